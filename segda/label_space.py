@@ -1,0 +1,71 @@
+"""A label space: class names, palette and ignore index, and the tables that map native ids into it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from segda.errors import ConfigError
+from segda.lookup import module
+
+IGNORE_INDEX = 255
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a task. Class `i` is named `classes[i]` and drawn in `palette[i]` (8-bit RGB).
+
+    Attributes:
+        name: the name used in configs.
+        classes: class names, in the order of their indices.
+        palette: one RGB triple a class.
+        ignore_index: the label value that neither trains nor scores.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    ignore_index: int = IGNORE_INDEX
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != len(self.palette):
+            raise ConfigError(
+                f"label space {self.name!r}: {len(self.classes)} classes but {len(self.palette)} palette entries; "
+                "give one colour a class"
+            )
+        if len(set(self.classes)) != len(self.classes):
+            raise ConfigError(f"label space {self.name!r}: a class name occurs twice; names must differ")
+
+    @property
+    def count(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
+        """The lookup table from a data set's native 8-bit ids to this space's indices.
+
+        Args:
+            classes: native id to class name; a name that this space lacks, or `None`, becomes the ignore index.
+
+        Returns:
+            int16 `[256]`: class index or ignore index, and -1 for ids that `classes` does not name.
+        """
+        table = np.full(256, -1, dtype=np.int16)
+        for native, name in classes.items():
+            table[native] = self.classes.index(name) if name in self.classes else self.ignore_index
+        return table
+
+    def colorize(self, label: np.ndarray) -> np.ndarray:
+        """Draw a label map: integer `[H, W]` to uint8 RGB `[H, W, 3]`; ignored pixels are black."""
+        colours = np.zeros((256, 3), dtype=np.uint8)
+        colours[: self.count] = self.palette
+        return colours[label]
+
+
+def load(name: str) -> LabelSpace:
+    """The label space called `name`: `SPACE` of `segda/labels/<name>.py`.
+
+    Raises:
+        ConfigError: there is no such label space.
+    """
+    return module("segda.labels", name).SPACE
