@@ -33,14 +33,19 @@ def module(package: str, name: str) -> ModuleType:
     """Import the component `name` of `package`; a dotted name is outside code of an allowed plugin.
 
     Raises:
-        ConfigError: no such component, or a dotted name whose package was not allowed.
+        ConfigError: no such component, or a dotted name whose package was not allowed or is not installed.
     """
     if "." in name:
         if name.split(".")[0] not in _allowed_plugins:
             raise ConfigError(
                 f"{name!r} is code outside segda; allow it by name: --plugin {name.split('.')[0]}"
             )
-        return importlib.import_module(name)
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise  # The module is there; something that it needs is not.
+            raise ConfigError(f"no module {name!r}; install its package, or correct the name") from None
     valid = names(package)
     if name not in valid:
         raise ConfigError(f"unknown {package.rsplit('.', 1)[-1]} name {name!r}; {nearest(name, valid)}")

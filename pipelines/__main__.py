@@ -1,0 +1,88 @@
+"""The command line: `segda COMMAND …` and `python -m pipelines COMMAND …` are the same program."""
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+
+from segda import __version__
+from segda.errors import SegdaError
+
+COMMANDS = ("run", "status", "check", "evaluate", "report")
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _command(name: str) -> ModuleType:
+    return importlib.import_module(f"pipelines.command.{name}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands. Nothing heavy is imported for it."""
+    top = argparse.ArgumentParser(prog="segda", description="Domain adaptation for segmentation, as one staged job.")
+    top.add_argument("--version", action="version", version=f"segda {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = _command(name)
+        summary = str(module.__doc__).splitlines()[0]
+        below = commands.add_parser(name, help=summary, description=summary)
+        module.add_arguments(below)
+        below.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        below.add_argument(
+            "--plugin", action="append", default=[], metavar="PACKAGE", help="let configs name components of PACKAGE"
+        )
+    return top
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run the command that `words` name, and let its errors through; returns the exit code."""
+    given = parser().parse_args(words)
+    if given.plugin:
+        from segda import lookup
+
+        for plugin in given.plugin:
+            lookup.allow_plugin(plugin)
+    return int(_command(given.command).execute(given, words))
+
+
+def explain(error: BaseException, debug: bool) -> tuple[str, int]:
+    """What to print for an error, and the exit code: one line and 2 if the user can mend it, else a traceback and 1."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on from the last checkpoint", 130
+    mendable = isinstance(error, SegdaError) or (isinstance(error, OSError) and error.errno in MENDABLE)
+    if debug or not mendable:
+        return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
+    line = " ".join(str(error).split())
+    return (f"error: {line}" if line else ""), 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what stands after the program's name; a bare pipeline name means `run`.
+
+    Returns:
+        The exit code: 0; 2 after an error that the user can mend; 130 when interrupted; 1 after any other error.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        words.insert(0, "run")
+    try:
+        return dispatch(words)
+    except BrokenPipeError:
+        # The reader (head, say) has gone; there is no one to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (Exception, KeyboardInterrupt) as error:
+        text, code = explain(error, "--debug" in words)
+        if text:
+            print(text, file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""Feature level: train any method on labelled source and unlabelled target and publish encoder and head."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines import training
+from pipelines.stage import AdaptingConfig, Inputs
+from segda.engine.session import Session
+
+VERSION = 1
+OUTPUTS = ("networks",)
+PUBLISHED = ("encoder", "head")
+
+
+class Config(AdaptingConfig):
+    """An aligning stage: `method` is any with a head, such as `dann`, `i2i_gta5` or `self_training`."""
+
+
+def check(config: Config) -> None:
+    """Refuse a config that cannot train."""
+    training.check(config, config.method)
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+    """Train and publish the adapted networks."""
+    return training.adapt(config, inputs, published=PUBLISHED, folder=folder, session=session)

@@ -1,0 +1,40 @@
+"""Show a finished run's table, and where its report lies.
+
+The report itself is made by the pipeline's `report` stage; this command only reads.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("run", metavar="RUN", help="the name of a run")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
+
+
+def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+    """Print the tables of the run's evaluations and the files of its reports."""
+    from pipelines.command.table import show
+    from segda.artefacts import manifest as manifests
+    from segda.artefacts.manifest import read_json
+    from segda.artefacts.store import Store
+    from segda.errors import ArtefactError
+
+    store = Store(given.runs)
+    shown = 0
+    for entry in store.read_lock(given.run)["stages"].values():
+        folder = store.root / (entry["folder"] or "")
+        if entry["kind"] not in ("evaluate", "report") or not (folder / manifests.FILE_NAME).is_file():
+            continue
+        shown += 1
+        manifest = manifests.verify(folder)
+        if entry["kind"] == "evaluate":
+            show(read_json(folder / "evaluation.json"))
+        else:
+            pages = [file for file in manifest.outputs if file.endswith(".html")]
+            print("\n".join(f"report: {folder / page}" for page in pages))
+    if not shown:
+        raise ArtefactError(f"{given.run}: no finished evaluation or report; run it first: segda run {given.run}")
+    return 0

@@ -1,0 +1,109 @@
+"""Score the networks of several stages on one labelled split: a row each, per class, protocol beside the scores."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from rich.console import Console
+
+from pipelines import training
+from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
+from segda.artefacts.manifest import Manifest, write_bytes, write_json
+from segda.data.dataset import Dataset
+from segda.data.index import fingerprint
+from segda.engine.evaluate import Evaluation, evaluate
+from segda.engine.session import Session
+from segda.report import table, terminal
+
+VERSION = 1
+OUTPUTS = ("evaluation.json", "table.csv", "table.json")
+
+
+class Config(StageConfig):
+    """An evaluating stage.
+
+    Attributes:
+        data: the labelled split; `resize` is what the networks see, scores are taken at the labels' own size.
+        rows: row name to the stage whose networks it scores; the first row is what gains are counted from.
+    """
+
+    data: Data
+    rows: dict[str, Reference] = Field(min_length=1)
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+    """Score every row, print the table and write it as JSON and CSV."""
+    dataset = training.open_data(config, "data", inputs, with_labels=True)
+    rows: dict[str, Evaluation] = {}
+    for name, reference in config.rows.items():
+        session.print(f"{folder.name}: {name}, {len(dataset)} images")
+        rows[name] = score(
+            inputs.folder(reference), inputs.manifest(reference), dataset, config.data.resize, config.data.split, session
+        )
+    if session.is_main:
+        evaluations = {name: row.to_json() for name, row in rows.items()}
+        scores = table.build([table.Result(name, [evaluation]) for name, evaluation in evaluations.items()])
+        write_json(folder / "evaluation.json", evaluations)
+        write_json(folder / "table.json", table.to_json(scores))
+        write_bytes(folder / "table.csv", table.to_csv(scores).encode())
+        Console().print(terminal.renderable(scores, Console().width))
+    session.barrier()
+    return {name: {"miou": row.confusion.mean_iou()} for name, row in rows.items()}
+
+
+def score(
+    stage_folder: Path,
+    manifest: Manifest,
+    dataset: Dataset,
+    resize: tuple[int, int] | None,
+    split: str,
+    session: Session,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score the networks that a finished stage published.
+
+    Args:
+        stage_folder: the stage's folder, with `networks/`.
+        manifest: its manifest, whose config says how the networks are built.
+        dataset: opened with labels.
+        resize: what the networks see; `None` for the size that they were trained at.
+        split: the split's name, for the protocol.
+        session: the processes.
+        progress: called with images done and to do.
+    """
+    resize = resize or working_size(manifest)
+    networks = training.networks_of(stage_folder, manifest.config, ("encoder", "head"), session.device)
+    result = evaluate(
+        networks,
+        dataset,
+        training.task_of(Component(**manifest.config["task"])),
+        resize=resize,
+        device=session.device,
+        rank=session.rank,
+        world=session.world,
+        reduce=session.sum,
+        network_files={file.name: file for file in sorted((stage_folder / "networks").glob("*.safetensors"))},
+        data_fingerprint=fingerprint(dataset),
+        progress=progress,
+    )
+    method = manifest.config.get("method") or {}
+    result.protocol.update(
+        split=split,
+        stage=stage_folder.name,
+        method=method.get("title", ""),
+        trained_on_target_labels=method.get("labels") == "target",
+        selection="last step; no target label was used to select it",
+        steps=manifest.config.get("steps"),
+        seed=manifest.config.get("seed"),
+    )
+    return result
+
+
+def working_size(manifest: Manifest) -> tuple[int, int] | None:
+    """The `(height, width)` that a stage resized target images to in training, else its other images."""
+    for field in ("target", "data", "source"):
+        size = (manifest.config.get(field) or {}).get("resize")
+        if size is not None:
+            return int(size[0]), int(size[1])
+    return None

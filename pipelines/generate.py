@@ -1,0 +1,38 @@
+"""Write the embedded `streets` data: a rendered set in GTA5's layout and a camera set in Cityscapes' layout."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt
+
+from pipelines.stage import Inputs, Size, StageConfig
+from segda.engine.session import Session
+
+VERSION = 1
+OUTPUTS = ("rendered", "camera")
+
+
+class Config(StageConfig):
+    """Numbers of scenes, and their `(height, width)` in pixels."""
+
+    rendered: PositiveInt
+    camera_train: PositiveInt
+    camera_val: PositiveInt
+    size: Size
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+    """Write both sets; files that are there already are kept."""
+    from segda.data import streets
+
+    if session.is_main:
+        streets.write(
+            folder,
+            rendered=config.rendered,
+            camera_train=config.camera_train,
+            camera_val=config.camera_val,
+            size=config.size,
+            seed=config.seed,
+        )
+    session.barrier()
+    return {"scenes": config.rendered + config.camera_train + config.camera_val}

@@ -1,0 +1,217 @@
+"""What would run: every stage's key, state, folder and reason, from the configs and the folders as they are."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from pipelines.components import READER
+from pipelines.pipeline import Pipeline, Stage
+from pipelines.stage import Data, Method, Reference
+from segda import config as configs
+from segda import label_space
+from segda.artefacts.key import stage_key
+from segda.artefacts.manifest import sha256
+from segda.artefacts.store import Store
+from segda.data.dataset import Dataset
+from segda.data.index import fingerprint
+from segda.errors import DataError
+from segda.lookup import module
+
+State = Literal["done", "resume", "run", "data missing", "left out"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage of a plan.
+
+    Attributes:
+        stage: its name.
+        kind: its module.
+        key: its full key; empty while data is missing that the key depends on.
+        state: what would happen to it.
+        folder: where its result lies or would lie; `None` without key.
+        reason: why.
+        inputs: config path to upstream stage and key, or to data set and fingerprint, for the manifest.
+    """
+
+    stage: str
+    kind: str
+    key: str
+    state: State
+    folder: Path | None
+    reason: str
+    inputs: dict[str, Any]
+
+
+def data_root(data: Data) -> Path:
+    """The folder of a data set whose root is not a reference."""
+    assert isinstance(data.root, str)
+    return configs.data_path(data.root)
+
+
+def open_data(data: Data, labels: str, root: Path, with_labels: bool, strict: bool = True) -> Dataset:
+    """Index a data set.
+
+    Args:
+        data: its config.
+        labels: name of the label space to read labels in.
+        root: the folder of its files.
+        with_labels: whether its labels are opened.
+        strict: refuse unpaired files rather than list them in `Dataset.problems`.
+
+    Raises:
+        DataError: the folder is missing or is not as the reader expects.
+    """
+    if not root.is_dir():
+        raise DataError(configs.missing(root))
+    build = module("segda.data.readers", data.name).build
+    options = configs.validate_options(build, data.options, f"data {data.name}", READER)
+    if not strict:
+        options["strict"] = False
+    opened: Dataset = build(root, label_space.load(labels), split=data.split, with_labels=with_labels, **options)
+    return opened
+
+
+class _Keys:
+    """Computes keys; remembers fingerprints, since several stages open the same data sets and weights."""
+
+    def __init__(self) -> None:
+        self._fingerprints: dict[str, str] = {}
+
+    def _fingerprint(self, data: Data, labels: str, with_labels: bool) -> str:
+        known = f"{labels} {with_labels} {data.model_dump_json()}"
+        if known not in self._fingerprints:
+            self._fingerprints[known] = fingerprint(open_data(data, labels, data_root(data), with_labels))
+        return self._fingerprints[known]
+
+    def _weights(self, path: str) -> str:
+        if path not in self._fingerprints:
+            self._fingerprints[path] = sha256(Path(path))
+        return self._fingerprints[path]
+
+    def resolved(self, node: Any, name: str, stage: Stage, upstream: dict[str, Planned], inputs: dict[str, Any]) -> Any:
+        """A config node as the key sees it: upstream keys for references, fingerprints for data roots and weights."""
+
+        def below(child: Any, part: Any) -> Any:
+            return self.resolved(child, f"{name}.{part}" if name else str(part), stage, upstream, inputs)
+
+        if isinstance(node, Reference):
+            origin = upstream[node.stage]
+            assert origin.folder is not None
+            inputs[name] = {
+                "stage": node.stage, "kind": origin.kind, "key": origin.key, "folder": origin.folder.name,
+                "output": node.output,
+            }  # fmt: skip
+            return {"key": origin.key, "output": node.output}
+        if isinstance(node, BaseModel):
+            entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
+            entries.update(node.model_extra or {})
+            if isinstance(node, Method):  # how a method is called changes no result
+                del entries["title"], entries["source"]
+            resolved = {field: below(value, field) for field, value in entries.items()}
+            if isinstance(node, Data) and isinstance(node.root, str):
+                with_labels = name.rpartition(".")[2] != "target"
+                found = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
+                inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": found}
+                resolved["root"] = {"fingerprint": found}
+            return resolved
+        if isinstance(node, dict) and node and all(isinstance(child, Reference) for child in node.values()):
+            return [[key, below(child, key)] for key, child in node.items()]  # rows of a table: their order counts
+        if isinstance(node, dict):
+            return {key: below(child, key) for key, child in node.items()}
+        if isinstance(node, list | tuple):
+            return [below(child, index) for index, child in enumerate(node)]
+        if name.rpartition(".")[2] == "weights" and configs.is_weights_file(node):
+            return {"sha256": self._weights(node)}
+        return node
+
+    def key(self, stage: Stage, upstream: dict[str, Planned]) -> tuple[str, dict[str, Any]]:
+        """The stage's key, and its inputs for the manifest."""
+        inputs: dict[str, Any] = {}
+        config = self.resolved(stage.config, "", stage, upstream, inputs)
+        config.pop("kind")
+        return stage_key(stage.kind, stage.module.VERSION, config), inputs
+
+
+def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
+    """The named stages and all that build on them."""
+    found = set(roots)
+    for stage in pipeline.stages.values():  # in topological order
+        if any(reference.stage in found for reference in stage.references.values()):
+            found.add(stage.name)
+    return found
+
+
+def make(pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> list[Planned]:
+    """The plan of a pipeline. Reads configs and folders; writes nothing, trains nothing.
+
+    Args:
+        pipeline: validated.
+        store: where results lie.
+        only: stages to run; all when empty.
+        force: stages to run although they are done, with all that build on them; `all` for every stage.
+
+    Raises:
+        ConfigError: `only` or `force` names no stage.
+        ArtefactError: a folder of the store cannot be used.
+    """
+    chosen = {pipeline.stage(name).name for name in only} or set(pipeline.stages)
+    forced = set(force)
+    forced = set(pipeline.stages) if "all" in forced else {pipeline.stage(name).name for name in forced}
+    affected = downstream(pipeline, forced)
+    keys = _Keys()
+    plan: dict[str, Planned] = {}
+    for stage in pipeline.stages.values():
+        planned = _planned(stage, plan, keys, store)
+        if stage.name in affected and planned.state in ("done", "resume"):
+            reason = "forced" if stage.name in forced else "builds on a forced stage"
+            planned = replace(planned, state="run", reason=reason)
+        if stage.name not in chosen and planned.state != "done":
+            planned = replace(planned, state="left out", reason=f"not in --only; {planned.reason}")
+        plan[stage.name] = planned
+    return list(plan.values())
+
+
+def _planned(stage: Stage, plan: dict[str, Planned], keys: _Keys, store: Store) -> Planned:
+    unknown = Planned(stage.name, stage.kind, "", "data missing", None, "", {})
+    for file in stage.missing:
+        return replace(unknown, reason=configs.missing(file))
+    for reference in stage.references.values():
+        if not plan[reference.stage].key:
+            return replace(unknown, reason=f"builds on {reference.stage}, whose data is missing")
+    try:
+        key, inputs = keys.key(stage, plan)
+    except DataError as error:
+        return replace(unknown, reason=str(error))
+    found = store.find(stage.kind, key)
+    return Planned(stage.name, stage.kind, key, found.state, found.folder, found.reason, inputs)
+
+
+def table(plan: Iterable[Planned], title: str) -> str:
+    """The plan as lines of plain text."""
+    rows = [("stage", "kind", "state", "folder", "reason")]
+    rows += [(p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
+    return "\n".join([title, *lines])
+
+
+def show(plan: Iterable[Planned], title: str) -> None:
+    """Print the plan: a table on a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not console.is_terminal:
+        print(table(plan, title))
+        return
+    colours = {"done": "green", "resume": "yellow", "run": "cyan", "data missing": "red", "left out": "dim"}
+    drawn = Table("stage", "kind", "state", "folder", "reason", title=title, title_justify="left")
+    for planned in plan:
+        colour = colours[planned.state]
+        folder = planned.folder.name if planned.folder else "-"
+        drawn.add_row(planned.stage, planned.kind, f"[{colour}]{planned.state}[/]", folder, planned.reason)
+    console.print(drawn)

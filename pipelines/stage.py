@@ -1,0 +1,229 @@
+"""What every stage's config is made of: strict, frozen, and turned into one clear line when it is wrong."""
+
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from segda.artefacts.manifest import Manifest
+
+Size = tuple[PositiveInt, PositiveInt]
+"""Height and width in pixels."""
+
+
+class Strict(BaseModel):
+    """A config node: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Reference(Strict):
+    """An output of an earlier stage of the same pipeline: `{from: stage, output: name}`."""
+
+    stage: str = Field(alias="from")
+    output: str | None = None
+
+
+class Component(BaseModel):
+    """A component chosen by name; all other keys bind to the signature of its module's `build`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that bind to the signature of `build`."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Data(Component):
+    """A data set: reader, place, split, and the size that training and prediction work at.
+
+    Attributes:
+        name: a reader of `segda/data/readers`.
+        root: folder (relative ones lie below `SEGDA_DATA`), or the output of an earlier stage.
+        split: which part of the set.
+        resize: `(height, width)` that images and labels are resized to before cropping; `None` keeps each file's own.
+            Scores are always taken at the labels' own size.
+    """
+
+    root: str | Reference
+    split: str = "train"
+    resize: Size | None = None
+
+
+class Networks(Strict):
+    """The networks that a stage may build; only those that the method's terms need are built."""
+
+    encoder: Component
+    head: Component | None = None
+    decoder: Component | None = None
+    discriminators: dict[Literal["image", "feature", "logits"], Component] = {}
+
+
+class Method(Strict):
+    """A method is a table of weighted terms.
+
+    Attributes:
+        title: how the method is called in reports.
+        source: where the method is published.
+        tied: one encoder for both domains.
+        labels: `target` marks an oracle, the only method that may be trained on labels of the target domain.
+        terms: term name to its weight and options.
+    """
+
+    title: str = ""
+    source: str = ""
+    tied: bool = True
+    labels: Literal["source", "target"] = "source"
+    terms: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class Optimizer(Strict):
+    """One player's optimizer. `encoder_factor` scales the learning rate of (pretrained) encoders."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 2e-4
+    betas: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 0.999)
+    momentum: NonNegativeFloat = 0.9
+    weight_decay: NonNegativeFloat = 0.0
+    encoder_factor: PositiveFloat = 1.0
+
+
+class Schedule(Strict):
+    """The learning rate over the steps, as a factor of its first value.
+
+    Attributes:
+        name: `constant`; `poly`: `(1 - progress) ** power`; `linear_decay`: 1 until `decay_from`, then linearly to 0.
+        warmup: steps over which the rate first rises linearly from 0.
+        power: exponent of `poly`.
+        decay_from: progress in `[0, 1)` at which `linear_decay` begins.
+    """
+
+    name: Literal["constant", "poly", "linear_decay"] = "constant"
+    warmup: NonNegativeInt = 0
+    power: PositiveFloat = 0.9
+    decay_from: float = Field(default=0.5, ge=0, lt=1)
+
+
+class Augment(Strict):
+    """Random changes to training images. Geometry moves the label along; photometry changes the image only.
+
+    Attributes:
+        flip: mirror half of the samples.
+        scale: range of a random resize factor before the crop.
+        photometry: options of `segda.data.photometry.Photometry`; `None` for none.
+    """
+
+    flip: bool = True
+    scale: tuple[PositiveFloat, PositiveFloat] | None = None
+    photometry: dict[str, Any] | None = None
+
+
+class Runtime(Strict):
+    """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
+
+    Attributes:
+        workers: processes that load data, besides the training one.
+        mixed_precision: `auto` is bf16 on a GPU that has it and fp32 everywhere else.
+        save_every: steps between checkpoints.
+        log_every: steps between lines of `log.jsonl`.
+        cpu: stay on the CPU although there is a GPU.
+    """
+
+    workers: NonNegativeInt = 1
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
+    save_every: PositiveInt = 200
+    log_every: PositiveInt = 10
+    cpu: bool = False
+
+
+class StageConfig(Strict):
+    """What all stages have. `task`, `seed` and `runtime` come from the top of the pipeline."""
+
+    kind: str
+    task: Component
+    seed: NonNegativeInt = 0
+    runtime: Runtime = Runtime()
+
+
+class TrainingConfig(StageConfig):
+    """What the training stages share.
+
+    Attributes:
+        steps: updates of each player.
+        batch: samples of each domain in one step, over all processes and micro-batches together.
+        accumulate: micro-batches that one step is computed in, to save memory.
+        crop: `(height, width)` of training crops; `None` trains on whole (resized) images.
+        ema: decay of the exponential moving average of the networks; when set, the average is what is published.
+    """
+
+    networks: Networks
+    steps: PositiveInt
+    batch: PositiveInt = 1
+    accumulate: PositiveInt = 1
+    crop: Size | None = None
+    augment: Augment = Augment()
+    optimizer: Optimizer = Optimizer()
+    discriminator_optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    ema: float | None = Field(default=None, gt=0, lt=1)
+
+
+class AdaptingConfig(TrainingConfig):
+    """What stages share that learn from a labelled source and an unlabelled target.
+
+    Attributes:
+        source: the labelled set: the source itself, or an exported adapted one.
+        target: the unlabelled set; its labels are never opened.
+        method: the table of weighted terms.
+        init: an earlier stage whose networks of equal name are started from.
+    """
+
+    source: Data
+    target: Data
+    method: Method
+    init: Reference | None = None
+
+
+class Inputs(Protocol):
+    """What a running stage is told of the world outside its config."""
+
+    def folder(self, reference: Reference) -> Path:
+        """The finished folder (or the named output in it) that a reference points to."""
+        ...
+
+    def manifest(self, reference: Reference) -> Manifest:
+        """The manifest of the stage that a reference points to."""
+        ...
+
+    def root(self, data: Data) -> Path:
+        """The folder that a data set's files lie in."""
+        ...
+
+
+def references(node: Any, path: str = "") -> dict[str, Reference]:
+    """Every reference below a config node, by its path in the config."""
+    if isinstance(node, Reference):
+        return {path: node}
+    found: dict[str, Reference] = {}
+    if isinstance(node, BaseModel):
+        children = [(name, getattr(node, name)) for name in type(node).model_fields]
+    elif isinstance(node, dict):
+        children = [(str(name), child) for name, child in node.items()]
+    elif isinstance(node, list | tuple):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        return {}
+    for name, child in children:
+        found.update(references(child, f"{path}.{name}" if path else name))
+    return found
+
+
+def data_fields(config: StageConfig) -> dict[str, tuple[Data, bool]]:
+    """The data sets that a stage opens, by field name, each with whether its labels are opened.
+
+    A field called `target` is opened without labels: no adapting stage may see those.
+    """
+    fields = ((name, getattr(config, name)) for name in type(config).model_fields)
+    return {name: (value, name != "target") for name, value in fields if isinstance(value, Data)}

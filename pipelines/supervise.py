@@ -1,0 +1,37 @@
+"""Train encoder and head on one labelled data set: the source, an exported adapted set, or (oracle) the target."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines import training
+from pipelines.stage import Data, Inputs, Method, TrainingConfig
+from segda.engine.session import Session
+
+VERSION = 1
+OUTPUTS = ("networks",)
+
+
+class Config(TrainingConfig):
+    """A supervised stage.
+
+    Attributes:
+        data: the labelled set.
+        method: `source_only`, or `oracle` when `data` is the target set, so that the row is marked as one.
+    """
+
+    data: Data
+    method: Method
+
+
+def check(config: Config) -> None:
+    """Refuse a config that cannot train."""
+    training.check(config, config.method)
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+    """Train and publish `encoder` and `head`."""
+    data = training.open_data(config, "data", inputs, with_labels=True)
+    return training.train(
+        config, config.method, source=data, target=None, init=None, published=("encoder", "head"), folder=folder,
+        session=session,
+    )

@@ -1,0 +1,273 @@
+"""What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipelines.stage import AdaptingConfig, Component, Inputs, Method, StageConfig, TrainingConfig
+from pipelines.stage import Networks as NetworksConfig
+from segda import label_space
+from segda.batch import Batch, Domain, DomainBatch
+from segda.data import loader
+from segda.data.dataset import Dataset
+from segda.data.photometry import Photometry
+from segda.data.randomness import derive_seed
+from segda.data.transforms import TrainTransform
+from segda.engine import optimizers, schedule
+from segda.engine.ema import MovingAverage
+from segda.engine.fit import Training, fit
+from segda.engine.session import Session
+from segda.errors import ArtefactError, ConfigError
+from segda.lookup import module
+from segda.networks import networks as network_building
+from segda.networks import weights
+from segda.networks.networks import Networks
+from segda.objectives import objective as objectives
+from segda.objectives.objective import Objective
+
+
+def task_of(component: Component) -> Any:
+    """The task object that a config's `task` names, with its label space."""
+    options = component.options
+    space = label_space.load(options.pop("labels"))
+    return module("segda.tasks", component.name).build(space, **options)
+
+
+def node(component: Component | None) -> dict[str, Any] | None:
+    """A component's config as the plain mapping that the builders take."""
+    return None if component is None else {"name": component.name, **component.options}
+
+
+def build_networks(config: NetworksConfig, needs: set[str], *, tied: bool, classes: int, seed: int = 0) -> Networks:
+    """The networks that the terms need, drawn from the seed and from nothing else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network_building.build(
+            needs,
+            classes=classes,
+            tied=tied,
+            encoder=node(config.encoder) or {},
+            head=node(config.head),
+            decoder=node(config.decoder),
+            discriminators={name: node(component) or {} for name, component in config.discriminators.items()},
+        )
+
+
+def networks_of(
+    stage_folder: Path, config: dict[str, Any], wanted: tuple[str, ...], device: torch.device
+) -> Networks:
+    """The networks that a finished stage published, built as its config says and loaded with its weights.
+
+    Args:
+        stage_folder: the stage's folder, with `networks/`.
+        config: the config in its manifest.
+        wanted: which kinds of networks, such as `encoder` and `head`.
+        device: where to put them.
+
+    Raises:
+        ArtefactError: a network is missing or does not fit.
+    """
+    classes = task_of(Component(**config["task"])).space.count
+    plain = NetworksConfig.model_validate(without_weights(config["networks"]))
+    needs = {
+        need for need in objectives.needs(objectives.build(config["method"]["terms"])) if need.split(".")[0] in wanted
+    }
+    for kind in wanted:
+        if not any(need.split(".")[0] == kind for need in needs):
+            raise ArtefactError(
+                f"{stage_folder}: its method {config['method']['title']!r} trains no {kind}; name a stage that does"
+            )
+    networks = build_networks(plain, needs, tied=config["method"]["tied"], classes=classes)
+    weights.load(networks.modules, stage_folder / "networks")
+    for built in networks.modules.values():
+        built.to(device).eval()
+    return networks
+
+
+def without_weights(config: dict[str, Any]) -> dict[str, Any]:
+    """A networks config that loads no pretrained file: finished networks bring all their weights along."""
+    encoder = {name: value for name, value in config["encoder"].items() if name != "weights"}
+    return {**config, "encoder": encoder}
+
+
+def check(config: TrainingConfig, method: Method) -> None:
+    """Refuse what cannot be trained: unknown terms, networks that cannot be built, crops that do not fit the stride.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    terms = objectives.build(method.terms)
+    needs = objectives.needs(terms)
+    space = label_space.load(config.task.options["labels"])
+    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
+    with torch.device("meta"):  # nothing is allocated, and no file of weights is read
+        built = build_networks(plain, needs, tied=method.tied, classes=space.count)
+    stride = max(int(encoder.strides[-1]) for name, encoder in built.modules.items() if name.startswith("encoder"))
+    if config.crop is not None and any(side % stride for side in config.crop):
+        below = tuple(max(side // stride, 1) * stride for side in config.crop)
+        raise ConfigError(
+            f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
+            f"use {list(below)}, for example"
+        )
+
+
+def train(
+    config: TrainingConfig,
+    method: Method,
+    *,
+    source: Dataset,
+    target: Dataset | None,
+    init: Path | None,
+    published: tuple[str, ...],
+    folder: Path,
+    session: Session,
+) -> dict[str, Any]:
+    """Train the networks that a method needs and write the published ones to `folder/networks`.
+
+    Args:
+        config: the stage's config.
+        method: its table of terms.
+        source: the labelled set.
+        target: the unlabelled set; `None` for supervised training.
+        init: folder with networks of an earlier stage; those of equal name start from there.
+        published: first parts of the names of networks worth keeping, such as `encoder`.
+        folder: the stage's folder.
+        session: the processes.
+
+    Returns:
+        The last values of the logged losses, for the manifest.
+    """
+    task = task_of(config.task)
+    terms = objectives.build(method.terms)
+    needs = objectives.needs(terms)
+    networks = build_networks(
+        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
+    )
+    if init is not None:
+        initialise(networks, init)
+    modules = dict(networks.modules)
+    for built in modules.values():
+        built.to(session.device)
+
+    teaching = "teacher" in needs
+    followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
+    average = MovingAverage(followed, config.ema) if config.ema else None
+    if teaching and average is None:
+        raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
+    teacher = Networks(average.modules, tied=method.tied) if average and teaching else None
+
+    networks.modules = session.prepare(modules)
+    objective = Objective(terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher)
+    generators, discriminators = objective.players()
+    training = Training(
+        objective,
+        modules,
+        dict(networks.modules),
+        optimizers.build(modules, generators, **config.optimizer.model_dump()),
+        optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
+        average,
+    )
+    # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
+    torch.manual_seed(config.seed * 1_000_003 + session.rank)
+    start = training.restore(folder / "checkpoints", session)
+    fit(
+        training,
+        micro_batches(config, source, target, start, session),
+        session,
+        folder=folder,
+        title=folder.name,
+        start=start,
+        steps=config.steps,
+        accumulate=config.accumulate,
+        factor=lambda step: schedule.factor(
+            config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
+        ),
+        save_every=config.runtime.save_every,
+        log_every=config.runtime.log_every,
+    )
+    if session.is_main:
+        kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
+        if average:
+            kept.update(average.modules)
+        weights.save(kept, folder / "networks")
+    session.barrier()
+    return {"steps": config.steps}
+
+
+def adapt(
+    config: AdaptingConfig, inputs: Inputs, *, published: tuple[str, ...], folder: Path, session: Session
+) -> dict[str, Any]:
+    """`train` on both domains; the target is opened without its labels."""
+    return train(
+        config,
+        config.method,
+        source=open_data(config, "source", inputs, with_labels=True),
+        target=open_data(config, "target", inputs, with_labels=False),
+        init=inputs.folder(config.init) / "networks" if config.init else None,
+        published=published,
+        folder=folder,
+        session=session,
+    )
+
+
+def initialise(networks: Networks, folder: Path) -> None:
+    """Start from the networks of an earlier stage; an untied pair of encoders both start from a single one."""
+    stored = {file.name.removesuffix(".safetensors") for file in folder.glob("*.safetensors")}
+    for name, built in networks.modules.items():
+        origin = name if name in stored else name.split(".")[0]
+        if origin in stored:
+            weights.load({origin: built}, folder)
+
+
+def micro_batches(
+    config: TrainingConfig, source: Dataset, target: Dataset | None, start: int, session: Session
+) -> Iterator[Batch]:
+    """The micro-batches from step `start` on, augmented, on the device."""
+    sets = {"target": config.target} if isinstance(config, AdaptingConfig) else {}
+    sets["source"] = config.source if isinstance(config, AdaptingConfig) else getattr(config, "data")  # noqa: B009
+    transforms = {
+        domain: TrainTransform(
+            resize=data.resize,
+            crop=config.crop,
+            scale=config.augment.scale,
+            flip=config.augment.flip,
+            seed=derive_seed(config.seed, domain, "geometry"),
+        )
+        for domain, data in sets.items()
+    }
+    change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
+
+    def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
+        image = batch.image.to(session.device, non_blocking=True)
+        if change is not None:
+            image = change(image, batch.position, derive_seed(config.seed, domain, "photometry"))
+        label = None if batch.label is None else batch.label.to(session.device, non_blocking=True)
+        return batch._replace(image=image, label=label)
+
+    stream = loader.batches(
+        source,
+        target,
+        transforms=(transforms["source"], transforms.get("target")),
+        batch=config.batch,
+        seed=config.seed,
+        start=start,
+        rank=session.rank,
+        world=session.world,
+        accumulate=config.accumulate,
+        workers=config.runtime.workers,
+    )
+    for batch in stream:
+        target_batch = None if batch.target is None else ready(batch.target, "target")
+        yield Batch(ready(batch.source, "source"), target_batch)
+
+
+def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
+    """Open the data set in the field `name` of a config, in the task's label space."""
+    data = getattr(config, name)
+    space = label_space.load(config.task.options["labels"])
+    return module("segda.data.readers", data.name).build(
+        inputs.root(data), space, data.split, with_labels, **data.options
+    )

@@ -1,0 +1,200 @@
+"""`manifest.json`: written last and atomically, it is the definition of a finished stage."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segda.errors import ArtefactError
+
+SCHEMA = 1
+FILE_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage says of itself.
+
+    Attributes:
+        stage: its name in the pipeline that ran it.
+        kind: the stage's module name.
+        version: the module's `VERSION`.
+        key: 64 hexadecimal digits, see `key.stage_key`.
+        config: the resolved config, as users read it.
+        inputs: config path to `{"stage", "kind", "key", "folder"}` or `{"dataset", "fingerprint"}`.
+        outputs: path below the folder to `{"bytes", "sha256"}`.
+        metrics: what the stage's `run` returned.
+        provenance: where, when and with which packages it ran; never part of the key.
+    """
+
+    stage: str
+    kind: str
+    version: int
+    key: str
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: dict[str, dict[str, Any]]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def _finite(value: Any) -> Any:
+    """`value` as JSON can hold it: a float that is not finite (the IoU of an absent class) becomes null."""
+    if isinstance(value, Mapping):
+        return {str(name): _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that after any crash the old content or the new content is there, never a part.
+
+    Raises:
+        ArtefactError: the disk is full or the folder is not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ArtefactError(f"{path}: cannot be written ({error.strerror}); free space or choose --runs") from error
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """`write_bytes` of a mapping as JSON; numbers that are not finite become null."""
+    write_bytes(path, (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file.
+
+    Raises:
+        ArtefactError: the file cannot be read or holds no mapping.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtefactError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise ArtefactError(f"{path}: damaged, not JSON; restore it or move its folder away") from None
+    if not isinstance(content, dict):
+        raise ArtefactError(f"{path}: holds no mapping; restore it or move its folder away")
+    return content
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content: 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
+
+
+def _sha256(file: Any) -> str:
+    """Python 3.10 has no `hashlib.file_digest`."""
+    state = hashlib.sha256()
+    while block := file.read(1 << 20):
+        state.update(block)
+    return state.hexdigest()
+
+
+def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Size and hash of every file of the named outputs.
+
+    Args:
+        folder: the stage's folder.
+        outputs: files or folders below it, as in the stage's `OUTPUTS`.
+
+    Returns:
+        Path below `folder`, with `/`, to `{"bytes", "sha256"}`, sorted.
+
+    Raises:
+        ArtefactError: the stage has not written one of them.
+    """
+    files: list[Path] = []
+    for name in outputs:
+        path = folder / name
+        # Hidden files are what an interrupted write left behind.
+        whole = (item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+        found = sorted(whole) if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            raise ArtefactError(f"{path}: the stage ended without its output {name!r}")
+        files += found
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        hashes = list(pool.map(sha256, files))
+    described = {
+        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": hashed}
+        for file, hashed in zip(files, hashes, strict=True)
+    }
+    return dict(sorted(described.items()))
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Publish a finished stage: the last thing that is written into its folder."""
+    write_json(folder / FILE_NAME, {"schema": manifest.schema, **asdict(manifest)})
+
+
+def load(folder: Path) -> Manifest:
+    """The manifest of a finished stage.
+
+    Raises:
+        ArtefactError: there is none, it is damaged, or it is of another schema.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise ArtefactError(f"{folder}: no {FILE_NAME}, so this is no finished stage; run it first")
+    content = read_json(path)
+    if content.get("schema") != SCHEMA:
+        raise ArtefactError(f"{path}: schema {content.get('schema')!r}; this segda reads schema {SCHEMA}")
+    try:
+        return Manifest(**content)
+    except TypeError as error:
+        raise ArtefactError(f"{path}: damaged ({error}); move {folder} away and run the stage again") from None
+
+
+def damage(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
+    """The first output that is not as the manifest says, in words; None when all are.
+
+    Args:
+        folder: the stage's folder.
+        manifest: its manifest.
+        full: compare hashes too, which reads every file.
+    """
+    for name, expected in manifest.outputs.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != expected["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes, its manifest says {expected['bytes']}"
+        if full and sha256(path) != expected["sha256"]:
+            return f"{name} has another content than its manifest says"
+    return None
+
+
+def verify(folder: Path, full: bool = False) -> Manifest:
+    """The manifest of a finished stage whose outputs are as it says.
+
+    Raises:
+        ArtefactError: not finished, or an output is missing or changed.
+    """
+    manifest = load(folder)
+    problem = damage(folder, manifest, full)
+    if problem is not None:
+        raise ArtefactError(f"{folder}: {problem}; restore it or run again with --force {manifest.stage}")
+    return manifest

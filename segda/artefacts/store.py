@@ -1,0 +1,160 @@
+"""The folder of runs: where a stage's result lies, whether it is done, and how a new one begins."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segda.artefacts import manifest as manifests
+from segda.artefacts.manifest import read_json, write_json
+from segda.errors import ArtefactError
+
+State = Literal["done", "resume", "run"]
+STAGE_FILE = "stage.json"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in the store for one key: the folder, its state, and why."""
+
+    folder: Path
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """The runs below `root`, one folder `<kind>-<first 8 of key>` a result. Nothing in it is ever deleted."""
+
+    root: Path
+
+    def folder(self, kind: str, key: str) -> Path:
+        """Where the result of `key` lies or would lie."""
+        return self.root / f"{kind}-{key[:8]}"
+
+    def find(self, kind: str, key: str) -> Found:
+        """The state of the result of `key`.
+
+        Raises:
+            ArtefactError: the folder belongs to another key with the same first 8 digits, or is not a run folder.
+        """
+        folder = self.folder(kind, key)
+        if (folder / manifests.FILE_NAME).is_file():
+            manifest = manifests.load(folder)
+            self._check_key(folder, manifest.key, key)
+            problem = manifests.damage(folder, manifest)
+            if problem is None:
+                return Found(folder, "done", f"finished with key {key[:8]}")
+            return Found(folder, "run", f"damaged: {problem}")
+        if (folder / STAGE_FILE).is_file():
+            self._check_key(folder, str(read_json(folder / STAGE_FILE).get("key")), key)
+            return Found(folder, "resume", "begun, not finished")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ArtefactError(f"{folder}: exists but is no run folder (no {STAGE_FILE}); move it away")
+        return Found(folder, "run", f"no result for key {key[:8]}")
+
+    def begin(self, kind: str, key: str, description: Mapping[str, Any]) -> Path:
+        """The folder to work in: the unfinished one if there is one, else a new one that names its key.
+
+        Args:
+            kind: the stage's module name.
+            key: its full key.
+            description: what `stage.json` says besides, such as the stage's name and config.
+
+        Raises:
+            ArtefactError: the result is finished already, or the folder cannot be made.
+        """
+        found = self.find(kind, key)
+        if found.state == "done":
+            raise ArtefactError(f"{found.folder}: finished already; use it, or replace it with --force")
+        if found.state == "resume":
+            return found.folder
+        self.replace(kind, key)
+        # A folder appears with its key in it or not at all: made aside, then renamed.
+        temporary = self.root / f".{found.folder.name}.{os.getpid()}.tmp"
+        try:
+            temporary.mkdir(parents=True)
+            write_json(temporary / STAGE_FILE, {"schema": manifests.SCHEMA, "kind": kind, "key": key, **description})
+            os.rename(temporary, found.folder)
+        except OSError as error:
+            raise ArtefactError(f"{found.folder}: cannot be made ({error.strerror}); choose another --runs") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return found.folder
+
+    def replace(self, kind: str, key: str) -> Path | None:
+        """Move the folder of `key`, if there is one, aside to `<folder>.replaced-N`, and say where to.
+
+        Raises:
+            ArtefactError: the folder belongs to another key, or another process works in it.
+        """
+        folder = self.folder(kind, key)
+        if not folder.exists():
+            return None
+        self.find(kind, key)
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.replaced-{number}")).exists():
+            number += 1
+        with self.claim(folder):
+            os.rename(folder, aside)
+        return aside
+
+    @contextmanager
+    def claim(self, folder: Path) -> Iterator[None]:
+        """Hold a run folder for this process; the claim ends with the process, however that ends.
+
+        Raises:
+            ArtefactError: another process works in it.
+        """
+        with open(folder / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ArtefactError(f"{folder}: another process works in it; wait for it or stop it") from None
+            except OSError:
+                pass  # Some network file systems know no locks; the claim is a courtesy, not a need.
+            yield
+
+    def lock_path(self, run: str) -> Path:
+        """The file that tells people which folder holds which stage of the run."""
+        return self.root / f"{run}.lock.json"
+
+    def write_lock(self, run: str, content: Mapping[str, Any]) -> None:
+        """Write the run's lock file, atomically.
+
+        Raises:
+            ArtefactError: the folder of runs cannot be made or written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtefactError(f"{self.root}: cannot be made ({error.strerror}); choose another --runs") from error
+        write_json(self.lock_path(run), content)
+
+    def read_lock(self, run: str) -> dict[str, Any]:
+        """What a run's lock file says.
+
+        Raises:
+            ArtefactError: there is no such run here.
+        """
+        path = self.lock_path(run)
+        if not path.is_file():
+            known = ", ".join(self.runs()) or "none"
+            raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
+        return read_json(path)
+
+    def runs(self) -> list[str]:
+        """The names of the runs that have a lock file here, sorted."""
+        return sorted(path.name.removesuffix(".lock.json") for path in self.root.glob("*.lock.json"))
+
+    @staticmethod
+    def _check_key(folder: Path, found: str, expected: str) -> None:
+        if found != expected:
+            raise ArtefactError(
+                f"{folder}: holds the result of another key ({found[:16]}, not {expected[:16]}) that begins alike; "
+                "move it away or choose another --runs"
+            )

@@ -1,0 +1,176 @@
+"""Look at every file of a labelled data set before a GPU is spent on it, and report all that is found."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.dataset import Dataset, Problem, Sample
+from segda.data.label_decoder import LabelDecoder
+from segda.errors import DataError
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a data set holds, and what is wrong with it.
+
+    Attributes:
+        name: the reader's name.
+        root: the data set's folder.
+        space: name of the label space.
+        pairs: pairs of image and label that were looked at.
+        sizes: image `(height, width)` to number of images.
+        ids: native id to number of pixels.
+        id_names: native id to class name of the space, `None` where ignored; ids outside the map are missing.
+        pixels: class name to number of pixels, 0 for absent classes.
+        ignored: pixels that neither train nor score.
+        problems: everything that is wrong.
+    """
+
+    name: str
+    root: str
+    space: str
+    pairs: int
+    sizes: dict[tuple[int, int], int]
+    ids: dict[int, int]
+    id_names: dict[int, str | None]
+    pixels: dict[str, int]
+    ignored: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Classes without a single pixel."""
+        return tuple(name for name, count in self.pixels.items() if not count)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Class name to its share of the pixels that count, in `[0, 1]`."""
+        total = max(sum(self.pixels.values()), 1)
+        return {name: count / total for name, count in self.pixels.items()}
+
+
+@dataclass
+class _Seen:
+    """What one pair holds."""
+
+    size: tuple[int, int] | None = None
+    ids: dict[int, int] = field(default_factory=dict)
+    classes: np.ndarray | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+    """Decode every image and label of a data set; nothing stops at the first fault.
+
+    Args:
+        dataset: opened with labels, and with `strict=False` so that unpaired files are reported, too.
+        workers: decoding threads.
+        progress: called with (pairs done, pairs in all) after each pair.
+
+    Returns:
+        The report; `problems` is empty for a sound data set.
+
+    Raises:
+        DataError: the data set was opened without labels.
+    """
+    if any(sample.label is None for sample in dataset.samples):
+        raise DataError(f"{dataset.root}: opened without labels, so there is nothing to check; open it with labels")
+    decoder = dataset.decode_label
+    if not isinstance(decoder, LabelDecoder):
+        # An outside reader that tells no native ids is checked in class indices.
+        known: dict[int, str | None] = {**dict(enumerate(dataset.space.classes)), dataset.space.ignore_index: None}
+        decoder = LabelDecoder(dataset.space, known, decoder)
+    sizes: Counter[tuple[int, int]] = Counter()
+    ids: Counter[int] = Counter()
+    classes = np.zeros(256, dtype=np.int64)
+    problems = list(dataset.problems)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        looked = pool.map(lambda sample: _look(sample, dataset, decoder), dataset.samples)
+        for done, seen in enumerate(looked, start=1):
+            if seen.size is not None:
+                sizes[seen.size] += 1
+            ids.update(seen.ids)
+            if seen.classes is not None:
+                classes += seen.classes
+            problems += seen.problems
+            if progress is not None:
+                progress(done, len(dataset))
+    finally:
+        # An interrupted check of thousands of files must not finish the rest first.
+        pool.shutdown(cancel_futures=True)
+    space = dataset.space
+    return CheckReport(
+        name=dataset.name,
+        root=str(dataset.root),
+        space=space.name,
+        pairs=len(dataset),
+        sizes=dict(sizes.most_common()),
+        ids=dict(sorted(ids.items())),
+        id_names={native: name if name in space.classes else None for native, name in decoder.classes.items()},
+        pixels={name: int(classes[index]) for index, name in enumerate(space.classes)},
+        ignored=int(classes[space.ignore_index]),
+        problems=tuple(problems),
+    )
+
+
+def render(report: CheckReport, *, shown: int = 10) -> str:
+    """The report as plain lines; of each kind of problem, the first `shown` files are named."""
+    lines = [
+        f"{report.name} at {report.root}, label space {report.space}",
+        f"pairs     {report.pairs}",
+        f"sizes     {', '.join(f'{size[0]}x{size[1]} (height x width): {n}' for size, n in report.sizes.items())}",
+        "",
+        f"{'class':<16}{'share':>8}{'pixels':>16}",
+    ]
+    for name, count in report.pixels.items():
+        share = f"{100 * report.shares[name]:7.3f}%" if count else "  absent"
+        lines.append(f"{name:<16}{share}{count:>16,}")
+    lines += [f"{'(ignored)':<24}{report.ignored:>16,}", "", f"{'native id':<16}{'pixels':>24}  class"]
+    for native, count in report.ids.items():
+        meaning = report.id_names[native] or "(ignored)" if native in report.id_names else "OUTSIDE THE MAP"
+        lines.append(f"{native:<16}{count:>24,}  {meaning}")
+    kinds: dict[str, list[Problem]] = {}
+    for problem in report.problems:
+        kinds.setdefault(problem.kind, []).append(problem)
+    lines.append("")
+    for kind, found in kinds.items():
+        lines.append(f"{kind}: {len(found)}")
+        lines += [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in found[:shown]]
+        if len(found) > shown:
+            lines.append(f"  ... and {len(found) - shown} more")
+    lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
+    return "\n".join(lines)
+
+
+def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:
+    seen = _Seen()
+    try:
+        image = dataset.decode_image(sample.image)
+        seen.size = (image.shape[0], image.shape[1])
+    except DataError as error:
+        seen.problems.append(_broken(error, sample.image))
+    if sample.label is None:
+        return seen
+    try:
+        ids = decoder.read_ids(sample.label)
+    except DataError as error:
+        seen.problems.append(_broken(error, sample.label))
+        return seen
+    native, counts = np.unique(ids, return_counts=True)
+    seen.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
+    seen.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
+    for each, count in sorted(decoder.unknown(ids).items()):
+        seen.problems.append(Problem("id outside the map", sample.label, f"id {each}, {count} pixels"))
+    if seen.size is not None and ids.shape != seen.size:
+        detail = f"label {ids.shape[0]}x{ids.shape[1]}, image {seen.size[0]}x{seen.size[1]} (height x width)"
+        seen.problems.append(Problem("size mismatch", sample.label, detail))
+    return seen
+
+
+def _broken(error: DataError, file: Path) -> Problem:
+    return Problem("broken file", file, str(error).removeprefix(f"{file}: "))

@@ -1,0 +1,112 @@
+"""From a label file to class indices of the task: native ids are mapped BY CLASS NAME."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segda.errors import DataError
+from segda.label_space import LabelSpace
+
+# The same thing under the names of different label spaces.
+_ALIASES = (
+    {"sidewalk", "pavement"},
+    {"vegetation", "tree"},
+    {"person", "pedestrian"},
+    {"traffic sign", "sign"},
+)
+
+
+def names_in(space: LabelSpace, classes: Mapping[int, str | None]) -> dict[int, str | None]:
+    """Put a data set's class names into the words of a label space: `pavement` is `sidewalk` in `cityscapes`.
+
+    Args:
+        space: the task's label space.
+        classes: native id to the data set's own class name; `None` where ignored.
+
+    Returns:
+        `classes` with every name that the space lacks replaced by the space's word for it, where there is one.
+    """
+    words = {name: name for name in space.classes}
+    for same in _ALIASES:
+        for name in same & set(space.classes):
+            words |= dict.fromkeys(same - set(space.classes), name)
+    return {native: words.get(name, name) if name is not None else None for native, name in classes.items()}
+
+
+@dataclass(frozen=True)
+class LabelDecoder:
+    """Decodes label files of one data set into one label space; called with a path, it returns class indices.
+
+    Attributes:
+        space: the label space of the task.
+        classes: native id (0..255) to class name; a name that the space lacks, or `None`, is ignored.
+        read_ids: label file to integer `[H, W]` of native ids.
+        ignore_from_row: share of the height from which the rows below are ignored, in `(0, 1]`.
+    """
+
+    space: LabelSpace
+    classes: Mapping[int, str | None]
+    read_ids: Callable[[Path], np.ndarray]
+    ignore_from_row: float = 1.0
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """int16 `[256]`: native id to class index, ignore index, or -1 for ids that `classes` does not name."""
+        return self.space.table(self.classes)
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """Decode one label file.
+
+        Returns:
+            uint8 `[H, W]` of class indices, the ignore index where ignored.
+
+        Raises:
+            DataError: the file is broken, or holds an id that `classes` does not name.
+        """
+        ids = self.read_ids(path)
+        unknown = self.unknown(ids)
+        if unknown:
+            found = ", ".join(f"id {native} ({pixels} pixels)" for native, pixels in sorted(unknown.items()))
+            raise DataError(
+                f"{path}: {found} outside the id map, which names {_ranges(self.classes)}; "
+                "repair the file or exclude it, or, if it belongs to another data set, use that one's reader"
+            )
+        return self.to_classes(ids)
+
+    def unknown(self, ids: np.ndarray) -> dict[int, int]:
+        """The ids that `classes` does not name, with their pixel counts."""
+        if ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
+            return {}
+        found, counts = np.unique(ids, return_counts=True)
+        return {
+            int(native): int(count)
+            for native, count in zip(found, counts, strict=True)
+            if not 0 <= native < 256 or self.table[native] < 0
+        }
+
+    def to_classes(self, ids: np.ndarray) -> np.ndarray:
+        """Map native ids to class indices; ids that are not named become the ignore index."""
+        table = np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
+        if ids.dtype == np.uint8:
+            label = cv2.LUT(ids, table)
+        else:
+            inside = (ids >= 0) & (ids < 256)
+            label = np.where(inside, table[np.where(inside, ids, 0)], self.space.ignore_index).astype(np.uint8)
+        label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
+        return label
+
+
+def _ranges(ids: Mapping[int, str | None]) -> str:
+    """`0..12, 20`: a set of ids in few words."""
+    runs: list[list[int]] = []
+    for native in sorted(ids):
+        if runs and native == runs[-1][1] + 1:
+            runs[-1][1] = native
+        else:
+            runs.append([native, native])
+    return ", ".join(str(first) if first == last else f"{first}..{last}" for first, last in runs)

@@ -1,0 +1,188 @@
+"""Endless training batches whose order is a pure function of seed, epoch and rank.
+
+A position is a sample's place in the endless concatenation of shuffled epochs. Step `k` of a global batch of `B` holds
+the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks; chunk `m * world + r` is micro-batch
+`m` of rank `r`. So neither restarts, nor processes, nor workers change which samples a step sees.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from segda.batch import Batch, DomainBatch
+from segda.data.dataset import Dataset
+from segda.data.randomness import derive_seed
+from segda.errors import ConfigError, DataError, SegdaError
+
+#: `(image uint8 [H, W, 3], label uint8 [H, W] | None, position) -> (image, label)`; must not draw anything else.
+Transform = Callable[[np.ndarray, np.ndarray | None, int], tuple[np.ndarray, np.ndarray | None]]
+
+
+def order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order of one epoch: int64 `[n]`, a permutation of `0..n-1`."""
+    return np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(n)
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """uint8 RGB `[H, W, 3]` to float32 `[3, H, W]` in `[-1, 1]`."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
+
+
+def positions(batch: int, start: int, rank: int, world: int, accumulate: int) -> Iterator[list[int]]:
+    """The positions of one rank's micro-batches, for ever.
+
+    Args:
+        batch: samples a step, over all ranks and micro-batches.
+        start: first step.
+        rank: this process's number among `world`.
+        world: number of processes.
+        accumulate: micro-batches a step.
+    """
+    chunk = batch // (world * accumulate)
+    step = start
+    while True:
+        for micro in range(accumulate):
+            first = step * batch + (micro * world + rank) * chunk
+            yield list(range(first, first + chunk))
+        step += 1
+
+
+def batches(
+    source: Dataset,
+    target: Dataset | None,
+    *,
+    transforms: tuple[Transform, Transform | None],
+    batch: int,
+    seed: int,
+    start: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    accumulate: int = 1,
+    workers: int = 0,
+) -> Iterator[Batch]:
+    """Micro-batches of this rank from step `start` on, for ever. The global random state is not touched.
+
+    Args:
+        source: the labelled data set; a data set opened without labels gives `label=None`.
+        target: the other domain, read without labels whatever it holds; `None` for plain supervised training.
+        transforms: geometry for source and target.
+        batch: samples a step and domain, over all ranks and micro-batches.
+        seed: the run's seed; source and target shuffle differently.
+        start: the step to begin with.
+        rank: this process's number among `world`.
+        world: number of processes.
+        accumulate: micro-batches a step.
+        workers: loader processes; 0 decodes in this one. The tensors are the same for any number.
+
+    Returns:
+        An iterator of batches of `batch / (world * accumulate)` samples a domain.
+
+    Raises:
+        ConfigError: `batch` cannot be split evenly, or the target has no transform.
+        DataError: raised by the iterator, in one line also from a worker: a broken file, an unknown id, images of
+            different sizes.
+    """
+    if batch < 1 or batch % (world * accumulate):
+        raise ConfigError(
+            f"batch: {batch} samples cannot be split evenly over {world} processes x {accumulate} micro-batches; "
+            f"choose a multiple of {world * accumulate}"
+        )
+    if target is not None and transforms[1] is None:
+        raise ConfigError("target data needs a transform of its own; give transforms=(source, target)")
+    for data in (source, target):
+        if data is not None and not len(data):
+            raise DataError(f"{data.root}: data set {data.name!r} holds no sample to train on")
+    streams = [_Stream(source, transforms[0], derive_seed(seed, "source"), labels=True)]
+    if target is not None and transforms[1] is not None:
+        streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
+    return _iterate(_Samples(streams), positions(batch, start, rank, world, accumulate), workers)
+
+
+def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int) -> Iterator[Batch]:
+    loader: DataLoader[Any] = DataLoader(
+        samples,  # type: ignore[arg-type]  # needs no length: the sampler has no end
+        batch_sampler=_Endless(places),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker if workers else None,
+        # Otherwise the iterator draws its base seed from the global generator.
+        generator=torch.Generator().manual_seed(0),
+    )
+    for item in loader:
+        if isinstance(item, SegdaError):
+            raise item
+        yield item
+
+
+@dataclass
+class _Stream:
+    """One domain's endless order."""
+
+    data: Dataset
+    transform: Transform
+    seed: int
+    labels: bool
+    _epoch: tuple[int, np.ndarray] = field(default=(-1, np.empty(0, dtype=np.int64)), repr=False)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Tensor | None, int, str]:
+        epoch, place = divmod(position, len(self.data))
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, order(self.seed, epoch, len(self.data)))
+        index = int(self._epoch[1][place])
+        sample = self.data.samples[index]
+        pixels, ids = self.data.read(index) if self.labels else (self.data.decode_image(sample.image), None)
+        pixels, ids = self.transform(pixels, ids, position)
+        label = None if ids is None else torch.from_numpy(ids.astype(np.int64))
+        return to_tensor(pixels), label, position, sample.key
+
+
+@dataclass
+class _Samples:
+    """Map-style data set over positions: one sample of each domain."""
+
+    streams: list[_Stream]
+
+    def __getitem__(self, position: int) -> list[tuple[Tensor, Tensor | None, int, str]] | SegdaError:
+        try:
+            return [stream[position] for stream in self.streams]
+        except SegdaError as error:
+            # Returned, not raised: torch would wrap it in the worker's traceback.
+            return error
+
+
+@dataclass
+class _Endless:
+    places: Iterator[list[int]]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return self.places
+
+
+def _collate(samples: list[Any]) -> Batch | SegdaError:
+    for sample in samples:
+        if isinstance(sample, SegdaError):
+            return sample
+    domains = []
+    for stream in zip(*samples, strict=True):
+        images, labels, places, keys = zip(*stream, strict=True)
+        sizes = {tuple(image.shape[1:]) for image in images}
+        if len(sizes) > 1:
+            return DataError(
+                f"images of different sizes in one batch: {', '.join(keys[:4])} are {sorted(sizes)[:4]} "
+                "(height, width); set `crop` or `resize`"
+            )
+        label = None if labels[0] is None else torch.stack(labels)
+        domains.append(DomainBatch(torch.stack(images), label, torch.tensor(places), list(keys)))
+    return Batch(domains[0], domains[1] if len(domains) > 1 else None)
+
+
+def _start_worker(_: int) -> None:
+    # Each worker is one process of many: OpenCV's own threads would fight for the same cores.
+    cv2.setNumThreads(0)

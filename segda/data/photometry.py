@@ -1,0 +1,93 @@
+"""Photometric augmentation on the device: kornia's operations with each sample's own factors."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segda.data.randomness import derive_seed
+from segda.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Brightness, contrast, saturation, hue, gamma and blur, in this order, each with a factor drawn for each sample.
+
+    Every draw is a pure function of the seed and the sample's position in the data order, so that neither the number
+    of processes nor a restart changes it.
+
+    Attributes:
+        brightness: the factor is uniform in `[1 - brightness, 1 + brightness]`.
+        contrast: likewise, about the image's mean grey.
+        saturation: likewise.
+        hue: the turn is uniform in `[-hue, hue]`, in full turns, at most 0.5.
+        gamma: the exponent lies between `1 / (1 + gamma)` and `1 + gamma`, uniform in its logarithm.
+        blur: the Gaussian's standard deviation is uniform in `[0.1, blur]` pixels; 0 for none.
+        probability: with which each of the operations touches a sample, independently.
+    """
+
+    brightness: float = 0.25
+    contrast: float = 0.25
+    saturation: float = 0.25
+    hue: float = 0.05
+    gamma: float = 0.0
+    blur: float = 0.0
+    probability: float = 0.8
+
+    def __post_init__(self) -> None:
+        limits = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5, "probability": 1}
+        for key in ("brightness", "contrast", "saturation", "hue", "gamma", "blur", "probability"):
+            value, most = getattr(self, key), limits.get(key, math.inf)
+            if not 0 <= value <= most:
+                raise ConfigError(f"photometry.{key}: {value}; expected a number in [0, {most}]")
+        if 0 < self.blur < 0.1:
+            raise ConfigError(f"photometry.blur: {self.blur}; expected 0 (none) or at least 0.1 pixels")
+
+    def __call__(self, image: Tensor, position: Tensor, seed: int) -> Tensor:
+        """Augment a batch.
+
+        Args:
+            image: float32 `[B, 3, H, W]` in `[-1, 1]`.
+            position: int64 `[B]`, each sample's place in the data order.
+            seed: start of all draws; give each stream its own, `derive_seed(seed, "source", "photometry")`.
+
+        Returns:
+            float32 `[B, 3, H, W]` in `[-1, 1]`; the input is left as it was.
+        """
+        # kornia takes seconds to import; runs without augmentation should not wait for it.
+        from kornia import enhance, filters
+
+        generators = [np.random.default_rng(derive_seed(seed, place)) for place in position.tolist()]
+
+        def draw(low: float, high: float) -> tuple[Tensor, Tensor]:
+            """Factors `[B]`, and which samples take part `[B, 1, 1, 1]`. Always two draws a sample."""
+            drawn = np.array([[each.uniform(low, high), each.random()] for each in generators])
+            factor = torch.as_tensor(drawn[:, 0], dtype=image.dtype, device=image.device)
+            takes = torch.as_tensor(drawn[:, 1] < self.probability, device=image.device)
+            return factor, takes[:, None, None, None]
+
+        pixels = (image + 1) / 2
+        factor, takes = draw(1 - self.brightness, 1 + self.brightness)
+        if self.brightness:
+            pixels = torch.where(takes, enhance.adjust_brightness_accumulative(pixels, factor), pixels)
+        factor, takes = draw(1 - self.contrast, 1 + self.contrast)
+        if self.contrast:
+            pixels = torch.where(takes, enhance.adjust_contrast_with_mean_subtraction(pixels, factor), pixels)
+        factor, takes = draw(1 - self.saturation, 1 + self.saturation)
+        if self.saturation:
+            pixels = torch.where(takes, enhance.adjust_saturation(pixels, factor), pixels)
+        factor, takes = draw(-self.hue, self.hue)
+        if self.hue:
+            pixels = torch.where(takes, enhance.adjust_hue(pixels, factor * 2 * math.pi), pixels)
+        factor, takes = draw(-math.log1p(self.gamma), math.log1p(self.gamma))
+        if self.gamma:
+            pixels = torch.where(takes, enhance.adjust_gamma(pixels, factor.exp()), pixels)
+        factor, takes = draw(min(0.1, self.blur), self.blur)
+        if self.blur:
+            side = 2 * math.ceil(3 * self.blur) + 1
+            # "replicate", since "reflect" cannot pad an image that is smaller than the kernel.
+            blurred = filters.gaussian_blur2d(pixels, (side, side), factor[:, None].repeat(1, 2), "replicate")
+            pixels = torch.where(takes, blurred, pixels)
+        return (pixels * 2 - 1).clamp(-1, 1)

@@ -1,0 +1,57 @@
+"""CamVid as SegNet released it: driving video of Cambridge, 480x360, 11 classes and void.
+
+Layout: `<split>/*.png` (or jpg), `<split>annot/*.png`.
+"""
+
+from pathlib import Path
+
+from segda.data.dataset import Dataset
+from segda.data.decode import read_index, read_rgb
+from segda.data.index import PICTURES, find_files, pair
+from segda.data.label_decoder import LabelDecoder, names_in
+from segda.label_space import LabelSpace
+
+IDS: dict[int, str | None] = {
+    0: "sky",
+    1: "building",
+    2: "pole",
+    3: "road",
+    4: "pavement",
+    5: "tree",
+    6: "sign",
+    7: "fence",
+    8: "car",
+    9: "pedestrian",
+    10: "bicyclist",
+    11: None,  # void
+}
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    limit: int | None = None,
+) -> Dataset:
+    """Index one split of CamVid.
+
+    Args:
+        root: folder with `<split>` and `<split>annot`.
+        space: the task's label space.
+        split: `train`, `val` or `test`.
+        with_labels: pair with labels; otherwise the label folder is not touched.
+        strict: raise on unpaired files, else list them in `Dataset.problems`.
+        exclude: keys to leave out, as shell patterns.
+        limit: keep the first so many samples.
+
+    Raises:
+        DataError: missing folder, no images, unpaired files.
+    """
+    images = find_files(root, split, PICTURES)
+    labels = find_files(root, f"{split}annot", [".png"]) if with_labels else None
+    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
+    return Dataset("camvid", root, space, samples, read_rgb, decoder, problems)

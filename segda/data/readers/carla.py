@@ -1,0 +1,80 @@
+"""CARLA simulator, camera pairs as the Lyft challenge recorded them; the class is in the label's red channel.
+
+Layout: `CameraRGB/*.jpg` (or png), `CameraSeg/*.png`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.dataset import Dataset
+from segda.data.decode import read_channels, read_rgb
+from segda.data.index import PICTURES, find_files, pair
+from segda.data.label_decoder import LabelDecoder, names_in
+from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace
+
+IDS: dict[int, str | None] = {
+    0: "sky",  # "none": what no other id claims, in these frames almost all of it sky
+    1: "building",
+    2: "fence",
+    3: None,  # other
+    4: "person",
+    5: "pole",
+    6: "road",  # road line
+    7: "road",
+    8: "sidewalk",
+    9: "vegetation",
+    10: "car",
+    11: "wall",
+    12: "traffic sign",  # traffic lights too
+}
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    ego_row: float = 0.83,
+    exclude: tuple[str, ...] = (),
+    limit: int | None = None,
+) -> Dataset:
+    """Index a folder of CARLA pairs.
+
+    Args:
+        root: folder with `CameraRGB` and `CameraSeg`.
+        space: the task's label space.
+        split: `train`, all files: the set has no other.
+        with_labels: pair with labels; otherwise the label folder is not touched.
+        strict: raise on unpaired files, else list them in `Dataset.problems`.
+        ego_row: share of the height from which rows are ignored: the ego car's bonnet, labelled as a car. 1 keeps all.
+        exclude: keys to leave out, as shell patterns.
+        limit: keep the first so many samples.
+
+    Raises:
+        DataError: missing folder, no images, unpaired files.
+        ConfigError: another split than `train`, or `ego_row` outside (0, 1].
+    """
+    if split != "train":
+        raise ConfigError(f"carla has no split {split!r}; it has only 'train', all its files")
+    if not 0 < ego_row <= 1:
+        raise ConfigError(f"ego_row: {ego_row}; expected a share of the height in (0, 1], 1 to ignore no row")
+    images = find_files(root, "CameraRGB", PICTURES)
+    labels = find_files(root, "CameraSeg", [".png"]) if with_labels else None
+    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    # CamVid draws walls as buildings.
+    classes = IDS | {11: "building"} if space.name == "camvid" else IDS
+    decoder = LabelDecoder(space, names_in(space, classes), _ids, ignore_from_row=ego_row)
+    return Dataset("carla", root, space, samples, read_rgb, decoder, problems)
+
+
+def _ids(path: Path) -> np.ndarray:
+    channels = read_channels(path)
+    if channels.ndim != 3 or channels.dtype != np.uint8:
+        raise DataError(
+            f"{path}: {channels.dtype} of shape {channels.shape}, but CARLA's labels are 8-bit colour files with the "
+            "class in the red channel; use the recorded files"
+        )
+    return np.ascontiguousarray(channels[:, :, 2])  # OpenCV's order is blue, green, red

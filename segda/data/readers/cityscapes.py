@@ -1,0 +1,46 @@
+"""Cityscapes: street photographs from 50 cities, 2048x1024, in their official layout.
+
+Layout: `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png`, `gtFine/<split>/<city>/<name>_gtFine_labelIds.png`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from segda.data.dataset import Dataset
+from segda.data.decode import read_index, read_rgb
+from segda.data.index import find_files, pair
+from segda.data.label_decoder import LabelDecoder, names_in
+from segda.label_space import LabelSpace
+from segda.labels.cityscapes import IDS
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    annotation: Literal["gtFine", "gtCoarse"] = "gtFine",
+    exclude: tuple[str, ...] = (),
+    limit: int | None = None,
+) -> Dataset:
+    """Index one split of Cityscapes; keys are `city/city_000000_000019`.
+
+    Args:
+        root: folder with `leftImg8bit` and, for labels, `gtFine`.
+        space: the task's label space.
+        split: `train`, `val`, `test` or `train_extra` (which has coarse labels only).
+        with_labels: pair with labels; otherwise the label folder is not touched.
+        strict: raise on unpaired files, else list them in `Dataset.problems`.
+        annotation: which labels: `gtFine` or `gtCoarse`.
+        exclude: keys to leave out, as shell patterns.
+        limit: keep the first so many samples.
+
+    Raises:
+        DataError: missing folder, no images, unpaired files.
+    """
+    images = find_files(root, f"leftImg8bit/{split}", ["_leftImg8bit.png"])
+    labels = find_files(root, f"{annotation}/{split}", [f"_{annotation}_labelIds.png"]) if with_labels else None
+    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
+    return Dataset("cityscapes", root, space, samples, read_rgb, decoder, problems)

@@ -1,0 +1,123 @@
+"""A plain set of images and labels, described by YAML alone: for one's own data.
+
+Layout: whatever `images` and `labels` say; a label has its image's name but for the endings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.dataset import Dataset
+from segda.data.decode import read_index, read_rgb
+from segda.data.index import PICTURES, find_files, pair
+from segda.data.label_decoder import LabelDecoder
+from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace
+from segda.lookup import nearest
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    images: str = "images/{split}",
+    labels: str = "labels/{split}",
+    image_endings: tuple[str, ...] = PICTURES,
+    label_endings: tuple[str, ...] = (".png",),
+    classes: dict[int, str] | None = None,
+    ignore: tuple[int, ...] = (),
+    colours: dict[str, tuple[int, int, int]] | None = None,
+    ignore_colours: tuple[tuple[int, int, int], ...] = (),
+    exclude: tuple[str, ...] = (),
+    limit: int | None = None,
+) -> Dataset:
+    """Index a data set that the config describes.
+
+    Args:
+        root: folder that holds the data set.
+        space: the task's label space; `classes` and `colours` use its names.
+        split: put for `{split}` in `images` and `labels`.
+        with_labels: pair with labels; otherwise the label folder is not touched.
+        strict: raise on unpaired files, else list them in `Dataset.problems`.
+        images: image folder below `root`, searched with its subfolders.
+        labels: label folder below `root`, searched likewise.
+        image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
+        label_endings: what label names end in, such as `_mask.png`.
+        classes: id in an 8-bit index or palette PNG to class name; several ids may share a class.
+        ignore: ids that neither train nor score; any id in neither list is an error.
+        colours: class name to RGB, for labels that are coloured pictures; instead of `classes`.
+        ignore_colours: RGB colours that neither train nor score.
+        exclude: keys to leave out, as shell patterns.
+        limit: keep the first so many samples.
+
+    Raises:
+        DataError: missing folder, no images, unpaired files.
+        ConfigError: both or neither of `classes` and `colours`, or a name that the label space lacks.
+    """
+    found = find_files(root, images.replace("{split}", split), image_endings)
+    found_labels = find_files(root, labels.replace("{split}", split), label_endings) if with_labels else None
+    samples, problems = pair(root, found, found_labels, exclude=exclude, limit=limit, strict=strict)
+    decoder = _decoder(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
+    return Dataset("folder", root, space, samples, read_rgb, decoder, problems)
+
+
+def _decoder(
+    space: LabelSpace,
+    classes: Mapping[int, str],
+    ignore: tuple[int, ...],
+    colours: Mapping[str, tuple[int, int, int]],
+    ignore_colours: tuple[tuple[int, int, int], ...],
+    *,
+    needed: bool,
+) -> LabelDecoder:
+    if needed and bool(classes) == bool(colours):
+        found = "both are given" if classes else "neither is given"
+        raise ConfigError(f"folder: {found}; expected `classes` (id: name) or `colours` (name: [r, g, b])")
+    key = "classes" if classes else "colours"
+    for name in (*classes.values(), *colours):
+        if name not in space.classes:
+            raise ConfigError(
+                f"folder: {key}: {name!r} is no class of label space {space.name!r}; {nearest(name, space.classes)} "
+                "What should not count goes into `ignore`"
+            )
+    ids: dict[int, str | None]
+    if colours:
+        triples = (*colours.values(), *ignore_colours)
+        ids = dict(enumerate((*colours, *[None] * len(ignore_colours))))
+        if len(ids) > 256 or len(set(triples)) != len(triples):
+            raise ConfigError("folder: colours: a colour occurs twice, or there are over 256; each must mean one class")
+        return LabelDecoder(space, ids, _ColourIds(triples))
+    wrong = [native for native in (*classes, *ignore) if not 0 <= native <= 255]
+    both = sorted(set(classes) & set(ignore))
+    if wrong or both:
+        found = f"id {wrong[0]} does not fit 8 bits (0..255)" if wrong else f"id {both[0]} is in `classes` and `ignore`"
+        raise ConfigError(f"folder: {found}; name each id once")
+    return LabelDecoder(space, {**classes, **dict.fromkeys(ignore)}, read_index)
+
+
+@dataclass(frozen=True)
+class _ColourIds:
+    """Reads a coloured label; the id of a pixel is its colour's place in `colours`."""
+
+    colours: tuple[tuple[int, int, int], ...]
+
+    def __call__(self, path: Path) -> np.ndarray:
+        # One number a colour, so that each pixel is looked up by binary search.
+        pixels = read_rgb(path).astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+        known = np.array(self.colours, dtype=np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+        order = np.argsort(known)
+        place = np.searchsorted(known, pixels, sorter=order).clip(max=len(known) - 1)
+        ids = order[place]
+        strange = known[ids] != pixels
+        if strange.any():
+            values, counts = np.unique(pixels[strange], return_counts=True)
+            most = int(values[counts.argmax()])
+            raise DataError(
+                f"{path}: {len(values)} colours outside the map, most often {most >> 16, most >> 8 & 255, most & 255} "
+                f"({int(counts.max())} pixels); name them in `colours` or `ignore_colours`; JPEG labels do not work"
+            )
+        return ids.astype(np.uint8)

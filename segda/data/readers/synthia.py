@@ -1,0 +1,84 @@
+"""SYNTHIA-RAND-CITYSCAPES: 9,400 rendered frames, 1280x760; labels are 16-bit, the class in one channel.
+
+Layout: `RGB/0000000.png`, `GT/LABELS/0000000.png`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.dataset import Dataset
+from segda.data.decode import read_channels, read_rgb
+from segda.data.index import find_files, pair
+from segda.data.label_decoder import LabelDecoder, names_in
+from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace
+
+IDS: dict[int, str | None] = {
+    0: None,
+    1: "sky",
+    2: "building",
+    3: "road",
+    4: "sidewalk",
+    5: "fence",
+    6: "vegetation",
+    7: "pole",
+    8: "car",
+    9: "traffic sign",
+    10: "person",
+    11: "bicycle",
+    12: "motorcycle",
+    13: None,  # parking slot
+    14: None,  # road work
+    15: "traffic light",
+    16: "terrain",
+    17: "rider",
+    18: "truck",
+    19: "bus",
+    20: "train",
+    21: "wall",
+    22: None,  # lane marking: ignored by the protocol, though it lies on the road
+}
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    limit: int | None = None,
+) -> Dataset:
+    """Index SYNTHIA-RAND-CITYSCAPES.
+
+    Args:
+        root: folder with `RGB` and `GT/LABELS`.
+        space: the task's label space.
+        split: `train`, all files: the set has no other.
+        with_labels: pair with labels; otherwise the label folder is not touched.
+        strict: raise on unpaired files, else list them in `Dataset.problems`.
+        exclude: keys to leave out, as shell patterns.
+        limit: keep the first so many samples.
+
+    Raises:
+        DataError: missing folder, no images, unpaired files.
+        ConfigError: another split than `train`.
+    """
+    if split != "train":
+        raise ConfigError(f"synthia has no split {split!r}; it has only 'train', all its files")
+    images = find_files(root, "RGB", [".png"])
+    labels = find_files(root, "GT/LABELS", [".png"]) if with_labels else None
+    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    return Dataset("synthia", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), _ids), problems)
+
+
+def _ids(path: Path) -> np.ndarray:
+    """The last channel as OpenCV orders them; the others number the instances."""
+    channels = read_channels(path)
+    if channels.ndim != 3:
+        raise DataError(
+            f"{path}: a label of one channel, but SYNTHIA's have several, the class in the last; "
+            "use the files of GT/LABELS as published, not converted ones"
+        )
+    return np.ascontiguousarray(channels[:, :, -1])

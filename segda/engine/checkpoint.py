@@ -1,0 +1,139 @@
+"""Checkpoints that make a restart exact: everything that the next step depends on, as tensors and plain numbers.
+
+A checkpoint is the folder `step-00000100` with `tensors.safetensors` and `state.json`; no pickle anywhere. It is
+written under a temporary name, flushed to the disk and then renamed, so a folder with the final name is whole.
+Batch order, augmentation and schedules are pure functions of seed and step and need no storing.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from segda.engine.session import Session
+from segda.errors import ArtefactError
+
+KEPT = 2
+_PREFIX = "step-"
+
+
+def collect_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """An optimizer's state as named tensors and, group by group, its plain settings."""
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}.{key}": value for index, entry in state["state"].items() for key, value in entry.items()
+        if isinstance(value, Tensor)
+    }
+    return tensors, state["param_groups"]
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]
+) -> None:
+    """Put back what `collect_optimizer` gave."""
+    entries: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        entries.setdefault(int(index), {})[key] = tensor
+    for group in groups:  # JSON knows no tuples
+        if "betas" in group:
+            group["betas"] = tuple(group["betas"])
+    optimizer.load_state_dict({"state": entries, "param_groups": groups})
+
+
+def random_state(session: Session) -> dict[str, Tensor]:
+    """Every process's torch random state (dropout draws from it), by rank."""
+    states = {"cpu": torch.get_rng_state()}
+    if session.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(session.device)
+    gathered = {}
+    for kind, state in states.items():
+        everyone = session.gather(state.to(session.device)).cpu().view(session.world, -1)
+        gathered.update({f"{rank}.{kind}": everyone[rank].clone() for rank in range(session.world)})
+    return gathered
+
+
+def restore_random_state(tensors: Mapping[str, Tensor], session: Session) -> None:
+    """Put this process's random state back; a process that was not there before keeps its own."""
+    if f"{session.rank}.cpu" in tensors:
+        torch.set_rng_state(tensors[f"{session.rank}.cpu"])
+    if session.device.type == "cuda" and f"{session.rank}.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors[f"{session.rank}.cuda"], session.device)
+
+
+def flatten(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The networks' parameters and buffers as `network/parameter`."""
+    return {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+
+
+def unflatten(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
+    """Load what `flatten` gave; every name must be there."""
+    for name, module in modules.items():
+        prefix = f"{name}/"
+        module.load_state_dict({key[len(prefix):]: value for key, value in tensors.items() if key.startswith(prefix)})
+
+
+def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+    """Write the checkpoint of `step` below `folder`, then remove all but the newest `KEPT`.
+
+    Raises:
+        ArtefactError: the disk refuses; what was there before is untouched.
+    """
+    final = folder / f"{_PREFIX}{step:08d}"
+    temporary = folder / f".{final.name}.partial"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        # Copies: safetensors refuses tensors that share memory (tied weights), and the device may be a GPU.
+        save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
+                  temporary / "tensors.safetensors")
+        digest = hashlib.sha256((temporary / "tensors.safetensors").read_bytes()).hexdigest()
+        (temporary / "state.json").write_text(json.dumps({"step": step, "sha256": digest, **plain}))
+        for file in temporary.iterdir():
+            _flush(file)
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+        _flush(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise ArtefactError(
+            f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
+            "free space or mend the folder, then run the same command again"
+        ) from error
+    for old in sorted(folder.glob(f"{_PREFIX}*"))[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], list[str]]:
+    """Load the newest whole checkpoint below `folder`.
+
+    Returns:
+        Its step (0 when there is none), its tensors and plain values, and a line for each damaged one passed over.
+    """
+    damaged = []
+    for candidate in sorted(folder.glob(f"{_PREFIX}*"), reverse=True):
+        try:
+            plain = json.loads((candidate / "state.json").read_text())
+            stored = (candidate / "tensors.safetensors").read_bytes()
+            if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
+                raise ValueError("its checksum differs")
+            return int(plain["step"]), load_file(candidate / "tensors.safetensors"), plain, damaged
+        except (OSError, ValueError, KeyError) as error:
+            damaged.append(f"{candidate}: damaged checkpoint passed over ({error})")
+    return 0, {}, {}, damaged
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

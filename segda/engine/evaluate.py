@@ -1,0 +1,215 @@
+"""Score networks on a labelled data set: one pass, one confusion matrix, and the protocol beside the scores."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from segda.data.dataset import Dataset
+from segda.errors import ArtefactError, ConfigError, DataError
+from segda.metrics.confusion import Confusion
+from segda.networks.networks import Networks
+from segda.tasks.segmentation import Segmentation
+
+RESIZE_RULE = "area where the image shrinks, bilinear where it grows"
+PREDICTION_RULE = "whole image in one pass, logits upsampled bilinearly to the label's size, argmax"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of networks on a data set, with all that is needed to compare them with others.
+
+    Attributes:
+        confusion: pixel counts over the whole set.
+        images: number of images scored.
+        protocol: how it was measured; the keys are listed in `evaluate`.
+    """
+
+    confusion: Confusion
+    images: int
+    protocol: dict[str, Any]
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels scored."""
+        return self.confusion.pixels
+
+    @property
+    def ignored(self) -> int:
+        """Number of pixels whose label is the ignore index."""
+        return self.confusion.ignored
+
+    def to_json(self) -> dict[str, Any]:
+        """Scores, as unrounded fractions with `None` in place of NaN, the protocol and the counts."""
+        confusion = self.confusion
+        return {
+            "scores": {
+                "mean_iou": _number(confusion.mean_iou()),
+                "pixel_accuracy": _number(confusion.pixel_accuracy()),
+                "mean_accuracy": _number(confusion.mean_accuracy()),
+                "frequency_weighted_iou": _number(confusion.frequency_weighted_iou()),
+            },
+            "iou": {
+                name: _number(value) for name, value in zip(confusion.classes, confusion.iou().tolist(), strict=True)
+            },
+            "absent": list(confusion.absent()),
+            "protocol": self.protocol,
+            "confusion": confusion.to_json(),
+        }
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any], name: str = "evaluation") -> "Evaluation":
+        """The evaluation that `to_json` wrote; scores are taken from the counts again.
+
+        Raises:
+            ArtefactError: the confusion matrix or the protocol is missing or damaged.
+        """
+        try:
+            protocol = dict(content["protocol"])
+            return Evaluation(Confusion.from_json(content["confusion"], name), int(protocol["images"]), protocol)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtefactError(f"{name}: not an evaluation, {error} is missing or wrong; evaluate again") from error
+
+
+def evaluate(
+    networks: Networks,
+    dataset: Dataset,
+    task: Segmentation,
+    *,
+    resize: tuple[int, int] | None = None,
+    device: torch.device | str = "cpu",
+    rank: int = 0,
+    world: int = 1,
+    reduce: Callable[[Tensor], Tensor] = lambda counts: counts,
+    network_files: Mapping[str, Path] | None = None,
+    data_fingerprint: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Score networks on every sample of a labelled data set.
+
+    Process `rank` of `world` takes samples `rank`, `rank + world`, …; there is no padding, so no image counts twice,
+    and the sum of whole numbers is the same for any number of processes. The protocol holds `dataset`, `label_space`,
+    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `images`, `pixels_scored`,
+    `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`), `data_fingerprint` and `seconds`.
+
+    Args:
+        networks: on `device`, not wrapped for distributed training, whose buffer exchange would wait for processes
+            with fewer images; put in evaluation mode meanwhile and left as they were.
+        dataset: opened with labels, in the task's label space.
+        task: predicts, and provides the confusion matrix.
+        resize: height and width of what the networks see; `None` for each image's own. Whatever it is, scores are
+            taken at the size of the label file.
+        device: where the networks are.
+        rank: this process.
+        world: the number of processes.
+        reduce: the elementwise sum over all processes of an int64 tensor on `device`; called once.
+        network_files: a name and a file for each fingerprint to be kept.
+        data_fingerprint: the caller's hash of the data set's files.
+        progress: called after each image with the number done and the number to do in this process.
+
+    Raises:
+        ConfigError: the data set is not in the task's label space.
+        DataError: the data set is empty or has no labels, or a label holds a value outside the label space.
+        ArtefactError: one of `network_files` cannot be read.
+    """
+    _check(dataset, task)
+    fingerprints = {name: _sha256(path) for name, path in (network_files or {}).items()}
+    start = time.monotonic()
+    confusion = task.meter()
+    samples = dataset.samples[rank::world]
+    with torch.inference_mode(), _evaluating(networks):
+        for done, sample in enumerate(samples, start=1):
+            assert sample.label is not None  # _check refused data sets without labels
+            label = torch.from_numpy(np.ascontiguousarray(dataset.decode_label(sample.label))).to(device)
+            image = as_input(dataset.decode_image(sample.image), resize).to(device)
+            prediction = task.predict(networks, image, (int(label.shape[0]), int(label.shape[1])))
+            confusion.update(label, prediction[0], name=str(sample.label))
+            if progress is not None:
+                progress(done, len(samples))
+    counts = torch.cat([confusion.to_tensor(), torch.tensor([len(samples)])])
+    counts = reduce(counts.to(device)).cpu()
+    confusion, images = confusion.from_tensor(counts[:-1]), int(counts[-1])
+    protocol = {
+        "dataset": dataset.name,
+        "label_space": task.space.name,
+        "classes": list(task.space.classes),
+        "resize": None if resize is None else list(resize),
+        "resize_rule": None if resize is None else RESIZE_RULE,
+        "prediction_rule": PREDICTION_RULE,
+        "images": images,
+        "pixels_scored": confusion.pixels,
+        "pixels_ignored": confusion.ignored,
+        "network_fingerprints": fingerprints,
+        "data_fingerprint": data_fingerprint,
+        "seconds": round(time.monotonic() - start, 3),
+    }
+    return Evaluation(confusion, images, protocol)
+
+
+def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
+    """A decoded image as the networks take it.
+
+    Args:
+        image: uint8 RGB `[H, W, 3]`.
+        resize: height and width, or `None` to keep the image's own.
+
+    Returns:
+        float32 `[1, 3, H, W]` in `[-1, 1]`.
+    """
+    if resize is not None and image.shape[:2] != tuple(resize):
+        height, width = resize
+        grows = height > image.shape[0] or width > image.shape[1]
+        rule = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
+        image = cv2.resize(image, (width, height), interpolation=rule)
+    pixels = torch.from_numpy(np.ascontiguousarray(image))
+    return (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1.0).contiguous()
+
+
+def _check(dataset: Dataset, task: Segmentation) -> None:
+    if dataset.space.classes != task.space.classes or dataset.space.ignore_index != task.space.ignore_index:
+        raise ConfigError(
+            f"evaluate: data set {dataset.name!r} is labelled in {dataset.space.name!r} but the task predicts "
+            f"{task.space.name!r}; open it in the task's label space"
+        )
+    if not dataset.samples:
+        raise DataError(f"{dataset.root}: no sample to evaluate on; check the split's name and the folder")
+    for sample in dataset.samples:
+        if sample.label is None:
+            raise DataError(f"{sample.image}: no label to score against; evaluate on a labelled split")
+
+
+@contextmanager
+def _evaluating(networks: Networks) -> Iterator[None]:
+    """All networks in evaluation mode; afterwards each submodule in the mode it was in, frozen ones included."""
+    modes = {module: module.training for top in networks.modules.values() for module in top.modules()}
+    for top in networks.modules.values():
+        top.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise ArtefactError(f"{path}: cannot be read for its fingerprint ({error.strerror}); export again") from error
+    return digest.hexdigest()
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)

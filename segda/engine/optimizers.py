@@ -1,0 +1,53 @@
+"""The two players' optimizers: generators (encoders, heads, decoders) and discriminators."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+
+from segda.errors import ConfigError
+
+
+def build(
+    modules: Mapping[str, nn.Module],
+    players: Iterable[str],
+    *,
+    name: str,
+    learning_rate: float,
+    betas: tuple[float, float],
+    momentum: float,
+    weight_decay: float,
+    encoder_factor: float,
+) -> torch.optim.Optimizer | None:
+    """One optimizer over the trainable parameters of the named networks, one parameter group a network.
+
+    Each group remembers its undamped rate as `base_rate`; encoders' is `learning_rate * encoder_factor`.
+    Parameters are held in the order of sorted network names, so that a checkpoint fits whatever was built first.
+
+    Returns:
+        The optimizer, or `None` when the player has nothing to train (a method without discriminators).
+
+    Raises:
+        ConfigError: `name` is none of adam, adamw, sgd.
+    """
+    groups = []
+    for player in sorted(players):
+        parameters = [parameter for parameter in modules[player].parameters() if parameter.requires_grad]
+        if parameters:
+            rate = learning_rate * (encoder_factor if player.split(".")[0] == "encoder" else 1.0)
+            groups.append({"params": parameters, "lr": rate, "base_rate": rate})
+    if not groups:
+        return None
+    if name == "adam":
+        return torch.optim.Adam(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+    if name == "sgd":
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
+    raise ConfigError(f"optimizer.name: unknown optimizer {name!r}; valid: adam, adamw, sgd")
+
+
+def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's learning rate to `factor` times its undamped one."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_rate"] * factor

@@ -1,0 +1,1 @@
+"""Losses: pure functions from tensors to a tensor, without state."""

@@ -1,0 +1,49 @@
+"""Cross entropy against labels, for whole images and for pixels."""
+
+from torch import Tensor
+from torch.nn import functional
+
+IGNORE_INDEX = 255
+
+
+def cross_entropy(
+    logits: Tensor, label: Tensor, class_weights: Tensor | None = None, ignore_index: int = IGNORE_INDEX
+) -> Tensor:
+    """Mean over images of each image's mean cross entropy over its valid pixels.
+
+    Averaging images first makes the loss independent of how a batch is split over processes. An image without a valid
+    pixel counts as 0 and stays in the count.
+
+    Args:
+        logits: `[B, K, H, W]`, or `[B, K]` for classification.
+        label: int64 `[B, H, W]` or `[B]`, `ignore_index` where ignored.
+        class_weights: `[K]`; an image's mean is then the weighted one, divided by the weights of its valid pixels.
+        ignore_index: the label value that does not train.
+
+    Source: own; per image as `torch.nn.functional.cross_entropy`.
+    """
+    weights = None if class_weights is None else class_weights.to(logits)
+    loss = functional.cross_entropy(logits, label, weights, ignore_index=ignore_index, reduction="none")
+    valid = label != ignore_index
+    share = valid.to(logits) if weights is None else weights[label.where(valid, 0)] * valid
+    total = share.reshape(len(label), -1).sum(dim=1)
+    return (loss.reshape(len(label), -1).sum(dim=1) / total.where(total > 0, 1)).mean()
+
+
+def weighted_cross_entropy(
+    logits: Tensor, label: Tensor, weight: Tensor, ignore_index: int = IGNORE_INDEX
+) -> Tensor:
+    """Mean over all pixels of weight times cross entropy; ignored pixels count as 0 and stay in the count.
+
+    Unlike `cross_entropy` this is not divided by the weights: an image with little trust trains little.
+
+    Args:
+        logits: `[B, K, H, W]`.
+        label: int64 `[B, H, W]`, `ignore_index` where ignored.
+        weight: `[B, H, W]`, at least 0.
+        ignore_index: the label value that does not train.
+
+    Source: Tranheden et al. 2021 (DACS), released code.
+    """
+    loss = functional.cross_entropy(logits, label, ignore_index=ignore_index, reduction="none")
+    return (loss * weight.to(logits)).mean()

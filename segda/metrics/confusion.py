@@ -1,0 +1,255 @@
+"""The confusion matrix of a whole evaluation set, and every segmentation score that follows from it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segda.errors import ArtefactError, ConfigError, DataError
+
+Labels = np.ndarray | Tensor
+"""Class indices of any integer type and shape; torch tensors may live on any device."""
+
+_VALUES = 256  # labels and predictions are 8-bit values, so one pair of them is an index below 65536
+
+
+class Confusion:
+    """Pixel counts of a whole set: `counts[label, prediction]`, int64 `[C, C]`.
+
+    Counts add up exactly, whatever the order of the images and however they are split over processes. Scores are
+    taken once, from the sum, and never averaged over images. Pixels whose label is the ignore index are counted in
+    `ignored` and nowhere else.
+
+    A class is *absent* when its union is zero: no scored pixel is labelled with it and none is predicted as it. Its IoU
+    is NaN and left out of the mean. A class that is predicted but never labelled has IoU 0 and stays in the mean.
+
+    Source: `getIouScoreForLabel` and `getScoreAverage` of cityscapesScripts' pixel-level evaluation.
+
+    Attributes:
+        classes: the names of the classes, in the order of their indices.
+        ignore_index: the label value that is not scored.
+        counts: int64 `[C, C]`, rows are labels and columns predictions.
+        ignored: the number of pixels whose label is the ignore index.
+    """
+
+    def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
+        if not 0 < len(classes) <= ignore_index < _VALUES:
+            raise ConfigError(
+                f"confusion matrix: {len(classes)} classes with ignore index {ignore_index}; "
+                f"give at least one class, and an ignore index from the number of classes to {_VALUES - 1}"
+            )
+        self.classes = tuple(classes)
+        self.ignore_index = ignore_index
+        self.counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+        self.ignored = 0
+
+    def update(self, label: Labels, prediction: Labels, name: str = "label") -> None:
+        """Count the pixels of one image or batch.
+
+        Args:
+            label: class indices, the ignore index where not scored; any shape.
+            prediction: class indices of the same shape; under ignored labels any 8-bit value will do.
+            name: what to call the label in an error, such as its path.
+
+        Raises:
+            DataError: the shapes differ, or a value is neither a class index nor, in the label, the ignore index.
+        """
+        if tuple(label.shape) != tuple(prediction.shape):
+            raise DataError(
+                f"{name}: label is {tuple(label.shape)} but prediction is {tuple(prediction.shape)}; "
+                "predict at the label's own size"
+            )
+        pairs = _count_pairs(label, prediction, name)
+        classes = len(self.classes)
+        labelled = pairs.sum(axis=1)
+        labelled[self.ignore_index] = 0
+        if labelled[classes:].any():
+            wrong = classes + int(labelled[classes:].argmax())
+            raise DataError(
+                f"{name}: label value {wrong} at {labelled[wrong]} pixels; expected 0 to {classes - 1}, or "
+                f"{self.ignore_index} where ignored; map native ids to the label space first"
+            )
+        if pairs[:classes, classes:].any():
+            wrong = classes + int(pairs[:classes, classes:].sum(axis=0).argmax())
+            raise DataError(
+                f"{name}: predicted class {wrong}; expected 0 to {classes - 1}; "
+                "the network was built for another label space"
+            )
+        self.counts += pairs[:classes, :classes]
+        self.ignored += int(pairs[self.ignore_index].sum())
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """The counts of both sets together."""
+        if (self.classes, self.ignore_index) != (other.classes, other.ignore_index):
+            raise ConfigError(
+                f"confusion matrices of {len(self.classes)} and {len(other.classes)} classes or of different class "
+                "names do not add up; score both in one label space"
+            )
+        total = Confusion(self.classes, self.ignore_index)
+        total.counts = self.counts + other.counts
+        total.ignored = self.ignored + other.ignored
+        return total
+
+    @property
+    def pixels(self) -> int:
+        """Number of scored pixels."""
+        return int(self.counts.sum())
+
+    def iou(self) -> np.ndarray:
+        """Intersection over union of each class: float64 `[C]` in `[0, 1]`, NaN for absent classes."""
+        intersection = np.diagonal(self.counts)
+        union = self.counts.sum(axis=1) + self.counts.sum(axis=0) - intersection
+        return _ratio(intersection, union)
+
+    def absent(self) -> tuple[str, ...]:
+        """The names of the classes that are neither labelled nor predicted anywhere: those whose IoU is NaN."""
+        return tuple(name for name, value in zip(self.classes, self.iou(), strict=True) if np.isnan(value))
+
+    def mean_iou(self, names: Sequence[str] | None = None) -> float:
+        """Mean IoU over the classes that are not absent, in `[0, 1]`; NaN if all are.
+
+        Args:
+            names: average over these classes only, as in the 16- and 13-class scores of SYNTHIA. The IoU of each stays
+                what it is among all classes: pixels lost to a class outside the subset are still errors.
+
+        Raises:
+            ConfigError: a name is not a class, or is given twice.
+        """
+        values = self.iou()
+        if names is not None:
+            unknown = [name for name in names if name not in self.classes]
+            if unknown or len(set(names)) != len(names):
+                raise ConfigError(
+                    f"class subset: {unknown[0]!r} is not among {', '.join(self.classes)}"
+                    if unknown else "class subset: a class occurs twice; name each once"
+                )
+            values = values[[self.classes.index(name) for name in names]]
+        return _mean(values)
+
+    def pixel_accuracy(self) -> float:
+        """Share of the scored pixels that are predicted right, in `[0, 1]`; NaN if none is scored."""
+        return float(_ratio(np.trace(self.counts), self.counts.sum()))
+
+    def class_accuracy(self) -> np.ndarray:
+        """Recall of each class: float64 `[C]` in `[0, 1]`, NaN for classes without a labelled pixel."""
+        return _ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
+
+    def mean_accuracy(self) -> float:
+        """Mean recall over the classes that are labelled somewhere, in `[0, 1]`; NaN if none is."""
+        return _mean(self.class_accuracy())
+
+    def frequency_weighted_iou(self) -> float:
+        """IoU of each class weighted by its share of the labelled pixels, in `[0, 1]`; NaN if none is scored."""
+        shares = _ratio(self.counts.sum(axis=1), self.counts.sum())
+        return float(np.nan) if np.isnan(shares).any() else float(np.nansum(shares * self.iou()))
+
+    def to_tensor(self) -> Tensor:
+        """Counts and ignored pixels as int64 `[C * C + 1]`, for a sum over processes."""
+        return torch.from_numpy(np.append(self.counts.ravel(), np.int64(self.ignored)))
+
+    def from_tensor(self, values: Tensor) -> "Confusion":
+        """A confusion over the same classes with the counts of `to_tensor`'s layout."""
+        array = values.cpu().numpy().astype(np.int64)
+        total = Confusion(self.classes, self.ignore_index)
+        total.counts = array[:-1].reshape(self.counts.shape).copy()
+        total.ignored = int(array[-1])
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts as whole numbers; `from_json` gives the identical confusion back."""
+        return {
+            "classes": list(self.classes),
+            "ignore_index": self.ignore_index,
+            "ignored": self.ignored,
+            "counts": self.counts.tolist(),
+        }
+
+    @staticmethod
+    def from_json(content: dict[str, Any], name: str = "confusion matrix") -> "Confusion":
+        """The confusion that `to_json` wrote.
+
+        Raises:
+            ArtefactError: a key is missing, or the counts are not whole numbers of `[C, C]`.
+        """
+        try:
+            confusion = Confusion(content["classes"], content["ignore_index"])
+            counts = np.array(content["counts"])
+            if counts.shape != confusion.counts.shape or counts.dtype.kind != "i" or (counts < 0).any():
+                raise ValueError(f"counts are {counts.dtype} {counts.shape}")
+            confusion.counts = counts.astype(np.int64)
+            confusion.ignored = int(content["ignored"])
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise ArtefactError(f"{name}: not a confusion matrix ({error}); evaluate again") from error
+        return confusion
+
+    def save(self, path: Path) -> None:
+        """Write the counts as JSON."""
+        path.write_text(json.dumps(self.to_json()) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> "Confusion":
+        """Read what `save` wrote.
+
+        Raises:
+            ArtefactError: the file is missing, damaged, or no confusion matrix.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtefactError(f"{path}: cannot be read as JSON ({error}); evaluate again") from error
+        return Confusion.from_json(content, str(path))
+
+
+def _count_pairs(label: Labels, prediction: Labels, name: str) -> np.ndarray:
+    """How often each (label, prediction) pair of 8-bit values occurs: int64 `[256, 256]`."""
+    if isinstance(label, Tensor) and isinstance(prediction, Tensor) and label.device.type != "cpu":
+        return _count_on_device(label, prediction, name)
+    pairs = _bytes(label, name).astype(np.uint16)
+    pairs <<= 8
+    pairs |= _bytes(prediction, name)
+    return np.bincount(pairs, minlength=_VALUES * _VALUES).reshape(_VALUES, _VALUES)
+
+
+def _count_on_device(label: Tensor, prediction: Tensor, name: str) -> np.ndarray:
+    """`_count_pairs` where the tensors are: 512 KiB of counts are moved instead of the pixels."""
+    for values in (label, prediction):
+        if values.is_floating_point() or values.is_complex():
+            raise DataError(f"{name}: values are {values.dtype}; expected whole numbers, such as class indices")
+        if values.numel():
+            _check_range(int(values.min()), int(values.max()), name)
+    pairs = label.flatten().long() * _VALUES + prediction.to(label.device).flatten().long()
+    return torch.bincount(pairs, minlength=_VALUES * _VALUES).reshape(_VALUES, _VALUES).cpu().numpy()
+
+
+def _bytes(values: Labels, name: str) -> np.ndarray:
+    """The values as flat uint8, after a check that none is lost by it."""
+    array = (values.cpu().numpy() if isinstance(values, Tensor) else values).ravel()
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{name}: values are {array.dtype}; expected whole numbers, such as uint8 class indices")
+    if array.dtype != np.uint8 and array.size:
+        _check_range(int(array.min()), int(array.max()), name)
+    return array.astype(np.uint8, copy=False)
+
+
+def _check_range(low: int, high: int, name: str) -> None:
+    if low < 0 or high >= _VALUES:
+        raise DataError(
+            f"{name}: value {low if low < 0 else high} is outside 0 to {_VALUES - 1}; "
+            "map native ids to the label space first"
+        )
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """`part / whole` in float64, NaN where the whole is zero."""
+    missing = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    return np.divide(part, whole, out=missing, where=whole != 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the values that are not NaN; NaN, without a warning, if there is none."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else float("nan")

@@ -1,0 +1,105 @@
+"""The second half of CycleGAN's ResNet generator: residual blocks, u128, u64, c7s1-3; nothing shared by the domains.
+
+Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2; `nearest`: Odena et al., Deconvolution and Checkerboard
+Artifacts (Distill, 2016).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from segda.networks.layers.initialisation import initialise_normal
+from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.residual_block import ResidualBlock
+from segda.networks.layers.resolution import doublings
+
+# atanh is infinite at 1; this bound is less than one of 256 grey levels away from it.
+_WHITEST = 0.995
+
+
+class TranslatorDecoder(nn.Module):
+    """One tail for each domain, from z to an image."""
+
+    def __init__(
+        self,
+        channels: int,
+        stride: int,
+        domains: tuple[str, ...],
+        blocks: int,
+        norm: Norm,
+        residual: bool,
+        upsample: Literal["transposed", "nearest"],
+    ) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        self.residual = residual
+        tails: dict[str, nn.Module] = {}
+        for domain in domains:
+            layers: list[nn.Module] = [ResidualBlock(channels, norm, padding="reflect") for _ in range(blocks)]
+            width = channels
+            for _ in range(doublings(stride)):
+                layers.append(_double(width, max(width // 2, 1), norm, upsample))
+                width = max(width // 2, 1)
+            tails[domain] = nn.Sequential(*layers, nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"))
+        self.tails = nn.ModuleDict(tails)
+        if norm != "none":
+            initialise_normal(self)
+        if residual:
+            for tail in tails.values():
+                for parameter in list(tail.children())[-1].parameters():
+                    nn.init.zeros_(parameter)
+
+    def forward(self, features: list[Tensor], domain: str) -> Tensor:
+        """Decode z as an image of `domain`.
+
+        Args:
+            features: the encoder's pyramid; its last map is decoded, its first gives the size (and the image changed).
+            domain: one of the built domains.
+
+        Returns:
+            `[B, 3, H, W]` in `[-1, 1]`.
+        """
+        image = features[0]
+        change: Tensor = self.tails[domain](features[-1])[..., : image.shape[-2], : image.shape[-1]]
+        if self.residual:
+            change = change + torch.atanh(image.float().clamp(-_WHITEST, _WHITEST))
+        return torch.tanh(change)
+
+
+def build(
+    channels: tuple[int, ...],
+    strides: tuple[int, ...],
+    domains: tuple[str, ...],
+    blocks: int = 4,
+    norm: Norm = "instance",
+    residual: bool = False,
+    upsample: Literal["transposed", "nearest"] = "transposed",
+) -> TranslatorDecoder:
+    """The second half of CycleGAN's generator; each doubling halves the feature maps.
+
+    Args:
+        channels: of the encoder's maps.
+        strides: of the encoder's maps.
+        domains: the domains to make images of.
+        blocks: residual blocks before the doublings.
+        norm: normalisation after each convolution but the last.
+        residual: learn the change to the input image, added before the tanh; it starts at zero, so that translation
+            starts as the identity.
+        upsample: double by a transposed 3x3 convolution (CycleGAN), or by repeating pixels before a 3x3 one.
+
+    Raises:
+        ConfigError: the encoder's output stride is no power of two.
+    """
+    return TranslatorDecoder(channels[-1], strides[-1], domains, blocks, norm, residual, upsample)
+
+
+def _double(inside: int, outside: int, norm: Norm, upsample: Literal["transposed", "nearest"]) -> nn.Sequential:
+    """A layer that doubles height and width, normalised, with ReLU."""
+    bias = has_bias(norm)
+    layers: list[nn.Module] = (
+        [nn.ConvTranspose2d(inside, outside, 3, stride=2, padding=1, output_padding=1, bias=bias)]
+        if upsample == "transposed"
+        else [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inside, outside, 3, padding=1, bias=bias)]
+    )
+    return nn.Sequential(*layers, normalisation(norm, outside), nn.ReLU())

@@ -1,0 +1,110 @@
+"""The I2I paper's decoder: transposed convolutions from z to an image, the first layers shared by the domains.
+
+Source: I2I paper (arXiv:1712.00479), section 5.3 (output stride 8: a 3x3 convolution and three 4x4 transposed ones,
+features 512, 256, 128, 3) and 5.2 (output stride 32: five transposed ones, 512, 256, 128, 64, 3).
+"""
+
+from torch import Tensor, nn
+
+from segda.errors import ConfigError
+from segda.networks.layers.initialisation import initialise_normal
+from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.resolution import doublings
+
+
+class TransposedDecoder(nn.Module):
+    """A trunk shared by the domains and one tail for each of them."""
+
+    def __init__(
+        self,
+        channels: int,
+        stride: int,
+        domains: tuple[str, ...],
+        features: list[int],
+        shared_layers: int,
+        norm: Norm,
+    ) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        widths = [channels, *features, 3]
+        # With as many layers as doublings every layer doubles; with one more the first keeps the size.
+        first_is_plain = len(features) == doublings(stride)
+
+        def layers(first: int, end: int) -> nn.Sequential:
+            built = []
+            for index in range(first, end):
+                doubles, last = index > 0 or not first_is_plain, index == len(features)
+                built.append(_layer(widths[index], widths[index + 1], norm, doubles, last))
+            return nn.Sequential(*built)
+
+        self.trunk = layers(0, shared_layers)
+        self.tails = nn.ModuleDict({domain: layers(shared_layers, len(features) + 1) for domain in domains})
+        if norm != "none":
+            initialise_normal(self)
+
+    def forward(self, features: list[Tensor], domain: str) -> Tensor:
+        """Decode z as an image of `domain`.
+
+        Args:
+            features: the encoder's pyramid; its last map is decoded, its first gives the size.
+            domain: one of the built domains.
+
+        Returns:
+            `[B, 3, H, W]` in `[-1, 1]`.
+        """
+        image: Tensor = self.tails[domain](self.trunk(features[-1]))
+        return image[..., : features[0].shape[-2], : features[0].shape[-1]]
+
+
+def build(
+    channels: tuple[int, ...],
+    strides: tuple[int, ...],
+    domains: tuple[str, ...],
+    width: int = 512,
+    features: list[int] | None = None,
+    shared_layers: int = 2,
+    norm: Norm = "batch",
+) -> TransposedDecoder:
+    """The I2I paper's decoder, for any output stride that is a power of two.
+
+    Args:
+        channels: of the encoder's maps.
+        strides: of the encoder's maps.
+        domains: the domains to make images of.
+        width: feature maps of the first layer, halved in each further one.
+        features: instead of `width`, the feature maps of every layer before the image: as many as the encoder halves
+            (the first layer is then a 3x3 convolution), or one fewer (all layers double the size).
+        shared_layers: how many of the first layers the domains share.
+        norm: normalisation after each layer but the last.
+
+    Raises:
+        ConfigError: the layers do not undo the encoder's output stride, or none would be left to a domain of its own.
+    """
+    needed = doublings(strides[-1])
+    if features is None:
+        # The paper starts with a plain convolution at output stride 8 and without one at 32.
+        features = [max(width // 2**index, 1) for index in range(needed if needed < 5 else needed - 1)]
+    if len(features) not in (needed, needed - 1):
+        raise ConfigError(
+            f"decoder transposed: {len(features)} features given for an encoder of output stride {strides[-1]}; "
+            f"give {needed} (plain first layer) or {needed - 1}"
+        )
+    if not 0 <= shared_layers <= len(features):
+        raise ConfigError(
+            f"decoder transposed: shared_layers is {shared_layers}, must be from 0 to {len(features)}, since the last "
+            "layer belongs to its domain"
+        )
+    return TransposedDecoder(channels[-1], strides[-1], domains, features, shared_layers, norm)
+
+
+def _layer(inside: int, outside: int, norm: Norm, double: bool, last: bool) -> nn.Sequential:
+    """A convolution, transposed where it doubles the size, with normalisation and ReLU, or tanh at the end."""
+    bias = last or has_bias(norm)
+    convolution = (
+        nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, bias=bias)
+        if double
+        else nn.Conv2d(inside, outside, 3, padding=1, bias=bias)
+    )
+    if last:
+        return nn.Sequential(convolution, nn.Tanh())
+    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())

@@ -1,0 +1,40 @@
+"""The I2I paper's feature discriminator: three 1x1 convolutions, a score for every place of z.
+
+Source: I2I paper (arXiv:1712.00479), section 5.2: features 500, 500, 1, leaky ReLU; the score itself stays raw here.
+"""
+
+from torch import Tensor, nn
+
+from segda.networks.judgement import Judgement
+
+
+class FeatureDiscriminator(nn.Module):
+    """A small fully connected network, applied at each place of a map."""
+
+    semantic = False
+
+    def __init__(self, channels: int, width: int, layers: int, slope: float) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        widths = [channels, *[width] * (layers - 1)]
+        body: list[nn.Module] = []
+        for inside, outside in zip(widths, widths[1:], strict=False):
+            body += [nn.Conv2d(inside, outside, 1), nn.LeakyReLU(slope)]
+        self.layers = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 1))
+
+    def forward(self, x: Tensor) -> Judgement:
+        """Judge `[B, C, h, w]`; scores `[B, 1, h, w]`."""
+        return Judgement(self.layers(x))
+
+
+def build(channels: int, classes: int, width: int = 500, layers: int = 3, slope: float = 0.2) -> FeatureDiscriminator:
+    """The I2I paper's feature discriminator.
+
+    Args:
+        channels: of its input.
+        classes: number of classes; not used.
+        width: feature maps of the hidden layers.
+        layers: convolutions, the one that gives the score among them.
+        slope: of the leaky ReLU.
+    """
+    return FeatureDiscriminator(channels, width, layers, slope)

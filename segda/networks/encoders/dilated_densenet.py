@@ -1,0 +1,98 @@
+"""DenseNet with output stride 8: no pooling after the second block, blocks 3 and 4 dilated, then degridding layers.
+
+Neither timm nor smp dilates a DenseNet. Pooling has no parameters and dilation changes no weight's shape, so ImageNet
+weights load as they are.
+
+Source: Huang et al., DenseNet (arXiv:1608.06993); I2I paper (arXiv:1712.00479), section 5.3.
+"""
+
+import re
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from segda import compat
+from segda.networks.layers.degrid import degrid as degrid_layers
+from segda.networks.layers.imagenet_norm import ImagenetNorm
+from segda.networks.layers.normalisation import freeze_running_statistics
+from segda.networks.pretrained import IMAGENET, is_file, load_pretrained
+
+# torchvision's published file still says denselayer1.norm.1 where its code says denselayer1.norm1.
+_OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+
+
+class DilatedDenseNet(nn.Module):
+    """Pyramid of the image, the stem (stride 2) and the four dense blocks (strides 4, 8, 8, 8)."""
+
+    strides = (1, 2, 4, 8, 8, 8)
+
+    def __init__(self, densenet: Any, degrid: bool, freeze_batchnorm: bool) -> None:
+        """Wrap and dilate timm's DenseNet; see `build`."""
+        super().__init__()
+        blocks = [int(info["num_chs"]) for info in densenet.feature_info]
+        self.channels: tuple[int, ...] = (3, *blocks)
+        self.freeze_batchnorm = freeze_batchnorm
+        self.imagenet_norm = ImagenetNorm()
+        self.densenet = densenet
+        _dilate(densenet.features)
+        self.degrid: nn.Module = degrid_layers(blocks[-1]) if degrid else nn.Identity()
+
+    def train(self, mode: bool = True) -> "DilatedDenseNet":
+        """As any module's; the pretrained part keeps its running statistics where that was asked for."""
+        super().train(mode)
+        if self.freeze_batchnorm:
+            freeze_running_statistics(self.densenet)
+        return self
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up."""
+        layers = self.densenet.features
+        features = [image, layers.norm0(layers.conv0(self.imagenet_norm(image)))]  # timm's norms end in a ReLU
+        features.append(layers.denseblock1(layers.pool0(features[-1])))
+        features.append(layers.denseblock2(layers.transition1(features[-1])))
+        features.append(layers.denseblock3(layers.transition2(features[-1])))
+        last = layers.denseblock4(layers.transition3(features[-1]))
+        features.append(self.degrid(layers.norm5(last)))
+        return features
+
+
+def build(
+    depth: Literal[121, 161, 169, 201] = 121,
+    weights: str | None = None,
+    degrid: bool = True,
+    freeze_batchnorm: bool = False,
+    checkpointing: bool = False,
+) -> DilatedDenseNet:
+    """A dilated DenseNet with output stride 8.
+
+    Args:
+        depth: number of layers of the DenseNet.
+        weights: path of a timm or torchvision DenseNet's weights, or `imagenet` to download timm's; none: random.
+        degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
+        freeze_batchnorm: keep the DenseNet's running statistics as they are in the weights.
+        checkpointing: compute the dense layers' bottlenecks a second time in backward, for much less memory.
+
+    Raises:
+        ConfigError: the weights file is missing or does not fit.
+    """
+    compat.import_ready()
+    import timm
+
+    densenet = timm.create_model(
+        f"densenet{depth}", pretrained=weights == IMAGENET, num_classes=0, memory_efficient=checkpointing
+    )
+    if weights is not None and is_file(weights):
+        load_pretrained(densenet, weights, lambda name: _OLD_NAME.sub(r"\1\2", name))
+    return DilatedDenseNet(densenet, degrid, freeze_batchnorm)
+
+
+def _dilate(layers: Any) -> None:
+    """Give timm's dense blocks an output stride of 8."""
+    # An odd size is rounded up as the convolutions do; even sizes are pooled as ever.
+    layers.transition1.pool = nn.AvgPool2d(2, 2, ceil_mode=True)
+    layers.transition2.pool = nn.Identity()
+    layers.transition3.pool = nn.Identity()
+    for block, dilation in ((layers.denseblock3, 2), (layers.denseblock4, 4)):
+        for layer in block.values():
+            layer.conv2.dilation = (dilation, dilation)
+            layer.conv2.padding = (dilation, dilation)

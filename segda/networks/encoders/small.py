@@ -1,0 +1,47 @@
+"""A light encoder for demonstrations and tests on a CPU: strided convolutions and residual blocks, output stride 8."""
+
+from torch import Tensor, nn
+
+from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.residual_block import ResidualBlock
+
+
+class SmallEncoder(nn.Module):
+    """Pyramid of the image and maps at strides 2, 4 and 8."""
+
+    strides = (1, 2, 4, 8)
+
+    def __init__(self, width: int, blocks: int, norm: Norm) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        self.channels = (3, width, 2 * width, 4 * width)
+        self.stride2 = _halve(3, width, norm)
+        self.stride4 = nn.Sequential(_halve(width, 2 * width, norm), ResidualBlock(2 * width, norm), nn.ReLU())
+        layers: list[nn.Module] = [_halve(2 * width, 4 * width, norm)]
+        for block in range(blocks):
+            # Dilations 1, 2, 4 let a few blocks see far around each pixel.
+            layers += [ResidualBlock(4 * width, norm, dilation=2 ** min(block, 2)), nn.ReLU()]
+        self.stride8 = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up."""
+        stride2 = self.stride2(image)
+        stride4 = self.stride4(stride2)
+        return [image, stride2, stride4, self.stride8(stride4)]
+
+
+def build(width: int = 32, blocks: int = 3, norm: Norm = "batch") -> SmallEncoder:
+    """A light encoder with output stride 8.
+
+    Args:
+        width: feature maps at stride 2; twice and four times as many at strides 4 and 8.
+        blocks: residual blocks at stride 8, with dilations 1, 2, 4, 4, ...
+        norm: normalisation after each convolution.
+    """
+    return SmallEncoder(width, blocks, norm)
+
+
+def _halve(inside: int, outside: int, norm: Norm) -> nn.Sequential:
+    """A convolution of stride 2, normalised, with ReLU."""
+    convolution = nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=has_bias(norm))
+    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())

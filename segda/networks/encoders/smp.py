@@ -1,0 +1,151 @@
+"""Any encoder of segmentation-models-pytorch, timm's as `tu-<name>` among them."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from segda import compat
+from segda.errors import ConfigError
+from segda.lookup import nearest
+from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
+from segda.networks.layers.normalisation import freeze_running_statistics
+from segda.networks.pretrained import IMAGENET, is_file, load_pretrained
+
+
+class SmpEncoder(nn.Module):
+    """Pyramid of the image and the stages of an smp encoder; a stage that it lacks has 0 channels, as in smp."""
+
+    def __init__(self, encoder: Any, output_stride: int, norm: ImagenetNorm, freeze_batchnorm: bool) -> None:
+        """Wrap an smp encoder; see `build`."""
+        super().__init__()
+        stages = list(encoder.out_channels)[1:]
+        self.channels: tuple[int, ...] = (3, *(int(stage) for stage in stages))
+        self.strides: tuple[int, ...] = tuple(min(2**level, output_stride) for level in range(len(self.channels)))
+        self.freeze_batchnorm = freeze_batchnorm
+        self.imagenet_norm = norm
+        self.encoder = encoder
+
+    def train(self, mode: bool = True) -> "SmpEncoder":
+        """As any module's; running statistics stay as they are where that was asked for."""
+        super().train(mode)
+        if self.freeze_batchnorm:
+            freeze_running_statistics(self.encoder)
+        return self
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.
+
+        Raises:
+            ConfigError: the encoder cannot take this image size.
+        """
+        height, width = int(image.shape[-2]), int(image.shape[-1])
+        remedy = f"make height and width multiples of {max(32, self.strides[-1])}"
+        try:
+            features: list[Tensor] = list(self.encoder(self.imagenet_norm(image)))
+        except (RuntimeError, AssertionError) as error:
+            if height % 32 == 0 and width % 32 == 0:
+                raise
+            raise ConfigError(f"encoder smp: cannot take {height}x{width} images ({error}); {remedy}") from error
+        for channels, stride, feature in zip(self.channels[1:], self.strides[1:], features[1:], strict=True):
+            size = (-(-height // stride), -(-width // stride))
+            if channels and tuple(feature.shape[-2:]) != size:
+                raise ConfigError(
+                    f"encoder smp: {height}x{width} images give {tuple(feature.shape[-2:])} instead of {size} at "
+                    f"stride {stride}; {remedy}"
+                )
+        return [image, *features[1:]]
+
+
+def build(
+    encoder: str = "mobilenet_v2",
+    depth: Literal[1, 2, 3, 4, 5] = 5,
+    output_stride: Literal[8, 16, 32] = 32,
+    weights: str | None = None,
+    freeze_batchnorm: bool = False,
+) -> SmpEncoder:
+    """Any encoder of segmentation-models-pytorch.
+
+    Args:
+        encoder: smp's name of it, such as `mobilenet_v2`, `resnet50`, `mit_b2`, `tu-convnext_tiny`.
+        depth: number of stages.
+        output_stride: of the last stage; 8 and 16 dilate the stages beyond, which not every encoder can.
+        weights: path of its ImageNet weights (timm's or torchvision's names), or `imagenet` to download; none: random.
+        freeze_batchnorm: keep running statistics as they are in the weights.
+
+    Raises:
+        ConfigError: smp has no such encoder, it cannot be dilated, or the weights file is missing or does not fit.
+    """
+    compat.import_ready()
+    import segmentation_models_pytorch as smp
+    import timm
+
+    from_timm = encoder.startswith("tu-")
+    known = timm.list_models() if from_timm else smp.encoders.get_encoder_names()
+    if encoder.removeprefix("tu-").split(".")[0] not in known:
+        raise ConfigError(f"encoder smp: unknown encoder {encoder!r}; {nearest(encoder.removeprefix('tu-'), known)}")
+    options: dict[str, Any] = {}
+    download = IMAGENET if weights == IMAGENET else None
+    if from_timm and download:
+        options["weights"] = True
+    elif not from_timm:
+        options["weights"] = download
+    try:
+        network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **options)
+    except (ValueError, NotImplementedError, TypeError, AssertionError) as error:
+        raise ConfigError(
+            f"encoder smp: {encoder!r} cannot have depth {depth} and output_stride {output_stride} ({error}); "
+            "use output_stride 32 or another encoder"
+        ) from error
+    if weights is not None and is_file(weights):
+        if from_timm:
+            _load_timm(network.model, encoder.removeprefix("tu-"), weights)
+        else:
+            load_pretrained(network, weights)
+    _freeze_unused(network, encoder)
+    norm = _timm_norm(timm.get_pretrained_cfg(encoder.removeprefix("tu-"))) if from_timm else ImagenetNorm()
+    return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
+
+
+def _timm_norm(settings: Any) -> ImagenetNorm:
+    """The image statistics that a timm model was trained with."""
+    return ImagenetNorm(getattr(settings, "mean", MEAN), getattr(settings, "std", STD))
+
+
+def _load_timm(stages: nn.Module, name: str, path: str) -> None:
+    """Load a file of the whole timm model `name` into timm's selection of its stages, which renames some layers."""
+    import timm
+
+    whole = timm.create_model(name, num_classes=0)
+    load_pretrained(whole, path)
+    expected = stages.state_dict()
+    found: dict[str, Tensor] = {}
+    for key, tensor in whole.state_dict().items():
+        for candidate in (key, key.replace(".", "_", 1), f"model.{key}"):
+            if candidate in expected:
+                found[candidate] = tensor
+    if len(found) < len(expected):
+        absent = sorted(expected.keys() - found.keys())[0]
+        raise ConfigError(f"weights {path}: no place known for {absent} of tu-{name}; use one of smp's own encoders")
+    stages.load_state_dict(found)
+
+
+def _freeze_unused(network: nn.Module, name: str) -> None:
+    """Take the gradient from parameters that reach no stage, such as layers beyond `depth`.
+
+    Several processes would wait forever for their gradients.
+    """
+    was_training = network.training
+    network.eval()
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    with torch.enable_grad():
+        try:
+            stages = network(torch.zeros(1, 3, 64, 64))[1:]
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"encoder smp: {name!r} takes one image size only ({error}); use another") from error
+        total = torch.stack([stage.sum() for stage in stages]).sum()
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)
+    network.train(was_training)

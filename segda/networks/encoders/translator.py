@@ -1,0 +1,63 @@
+"""The first half of CycleGAN's ResNet generator: c7s1-64, d128, d256, then residual blocks; output stride 4.
+
+Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2.
+"""
+
+from torch import Tensor, nn
+
+from segda.networks.layers.initialisation import initialise_normal
+from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.residual_block import ResidualBlock
+from segda.networks.layers.resolution import demand_size
+
+# Below this the reflection padding is as large as the maps themselves.
+LEAST_SIZE = 8
+
+
+class TranslatorEncoder(nn.Module):
+    """Pyramid of the image and maps at strides 1, 2 and 4."""
+
+    strides = (1, 1, 2, 4)
+
+    def __init__(self, width: int, blocks: int, norm: Norm) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        self.channels = (3, width, 2 * width, 4 * width)
+        self.stride1 = nn.Sequential(
+            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect", bias=has_bias(norm)),
+            normalisation(norm, width),
+            nn.ReLU(),
+        )
+        self.stride2 = _halve(width, 2 * width, norm)
+        self.stride4 = _halve(2 * width, 4 * width, norm)
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding="reflect") for _ in range(blocks)))
+        if norm != "none":
+            initialise_normal(self)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.
+
+        Raises:
+            ConfigError: the image has fewer than 8 pixels on a side.
+        """
+        demand_size(image, LEAST_SIZE, "encoder translator")
+        stride1 = self.stride1(image)
+        stride2 = self.stride2(stride1)
+        return [image, stride1, stride2, self.blocks(self.stride4(stride2))]
+
+
+def build(width: int = 64, blocks: int = 5, norm: Norm = "instance") -> TranslatorEncoder:
+    """The first half of CycleGAN's generator.
+
+    Args:
+        width: feature maps at stride 1; twice and four times as many at strides 2 and 4.
+        blocks: residual blocks; with the decoder's, CycleGAN has 6 for 128-pixel images and 9 for larger ones.
+        norm: normalisation after each convolution.
+    """
+    return TranslatorEncoder(width, blocks, norm)
+
+
+def _halve(inside: int, outside: int, norm: Norm) -> nn.Sequential:
+    """A convolution of stride 2, normalised, with ReLU."""
+    convolution = nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=has_bias(norm))
+    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())

@@ -1,0 +1,35 @@
+"""The I2I paper's head: one convolution from the encoder's last map to class logits."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Module):
+    """Logits at the encoder's output stride, a linear function of z."""
+
+    def __init__(self, channels: int, classes: int, kernel: int, dropout: float) -> None:
+        """Build the layer; see `build`."""
+        super().__init__()
+        self.dropout = nn.Dropout2d(dropout)
+        self.classifier = nn.Conv2d(channels, classes, kernel, padding=kernel // 2)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Logits `[B, K, h, w]` from the last of `features`, at its size."""
+        logits: Tensor = self.classifier(self.dropout(features[-1]))
+        return logits
+
+
+def build(
+    channels: tuple[int, ...], strides: tuple[int, ...], classes: int, kernel: Literal[1, 3] = 1, dropout: float = 0.0
+) -> LinearHead:
+    """One convolution on z.
+
+    Args:
+        channels: of the encoder's maps.
+        strides: of the encoder's maps.
+        classes: number of classes.
+        kernel: size of the convolution.
+        dropout: probability that a whole feature map is left out in training.
+    """
+    return LinearHead(channels[-1], classes, kernel, dropout)

@@ -1,0 +1,58 @@
+"""Normalisation layers by name."""
+
+import math
+from typing import Literal
+
+from torch import Tensor, nn
+
+from segda.errors import ConfigError
+
+Norm = Literal["batch", "instance", "group", "none"]
+
+GROUPS = 8
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation without learned scale and shift; a map of a single pixel passes as it is.
+
+    Normalising one value by itself leaves nothing, and torch refuses it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each channel of each sample of `[B, C, H, W]`."""
+        if x.shape[-2] * x.shape[-1] == 1:
+            return x
+        return super().forward(x)
+
+
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """The normalisation layer for `channels` feature maps.
+
+    Args:
+        norm: `batch`; `instance` (not affine); `group` (at most eight groups, affine); `none`.
+        channels: number of feature maps.
+
+    Raises:
+        ConfigError: no such normalisation.
+    """
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    if norm == "instance":
+        return InstanceNorm(channels)
+    if norm == "group":
+        return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+    if norm == "none":
+        return nn.Identity()
+    raise ConfigError(f"norm: unknown normalisation {norm!r}; valid: batch, instance, group, none")
+
+
+def has_bias(norm: Norm) -> bool:
+    """Whether a convolution before the normalisation needs a bias: the others take every shift away again."""
+    return norm == "none"
+
+
+def freeze_running_statistics(module: nn.Module) -> None:
+    """Put every batch normalisation inside `module` in evaluation mode; scale and shift go on learning."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()

@@ -1,0 +1,33 @@
+"""Sizes: doublings that undo a stride, and images too small for a network."""
+
+from torch import Tensor
+
+from segda.errors import ConfigError
+
+
+def doublings(stride: int) -> int:
+    """How many doublings undo `stride`.
+
+    Raises:
+        ConfigError: `stride` is no power of two.
+    """
+    count = stride.bit_length() - 1
+    if stride < 1 or 2**count != stride:
+        raise ConfigError(f"decoder: cannot undo an output stride of {stride}; choose an encoder with a power of two")
+    return count
+
+
+def demand_size(x: Tensor, least: int, name: str) -> None:
+    """Refuse maps that would shrink to nothing inside a network.
+
+    Args:
+        x: `[B, C, H, W]`.
+        least: the smallest height and width that work.
+        name: what the message calls the network.
+
+    Raises:
+        ConfigError: `x` is smaller.
+    """
+    height, width = int(x.shape[-2]), int(x.shape[-1])
+    if min(height, width) < least:
+        raise ConfigError(f"{name}: got {height}x{width} pixels, needs {least}x{least} or more; use a larger crop")

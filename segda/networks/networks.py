@@ -1,0 +1,155 @@
+"""The networks of a method by name, built only as far as its terms need them."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from segda import lookup
+from segda.batch import DOMAINS, Domain
+from segda.errors import ConfigError
+from segda.networks.judgement import Judgement
+
+# What a term may ask for; "semantic" asks that the image discriminators segment, "teacher" is built by the objective.
+NEEDS = frozenset(
+    {
+        "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
+        "discriminator.source", "discriminator.target", "semantic", "teacher",
+    }
+)  # fmt: skip
+
+
+class Networks:
+    """Named networks and the ways through them.
+
+    Attributes:
+        modules: `encoder` (tied) or `encoder.source` and `encoder.target`; `head`; `decoder`; `discriminator.feature`,
+            `discriminator.logits`, `discriminator.source`, `discriminator.target`: those that were built.
+        tied: whether one encoder serves both domains.
+        frozen: names of the networks that do not learn.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module], tied: bool) -> None:
+        """Hold networks; `modules` may be wrapped for several processes, they are only ever called."""
+        self.modules = dict(modules)
+        self.tied = tied
+        self.frozen: set[str] = set()
+
+    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
+        """The pyramid of features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse: the image first, z last."""
+        features: list[Tensor] = self.modules["encoder" if self.tied else f"encoder.{domain}"](image)
+        return features
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        """Class logits `[B, K, h, w]`, at the head's resolution."""
+        logits: Tensor = self.modules["head"](features)
+        return logits
+
+    def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
+        """The features as an image of `domain`: `[B, 3, H, W]` in `[-1, 1]`, of the encoded image's size."""
+        image: Tensor = self.modules["decoder"](features, domain)
+        return image
+
+    def judge(self, name: str, x: Tensor) -> Judgement:
+        """What the discriminator `name` (feature, logits, source or target) says of `[B, C, h, w]`."""
+        judgement: Judgement = self.modules[f"discriminator.{name}"](x)
+        return judgement
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Stop networks from learning, for good: no gradients, evaluation mode.
+
+        Raises:
+            ConfigError: no such network was built.
+        """
+        for name in names:
+            if name not in self.modules:
+                raise ConfigError(f"freeze: no network {name!r} is built; {lookup.nearest(name, self.modules)}")
+            self.modules[name].requires_grad_(False).eval()
+            self.frozen.add(name)
+
+    def trainable(self) -> list[str]:
+        """Names of the networks that learn, sorted."""
+        return sorted(
+            name
+            for name, module in self.modules.items()
+            if name not in self.frozen and any(parameter.requires_grad for parameter in module.parameters())
+        )
+
+    def train(self, mode: bool = True) -> None:
+        """Put the networks in training (or evaluation) mode; frozen ones stay in evaluation mode."""
+        for name, module in self.modules.items():
+            module.train(mode and name not in self.frozen)
+
+
+def build(
+    needs: set[str],
+    *,
+    classes: int,
+    tied: bool,
+    encoder: Mapping[str, Any],
+    head: Mapping[str, Any] | None = None,
+    decoder: Mapping[str, Any] | None = None,
+    discriminators: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Networks:
+    """Build what `needs` names, and the encoder always; weights come from torch's current random state.
+
+    Args:
+        needs: see `NEEDS`.
+        classes: number of classes.
+        tied: one encoder for both domains. Untied ones start from different random weights, but the same file.
+        encoder: `name` of a file in `encoders/` and its options.
+        head: the same for `heads/`.
+        decoder: the same for `decoders/`.
+        discriminators: the same for `discriminators/`, under `image` (both domains'), `feature` and `logits`.
+
+    Raises:
+        ConfigError: a needed network is not configured, or is configured wrongly.
+    """
+    for need in sorted(needs - NEEDS):
+        raise ConfigError(f"terms need {need!r}, which is no network; {lookup.nearest(need, NEEDS)}")
+    modules: dict[str, nn.Module] = {}
+    for name in ["encoder"] if tied else [f"encoder.{domain}" for domain in DOMAINS]:
+        modules[name] = _component("encoder", encoder, "encoder")
+    first: Any = next(iter(modules.values()))
+    channels, strides = first.channels, first.strides
+    if "head" in needs:
+        modules["head"] = _component("head", head, "head", channels, strides, classes)
+    domains = tuple(domain for domain in DOMAINS if f"decoder.{domain}" in needs)
+    if domains:
+        modules["decoder"] = _component("decoder", decoder, "decoder", channels, strides, domains)
+    inputs = {"feature": channels[-1], "logits": classes, "source": 3, "target": 3}
+    for name, channels_in in inputs.items():
+        if f"discriminator.{name}" in needs:
+            key = "image" if name in DOMAINS else name
+            configured = (discriminators or {}).get(key)
+            module = _component("discriminator", configured, f"discriminators.{key}", channels_in, classes)
+            if "semantic" in needs and key == "image" and not getattr(module, "semantic", False):
+                raise ConfigError(
+                    f"discriminators.image: {configured and configured['name']!r} does not segment, but a term needs "
+                    "that; use semantic_patch"
+                )
+            modules[f"discriminator.{name}"] = module
+    return Networks(modules, tied)
+
+
+def _component(kind: str, config: Mapping[str, Any] | None, key: str, *given: Any) -> nn.Module:
+    """Call the `build` of a component file with what the method gives it and the user's options.
+
+    Args:
+        kind: encoder, head, decoder or discriminator.
+        config: the component's `name` and options.
+        key: where the configuration has it, for messages.
+        given: the leading arguments.
+    """
+    if config is None or "name" not in config:
+        valid = ", ".join(lookup.names(f"segda.networks.{kind}s"))
+        raise ConfigError(f"{key}: none configured, but the method's terms need it; add a `name`, one of: {valid}")
+    options = {option: value for option, value in config.items() if option != "name"}
+    component = lookup.module(f"segda.networks.{kind}s", config["name"])
+    known = list(inspect.signature(component.build).parameters)[len(given) :]
+    for option in options:
+        if option not in known:
+            raise ConfigError(f"{key}: {config['name']} has no option {option!r}; {lookup.nearest(option, known)}")
+    module: nn.Module = component.build(*given, **options)
+    return module

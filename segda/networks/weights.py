@@ -1,0 +1,75 @@
+"""Networks to and from a folder: one safetensors file a network."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from segda.errors import ArtefactError
+
+
+def save(modules: Mapping[str, nn.Module], folder: Path) -> None:
+    """Write each network to `folder/<name>.safetensors`, whole or not at all.
+
+    Args:
+        modules: unwrapped networks by name.
+        folder: made if it does not exist.
+
+    Raises:
+        ArtefactError: a file cannot be written.
+    """
+    for name, module in sorted(modules.items()):
+        # Copies, since the format refuses tensors that share memory.
+        tensors = {
+            key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in module.state_dict().items()
+        }
+        path = folder / f"{name}.safetensors"
+        unfinished = folder / f".{name}.safetensors.unfinished"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                file.write(safetensors.torch.save(tensors))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise ArtefactError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+
+
+def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | None = None) -> None:
+    """Read networks from a folder that `save` wrote.
+
+    Args:
+        modules: networks by name, changed in place.
+        folder: where the files are.
+        names: which networks to read; all of `modules` by default.
+
+    Raises:
+        ArtefactError: a file is missing, damaged, or of another architecture.
+    """
+    for name in sorted(modules if names is None else names):
+        path = folder / f"{name}.safetensors"
+        if name not in modules:
+            built = ", ".join(sorted(modules))
+            raise ArtefactError(f"{path}: this stage builds no network {name!r}; it builds {built}")
+        if not path.is_file():
+            present = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "no networks"
+            raise ArtefactError(f"{path}: no such file, the folder holds {present}; name another run or run it again")
+        try:
+            tensors = safetensors.torch.load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise ArtefactError(f"{path}: damaged ({error}); delete its run folder and run the stage again") from error
+        expected = {key: tuple(tensor.shape) for key, tensor in modules[name].state_dict().items()}
+        found = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+        if found != expected:
+            differing = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+            key = differing[0]
+            raise ArtefactError(
+                f"{path}: {len(differing)} tensors differ from the configured network, first {key}: found "
+                f"{found.get(key, 'none')}, expected {expected.get(key, 'none')}; use the options it was trained with"
+            )
+        modules[name].load_state_dict(tensors)

@@ -1,0 +1,1 @@
+"""The one objective: a weighted sum of terms, for generators against discriminators."""

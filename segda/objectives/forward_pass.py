@@ -1,0 +1,197 @@
+"""The tensors of one training step, each computed at most once, and only if a term asks for it."""
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from segda.batch import Batch, Domain, DomainBatch, other
+from segda.errors import ConfigError
+from segda.objectives import draw
+from segda.objectives.image_pool import ImagePool
+from segda.objectives.interfaces import Judgement, Networks, Task
+
+Value = TypeVar("Value")
+
+
+class ForwardPass:
+    """Named tensors of one step. `domain` always says where an image came from, not where it is translated to.
+
+    With tied encoders every `encode` is the same function; with untied ones each image is read by the encoder of the
+    domain that it looks like. A pass belongs to one step: it never sees updated parameters.
+
+    Attributes:
+        batch: the step's samples.
+        task: the supervised loss.
+        seed: the run's seed, for draws by position.
+        progress: share of training done, in `[0, 1]`.
+    """
+
+    def __init__(
+        self, batch: Batch, networks: Networks, task: Task, *, seed: int, progress: float,
+        pools: Mapping[Domain, ImagePool], gather: Callable[[Tensor], Tensor], teacher: Networks | None,
+    ) -> None:
+        """Nothing is computed yet; `pools` holds earlier images by the domain that they are translated to."""
+        self.batch = batch
+        self.task = task
+        self.seed = seed
+        self.progress = progress
+        self._networks = networks
+        self._pools = pools
+        self._gather = gather
+        self._teacher = teacher
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
+        """The value called `name`, computed when first asked for; a term puts its own name first in it."""
+        if name not in self._known:
+            self._known[name] = compute()
+        return cast(Value, self._known[name])
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def samples(self, domain: Domain) -> DomainBatch:
+        """The samples of a domain.
+
+        Raises:
+            ConfigError: a term asks for target images and the stage has none.
+        """
+        if domain == "source":
+            return self.batch.source
+        if self.batch.target is None:
+            raise ConfigError("the method's terms use target images, but this stage has no target data; give `target:`")
+        return self.batch.target
+
+    def image(self, domain: Domain) -> Tensor:
+        """`[B, 3, H, W]` in `[-1, 1]`."""
+        return self.samples(domain).image
+
+    def label(self) -> Tensor:
+        """The source labels, int64 `[B, H, W]`.
+
+        Raises:
+            ConfigError: the source has no labels.
+        """
+        label = self.batch.source.label
+        if label is None:
+            raise ConfigError("the method's terms use source labels, but the source data has none; give labelled data")
+        return label
+
+    def uniform(self, purpose: str, domain: Domain) -> Tensor:
+        """One draw in `[0, 1)` for each sample of a domain: `[B]` on the CPU."""
+        return draw.uniform(self.seed, f"{purpose}/{domain}", self.samples(domain).position)
+
+    # --- generators -----------------------------------------------------------------------------------------------
+
+    def features(self, domain: Domain) -> list[Tensor]:
+        """The image's feature pyramid by its own encoder, fine to coarse."""
+        return self.once(("features", domain), lambda: self._networks.encode(self.image(domain), domain))
+
+    def z(self, domain: Domain) -> Tensor:
+        """The latent representation: the coarsest feature map `[B, C, h, w]`."""
+        return self.features(domain)[-1]
+
+    def logits(self, domain: Domain) -> Tensor:
+        """Class logits `[B, K, h, w]`."""
+        return self.once(("logits", domain), lambda: self._networks.classify(self.features(domain)))
+
+    def reconstructed(self, domain: Domain) -> Tensor:
+        """The image encoded and decoded in its own domain."""
+        return self.once(("reconstructed", domain), lambda: self._networks.decode(self.features(domain), domain))
+
+    def reconstructed_through_other(self, domain: Domain) -> Tensor:
+        """The image through the translator towards its own domain: the other domain's encoder, its own decoder."""
+        if self._networks.tied:
+            return self.reconstructed(domain)
+        return self.once(
+            ("reconstructed through other", domain),
+            lambda: self._networks.decode(self._networks.encode(self.image(domain), other(domain)), domain),
+        )
+
+    def translated(self, domain: Domain) -> Tensor:
+        """The image of `domain` in the look of the other domain."""
+        return self.once(("translated", domain), lambda: self._networks.decode(self.features(domain), other(domain)))
+
+    def features_translated(self, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
+        """Feature pyramid of the translated image; `stop_gradient` keeps gradients out of the translation."""
+        def encode() -> list[Tensor]:
+            image = self.translated(domain)
+            return self._networks.encode(image.detach() if stop_gradient else image, other(domain))
+
+        return self.once(("features translated", domain, stop_gradient), encode)
+
+    def logits_translated(self, domain: Domain, stop_gradient: bool = False) -> Tensor:
+        """Class logits of the translated image."""
+        return self.once(
+            ("logits translated", domain, stop_gradient),
+            lambda: self._networks.classify(self.features_translated(domain, stop_gradient)),
+        )
+
+    def cycled(self, domain: Domain) -> Tensor:
+        """The image translated to the other domain and back."""
+        return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), domain))
+
+    def predict(self, image: Tensor, domain: Domain) -> Tensor:
+        """Class logits of an image that a term has made itself, such as a mixed one; not kept."""
+        return self._networks.classify(self._networks.encode(image, domain))
+
+    def teacher_logits(self) -> Tensor:
+        """The teacher's class logits of the target image, without gradient.
+
+        Raises:
+            ConfigError: the stage keeps no teacher.
+        """
+        teacher = self._teacher
+        if teacher is None:
+            raise ConfigError("the method's terms use a teacher, but the stage keeps none; set an EMA decay")
+
+        def compute() -> Tensor:
+            with torch.no_grad():
+                return teacher.classify(teacher.encode(self.image("target"), "target"))
+
+        return self.once("teacher logits", compute)
+
+    # --- verdicts that the generators see (discriminators frozen) -------------------------------------------------
+
+    def judged(self, discriminator: str, subject: str, x: Tensor) -> Judgement:
+        """The verdict of `discriminator` on `x`, kept under the name `subject`."""
+        return self.once(("judged", discriminator, subject), lambda: self._networks.judge(discriminator, x))
+
+    def judged_translated(self, domain: Domain) -> Judgement:
+        """The translated image before the discriminator of the domain that it imitates."""
+        return self.judged(other(domain), "translated", self.translated(domain))
+
+    def judged_cycled(self, domain: Domain) -> Judgement:
+        """The cycled image before the discriminator of its own domain."""
+        return self.judged(domain, "cycled", self.cycled(domain))
+
+    # --- verdicts for the discriminators' own side (inputs detached) ----------------------------------------------
+
+    def judged_real(self, domain: Domain) -> Judgement:
+        """A real image before the discriminator of its domain."""
+        return self.judged(domain, "real", self.image(domain))
+
+    def judged_translated_detached(self, domain: Domain) -> Judgement:
+        """This step's translated image, without gradient to its translator."""
+        return self.judged(other(domain), "translated, detached", self.translated(domain).detach())
+
+    def translated_from_pool(self, domain: Domain) -> Tensor:
+        """Translated images for the discriminator: this step's or earlier ones, if the method keeps a pool."""
+        pool = self._pools.get(other(domain))
+        if pool is None:
+            return self.translated(domain).detach()
+        return self.once(
+            ("translated from pool", domain),
+            lambda: pool.exchange(self.translated(domain), self.samples(domain).position, self._gather),
+        )
+
+    def judged_from_pool(self, domain: Domain) -> Judgement:
+        """`translated_from_pool` before the discriminator of the domain that it imitates."""
+        if other(domain) not in self._pools:
+            return self.judged_translated_detached(domain)
+        return self.judged(other(domain), "pool", self.translated_from_pool(domain))
+
+    def realness(self, discriminator: Domain, image: Tensor) -> Tensor:
+        """Scores of any image by an image discriminator; not kept."""
+        return self._networks.judge(discriminator, image).realness

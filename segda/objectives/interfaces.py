@@ -1,0 +1,50 @@
+"""What the objective asks of the networks and the task, which reach it as arguments."""
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from segda.batch import Domain
+
+
+class Judgement(Protocol):
+    """A discriminator's answer: raw scores `realness` `[B, 1, h, w]` and, if it segments, `semantic` `[B, K, h, w]`."""
+
+    @property
+    def realness(self) -> Tensor:
+        """Raw scores, high for real."""
+
+    @property
+    def semantic(self) -> Tensor | None:
+        """Logits of the segmenting decoder."""
+
+
+class Networks(Protocol):
+    """The named networks; see `segda.networks.networks.Networks`."""
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network by name."""
+
+    @property
+    def tied(self) -> bool:
+        """Whether both domains share one encoder."""
+
+    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
+        """Image to feature pyramid, by the encoder of `domain`."""
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        """Feature pyramid to logits."""
+
+    def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
+        """Feature pyramid to an image of `domain`."""
+
+    def judge(self, name: str, x: Tensor) -> Judgement:
+        """The verdict of the discriminator `discriminator.<name>`."""
+
+
+class Task(Protocol):
+    """The part of a task that the terms use."""
+
+    def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Logits against labels, a mean over images."""

@@ -1,0 +1,186 @@
+"""Equation 7: the weighted sum of a method's terms, generators against discriminators.
+
+`L = sum over terms of weight * term`, from Murez et al. 2018 (I2I Adapt). A method is a table of weights; nothing here
+knows a method.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segda import lookup
+from segda.batch import DOMAINS, Batch, Domain
+from segda.errors import ArtefactError, ConfigError, TrainingError
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.image_pool import ImagePool
+from segda.objectives.interfaces import Networks, Task
+from segda.objectives.term import Term
+from segda.objectives.weight import weight_at
+from segda.validation import validate_options
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+class Objective:
+    """A method at work on networks. A step is `forward`, both losses with their backward passes, both optimizers.
+
+    Discriminators take no gradient from the generators' losses: they are frozen while those are computed. The exception
+    is a discriminator behind gradient reversal, which trains inside the generators' losses.
+    """
+
+    def __init__(
+        self, terms: Mapping[str, Term], networks: Networks, task: Task, *, seed: int,
+        gather: Callable[[Tensor], Tensor] = _alone, teacher: Networks | None = None,
+    ) -> None:
+        """Bind terms to networks.
+
+        Args:
+            terms: the method's terms by name, from `build`.
+            networks: has at least what `needs(terms)` lists.
+            task: the supervised loss.
+            seed: of every random draw made for a sample.
+            gather: concatenates a tensor over processes in the order of their ranks.
+            teacher: an average of the networks, for terms that need "teacher".
+
+        Raises:
+            ConfigError: a term needs a teacher and there is none.
+        """
+        if "teacher" in needs(terms) and teacher is None:
+            users = ", ".join(name for name, term in terms.items() if "teacher" in term.needs())
+            raise ConfigError(f"terms: {users} needs a teacher, but the stage keeps none; set an EMA decay")
+        self.terms = dict(terms)
+        self.networks = networks
+        self._task = task
+        self._seed = seed
+        self._gather = gather
+        self._teacher = teacher
+        size = max((term.pool_size() for term in terms.values()), default=0)
+        self._pools: dict[Domain, ImagePool] = (
+            {domain: ImagePool(size, seed, f"image_pool/{domain}") for domain in DOMAINS} if size else {}
+        )
+
+    def forward(self, batch: Batch, progress: float) -> ForwardPass:
+        """The step's tensors, none of them computed yet.
+
+        Args:
+            batch: the step's samples.
+            progress: share of training done, in `[0, 1]`; weights and reversal strengths may follow it.
+        """
+        return ForwardPass(
+            batch, self.networks, self._task, seed=self._seed, progress=progress, pools=self._pools,
+            gather=self._gather, teacher=self._teacher,
+        )
+
+    def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
+        """Each term's weighted scalar by name, for everything but the alternating discriminators."""
+        frozen = self._freeze_discriminators()
+        try:
+            return {name: weight_at(term.weight, p.progress) * term.generator(p) for name, term in self.terms.items()}
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(True)
+
+    def discriminator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
+        """The discriminators' scalar of each term that has one, unweighted. Call it after `generator_losses`."""
+        losses = {name: term.discriminator(p) for name, term in self.terms.items()}
+        return {name: loss for name, loss in losses.items() if loss is not None}
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """Detached scalars by `term.name`, such as a discriminator's accuracy. Call it after both losses."""
+        with torch.no_grad():
+            return {
+                f"{name}.{measure}": value.detach()
+                for name, term in self.terms.items()
+                for measure, value in term.measures(p).items()
+            }
+
+    def players(self) -> tuple[list[str], list[str]]:
+        """Sorted names of the networks that the generators' and the discriminators' optimizer train.
+
+        Networks that are frozen as a whole belong to neither; a discriminator behind gradient reversal is a generator.
+        """
+        joint: set[str] = set().union(*(term.joint_discriminators() for term in self.terms.values()))
+        trained = sorted(name for name, module in self.networks.modules.items() if _trainable(module))
+        discriminators = [name for name in trained if name.startswith("discriminator.") and name not in joint]
+        return [name for name in trained if name not in discriminators], discriminators
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold beside the networks: the image pools."""
+        return {f"image_pool.{domain}": pool.state() for domain, pool in self._pools.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from what `state` gave.
+
+        Raises:
+            ArtefactError: the state belongs to a method with other pools.
+        """
+        expected = sorted(self.state())
+        if sorted(state) != expected:
+            raise ArtefactError(
+                f"objective state: found {sorted(state)}, expected {expected}; resume with the method that wrote it"
+            )
+        for domain, pool in self._pools.items():
+            pool.load_state(state[f"image_pool.{domain}"])
+
+    def _freeze_discriminators(self) -> list[nn.Parameter]:
+        parameters = [
+            parameter for name in self.players()[1] for parameter in self.networks.modules[name].parameters()
+            if parameter.requires_grad
+        ]
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        return parameters
+
+
+def needs(terms: Mapping[str, Term]) -> set[str]:
+    """The union of what the terms need, for `segda.networks.networks.build`."""
+    return set().union(*(term.needs() for term in terms.values()))
+
+
+def build(terms: Mapping[str, Mapping[str, Any]]) -> dict[str, Term]:
+    """From a method's table to its terms. A term whose constant weight is 0 is left out, as in the paper's Table 1.
+
+    Args:
+        terms: options by term name, `weight` among them; a name is a file in `segda/objectives/terms/`.
+
+    Raises:
+        ConfigError: unknown term or option, wrong type, weight missing or negative, or no term left.
+    """
+    built = {name: _build_term(name, options) for name, options in terms.items()}
+    built = {name: term for name, term in built.items() if term.weight != 0}
+    if not built:
+        raise ConfigError(f"terms: {sorted(terms) or 'none'} leave nothing to train; give one term a weight above 0")
+    return built
+
+
+def _build_term(name: str, options: Mapping[str, Any]) -> Term:
+    component = lookup.module("segda.objectives.terms", name).build
+    term: Term = component(**validate_options(component, options, f"terms.{name}"))
+    final = weight_at(term.weight, 1.0)
+    if not (math.isfinite(final) and final >= 0):
+        raise ConfigError(f"terms.{name}.weight: found {final}, expected a finite number of at least 0")
+    return term
+
+
+def check_gradients(networks: Networks) -> None:
+    """After the first step's backward passes: every trainable parameter has received a gradient.
+
+    Raises:
+        TrainingError: a network, named with its first parameter, would never train; DDP would wait for it for ever.
+    """
+    for name, module in networks.modules.items():
+        for parameter_name, parameter in module.named_parameters():
+            if parameter.requires_grad and parameter.grad is None:
+                raise TrainingError(
+                    f"network {name!r}: parameter {parameter_name!r} received no gradient in the first step; "
+                    "add a term that trains it, or freeze it"
+                )
+
+
+def _trainable(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())

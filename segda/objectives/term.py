@@ -1,0 +1,46 @@
+"""What every term offers to the objective."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from segda.objectives.weight import Ramp
+
+if TYPE_CHECKING:
+    from segda.objectives.forward_pass import ForwardPass
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted summand of the objective. A term's fields are its options in a method's YAML.
+
+    Attributes:
+        weight: factor of the generator's side; discriminators train with factor 1 whatever it is.
+    """
+
+    weight: float | Ramp
+
+    def needs(self) -> set[str]:
+        """The networks that this term uses, in the vocabulary of `segda.networks.networks.build`."""
+        return set()
+
+    def generator(self, p: "ForwardPass") -> Tensor:
+        """The scalar that encoders, decoders and head minimise, before the weight."""
+        raise TypeError(f"{type(self).__name__} does not define generator(p); a term must")
+
+    def discriminator(self, p: "ForwardPass") -> Tensor | None:
+        """The scalar that this term's discriminators minimise on detached tensors; `None` without discriminators."""
+        return None
+
+    def joint_discriminators(self) -> set[str]:
+        """Names of discriminators that train inside the generator's side, through gradient reversal."""
+        return set()
+
+    def pool_size(self) -> int:
+        """How many earlier translated images of each domain the discriminators are to be shown from."""
+        return 0
+
+    def measures(self, p: "ForwardPass") -> dict[str, Tensor]:
+        """Scalars worth logging, taken from tensors that the losses have already computed."""
+        return {}

@@ -1,0 +1,161 @@
+"""Charts: the per-class bars of a table, and the curves of a training log, as SVG for a page or PNG for a file."""
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
+
+from segda.report.table import ScoreTable
+
+COLOURS = ("#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800")
+"""One colour a stage, the first one grey; told apart with every kind of colour vision (after Okabe and Ito)."""
+
+_INK = "#111317"  # what the page replaces by its own text colour
+_POINTS = 300  # a curve of more steps is averaged into this many
+_Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # step, mean, minimum, maximum
+
+
+def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
+    """IoU of every class in every column as horizontal bars; a line spans the seeds, absent classes have no bar.
+
+    Args:
+        table: the scores.
+        legend: whether the figure says which colour is which column; a page can say so itself, from `colour`.
+    """
+    lines, columns = (*table.summary[:1], *table.classes), len(table.columns)
+    thick = 0.84 / columns
+    figure = Figure(figsize=(7.4, 0.9 + len(lines) * max(0.2, 0.085 * columns + 0.09)), layout="constrained")
+    axes = figure.subplots()
+    for position, name in enumerate(table.columns):
+        cells = [(row, line.cells[position]) for row, line in enumerate(lines)]
+        present = [(row + (position + 0.5) * thick - 0.42, cell) for row, cell in cells if cell is not None]
+        axes.barh(
+            [y for y, _ in present], [100 * cell.mean for _, cell in present], height=0.9 * thick,
+            color=colour(position), label=name,
+        )
+        for y, cell in present:
+            if len(cell.values) > 1:
+                axes.plot([100 * min(cell.values), 100 * max(cell.values)], [y, y], color=_INK, linewidth=0.8)
+    axes.set_yticks(range(len(lines)), [line.name for line in lines], parse_math=False)
+    axes.get_yticklabels()[0].set_fontweight("bold")
+    axes.axhline(0.5, color=_INK, linewidth=0.6)
+    axes.set_ylim(len(lines) - 0.45, -0.55)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("IoU in percent")
+    axes.tick_params(axis="y", length=0)
+    if legend:
+        handles, names = axes.get_legend_handles_labels()
+        beside = columns if sum(map(len, names)) + 6 * columns < 90 else 2  # matplotlib does not wrap a legend
+        box = figure.legend(handles, names, loc="outside upper center", ncols=beside, frameon=False)
+        for text in box.get_texts():
+            text.set_parse_math(False)
+    _plain(axes, grid="x")
+    return figure
+
+
+def colour(position: int) -> str:
+    """The colour of a column's bars."""
+    return COLOURS[position % len(COLOURS)]
+
+
+def curves(log: Path) -> Figure | None:
+    """Every loss and measure of a training log in a small chart of its own.
+
+    The line is the mean of neighbouring steps, the band their extremes. Steps that were trained again after an
+    interruption count once, as they were at last.
+
+    Args:
+        log: one JSON object a line, with `step`, `losses` and `measures`; a half-written last line is passed over.
+
+    Returns:
+        The figure, or `None` if the log is missing or holds nothing to draw.
+    """
+    series = read_log(log)
+    if not series:
+        return None
+    rows = math.ceil(len(series) / 3)
+    figure = Figure(figsize=(7.4, 0.2 + 1.55 * rows), layout="constrained")
+    for index, (name, points) in enumerate(series.items()):
+        axes = figure.add_subplot(rows, 3, index + 1)
+        steps, mean, low, high = _binned(points)
+        axes.fill_between(steps, low, high, color=COLOURS[2], alpha=0.3, linewidth=0)
+        axes.plot(steps, mean, color=COLOURS[6], linewidth=1.1, marker="." if len(steps) == 1 else "")
+        axes.set_title(name.replace(".", ": ", 1).replace("_", " "), fontsize=8, loc="left", parse_math=False)
+        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.tick_params(labelsize=7)
+        _plain(axes, grid="y")
+    return figure
+
+
+def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
+    """The finite values of each loss and measure of a training log, by step."""
+    series: dict[str, dict[int, float]] = {}
+    if not log.is_file():
+        return {}
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                step = int(entry["step"])
+                values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {})}
+            except (ValueError, TypeError, KeyError):
+                continue  # the line that a killed process was writing
+            for name, value in values.items():
+                if isinstance(value, int | float) and math.isfinite(value):
+                    series.setdefault(name, {})[step] = float(value)
+    return {name: sorted(points.items()) for name, points in series.items()}
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """The figure as an `<svg>` element for a page: text stays text and takes the page's colour.
+
+    Args:
+        figure: from `bars` or `curves`.
+        name: makes the ids of this element its own, so that several can stand in one page.
+    """
+    output = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
+        figure.savefig(output, format="svg", transparent=True, metadata={"Date": None})
+    text = output.getvalue()
+    return text[text.index("<svg"):].replace(_INK, "currentColor")
+
+
+def to_png(figure: Figure, resolution: int = 144) -> bytes:
+    """The figure as PNG on white, `resolution` in dots per inch."""
+    output = io.BytesIO()
+    figure.savefig(output, format="png", dpi=resolution, metadata={"Software": None})
+    return output.getvalue()
+
+
+def _binned(points: Sequence[tuple[int, float]]) -> _Curve:
+    """Step, mean, minimum and maximum of at most `_POINTS` neighbourhoods."""
+    steps, values = np.array([step for step, _ in points]), np.array([value for _, value in points])
+    starts = np.unique(np.linspace(0, len(values), min(_POINTS, len(values)), endpoint=False).astype(int))
+    counts = np.diff(np.append(starts, len(values)))
+    mean = np.add.reduceat(values, starts) / counts
+    return steps[starts], mean, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+
+
+def _plain(axes: Axes, grid: str) -> None:
+    """Light grid, no frame, ink that the page can exchange."""
+    axes.set_facecolor("none")
+    axes.set_axisbelow(True)
+    axes.grid(axis="x" if grid == "x" else "y", color="#8a8f98", alpha=0.35, linewidth=0.6)
+    for side in ("top", "right", "left" if grid == "x" else "top"):
+        axes.spines[side].set_visible(False)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_color("#8a8f98")
+    axes.tick_params(colors=_INK)
+    axes.xaxis.label.set_color(_INK)
+    axes.title.set_color(_INK)
+    for text in axes.figure.findobj(Text):
+        text.set_color(_INK)

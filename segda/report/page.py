@@ -1,0 +1,188 @@
+"""The report of a run: one self-contained page, with the table and the pictures as files beside it."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from segda.label_space import LabelSpace
+from segda.report import charts, pictures, table, terminal
+from segda.report.pictures import PictureRow
+from segda.report.table import Result
+
+
+class StageState(NamedTuple):
+    """What became of a stage.
+
+    Attributes:
+        name: as in the pipeline's config.
+        kind: such as "supervise" or "align".
+        state: one word, such as "done", "skipped", "resumed" or "failed".
+        seconds: time spent on it, over all its restarts; `None` where not known.
+        folder: its folder, as the reader should see it.
+    """
+
+    name: str
+    kind: str
+    state: str
+    seconds: float | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """All that a report shows. Whatever is empty is left out of the page.
+
+    Attributes:
+        title: the run's name.
+        space: the label space of pictures and scores.
+        results: evaluated stages in the table's order; gains are counted from the first, the source-only one.
+        seeds: the seed, or all seeds that the results are the mean of.
+        created: date and time, as the reader should see it.
+        command: what the run was started with.
+        stages: every stage of the run, in order.
+        logs: a stage's name and its `log.jsonl`, for the curves.
+        pictures: rows of source, translated, target, label, prediction before and after.
+        notes: sentences to stand below the headline, such as the share of the gap that was closed.
+        versions: names and versions of the software.
+    """
+
+    title: str
+    space: LabelSpace
+    results: Sequence[Result] = ()
+    seeds: Sequence[int] = ()
+    created: str = ""
+    command: str = ""
+    stages: Sequence[StageState] = ()
+    logs: Mapping[str, Path] = field(default_factory=dict)
+    pictures: Sequence[PictureRow] = ()
+    notes: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(folder: Path, content: ReportContent) -> list[Path]:
+    """Write the report.
+
+    Writes `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png` if
+    there are pictures.
+
+    Args:
+        folder: an existing folder.
+        content: what to show.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ArtefactError: the results are over different classes.
+        DataError: a picture is neither a photograph nor a class map, or the rows differ in their titles.
+    """
+    files: dict[str, str | bytes] = {}
+    scores = table.build(content.results) if content.results else None
+    if scores is not None:
+        files["table.json"] = json.dumps(table.to_json(scores), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        files["table.csv"] = table.to_csv(scores)
+        files["table.txt"] = terminal.to_text(scores)
+        files["bars.png"] = charts.to_png(charts.bars(scores))
+    if content.pictures:
+        files["pictures.png"] = pictures.grid(content.pictures, content.space)
+    files["report.html"] = render(content)
+    for name, text in files.items():
+        data = text.encode("utf-8") if isinstance(text, str) else text
+        (folder / name).write_bytes(data)
+    return [folder / name for name in files]
+
+
+def render(content: ReportContent) -> str:
+    """The page: HTML without scripts and without anything to be fetched."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
+    scores = table.build(content.results) if content.results else None
+    figures = {name: charts.curves(log) for name, log in content.logs.items()}
+    return environment.get_template("page.html").render(
+        content=content,
+        scores=scores,
+        legend=table.legend(scores) if scores else "",
+        absent=table.ABSENT,
+        bars=Markup(charts.to_svg(charts.bars(scores, legend=False), "bars")) if scores else None,
+        bar_colours=[(name, charts.colour(position)) for position, name in enumerate(scores.columns)] if scores else [],
+        curves={
+            name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
+        },
+        gallery=[_embedded(row, content.space) for row in content.pictures],
+        colours=[(name, "rgb({}, {}, {})".format(*colour)) for name, colour in pictures.legend(content.space)],
+        protocol=_protocol(content.results),
+        total=sum(stage.seconds or 0 for stage in content.stages),
+    )
+
+
+def tone(gain: float) -> str:
+    """The style of a gain: what is shown as zero is neither up nor down."""
+    points = float(table.signed(gain))
+    return "up" if points > 0 else "down" if points < 0 else ""
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: "45 s", "12 min 5 s", "3 h 20 min"; a dash where not known."""
+    if seconds is None:
+        return table.ABSENT
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
+    """A row with its pictures as data URLs; an empty place has none."""
+    shown = []
+    for picture in row.pictures:
+        url = ""
+        if picture.pixels is not None:
+            kind, data = pictures.single(picture.pixels, space)
+            url = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+        shown.append({"title": picture.title, "url": url})
+    return {"name": row.name, "pictures": shown}
+
+
+def _protocol(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The protocol line by line: one value where all results agree, else one a result."""
+    keys = dict.fromkeys(key for result in results for e in result.evaluations for key in e["protocol"])
+    lines = []
+    for key in keys:
+        values = []
+        for result in results:
+            texts = [_readable(evaluation["protocol"].get(key)) for evaluation in result.evaluations]
+            values.append("; ".join(dict.fromkeys(texts)))
+        lines.append({
+            "name": key.replace("_", " "),
+            "code": key.endswith(("fingerprint", "fingerprints")),
+            "values": values[:1] if len(set(values)) == 1 else values,
+            "names": [result.name for result in results],
+        })
+    return lines
+
+
+def _readable(value: Any) -> str:
+    """A protocol value as text for people."""
+    if value is None or value in ({}, []):
+        return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        numbers = len(value) == 2 and all(isinstance(part, int) for part in value)
+        return " × ".join(map(str, value)) if numbers else ", ".join(map(str, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}".replace(",", "\u202f")
+    return str(value)

@@ -1,0 +1,156 @@
+"""Pictures side by side: photographs and class maps as one labelled grid, or one by one for a page."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from segda.errors import DataError
+from segda.label_space import LabelSpace
+
+_GAP = 8
+_TITLE = 24  # height of a line of text, in pixels
+_SWATCH = 14
+_INK, _PAPER, _EMPTY = (32, 33, 36), (255, 255, 255), (240, 240, 242)
+
+
+class Picture(NamedTuple):
+    """One picture of a row.
+
+    Attributes:
+        title: the column's name, such as "prediction before".
+        pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices; `None` leaves the place empty.
+    """
+
+    title: str
+    pixels: np.ndarray | None
+
+
+class PictureRow(NamedTuple):
+    """The pictures of one sample, such as source, translated, target, label, prediction before and after."""
+
+    name: str
+    pictures: Sequence[Picture]
+
+
+def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> bytes:
+    """All rows as one PNG, titles above the columns, the label space's colours below.
+
+    Args:
+        rows: with the same titles in each; every row takes the shape of its first picture.
+        space: draws class maps and fills the legend.
+        width: of one picture, in pixels.
+
+    Returns:
+        A PNG of `columns * (width + 8) + 8` pixels' width.
+
+    Raises:
+        DataError: there are no pictures, the rows differ in their titles, or an array is neither photograph nor map.
+    """
+    if not rows or not rows[0].pictures:
+        raise DataError("picture grid: no pictures; give at least one row with one picture")
+    titles = [picture.title for picture in rows[0].pictures]
+    for row in rows:
+        if [picture.title for picture in row.pictures] != titles:
+            raise DataError(f"picture grid: row {row.name!r} has other titles than the first row; use the same in each")
+    heights = [_height(row, width) for row in rows]
+    total_width = len(titles) * (width + _GAP) + _GAP
+    names = [_TITLE if row.name else 0 for row in rows]
+    entries = _legend_places(space, total_width)
+    legend_top = _GAP + _TITLE + sum(heights) + sum(names) + _GAP * len(rows)
+    canvas = Image.new("RGB", (total_width, legend_top + entries[-1][1] + _TITLE + _GAP), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for column, title in enumerate(titles):
+        _write(draw, (_GAP + column * (width + _GAP), _GAP), title, width)
+    top = _GAP + _TITLE
+    for row, height, name in zip(rows, heights, names, strict=True):
+        if name:
+            _write(draw, (_GAP, top), row.name, total_width - 2 * _GAP)
+        for column, picture in enumerate(row.pictures):
+            place = (_GAP + column * (width + _GAP), top + name)
+            if picture.pixels is None:
+                draw.rectangle((*place, place[0] + width - 1, place[1] + height - 1), fill=_EMPTY)
+            else:
+                canvas.paste(_drawn(picture.pixels, space, (width, height)), place)
+        top += name + height + _GAP
+    for (name_, colour), (left, below) in zip(legend(space), entries, strict=True):
+        at = (left, legend_top + below + 4)
+        draw.rectangle((*at, at[0] + _SWATCH, at[1] + _SWATCH), fill=colour, outline=_INK)
+        _write(draw, (at[0] + _SWATCH + 6, at[1] - 4), name_, total_width)
+    return _encoded(canvas, "PNG")
+
+
+def single(pixels: np.ndarray, space: LabelSpace, width: int = 480) -> tuple[str, bytes]:
+    """One picture for a page, at most `width` pixels wide.
+
+    Returns:
+        The media type and the file: a JPEG of a photograph, a PNG of a class map.
+    """
+    height = max(1, round(pixels.shape[0] * min(width, pixels.shape[1]) / pixels.shape[1]))
+    image = _drawn(pixels, space, (min(width, pixels.shape[1]), height))
+    if pixels.ndim == 2:
+        return "image/png", _encoded(image, "PNG")
+    return "image/jpeg", _encoded(image, "JPEG", quality=88)
+
+
+def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
+    """Names and colours of a label space, with the ignored pixels' black at the end."""
+    return [*zip(space.classes, space.palette, strict=True), ("ignored", (0, 0, 0))]
+
+
+def _drawn(pixels: np.ndarray, space: LabelSpace, size: tuple[int, int]) -> Image.Image:
+    """A photograph or a class map at `size` (width, height); classes are never blended into each other."""
+    if pixels.ndim == 2 and pixels.dtype.kind in "iu":
+        return Image.fromarray(space.colorize(pixels)).resize(size, Image.Resampling.NEAREST)
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
+        shrinks = size[0] <= pixels.shape[1]
+        rule = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+        return Image.fromarray(np.ascontiguousarray(pixels)).resize(size, rule)
+    raise DataError(
+        f"picture: array is {pixels.dtype} {pixels.shape}; give uint8 RGB [H, W, 3], or whole numbers [H, W] of classes"
+    )
+
+
+def _height(row: PictureRow, width: int) -> int:
+    """The row's height: that of its first picture at the given width."""
+    for picture in row.pictures:
+        if picture.pixels is not None:
+            return max(1, round(width * picture.pixels.shape[0] / picture.pixels.shape[1]))
+    return width // 2
+
+
+def _legend_places(space: LabelSpace, width: int) -> list[tuple[int, int]]:
+    """Left and top of each legend entry, wrapped into `width`."""
+    places, left, top = [], _GAP, 0
+    for name, _ in legend(space):
+        needed = _SWATCH + 6 + round(_font().getlength(name)) + 2 * _GAP
+        if left > _GAP and left + needed > width:
+            left, top = _GAP, top + _TITLE
+        places.append((left, top))
+        left += needed
+    return places
+
+
+def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int) -> None:
+    """A line of text, cut with an ellipsis where it is wider than `width`."""
+    font = _font()
+    if font.getlength(text) > width:
+        while text and font.getlength(f"{text}…") > width:
+            text = text[:-1]
+        text += "…"
+    draw.text((place[0], place[1] + 2), text, fill=_INK, font=font)
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    # matplotlib brings a font with it, so the picture is the same on a machine that has none.
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 14)
+
+
+def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+    output = io.BytesIO()
+    image.save(output, kind, **options)
+    return output.getvalue()

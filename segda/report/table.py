@@ -1,0 +1,209 @@
+"""The per-class table: every evaluated stage side by side, with its gain over the first."""
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from segda.errors import ArtefactError
+
+ABSENT = "–"
+SUMMARY = {
+    "mIoU": "mean_iou",
+    "pixel accuracy": "pixel_accuracy",
+    "mean accuracy": "mean_accuracy",
+    "weighted IoU": "frequency_weighted_iou",
+}
+"""What the table calls a whole-set score, and its key in an evaluation's JSON; "weighted" is by class frequency."""
+
+# Two columns that differ in one of these were not measured alike, and their difference is no gain.
+_PROTOCOL = ("dataset", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint")
+
+
+class Result(NamedTuple):
+    """The evaluations of one stage, as `Evaluation.to_json` writes them: one, or one for each seed."""
+
+    name: str
+    evaluations: Sequence[Mapping[str, Any]]
+
+
+class Cell(NamedTuple):
+    """One score over the seeds, as fractions.
+
+    Attributes:
+        values: one a seed in which the class is present; never NaN, never empty.
+        gain: mean minus the first column's mean; `None` in the first column, or where that one has no score.
+    """
+
+    values: tuple[float, ...]
+    gain: float | None
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation over the seeds; `None` for a single one."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+class Line(NamedTuple):
+    """A line of the table: a class, or a score of the whole set; an absent class has `None` for a cell."""
+
+    name: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of several stages side by side.
+
+    Attributes:
+        columns: the stages' names; the first is what gains are counted from.
+        classes: one line a class, in the order of the label space.
+        summary: mIoU and the other scores of the whole set.
+        notes: what a reader must know: absent classes, columns that were not measured alike.
+    """
+
+    columns: tuple[str, ...]
+    classes: tuple[Line, ...]
+    summary: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+
+def build(results: Sequence[Result]) -> ScoreTable:
+    """Set the results side by side.
+
+    Raises:
+        ArtefactError: there is no result, one has no evaluation, or they are over different classes.
+    """
+    if not results or not all(result.evaluations for result in results):
+        empty = next((result.name for result in results if not result.evaluations), None)
+        raise ArtefactError(
+            f"score table: {'no stage was evaluated' if empty is None else f'{empty!r} has no evaluation'}; "
+            "run the evaluate stage first"
+        )
+    classes = list(results[0].evaluations[0]["iou"])
+    for result in results:
+        for evaluation in result.evaluations:
+            if list(evaluation["iou"]) != classes:
+                raise ArtefactError(
+                    f"score table: {result.name!r} is over {len(evaluation['iou'])} classes other than the "
+                    f"{len(classes)} of {results[0].name!r}; evaluate both in one label space"
+                )
+    return ScoreTable(
+        columns=tuple(result.name for result in results),
+        classes=tuple(_line(name, [[e["iou"][name] for e in r.evaluations] for r in results]) for name in classes),
+        summary=tuple(
+            _line(name, [[e["scores"][key] for e in r.evaluations] for r in results]) for name, key in SUMMARY.items()
+        ),
+        notes=tuple(_notes(results, classes)),
+    )
+
+
+def to_json(table: ScoreTable) -> dict[str, Any]:
+    """All of the table as unrounded fractions, `None` where a class is absent."""
+
+    def cell(cell: Cell | None) -> dict[str, Any] | None:
+        if cell is None:
+            return None
+        return {
+            "mean": cell.mean, "spread": cell.spread, "minimum": min(cell.values), "maximum": max(cell.values),
+            "values": list(cell.values), "gain": cell.gain,
+        }
+
+    def lines(lines: Sequence[Line]) -> dict[str, Any]:
+        return {line.name: dict(zip(table.columns, map(cell, line.cells), strict=True)) for line in lines}
+
+    return {
+        "columns": list(table.columns), "classes": lines(table.classes), "summary": lines(table.summary),
+        "notes": list(table.notes),
+    }
+
+
+def to_csv(table: ScoreTable) -> str:
+    """The table in percent with one decimal: mean, gain and, if there are several seeds, spread and extremes.
+
+    An absent class is an empty field.
+    """
+    seeds = has_seeds(table)
+    header = ["class"]
+    for position, name in enumerate(table.columns):
+        header += [name] if position == 0 else [name, f"{name} gain"]
+        header += [f"{name} spread", f"{name} minimum", f"{name} maximum"] if seeds else []
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(header)
+    for line in (*table.classes, *table.summary):
+        fields = [line.name]
+        for position, cell in enumerate(line.cells):
+            fields.append("" if cell is None else percent(cell.mean))
+            if position:
+                fields.append("" if cell is None or cell.gain is None else signed(cell.gain))
+            if seeds:
+                numbers = (None,) * 3 if cell is None else (cell.spread, min(cell.values), max(cell.values))
+                fields += ["" if number is None else percent(number) for number in numbers]
+        writer.writerow(fields)
+    return output.getvalue()
+
+
+def percent(value: float) -> str:
+    """A fraction in percent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference of fractions in points with one decimal and its sign; no sign for what rounds to zero."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
+def legend(table: ScoreTable, *, gains: bool = True, spreads: bool = True) -> str:
+    """What the numbers mean, where the table is shown with or without gains and spreads."""
+    text = "IoU in percent"
+    if spreads and has_seeds(table):
+        text += ", mean and ± sample standard deviation over the seeds"
+    if gains and len(table.columns) > 1:
+        text += f", gain over {table.columns[0]!r} in points"
+    return text
+
+
+def has_seeds(table: ScoreTable) -> bool:
+    """Whether a column is the mean of several evaluations."""
+    return any(cell is not None and len(cell.values) > 1 for line in table.summary for cell in line.cells)
+
+
+def _line(name: str, columns: Sequence[Sequence[float | None]]) -> Line:
+    present = [tuple(value for value in column if value is not None) for column in columns]
+    cells: list[Cell | None] = []
+    for position, values in enumerate(present):
+        gain = statistics.fmean(values) - statistics.fmean(present[0]) if position and values and present[0] else None
+        cells.append(Cell(values, gain) if values else None)
+    return Line(name, tuple(cells))
+
+
+def _notes(results: Sequence[Result], classes: Sequence[str]) -> list[str]:
+    """Absent classes, and what keeps the columns from being compared."""
+    notes = []
+    absent = {
+        result.name: [name for name in classes if any(e["iou"][name] is None for e in result.evaluations)]
+        for result in results
+    }
+    for names in dict.fromkeys(tuple(names) for names in absent.values() if names):
+        where = [name for name, missing in absent.items() if tuple(missing) == names]
+        notes.append(
+            f"{ABSENT} absent, neither labelled nor predicted, and left out of the mean: {', '.join(names)}"
+            + ("" if len(where) == len(results) else f" (in {', '.join(where)})")
+        )
+    if len({tuple(names) for names in absent.values()}) > 1:
+        notes.append("mIoU is not over the same classes in every column; compare class by class")
+    for key in _PROTOCOL:
+        found = {result.name: {str(e["protocol"].get(key)) for e in result.evaluations} for result in results}
+        if len(set().union(*found.values())) > 1:
+            values = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in found.items())
+            notes.append(f"not measured alike: {key.replace('_', ' ')} differs ({values})")
+    return notes

@@ -1,0 +1,97 @@
+"""The per-class table in a terminal, fitted to its width."""
+
+import io
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from segda.report.table import ABSENT, ScoreTable, has_seeds, legend, percent, signed
+
+_NAME_WIDTH = 24  # longer class names are folded
+_HEADER_WORD = 12  # longer words in a column's name are folded
+
+Parts = tuple[str, str, str]
+"""A cell's score, spread and gain, each padded to its width in the column; a part that is not shown is empty."""
+
+
+def renderable(table: ScoreTable, width: int = 100) -> Group:
+    """The table for a rich console of `width` columns.
+
+    Where gains and spreads of all columns do not fit, spreads are left out, then gains; where even the plain scores do
+    not fit, the columns go on in another table below.
+    """
+    names = min(_NAME_WIDTH, max(len(line.name) for line in (*table.classes, *table.summary)))
+    wanted = (len(table.columns) > 1, has_seeds(table))
+    for gains, spreads in (wanted, (wanted[0], False), (False, False)):
+        columns = [_column(table, position, gains, spreads) for position in range(len(table.columns))]
+        widths = [_width(name, column) for name, column in zip(table.columns, columns, strict=True)]
+        if names + sum(widths) + 2 * len(widths) <= width:
+            break
+    shown: list[RichTable | Text] = [
+        _table(table, positions, columns, widths) for positions in _blocks(widths, width - names)
+    ]
+    notes = [legend(table, gains=gains, spreads=spreads), *table.notes]
+    missing = ["gains"] * (wanted[0] and not gains) + ["spreads"] * (wanted[1] and not spreads)
+    if missing:
+        notes.append(f"{' and '.join(missing)} do not fit in {width} columns: see the CSV or the report")
+    return Group(*shown, Text(), *(Text(note, style="dim") for note in notes))
+
+
+def to_text(table: ScoreTable, width: int = 100) -> str:
+    """What `renderable` shows, without colours, as for a file or a pipe."""
+    file = io.StringIO()
+    Console(width=width, file=file, color_system=None, legacy_windows=False).print(renderable(table, width))
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def _column(table: ScoreTable, position: int, gains: bool, spreads: bool) -> list[Parts]:
+    cells: list[Parts] = []
+    for line in (*table.classes, *table.summary):
+        cell = line.cells[position]
+        if cell is None:
+            cells.append((ABSENT, "", ""))
+            continue
+        spread = "" if cell.spread is None or not spreads else f" ±{percent(cell.spread)}"
+        gain = "" if cell.gain is None or not gains else f" {signed(cell.gain)}"
+        cells.append((percent(cell.mean), spread, gain))
+    value, spread_, gain_ = (max(len(cell[part]) for cell in cells) for part in range(3))
+    return [(cell[0].rjust(value), cell[1].rjust(spread_), cell[2].rjust(gain_)) for cell in cells]
+
+
+def _width(name: str, column: Sequence[Parts]) -> int:
+    """Width of a column: its cells', or that of the longest word of its name, which is folded between words."""
+    words = max((len(word) for word in name.split()), default=0)
+    return max(len("".join(column[0])), min(words, _HEADER_WORD))
+
+
+def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Column positions in blocks that fit into `room`, at least one a block."""
+    blocks: list[list[int]] = [[]]
+    for position, width in enumerate(widths):
+        if blocks[-1] and sum(widths[p] + 2 for p in blocks[-1]) + width + 2 > room:
+            blocks.append([])
+        blocks[-1].append(position)
+    return blocks
+
+
+def _table(
+    table: ScoreTable, positions: Sequence[int], columns: Sequence[Sequence[Parts]], widths: Sequence[int]
+) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    grid.add_column("class", max_width=_NAME_WIDTH, overflow="fold", vertical="bottom")
+    for position in positions:
+        header = Text(table.columns[position], overflow="fold")
+        grid.add_column(header, justify="right", width=widths[position], overflow="fold")
+    for index, line in enumerate((*table.classes, *table.summary)):
+        cells = []
+        for position in positions:
+            cell, (value, spread, gain) = line.cells[position], columns[position][index]
+            points = 0.0 if cell is None or cell.gain is None else float(signed(cell.gain))
+            style = "green" if points > 0 else "red" if points < 0 else ""
+            cells.append(Text.assemble(value, (spread, "dim"), (gain, style)))
+        style = "bold" if line.name == "mIoU" else ""
+        grid.add_row(Text(line.name), *cells, style=style, end_section=index == len(table.classes) - 1)
+    return grid

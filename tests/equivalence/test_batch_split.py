@@ -1,0 +1,26 @@
+"""The halves of a batch, on a process each, average to the whole batch: what plain data parallelism relies on."""
+
+import pytest
+
+from tests.equivalence import setting, split
+
+
+@pytest.mark.parametrize("name", setting.NAMES)
+def test_halves_average_to_the_whole(name: str) -> None:
+    split.compare(setting.method(name), [setting.batch()])
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "cyclegan_semantic"])
+def test_halves_share_one_image_pool_while_it_swaps(name: str) -> None:
+    config = setting.method(name)
+    config["terms"]["translation_adversarial"]["pool"] = 3
+    split.compare(config, [setting.batch(start=4 * step) for step in range(4)])
+
+
+def test_options_that_no_method_uses_split_as_well() -> None:
+    config = setting.method("i2i")
+    config["terms"]["identity"]["loss"] = "l2"
+    config["terms"]["translation_adversarial"].update(loss="bce")
+    config["terms"]["cycle"].update(loss="l2", class_weighted=True)
+    config["terms"]["target_entropy"] = {"weight": 0.01}
+    split.compare(config, [setting.batch()])

@@ -1,0 +1,177 @@
+"""Faults put into segda on purpose: each must be noticed by the comparisons that this folder makes of a method."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segda.batch import Domain, other
+from segda.losses import adversarial
+from segda.objectives import draw
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.image_pool import ImagePool
+from segda.objectives.objective import Objective
+from segda.objectives.terms import cycle, feature_adversarial, self_training
+from segda.tasks import segmentation
+from tests.equivalence import setting, split
+from tests.equivalence.test_methods import compare
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def replace(owner: Any, name: str, value: Any) -> Patch:
+    return lambda patch: patch.setattr(owner, name, value)
+
+
+def _ignored_as_class_0(logits: Tensor, label: Tensor, **_: Any) -> Tensor:
+    return functional.cross_entropy(logits, label.where(label != 255, 0))
+
+
+def _batch_mean(logits: Tensor, label: Tensor, **_: Any) -> Tensor:
+    return functional.cross_entropy(logits, label, ignore_index=255)
+
+
+def _wrong_encoder(self: ForwardPass, domain: Domain) -> list[Tensor]:
+    return self.once(("features", domain), lambda: self._networks.encode(self.image(domain), other(domain)))
+
+
+def _attached_translated(self: ForwardPass, domain: Domain) -> Any:
+    return self.judged(other(domain), "translated, detached", self.translated(domain))
+
+
+def _judged_by_own(self: ForwardPass, domain: Domain) -> Any:
+    return self.judged(domain, "translated", self.translated(domain))
+
+
+def _translated_to_own(self: ForwardPass, domain: Domain) -> Tensor:
+    return self.once(("translated", domain), lambda: self._networks.decode(self.features(domain), domain))
+
+
+def _cycled_to_other(self: ForwardPass, domain: Domain) -> Tensor:
+    return self.once(
+        ("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), other(domain))
+    )
+
+
+_features_translated = ForwardPass.features_translated
+
+
+def _without_stop_gradient(self: ForwardPass, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
+    return _features_translated(self, domain)
+
+
+def _always_stop_gradient(self: ForwardPass, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
+    return _features_translated(self, domain, True)
+
+
+def _student_teaches(self: ForwardPass) -> Tensor:
+    return self.logits("target")
+
+
+def _attached_judgement(self: Any, p: ForwardPass, domain: Domain) -> Tensor:
+    return self._attached(p, domain)
+
+
+def _own_images_only(self: ImagePool, images: Tensor, position: Tensor, gather: Any) -> Tensor:
+    shown = zip(images.detach(), position.tolist(), strict=True)
+    return torch.stack([self._swap(image, place) for image, place in shown])
+
+
+def _whole_batch_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
+    label, share = _confidence(self, p)
+    return label, share.mean().expand_as(share)
+
+
+_confidence = self_training.SelfTraining._confidence
+
+
+def _process_draws(seed: int, purpose: str, position: Tensor) -> Tensor:
+    return torch.rand(len(position), generator=torch.Generator().manual_seed(seed))
+
+
+def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.AdversarialLoss) -> Tensor:
+    return (adversarial.as_real(fake, loss) + adversarial.as_fake(real, loss)) / 2
+
+
+HAND_WRITTEN: list[tuple[str, str, Patch]] = [
+    ("source_only", "ignored pixels train as class 0", replace(segmentation, "cross_entropy", _ignored_as_class_0)),
+    ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
+    ("cyclegan", "encoders swapped", replace(ForwardPass, "features", _wrong_encoder)),
+    ("cyclegan", "translation decoded in its own domain", replace(ForwardPass, "translated", _translated_to_own)),
+    ("cyclegan", "discriminators swapped", replace(ForwardPass, "judged_translated", _judged_by_own)),
+    ("cyclegan", "cycle ends in the other domain", replace(ForwardPass, "cycled", _cycled_to_other)),
+    ("cyclegan", "identity through its own encoder",
+     replace(ForwardPass, "reconstructed_through_other", ForwardPass.reconstructed)),
+    ("cyclegan", "cycle without gradient to the translation",
+     replace(ForwardPass, "features_translated", _always_stop_gradient)),
+    ("cyclegan_semantic", "fakes reach the semantic discriminator attached",
+     replace(ForwardPass, "judged_translated_detached", _attached_translated)),
+    ("cyclegan_semantic", "cycle not class-weighted",
+     replace(cycle, "class_balance", lambda label, size: torch.ones(label.shape, dtype=torch.float64))),
+    ("i2i_gta5", "translated classification without stop_gradient",
+     replace(ForwardPass, "features_translated", _without_stop_gradient)),
+    ("i2i_gta5", "fakes reach the discriminators attached",
+     replace(ForwardPass, "judged_translated_detached", _attached_translated)),
+    ("i2i_gta5", "discriminators not frozen", replace(Objective, "_freeze_discriminators", lambda self: [])),
+    ("i2i_gta5", "gradient penalty at the real image",
+     replace(ForwardPass, "uniform", lambda self, purpose, domain: torch.ones(4))),
+    ("i2i_gta5", "gradient penalty forgotten",
+     replace(adversarial, "gradient_penalty", lambda *_: torch.zeros((), dtype=torch.float64))),
+    ("i2i", "feature discriminator not detached",
+     replace(feature_adversarial.FeatureAdversarial, "_detached", _attached_judgement)),
+    ("i2i", "source and target swapped for the feature discriminator",
+     replace(adversarial, "discriminator", _feature_fake_is_real)),
+    ("dann", "gradient not reversed", replace(feature_adversarial, "reverse_gradient", lambda x, strength: x)),
+    ("dann", "strength forgotten", replace(feature_adversarial, "dann_schedule", lambda progress: 1.0)),
+    ("fcns_in_the_wild", "non-saturating in place of confusion",
+     replace(adversarial, "confusion", lambda s, t, loss: adversarial.generator(t, loss))),
+    ("output_adversarial", "logits judged without softmax",
+     replace(feature_adversarial, "_probabilities", lambda logits: logits * 1.0)),
+    ("self_training", "student teaches itself", replace(ForwardPass, "teacher_logits", _student_teaches)),
+    ("self_training", "nothing pasted",
+     replace(self_training, "class_mix_mask", lambda label, *_: torch.zeros_like(label, dtype=torch.bool))),
+]  # fmt: skip
+
+SPLIT: list[tuple[str, str, Patch]] = [
+    ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
+    ("cyclegan", "each process keeps a pool of its own", replace(ImagePool, "exchange", _own_images_only)),
+    ("i2i_gta5", "draws by place in the process's batch", replace(draw, "uniform", _process_draws)),
+    ("self_training", "trust shared over the batch",
+     replace(self_training.SelfTraining, "_confidence", _whole_batch_share)),
+]  # fmt: skip
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else "patched"
+
+
+def _small_pool(name: str) -> dict[str, Any]:
+    config = setting.method(name)
+    if config["terms"].get("translation_adversarial", {}).get("pool"):
+        config["terms"]["translation_adversarial"]["pool"] = 3
+    return config
+
+
+@pytest.mark.parametrize(("name", "fault", "patch"), HAND_WRITTEN, ids=_words)
+def test_fault_shows_against_the_hand_written_loss(
+    name: str, fault: str, patch: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(name)
+    patch(monkeypatch)
+    with pytest.raises((AssertionError, RuntimeError)) as noticed:
+        compare(name)
+    # Other than by the comparison, a fault may only show as a backward pass that runs into the generators' graph.
+    assert noticed.type is AssertionError or "backward through the graph a second time" in str(noticed.value)
+
+
+@pytest.mark.parametrize(("name", "fault", "patch"), SPLIT, ids=_words)
+def test_fault_shows_against_the_split_batch(
+    name: str, fault: str, patch: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [setting.batch(start=4 * step) for step in range(3)]
+    patch(monkeypatch)
+    with pytest.raises(AssertionError):
+        split.compare(_small_pool(name), batches)

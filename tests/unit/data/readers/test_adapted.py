@@ -1,0 +1,76 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segda.data.readers import adapted
+from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace, load
+
+
+@pytest.fixture
+def root(tmp_path: Path, camvid: LabelSpace, write_image: Callable, write_label: Callable) -> Path:
+    for key in ("b/2", "1"):
+        write_image(tmp_path / f"images/{key}.png", 1, 3)
+        write_label(tmp_path / f"labels/{key}.png", [[0, 10, 255]])
+    index = {"space": "camvid", "classes": list(camvid.classes), "keys": ["b/2", "1"]}
+    (tmp_path / "dataset.json").write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_reads_class_indices_as_they_are(root: Path, camvid: LabelSpace) -> None:
+    data = adapted.build(root, camvid)
+    assert [sample.key for sample in data.samples] == ["1", "b/2"]
+    _, label = data.read(0)
+    assert label is not None
+    assert label.tolist() == [[0, 10, 255]]
+
+
+def test_files_that_the_index_does_not_name_are_left_out(root: Path, camvid: LabelSpace, write_image: Callable) -> None:
+    write_image(root / "images/stray.png", 1, 3)
+    assert len(adapted.build(root, camvid)) == 2
+
+
+def test_another_label_space_is_refused(root: Path, cityscapes: LabelSpace) -> None:
+    with pytest.raises(DataError, match=r"'camvid' \(11 classes\), but the task is in 'cityscapes' \(19"):
+        adapted.build(root, cityscapes)
+
+
+def test_same_name_with_other_classes_is_refused(root: Path) -> None:
+    space = load("camvid")
+    renamed = LabelSpace("camvid", (*space.classes[:-1], "cyclist"), space.palette)
+    with pytest.raises(DataError, match="exported in label space"):
+        adapted.build(root, renamed)
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_missing_files_are_counted_and_named(root: Path, camvid: LabelSpace, folder: str) -> None:
+    (root / folder / "b/2.png").unlink()
+    with pytest.raises(DataError, match=rf"1 of the files .* first .*{folder}/b/2\.png"):
+        adapted.build(root, camvid)
+    data = adapted.build(root, camvid, strict=False)
+    assert len(data) == 1
+    assert [(problem.kind, problem.file.name) for problem in data.problems] == [("missing file", "2.png")]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"space": "camvid"}', '{"space": "camvid", "classes": 3, "keys": []}'])
+def test_a_damaged_index_is_refused(root: Path, camvid: LabelSpace, text: str) -> None:
+    (root / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match=r"dataset\.json: damaged"):
+        adapted.build(root, camvid)
+
+
+def test_keys_cannot_lead_out_of_the_folder(root: Path, camvid: LabelSpace) -> None:
+    index = {"space": "camvid", "classes": list(camvid.classes), "keys": ["../secret"]}
+    (root / "dataset.json").write_text(json.dumps(index))
+    with pytest.raises(DataError, match="leads out"):
+        adapted.build(root, camvid)
+
+
+def test_no_index_and_no_other_split(root: Path, camvid: LabelSpace) -> None:
+    with pytest.raises(ConfigError, match="adapted has no split 'val'"):
+        adapted.build(root, camvid, "val")
+    (root / "dataset.json").unlink()
+    with pytest.raises(DataError, match=r"dataset\.json is missing"):
+        adapted.build(root, camvid)

@@ -1,0 +1,153 @@
+"""What holds for all readers: pairing, missing folders, unlabelled opening, workers."""
+
+import inspect
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from segda.data.dataset import Dataset
+from segda.data.readers import adapted, camvid, carla, cityscapes, folder, gta5, synthia
+from segda.errors import ConfigError, DataError
+from segda.label_space import load
+from segda.lookup import module, names
+
+CITYSCAPES = load("cityscapes")
+
+
+class Layout(NamedTuple):
+    reader: ModuleType
+    image: str
+    label: str
+    channels: int = 1
+    options: dict[str, Any] = {}
+
+
+LAYOUTS = {
+    "gta5": Layout(gta5, "images/{}.png", "labels/{}.png"),
+    "synthia": Layout(synthia, "RGB/{}.png", "GT/LABELS/{}.png", channels=3),
+    "cityscapes": Layout(
+        cityscapes, "leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png"
+    ),
+    "carla": Layout(carla, "CameraRGB/{}.jpg", "CameraSeg/{}.png", channels=3),
+    "camvid": Layout(camvid, "train/{}.png", "trainannot/{}.png"),
+    "folder": Layout(folder, "images/train/{}.jpg", "labels/train/{}.png", options={"classes": {0: "sky"}}),
+    "adapted": Layout(adapted, "images/{}.png", "labels/{}.png"),
+}
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request: pytest.FixtureRequest, tmp_path: Path, write_image: Callable) -> Layout:
+    layout = LAYOUTS[request.param]
+    for key in "abc":
+        write_image(tmp_path / layout.image.format(key), 4, 5)
+        label = tmp_path / layout.label.format(key)
+        label.parent.mkdir(parents=True, exist_ok=True)
+        shape = (4, 5) if layout.channels == 1 else (4, 5, layout.channels)
+        assert cv2.imwrite(str(label), np.zeros(shape, dtype=np.uint8))
+    index = {"space": "cityscapes", "classes": list(CITYSCAPES.classes), "keys": ["a", "b", "c"]}
+    (tmp_path / "dataset.json").write_text(json.dumps(index))
+    return layout
+
+
+def build(layout: Layout, root: Path, **options: Any) -> Dataset:
+    return layout.reader.build(root, CITYSCAPES, **layout.options, **options)
+
+
+def test_every_reader_is_covered() -> None:
+    assert sorted(LAYOUTS) == names("segda.data.readers")
+
+
+def test_pairs_and_pickles_for_worker_processes(layout: Layout, tmp_path: Path) -> None:
+    data = pickle.loads(pickle.dumps(build(layout, tmp_path)))
+    assert [sample.key[-1] for sample in data.samples] == ["a", "b", "c"]
+    image, label = data.read(0)
+    assert image.shape == (4, 5, 3)
+    assert label is not None
+    assert label.shape == (4, 5)
+    assert data.problems == ()
+
+
+def test_limit_and_exclude(layout: Layout, tmp_path: Path) -> None:
+    assert len(build(layout, tmp_path, limit=2)) == 2
+    assert [sample.key[-1] for sample in build(layout, tmp_path, exclude=("*b",)).samples] == ["a", "c"]
+    with pytest.raises(ConfigError, match="limit: 0"):
+        build(layout, tmp_path, limit=0)
+
+
+def test_without_labels_the_label_folder_is_not_needed(layout: Layout, tmp_path: Path) -> None:
+    shutil.rmtree((tmp_path / layout.label).parent)
+    data = build(layout, tmp_path, with_labels=False)
+    assert [sample.label for sample in data.samples] == [None, None, None]
+    assert data.read(0)[1] is None
+
+
+def test_labels_deleted_is_an_error_where_they_are_wanted(layout: Layout, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / Path(layout.label).parts[0])
+    with pytest.raises(DataError, match="is missing below"):
+        build(layout, tmp_path)
+
+
+def test_an_image_without_label(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / layout.label.format("b")).unlink()
+    with pytest.raises(DataError, match=r"1 x image without label \(.*b.*\)|1 of the files .*b\.png"):
+        build(layout, tmp_path)
+    loose = build(layout, tmp_path, strict=False)
+    assert len(loose) == 2
+    assert len(loose.problems) == 1
+
+
+def test_a_label_without_image(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / layout.image.format("b")).unlink()
+    with pytest.raises(DataError, match=r"1 x label without image \(.*b.*\)|1 of the files .*b\.png"):
+        build(layout, tmp_path)
+    loose = build(layout, tmp_path, strict=False)
+    assert len(loose) == 2
+    assert len(loose.problems) == 1
+
+
+def test_missing_root_and_empty_split(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere.* is missing"):
+        build(layout, tmp_path / "nowhere")
+    with pytest.raises(DataError, match="no images found"):
+        build(layout, tmp_path, exclude=("*",))
+
+
+def test_sizes_that_differ(layout: Layout, tmp_path: Path, write_image: Callable) -> None:
+    write_image(tmp_path / layout.image.format("a"), 4, 6)
+    with pytest.raises(DataError, match="label is 4x5 .* is 4x6"):
+        build(layout, tmp_path).read(0)
+
+
+@pytest.mark.parametrize("which", ["image", "label"])
+def test_a_truncated_file_is_named(layout: Layout, tmp_path: Path, which: str) -> None:
+    file = tmp_path / getattr(layout, which).format("a")
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(DataError, match=rf"{file.name}: not a readable image") as raised:
+        build(layout, tmp_path).read(0)
+    assert "\n" not in str(raised.value)
+
+
+def test_nothing_is_written(layout: Layout, tmp_path: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))}
+    build(layout, tmp_path).read(0)
+    assert {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))} == before
+
+
+CONFIGS = sorted((Path(__file__).parents[4] / "configs/data").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_name_a_reader_and_its_options(config: Path) -> None:
+    options = yaml.safe_load(config.read_text())
+    reader = module("segda.data.readers", options.pop("name"))
+    assert not Path(options["root"]).is_absolute()
+    inspect.signature(reader.build).bind(space=CITYSCAPES, **options)

@@ -1,0 +1,75 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segda.data.readers import folder
+from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace
+
+IDS = {"classes": {1: "sky", 2: "road", 3: "road"}, "ignore": (0,)}
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_image: Callable, write_label: Callable) -> Path:
+    write_image(tmp_path / "photos/a/one_rgb.JPG", 1, 4)
+    write_label(tmp_path / "masks/a/one_mask.png", [[0, 1, 2, 3]])
+    return tmp_path
+
+
+WHERE = {"images": "photos", "labels": "masks", "image_endings": ("_rgb.jpg",), "label_endings": ("_mask.png",)}
+
+
+def test_described_by_options_alone(root: Path, camvid: LabelSpace) -> None:
+    data = folder.build(root, camvid, **WHERE, **IDS)
+    assert data.samples[0].key == "a/one"
+    _, label = data.read(0)
+    assert label is not None
+    assert label.tolist() == [[255, 0, 3, 3]]
+
+
+def test_split_is_put_into_the_folders(root: Path, camvid: LabelSpace) -> None:
+    (root / "photos").rename(root / "val")
+    data = folder.build(root, camvid, "val", **{**WHERE, "images": "{split}"}, **IDS)
+    assert len(data) == 1
+
+
+def test_colours_instead_of_ids(root: Path, camvid: LabelSpace) -> None:
+    from PIL import Image
+
+    coloured = Image.new("RGB", (4, 1))
+    for column, colour in enumerate([(255, 0, 0), (0, 0, 255), (9, 9, 9), (255, 0, 0)]):
+        coloured.putpixel((column, 0), colour)
+    coloured.save(root / "masks/a/one_mask.png")
+    colours = {"car": (255, 0, 0), "sky": (0, 0, 255)}
+    _, label = folder.build(root, camvid, **WHERE, colours=colours, ignore_colours=((9, 9, 9),)).read(0)
+    assert label is not None
+    assert label.tolist() == [[8, 0, 255, 8]]
+    with pytest.raises(DataError, match=r"one_mask\.png: 1 colours outside the map, most often \(9, 9, 9\) \(1 pixels"):
+        folder.build(root, camvid, **WHERE, colours=colours).read(0)
+
+
+def test_an_id_in_neither_list_is_an_error(root: Path, camvid: LabelSpace) -> None:
+    with pytest.raises(DataError, match=r"id 0 \(1 pixels\) outside the id map, which names 1\.\.3"):
+        folder.build(root, camvid, **WHERE, classes=IDS["classes"]).read(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"classes": {1: "raod"}}, "'raod' is no class of label space 'camvid'; did you mean 'road'"),
+        ({"colours": {"sea": (0, 0, 0)}}, "colours: 'sea' is no class"),
+        ({}, "neither is given"),
+        ({"classes": {1: "sky"}, "colours": {"sky": (0, 0, 0)}}, "both are given"),
+        ({"classes": {256: "sky"}}, "id 256 does not fit"),
+        ({"classes": {1: "sky"}, "ignore": (1,)}, "id 1 is in `classes` and `ignore`"),
+        ({"colours": {"sky": (0, 0, 0), "car": (0, 0, 0)}}, "a colour occurs twice"),
+    ],
+)
+def test_a_wrong_description_is_refused(root: Path, camvid: LabelSpace, options: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        folder.build(root, camvid, **WHERE, **options)
+
+
+def test_without_labels_no_ids_are_needed(root: Path, camvid: LabelSpace) -> None:
+    assert folder.build(root, camvid, with_labels=False, **WHERE).samples[0].label is None

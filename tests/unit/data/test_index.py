@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from segda.data.dataset import Dataset
+from segda.data.index import find_files, fingerprint, pair
+from segda.errors import DataError
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_finds_by_ending_in_any_depth_and_case(tmp_path: Path) -> None:
+    touch(tmp_path / "i/b.PNG", tmp_path / "i/x/a.jpg", tmp_path / "i/notes.txt", tmp_path / "i/.hidden.png")
+    assert find_files(tmp_path, "i", [".png", ".jpg"]) == {
+        "b": tmp_path / "i/b.PNG",
+        "x/a": tmp_path / "i/x/a.jpg",
+    }
+
+
+def test_two_files_for_one_key(tmp_path: Path) -> None:
+    touch(tmp_path / "i/a.png", tmp_path / "i/a.jpg")
+    with pytest.raises(DataError, match="same name but for the ending"):
+        find_files(tmp_path, "i", [".png", ".jpg"])
+
+
+def test_unpaired_files_are_summed_up_in_one_line(tmp_path: Path) -> None:
+    images = {f"{number}": tmp_path / f"i/{number}.png" for number in range(6)}
+    labels = {"0": tmp_path / "l/0.png", "9": tmp_path / "l/9.png"}
+    with pytest.raises(DataError) as raised:
+        pair(tmp_path, images, labels)
+    message = str(raised.value)
+    assert "5 x image without label (i/1.png, i/2.png, i/3.png, ...)" in message
+    assert "1 x label without image (l/9.png)" in message
+    assert "\n" not in message
+
+
+def test_loose_pairing_keeps_what_fits(tmp_path: Path) -> None:
+    images = {key: tmp_path / key for key in ("a", "b")}
+    labels = {key: tmp_path / key for key in ("b", "c")}
+    samples, problems = pair(tmp_path, images, labels, strict=False)
+    assert [sample.key for sample in samples] == ["b"]
+    assert [(problem.kind, problem.file.name) for problem in problems] == [
+        ("image without label", "a"),
+        ("label without image", "c"),
+    ]
+
+
+def test_excluded_files_need_no_partner(tmp_path: Path) -> None:
+    images = {key: tmp_path / key for key in ("ulm/1", "ulm/2", "bonn/1")}
+    samples, _ = pair(tmp_path, images, {"bonn/1": tmp_path / "x"}, exclude=["ulm/*"])
+    assert [sample.key for sample in samples] == ["bonn/1"]
+
+
+def test_fingerprint_sees_names_sizes_and_files(make_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    data = make_dataset()
+    first = fingerprint(data)
+    assert first == fingerprint(make_dataset()), "equal content, equal name"
+    assert first != fingerprint(replace(data, name="other"))
+    assert first != fingerprint(replace(data, samples=data.samples[1:]))
+    with data.samples[2].image.open("ab") as file:
+        file.write(b"!")
+    assert fingerprint(data) != first
+
+
+def test_fingerprint_without_labels_does_not_depend_on_them(make_dataset: Callable[..., Dataset]) -> None:
+    with_labels, without = make_dataset(), make_dataset(labels=False)
+    before = fingerprint(with_labels), fingerprint(without)
+    label = with_labels.samples[0].label
+    assert label is not None
+    label.write_bytes(b"changed")
+    assert fingerprint(with_labels) != before[0]
+    label.unlink()
+    assert fingerprint(without) == before[1]
+    with pytest.raises(DataError, match=r"00\.png: file is missing"):
+        fingerprint(with_labels)

@@ -1,0 +1,167 @@
+from collections.abc import Callable
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segda.batch import Batch
+from segda.data.dataset import Dataset
+from segda.data.loader import batches, order, positions, to_tensor
+from segda.data.transforms import TrainTransform
+from segda.errors import ConfigError, DataError
+
+CROP = TrainTransform(crop=(4, 4), seed=5)
+FLIP = TrainTransform(crop=(4, 4), seed=6)
+
+
+def take(n: int, source: Dataset, target: Dataset | None = None, **options: object) -> list[Batch]:
+    given_options = {"transforms": (CROP, FLIP), "batch": 4, "seed": 0, **options}
+    return list(islice(batches(source, target, **given_options), n))  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 50))
+def test_every_epoch_is_a_permutation(seed: int, epoch: int, n: int) -> None:
+    assert sorted(order(seed, epoch, n)) == list(range(n))
+    assert order(seed, epoch, n).tolist() == order(seed, epoch, n).tolist()
+
+
+def test_epochs_and_seeds_shuffle_differently() -> None:
+    orders = [order(0, 0, 50), order(0, 1, 50), order(1, 0, 50)]
+    assert len({tuple(each) for each in orders}) == 3
+
+
+@given(
+    chunk=st.integers(1, 4),
+    world=st.integers(1, 4),
+    accumulate=st.integers(1, 3),
+    start=st.integers(0, 100),
+    steps=st.integers(1, 4),
+)
+def test_ranks_together_see_what_one_process_sees(
+    chunk: int, world: int, accumulate: int, start: int, steps: int
+) -> None:
+    batch = chunk * world * accumulate
+    alone = [place for part in islice(positions(batch, start, 0, 1, 1), steps) for place in part]
+    ranks = [list(islice(positions(batch, start, r, world, accumulate), steps * accumulate)) for r in range(world)]
+    together = [place for micro in zip(*ranks, strict=True) for part in micro for place in part]
+    assert together == alone == list(range(start * batch, (start + steps) * batch))
+
+
+def test_a_later_start_continues_exactly(make_dataset: Callable[..., Dataset]) -> None:
+    source, target = make_dataset("source", n=5), make_dataset("target", n=3, labels=False)
+    whole, rest = take(6, source, target), take(2, source, target, start=4)
+    for one, other in zip(whole[4:], rest, strict=True):
+        assert torch.equal(one.source.image, other.source.image)
+        assert one.target is not None
+        assert other.target is not None
+        assert torch.equal(one.target.image, other.target.image)
+        assert one.source.position.tolist() == other.source.position.tolist()
+    assert whole[4].source.position.tolist() == [16, 17, 18, 19]
+
+
+def test_epochs_show_every_sample_once_and_domains_shuffle_apart(make_dataset: Callable[..., Dataset]) -> None:
+    data = make_dataset(n=8)
+    drawn = take(4, data, data, batch=4)
+    keys = [key for batch in drawn for key in batch.source.key]
+    assert sorted(keys[:8]) == sorted(keys[8:]) == [sample.key for sample in data.samples]
+    assert keys[:8] != keys[8:]
+    assert keys != [key for batch in drawn if batch.target for key in batch.target.key]
+
+
+def test_shapes_types_and_ranges(make_dataset: Callable[..., Dataset]) -> None:
+    (batch,) = take(1, make_dataset("source"), make_dataset("target"))
+    assert batch.source.image.shape == (4, 3, 4, 4)
+    assert batch.source.image.dtype == torch.float32
+    assert -1 <= batch.source.image.min() < batch.source.image.max() <= 1
+    assert batch.source.label is not None
+    assert batch.source.label.shape == (4, 4, 4)
+    assert batch.source.label.dtype == torch.int64
+    assert batch.target is not None
+    assert batch.target.label is None, "even where the target data set has labels"
+    assert take(1, make_dataset("source"))[0].target is None
+
+
+def test_target_labels_are_not_opened(make_dataset: Callable[..., Dataset]) -> None:
+    target = make_dataset("target")
+    for sample in target.samples:
+        assert sample.label is not None
+        sample.label.unlink()
+    assert len(take(3, make_dataset("source"), target)) == 3
+
+
+def test_image_values_become_minus_one_to_one() -> None:
+    image = np.array([[[0, 51, 255]]], dtype=np.uint8)
+    assert to_tensor(image).flatten().tolist() == pytest.approx([-1, -0.6, 1])
+
+
+def test_workers_change_nothing_and_leave_the_global_random_state(make_dataset: Callable[..., Dataset]) -> None:
+    source, target = make_dataset("source", n=5), make_dataset("target", n=3, labels=False)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist()
+    runs = [take(5, source, target, workers=workers) for workers in (0, 1, 2)]
+    for run in runs[1:]:
+        for one, other in zip(runs[0], run, strict=True):
+            assert torch.equal(one.source.image, other.source.image)
+            assert torch.equal(one.source.label, other.source.label)  # type: ignore[arg-type]
+            assert torch.equal(one.target.image, other.target.image)  # type: ignore[union-attr]
+            assert one.source.key == other.source.key
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1] == np.random.get_state()[1].tolist()
+
+
+@settings(max_examples=8, deadline=None)
+@given(world=st.sampled_from([1, 2, 4]), accumulate=st.sampled_from([1, 2]))
+def test_ranks_decode_the_same_tensors(shared_dataset: Dataset, world: int, accumulate: int) -> None:
+    (alone,) = take(1, shared_dataset, batch=8)
+    split = {"batch": 8, "world": world, "accumulate": accumulate}
+    ranks = [take(accumulate, shared_dataset, rank=r, **split) for r in range(world)]
+    together = torch.cat([ranks[r][m].source.image for m in range(accumulate) for r in range(world)])
+    assert torch.equal(together, alone.source.image)
+
+
+@pytest.fixture(scope="module")
+def shared_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    from PIL import Image
+
+    from segda.data.decode import read_index, read_rgb
+    from segda.data.index import find_files, pair
+    from segda.label_space import load
+
+    root = tmp_path_factory.mktemp("shared")
+    for folder in ("images", "labels"):
+        (root / folder).mkdir()
+    for number in range(5):
+        noise = np.random.default_rng(number).integers(0, 19, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / f"images/{number}.png")
+        Image.fromarray(noise[:, :, 0]).save(root / f"labels/{number}.png")
+    samples, _ = pair(root, find_files(root, "images", [".png"]), find_files(root, "labels", [".png"]))
+    return Dataset("shared", root, load("cityscapes"), samples, read_rgb, read_index)
+
+
+def test_a_batch_that_cannot_be_split_is_refused_at_once(make_dataset: Callable[..., Dataset]) -> None:
+    with pytest.raises(ConfigError, match=r"batch: 6 .* 2 processes x 2 micro-batches; choose a multiple of 4"):
+        batches(make_dataset(), None, transforms=(CROP, None), batch=6, seed=0, world=2, accumulate=2)
+    with pytest.raises(ConfigError, match="transform"):
+        batches(make_dataset(), make_dataset("t"), transforms=(CROP, None), batch=4, seed=0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_file_is_one_line_from_workers_too(make_dataset: Callable[..., Dataset], workers: int) -> None:
+    data = make_dataset()
+    data.samples[2].image.write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"02\.png: not a readable image") as raised:
+        take(2, data, workers=workers)
+    assert "\n" not in str(raised.value)
+
+
+def test_images_of_different_sizes_need_a_crop(
+    make_dataset: Callable[..., Dataset], write_image: Callable, write_label: Callable
+) -> None:
+    data = make_dataset(n=4)
+    write_image(data.samples[0].image, 9, 9)
+    write_label(data.samples[0].label, np.zeros((9, 9)))
+    keep = TrainTransform(flip=False)
+    with pytest.raises(DataError, match=r"different sizes .* set `crop` or `resize`"):
+        take(1, data, transforms=(keep, None))

@@ -1,0 +1,192 @@
+"""Evaluation: what is scored, at which size, how processes share it, and what is written beside the score."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segda.data.dataset import Dataset, Sample
+from segda.engine.evaluate import Evaluation, as_input, evaluate
+from segda.errors import ArtefactError, ConfigError, DataError
+from segda.label_space import LabelSpace
+from segda.tasks.segmentation import Segmentation, build
+
+SPACE = LabelSpace("colours", ("red", "green", "blue"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
+
+
+class ColourNetworks:
+    """The image's channels are the logits, so pure colours are classified right. The encoder holds a frozen module."""
+
+    def __init__(self) -> None:
+        self.modules = {"encoder": nn.Sequential(nn.Dropout(), nn.BatchNorm2d(3))}
+        self.modules["encoder"][1].eval()
+        self.sizes: list[tuple[int, ...]] = []
+        self.modes: set[tuple[bool, bool, bool]] = set()
+
+    def encode(self, image: Tensor, domain: str) -> list[Tensor]:
+        assert domain == "target"
+        self.sizes.append(tuple(image.shape[-2:]))
+        flags = tuple(module.training for module in self.modules["encoder"].modules())
+        self.modes.add((any(flags), torch.is_grad_enabled(), torch.is_inference_mode_enabled()))
+        return [image]
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        return features[-1]
+
+
+def write(root: Path, labels: list[np.ndarray], scale: int = 1) -> Dataset:
+    """Images in which each class has its pure colour, `scale` times as large as their labels."""
+    samples = []
+    for index, label in enumerate(labels):
+        colours = SPACE.colorize(label).repeat(scale, axis=0).repeat(scale, axis=1)
+        image_path, label_path = root / f"{index}.png", root / f"{index}_label.png"
+        cv2.imwrite(str(image_path), colours[..., ::-1])
+        cv2.imwrite(str(label_path), label)
+        samples.append(Sample(str(index), image_path, label_path))
+    return Dataset(
+        "colours", root, SPACE, tuple(samples),
+        decode_image=lambda path: cv2.imread(str(path))[..., ::-1],
+        decode_label=lambda path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED),
+    )
+
+
+def label_maps(count: int, size: tuple[int, int] = (32, 64)) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    maps = [random.integers(0, 3, size, dtype=np.uint8) for _ in range(count)]
+    for label in maps:
+        label[:2] = 255
+    return maps
+
+
+@pytest.fixture
+def task() -> Segmentation:
+    return build(SPACE)
+
+
+def test_perfect_networks_score_one_and_ignored_pixels_are_counted(tmp_path: Path, task: Segmentation) -> None:
+    evaluation = evaluate(ColourNetworks(), write(tmp_path, label_maps(3)), task)
+    assert evaluation.confusion.mean_iou() == 1
+    assert (evaluation.images, evaluation.pixels, evaluation.ignored) == (3, 3 * 30 * 64, 3 * 2 * 64)
+
+
+def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(
+    tmp_path: Path, task: Segmentation
+) -> None:
+    dataset = write(tmp_path, label_maps(5, (8, 9)))
+    alone = evaluate(ColourNetworks(), dataset, task, resize=(4, 5))
+    assert 0 < alone.confusion.mean_iou() < 1
+    for world in (2, 3, 7):
+        parts: list[Tensor] = []
+
+        def keep(part: Tensor, parts: list[Tensor] = parts) -> Tensor:
+            parts.append(part)
+            return torch.stack(parts).sum(dim=0)
+
+        for rank in range(world):
+            together = evaluate(
+                ColourNetworks(), dataset, task, resize=(4, 5), rank=rank, world=world, reduce=keep
+            )
+        assert len(parts) == world
+        assert (together.confusion.counts == alone.confusion.counts).all()
+        assert together.images == together.protocol["images"] == 5
+        assert together.ignored == alone.ignored
+
+
+@pytest.mark.parametrize("resize", [(64, 32), None])
+def test_labels_of_another_size_than_the_image_are_scored_at_their_own(
+    tmp_path: Path, task: Segmentation, resize: tuple[int, int] | None
+) -> None:
+    labels = [np.repeat(np.array([[0], [1], [2], [0]], dtype=np.uint8), 8, axis=0).repeat(32, axis=1)]
+    dataset, networks = write(tmp_path, labels, scale=2), ColourNetworks()
+    evaluation = evaluate(networks, dataset, task, resize=resize)
+    assert networks.sizes == [resize or (64, 64)]
+    assert evaluation.pixels == 32 * 32
+    assert evaluation.confusion.mean_iou() == 1
+
+
+def test_resize_takes_the_area_when_shrinking_and_interpolates_when_growing() -> None:
+    image = np.zeros((8, 8, 3), dtype=np.uint8)
+    image[::4, ::4] = 160
+    small = as_input(image, (2, 2))
+    torch.testing.assert_close(small, torch.full((1, 3, 2, 2), 10 / 127.5 - 1))
+    large = as_input(np.array([[[200] * 3, [0] * 3]], dtype=np.uint8), (1, 4))
+    torch.testing.assert_close(large[0, 0, 0], torch.tensor([200.0, 150.0, 50.0, 0.0]) / 127.5 - 1)
+
+
+def test_images_become_channels_first_from_minus_one_to_one() -> None:
+    image = np.array([[[0, 51, 255], [255, 0, 0]]], dtype=np.uint8)
+    assert as_input(image).shape == (1, 3, 1, 2)
+    torch.testing.assert_close(as_input(image)[0, :, 0, 0], torch.tensor([-1.0, -0.6, 1.0]))
+
+
+def test_networks_are_in_evaluation_mode_meanwhile_and_afterwards_as_they_were(
+    tmp_path: Path, task: Segmentation
+) -> None:
+    networks = ColourNetworks()
+    modes = [module.training for module in networks.modules["encoder"].modules()]
+    assert modes == [True, True, False]
+    dataset = write(tmp_path, label_maps(1))
+    evaluate(networks, dataset, task)
+    assert networks.modes == {(False, False, True)}
+    assert [module.training for module in networks.modules["encoder"].modules()] == modes
+
+    (tmp_path / "0_label.png").unlink()
+    cv2.imwrite(str(tmp_path / "0_label.png"), np.full((4, 4), 9, np.uint8))
+    with pytest.raises(DataError, match=r"0_label\.png: label value 9"):
+        evaluate(networks, dataset, task)
+    assert [module.training for module in networks.modules["encoder"].modules()] == modes, "after an error, too"
+
+
+def test_the_protocol_stands_beside_the_score(tmp_path: Path, task: Segmentation) -> None:
+    weights = tmp_path / "head.safetensors"
+    weights.write_bytes(b"weights")
+    seen: list[tuple[int, int]] = []
+    evaluation = evaluate(
+        ColourNetworks(), write(tmp_path, label_maps(2)), task, resize=(32, 32),
+        network_files={"head": weights}, data_fingerprint="abc", progress=lambda *state: seen.append(state),
+    )
+    protocol = evaluation.protocol
+    assert protocol.pop("seconds") >= 0
+    assert protocol == {
+        "dataset": "colours", "label_space": "colours", "classes": ["red", "green", "blue"], "resize": [32, 32],
+        "resize_rule": "area where the image shrinks, bilinear where it grows",
+        "prediction_rule": "whole image in one pass, logits upsampled bilinearly to the label's size, argmax",
+        "images": 2, "pixels_scored": 2 * 30 * 64, "pixels_ignored": 2 * 2 * 64,
+        "network_fingerprints": {"head": hashlib.sha256(b"weights").hexdigest()}, "data_fingerprint": "abc",
+    }
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_json_has_no_nan_and_gives_the_evaluation_back(tmp_path: Path, task: Segmentation) -> None:
+    evaluation = evaluate(ColourNetworks(), write(tmp_path, [np.zeros((32, 32), np.uint8)]), task)
+    text = json.dumps(evaluation.to_json(), allow_nan=False)
+    content = json.loads(text)
+    assert content["iou"] == {"red": 1.0, "green": None, "blue": None}
+    assert content["absent"] == ["green", "blue"]
+    assert content["scores"]["mean_iou"] == content["scores"]["frequency_weighted_iou"] == 1
+    assert Evaluation.from_json(content).to_json() == evaluation.to_json()
+    del content["protocol"]
+    with pytest.raises(ArtefactError, match=r"x\.json.*protocol"):
+        Evaluation.from_json(content, "x.json")
+
+
+def test_what_cannot_be_scored_is_refused_before_any_work(tmp_path: Path, task: Segmentation) -> None:
+    networks = ColourNetworks()
+    dataset = write(tmp_path, label_maps(1))
+    fields = {name: getattr(dataset, name) for name in ("name", "root", "space", "decode_image", "decode_label")}
+    with pytest.raises(DataError, match="no sample"):
+        evaluate(networks, Dataset(**fields, samples=()), task)
+    unlabelled = Sample("0", tmp_path / "0.png", None)
+    with pytest.raises(DataError, match=r"0\.png: no label"):
+        evaluate(networks, Dataset(**fields, samples=(*dataset.samples, unlabelled)), task)
+    other = LabelSpace("others", ("a", "b", "c"), SPACE.palette)
+    with pytest.raises(ConfigError, match="'colours'.*'others'"):
+        evaluate(networks, dataset, build(other))
+    with pytest.raises(ArtefactError, match="absent"):
+        evaluate(networks, dataset, task, network_files={"head": tmp_path / "absent"})
+    assert networks.sizes == []

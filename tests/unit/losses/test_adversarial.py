@@ -1,0 +1,110 @@
+import math
+
+import pytest
+import torch
+
+from segda.losses import adversarial
+
+REAL = torch.tensor([[2.0], [0.0]], dtype=torch.float64)
+FAKE = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+@pytest.mark.parametrize(
+    ("loss", "generator", "discriminator"),
+    [
+        ("bce", (softplus(-1) + softplus(1)) / 2,
+         ((softplus(-2) + softplus(0)) / 2 + (softplus(1) + softplus(-1)) / 2) / 2),
+        ("lsgan", (0 + 4) / 2, ((1 + 1) / 2 + (1 + 1) / 2) / 2),
+        ("wgan", 0.0, 0.0 - 1.0),
+    ],
+)  # fmt: skip
+def test_values_by_hand(loss: adversarial.AdversarialLoss, generator: float, discriminator: float) -> None:
+    assert adversarial.generator(FAKE, loss).item() == pytest.approx(generator)
+    assert adversarial.discriminator(REAL, FAKE, loss).item() == pytest.approx(discriminator)
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan", "wgan"])
+def test_each_side_pulls_scores_its_own_way(loss: adversarial.AdversarialLoss) -> None:
+    real, fake = torch.tensor([0.3], requires_grad=True), torch.tensor([0.3], requires_grad=True)
+    adversarial.discriminator(real, fake, loss).backward()
+    assert real.grad.item() < 0 < fake.grad.item()
+    fooling = torch.tensor([0.3], requires_grad=True)
+    adversarial.generator(fooling, loss).backward()
+    assert fooling.grad.item() < 0
+
+
+def test_bce_stays_finite_where_sigmoid_saturates() -> None:
+    score = torch.tensor([-200.0, 200.0], requires_grad=True)
+    adversarial.generator(score, "bce").backward()
+    assert score.grad.tolist() == pytest.approx([-0.5, 0.0])
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+def test_confusion_is_symmetric_and_least_in_the_middle(loss: adversarial.AdversarialLoss) -> None:
+    middle = torch.full((2, 1), 0.5 if loss == "lsgan" else 0.0)
+    least = adversarial.confusion(middle, middle, loss)
+    assert least < adversarial.confusion(middle + 0.3, middle, loss)
+    assert least < adversarial.confusion(middle, middle - 0.3, loss)
+    torch.testing.assert_close(
+        adversarial.confusion(middle + 0.3, middle, loss), adversarial.confusion(middle, middle + 0.3, loss)
+    )
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+def test_accuracy_is_1_when_right_0_when_wrong_and_half_when_it_cannot_tell(
+    loss: adversarial.AdversarialLoss,
+) -> None:
+    high, low = torch.full((3,), 5.0), torch.full((3,), -5.0)
+    assert adversarial.accuracy(high, low, loss) == 1
+    assert adversarial.accuracy(low, high, loss) == 0
+    assert adversarial.accuracy(high, high, loss) == 0.5
+
+
+def test_accuracy_of_a_critic_is_its_distance() -> None:
+    assert adversarial.accuracy(REAL, FAKE, "wgan").item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
+def test_penalty_of_a_linear_critic_is_its_slopes_distance_from_1(slope: float) -> None:
+    images = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    direction = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(1))
+    direction = (direction / direction.norm()).requires_grad_()
+
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        return slope * (x * direction).sum(dim=(1, 2, 3))
+
+    penalty = adversarial.gradient_penalty(critic, images, -images, torch.rand(2))
+    assert penalty.item() == pytest.approx((slope - 1) ** 2, abs=1e-5)
+    penalty.backward()
+    assert torch.isfinite(direction.grad).all()
+
+
+def test_penalty_is_taken_at_the_mixed_point_sample_by_sample() -> None:
+    real, fake = torch.full((2, 1, 1, 1), 4.0), torch.zeros(2, 1, 1, 1)
+    # The critic x^2 / 2 has slope x: at 0.25 * 4 = 1 and at 0.75 * 4 = 3.
+    penalty = adversarial.gradient_penalty(lambda x: x.square() / 2, real, fake, torch.tensor([0.25, 0.75]))
+    assert penalty.item() == pytest.approx((0 + 4) / 2)
+
+
+def test_penalty_does_not_depend_on_how_many_patches_repeat_a_score() -> None:
+    real, fake, mixing = torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4), torch.rand(2)
+
+    def scores(x: torch.Tensor) -> torch.Tensor:
+        return x.square().sum(dim=(1, 2, 3)).view(2, 1, 1, 1)
+
+    once = adversarial.gradient_penalty(scores, real, fake, mixing)
+    repeated = adversarial.gradient_penalty(lambda x: scores(x).expand(2, 1, 5, 5), real, fake, mixing)
+    torch.testing.assert_close(once, repeated)
+
+
+def test_penalty_sends_no_gradient_to_the_images() -> None:
+    real, fake = torch.rand(2, 1, 4, 4, requires_grad=True), torch.rand(2, 1, 4, 4, requires_grad=True)
+    factor = torch.tensor(2.0, requires_grad=True)
+    adversarial.gradient_penalty(lambda x: factor * x.square(), real, fake, torch.rand(2)).backward()
+    assert real.grad is None
+    assert fake.grad is None
+    assert factor.grad.abs() > 0

@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from segda.networks.decoders import translator
+from segda.networks.layers.residual_block import ResidualBlock
+
+
+def test_cyclegans_layers() -> None:
+    decoder = translator.build((3, 256), (1, 4), ("target",), blocks=4)
+    tail = decoder.tails["target"]
+    assert sum(isinstance(layer, ResidualBlock) for layer in tail) == 4
+    assert [layer.out_channels for layer in tail.modules() if isinstance(layer, nn.ConvTranspose2d)] == [128, 64]
+    assert (tail[-1].out_channels, tail[-1].kernel_size, tail[-1].padding_mode) == (3, (7, 7), "reflect")
+
+
+@pytest.mark.parametrize("upsample", ["transposed", "nearest"])
+@pytest.mark.parametrize("stride", [4, 8])
+def test_the_image_has_the_inputs_size(upsample: Any, stride: int) -> None:
+    decoder = translator.build((3, 8), (1, stride), ("target",), blocks=1, upsample=upsample)
+    features = [torch.zeros(2, 3, 33, 46), torch.randn(2, 8, -(-33 // stride), -(-46 // stride))]
+    image = decoder(features, "target")
+    assert image.shape == (2, 3, 33, 46)
+    assert image.abs().max() <= 1
+
+
+def test_nothing_is_shared_by_the_domains() -> None:
+    decoder = translator.build((3, 8), (1, 4), ("source", "target"), blocks=1)
+    names = {name.split(".")[1] for name, _ in decoder.named_parameters()}
+    assert names == {"source", "target"}
+
+
+def test_residual_translation_starts_as_the_identity_to_less_than_a_grey_level() -> None:
+    decoder = translator.build((3, 8), (1, 4), ("target",), blocks=1, residual=True)
+    image = torch.linspace(-1, 1, 256).view(1, 1, 16, 16).expand(2, 3, 16, 16)
+    translated = decoder([image, torch.randn(2, 8, 4, 4)], "target")
+    assert (translated - image).abs().max() < 2 / 255
+
+
+def test_residual_translation_learns_from_the_start_even_at_black_and_white() -> None:
+    decoder = translator.build((3, 8), (1, 4), ("target",), blocks=1, residual=True)
+    image = torch.cat([torch.ones(1, 3, 16, 16), -torch.ones(1, 3, 16, 16)])
+    decoder([image, torch.randn(2, 8, 4, 4)], "target")[1].sum().backward()
+    gradient = decoder.tails["target"][-1].weight.grad
+    assert gradient is not None
+    assert torch.isfinite(gradient).all()
+    assert gradient.abs().max() > 0
+
+
+def test_a_fresh_decoder_that_is_not_residual_does_not_copy_the_image() -> None:
+    decoder = translator.build((3, 8), (1, 4), ("target",), blocks=1)
+    z = torch.randn(1, 8, 4, 4)
+    white, black = torch.ones(1, 3, 16, 16), -torch.ones(1, 3, 16, 16)
+    assert torch.equal(decoder([white, z], "target"), decoder([black, z], "target"))

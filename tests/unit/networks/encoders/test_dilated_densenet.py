@@ -1,0 +1,69 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from segda import compat
+from segda.networks.encoders import dilated_densenet
+
+
+@pytest.fixture(scope="module")
+def original() -> Any:
+    compat.import_ready()
+    import timm
+
+    return timm.create_model("densenet121").eval()
+
+
+def test_timm_weights_load_strictly_and_unchanged(original: Any, tmp_path: Path) -> None:
+    torch.save(original.state_dict(), tmp_path / "densenet121.pth")
+    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.pth"))
+    loaded, expected = encoder.densenet.state_dict(), original.state_dict()
+    assert set(expected) - set(loaded) == {"classifier.weight", "classifier.bias"}
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.items())
+
+
+def test_torchvisions_old_names_load_too(original: Any, tmp_path: Path) -> None:
+    old = {
+        re.sub(r"(denselayer\d+\.)(norm|conv)([12])", r"\1\2.\3", name): tensor
+        for name, tensor in original.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "old.pth")
+    loaded = dilated_densenet.build(weights=str(tmp_path / "old.pth")).densenet.state_dict()
+    name = "features.denseblock4.denselayer16.conv2.weight"
+    assert torch.equal(loaded[name], original.state_dict()[name])
+
+
+def test_output_stride_8_with_dilations_2_and_4() -> None:
+    encoder = dilated_densenet.build()
+    assert encoder.channels == (3, 64, 256, 512, 1024, 1024)
+    sizes = [tuple(feature.shape[-2:]) for feature in encoder(torch.zeros(2, 3, 64, 96))]
+    assert sizes == [(64, 96), (32, 48), (16, 24), (8, 12), (8, 12), (8, 12)]
+    for block, dilation in ((2, 1), (3, 2), (4, 4)):
+        layers = encoder.densenet.features.get_submodule(f"denseblock{block}")
+        assert {layer.conv2.dilation for layer in layers.values()} == {(dilation, dilation)}
+
+
+def test_dilation_computes_the_strided_networks_features_at_more_places(original: Any, tmp_path: Path) -> None:
+    """Without pooling's averaging, every second pixel of the dilated block 3 is the strided network's pixel."""
+    torch.save(original.state_dict(), tmp_path / "densenet121.pth")
+    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.pth")).eval()
+    x = torch.randn(1, 256, 8, 8)
+    with torch.no_grad():
+        strided = original.features.denseblock3(x[..., ::2, ::2])
+        dilated = encoder.densenet.features.denseblock3(x)[..., ::2, ::2]
+    assert torch.allclose(dilated, strided, atol=1e-4 * float(strided.abs().max()))
+
+
+def test_checkpointing_changes_memory_not_gradients() -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        encoder = dilated_densenet.build(degrid=False, freeze_batchnorm=True, checkpointing=checkpointing).train()
+        encoder(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))[-1].sum().backward()
+        gradients.append(encoder.densenet.features.conv0.weight.grad)
+    assert torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-5 * float(gradients[0].abs().max()))

@@ -1,0 +1,84 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from segda import compat
+from segda.errors import ConfigError
+from segda.networks.encoders import smp
+
+
+def test_output_stride_16_dilates_the_last_stage() -> None:
+    encoder = smp.build(output_stride=16)
+    assert encoder.strides == (1, 2, 4, 8, 16, 16)
+    assert encoder.channels == (3, 16, 24, 32, 96, 1280)
+    assert encoder(torch.zeros(1, 3, 64, 64))[-1].shape == (1, 1280, 4, 4)
+
+
+def test_the_first_feature_is_the_image_itself_even_where_smp_has_its_own() -> None:
+    image = torch.rand(1, 3, 32, 32) * 2 - 1
+    encoder = smp.build("vgg11", depth=2)
+    assert torch.equal(encoder(image)[0], image)
+    assert encoder.channels[0] == 3
+
+
+def test_layers_beyond_the_depth_take_no_gradient() -> None:
+    encoder = smp.build("resnet18", depth=3)
+    assert encoder.strides == (1, 2, 4, 8)
+    assert not any(parameter.requires_grad for parameter in encoder.encoder.layer4.parameters())
+    assert all(parameter.requires_grad for parameter in encoder.encoder.layer2.parameters())
+
+
+def test_sizes_that_an_encoder_cannot_take_are_refused_with_the_remedy() -> None:
+    encoder = smp.build("tu-convnext_atto", depth=4)
+    with pytest.raises(ConfigError, match="65x97 images .* multiples of 32"):
+        encoder(torch.zeros(1, 3, 65, 97))
+
+
+def test_an_unknown_encoder_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'mobilenet_v2'"):
+        smp.build("mobilenet_v22")
+    with pytest.raises(ConfigError, match="unknown encoder 'tu-resnet3333'"):
+        smp.build("tu-resnet3333")
+
+
+def test_an_encoder_that_cannot_be_dilated_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'densenet121' cannot have depth 5 and output_stride 8"):
+        smp.build("densenet121", output_stride=8)
+
+
+def test_a_timm_file_loads_into_a_tu_encoder(tmp_path: Path) -> None:
+    compat.import_ready()
+    import timm
+
+    whole = timm.create_model("convnext_atto").state_dict()
+    torch.save(whole, tmp_path / "convnext.pth")
+    stages = smp.build("tu-convnext_atto", weights=str(tmp_path / "convnext.pth")).encoder.model.state_dict()
+    assert torch.equal(stages["stages_3.blocks.0.conv_dw.weight"], whole["stages.3.blocks.0.conv_dw.weight"])
+
+
+def test_tu_encoders_take_the_image_statistics_of_their_training() -> None:
+    own = smp.build("tu-tf_mobilenetv3_small_minimal_100", depth=2).imagenet_norm
+    assert own.mean.flatten().tolist() == own.std.flatten().tolist() == [0.5, 0.5, 0.5]
+    usual = smp.build("tu-convnext_atto", depth=2).imagenet_norm
+    assert usual.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
+
+
+def test_frozen_batchnorm_survives_going_back_to_training_mode() -> None:
+    encoder = smp.build("resnet18", depth=2, freeze_batchnorm=True).eval().train()
+    before = encoder.encoder.bn1.running_mean.clone()
+    encoder(torch.rand(2, 3, 32, 32))
+    assert torch.equal(encoder.encoder.bn1.running_mean, before)
+
+
+@pytest.mark.data
+def test_the_local_mobilenet_weights_load_strictly() -> None:
+    path = Path(os.environ.get("SEGDA_DATA", "")) / "weights" / "mobilenet_v2-imagenet.pth"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing; set SEGDA_DATA")
+    encoder = smp.build("mobilenet_v2", weights=str(path))
+    content = torch.load(path, weights_only=True)
+    name = "features.18.0.weight"
+    assert torch.equal(encoder.encoder.state_dict()[name], content[name])
+    assert set(content) - set(encoder.encoder.state_dict()) == {"classifier.1.weight", "classifier.1.bias"}

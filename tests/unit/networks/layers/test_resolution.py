@@ -1,0 +1,21 @@
+import pytest
+import torch
+
+from segda.errors import ConfigError
+from segda.networks.layers.resolution import demand_size, doublings
+
+
+def test_doublings_of_powers_of_two() -> None:
+    assert [doublings(stride) for stride in (1, 2, 4, 8, 16, 32)] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("stride", [0, 3, 12])
+def test_other_strides_are_refused(stride: int) -> None:
+    with pytest.raises(ConfigError, match=f"output stride of {stride}"):
+        doublings(stride)
+
+
+def test_the_least_size_passes_and_a_pixel_less_does_not() -> None:
+    demand_size(torch.zeros(1, 1, 8, 8), 8, "network")
+    with pytest.raises(ConfigError, match=r"network: got 8x7 pixels, needs 8x8 or more"):
+        demand_size(torch.zeros(1, 1, 8, 7), 8, "network")

@@ -1,0 +1,126 @@
+from typing import Any
+
+import pytest
+import torch
+
+from segda.errors import ConfigError
+from segda.networks import networks
+
+SMALL = {"name": "small", "width": 4, "blocks": 1}
+CONFIGS: dict[str, Any] = {
+    "classes": 5,
+    "encoder": SMALL,
+    "head": {"name": "linear"},
+    "decoder": {"name": "transposed", "width": 8},
+    "discriminators": {
+        "image": {"name": "patch", "width": 4},
+        "feature": {"name": "feature", "width": 4},
+        "logits": {"name": "fully_convolutional", "width": 4, "layers": 2},
+    },
+}
+
+
+def _build(needs: set[str], tied: bool = True, **changes: Any) -> networks.Networks:
+    return networks.build(needs, tied=tied, **{**CONFIGS, **changes})
+
+
+def test_only_what_is_needed_is_built() -> None:
+    assert set(_build(set()).modules) == {"encoder"}
+    built = _build({"head", "decoder.target", "discriminator.target"}, tied=False)
+    assert set(built.modules) == {"encoder.source", "encoder.target", "head", "decoder", "discriminator.target"}
+    assert list(built.modules["decoder"].tails) == ["target"]
+
+
+def test_everything_together() -> None:
+    needs = {need for need in networks.NEEDS if need != "semantic"}
+    built = _build(needs)
+    assert set(built.modules) == {
+        "encoder", "head", "decoder", "discriminator.feature", "discriminator.logits", "discriminator.source",
+        "discriminator.target",
+    }  # fmt: skip
+    image = torch.rand(2, 3, 64, 32) * 2 - 1
+    features = built.encode(image, "source")
+    assert torch.equal(features[0], image)
+    logits = built.classify(features)
+    assert logits.shape == (2, 5, 8, 4)
+    assert built.decode(features, "target").shape == image.shape
+    assert built.judge("feature", features[-1]).realness.shape == (2, 1, 8, 4)
+    assert built.judge("logits", logits).realness.shape == (2, 1, 2, 1)
+    assert built.judge("source", image).realness.shape == (2, 1, 4, 2)
+
+
+def test_tied_domains_share_the_encoder_and_untied_ones_do_not() -> None:
+    image = torch.rand(1, 3, 16, 16)
+    tied = _build(set())
+    assert torch.equal(tied.encode(image, "source")[-1], tied.encode(image, "target")[-1])
+    untied = _build(set(), tied=False)
+    assert not torch.equal(untied.encode(image, "source")[-1], untied.encode(image, "target")[-1])
+
+
+def test_the_same_random_state_builds_the_same_networks() -> None:
+    def weights() -> list[torch.Tensor]:
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            built = _build({"head", "decoder.source", "discriminator.source"}, tied=False)
+        return [tensor for module in built.modules.values() for tensor in module.state_dict().values()]
+
+    assert all(torch.equal(one, other) for one, other in zip(weights(), weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("need", "missing", "key"),
+    [
+        ("head", {"head": None}, "head"),
+        ("decoder.source", {"decoder": None}, "decoder"),
+        ("discriminator.source", {"discriminators": None}, "discriminators.image"),
+        ("discriminator.logits", {"discriminators": {}}, "discriminators.logits"),
+    ],
+)
+def test_a_need_without_a_configuration_names_the_key_and_the_choice(need: str, missing: Any, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{key}: none configured.*one of: "):
+        _build({need}, **missing)
+
+
+def test_an_unknown_component_option_or_need_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'small'"):
+        _build(set(), encoder={"name": "smal"})
+    with pytest.raises(ConfigError, match="encoder: small has no option 'widht'; did you mean 'width'"):
+        _build(set(), encoder={"name": "small", "widht": 4})
+    with pytest.raises(ConfigError, match="head: linear has no option 'channels'"):
+        _build({"head"}, head={"name": "linear", "channels": [3, 4]})
+    with pytest.raises(ConfigError, match="did you mean 'decoder.source'"):
+        _build({"decoder.sorce"})
+
+
+def test_semantic_terms_demand_segmenting_image_discriminators() -> None:
+    with pytest.raises(ConfigError, match="'patch' does not segment.*semantic_patch"):
+        _build({"discriminator.target", "semantic"})
+    built = _build(
+        {"discriminator.target", "discriminator.feature", "semantic"},
+        discriminators={"image": {"name": "semantic_patch", "width": 4}, "feature": {"name": "feature", "width": 4}},
+    )
+    semantic = built.judge("target", torch.zeros(1, 3, 32, 32)).semantic
+    assert semantic is not None
+    assert semantic.shape == (1, 5, 8, 8)
+
+
+def test_frozen_networks_neither_learn_nor_leave_evaluation_mode() -> None:
+    built = _build({"head"}, tied=False)
+    built.train()
+    built.freeze(["encoder.source"])
+    built.train()
+    assert built.trainable() == ["encoder.target", "head"]
+    assert not built.modules["encoder.source"].training
+    assert built.modules["encoder.target"].training
+    image = torch.rand(1, 3, 16, 16)
+    before = built.modules["encoder.source"].stride2[1].running_mean.clone()
+    built.classify(built.encode(image, "source")).sum().backward()
+    assert torch.equal(built.modules["encoder.source"].stride2[1].running_mean, before)
+    assert all(parameter.grad is None for parameter in built.modules["encoder.source"].parameters())
+    built.train(False)
+    assert not any(module.training for module in built.modules.values())
+
+
+def test_freezing_what_was_not_built_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no network 'encoder.source' is built; did you mean 'encoder'"):
+        _build(set()).freeze(["encoder.source"])

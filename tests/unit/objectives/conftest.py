@@ -1,0 +1,105 @@
+"""Stand-in networks that count their calls, a task, and batches, all tiny."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segda.batch import DOMAINS, Batch, Domain, DomainBatch
+from segda.losses.supervised import cross_entropy
+
+
+class Verdict(NamedTuple):
+    realness: Tensor
+    semantic: Tensor | None
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 5, 3, padding=1)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        return [image, self.layer(image).tanh()]
+
+
+class Decoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tails = nn.ModuleDict({domain: nn.Conv2d(5, 3, 1) for domain in DOMAINS})
+
+    def forward(self, features: list[Tensor], domain: Domain) -> Tensor:
+        return self.tails[domain](features[-1]).tanh()
+
+
+class Discriminator(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.judging, self.segmenting = nn.Conv2d(channels, 1, 3), nn.Conv2d(channels, 4, 1)
+
+    def forward(self, x: Tensor) -> Verdict:
+        return Verdict(self.judging(x), self.segmenting(x))
+
+
+class StandIn:
+    """The interface of `segda.networks.networks.Networks`, with every call counted by what it does."""
+
+    def __init__(self, tied: bool = True) -> None:
+        encoders = ["encoder"] if tied else ["encoder.source", "encoder.target"]
+        inputs = {"feature": 5, "logits": 4, "source": 3, "target": 3}
+        self.tied = tied
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.modules: dict[str, nn.Module] = {name: Encoder() for name in encoders}
+            self.modules["head"] = nn.Conv2d(5, 4, 1)
+            self.modules["decoder"] = Decoder()
+            self.modules.update({f"discriminator.{name}": Discriminator(count) for name, count in inputs.items()})
+        self.calls: Counter[str] = Counter()
+
+    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
+        self.calls[f"encode {domain}"] += 1
+        return self.modules["encoder" if self.tied else f"encoder.{domain}"](image)
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        self.calls["classify"] += 1
+        return self.modules["head"](features[-1])
+
+    def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
+        self.calls[f"decode {domain}"] += 1
+        return self.modules["decoder"](features, domain)
+
+    def judge(self, name: str, x: Tensor) -> Verdict:
+        self.calls[f"judge {name}"] += 1
+        return self.modules[f"discriminator.{name}"](x)
+
+
+class Task:
+    def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        return cross_entropy(logits, label)
+
+
+def make_batch(size: int = 2, start: int = 0, target: bool = True) -> Batch:
+    generator = torch.Generator().manual_seed(start)
+    images = torch.rand(2, size, 3, 8, 10, generator=generator) * 2 - 1
+    label = torch.randint(0, 4, (size, 8, 10), generator=generator)
+    keys = [str(index) for index in range(size)]
+    position = torch.arange(start, start + size)
+    source = DomainBatch(images[0], label, position, keys)
+    return Batch(source, DomainBatch(images[1], None, position + 50, keys) if target else None)
+
+
+@pytest.fixture
+def stand_in() -> type[StandIn]:
+    return StandIn
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task()
+
+
+@pytest.fixture
+def batch_of() -> Any:
+    return make_batch

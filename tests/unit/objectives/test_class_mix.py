@@ -1,0 +1,23 @@
+import torch
+
+from segda.objectives.class_mix import class_mix_mask
+
+
+def test_half_of_the_classes_rounded_up_whole_and_never_the_ignored_ones() -> None:
+    label = torch.tensor([[[0, 0, 1], [2, 255, 1]], [[3, 3, 3], [3, 3, 3]], [[255, 255, 255], [255, 255, 255]]])
+    for seed in range(20):
+        mask = class_mix_mask(label, torch.tensor([0, 1, 2]), seed)
+        kept = label[0][mask[0]].unique()
+        assert len(kept) == 2
+        assert 255 not in kept
+        assert torch.equal(mask[0], torch.isin(label[0], kept))
+        assert mask[1].all()
+        assert not mask[2].any()
+
+
+def test_the_choice_follows_seed_and_position_not_the_place_in_the_batch() -> None:
+    label = torch.arange(8).view(1, 2, 4).repeat(6, 1, 1)
+    whole = class_mix_mask(label, torch.arange(6), 0)
+    torch.testing.assert_close(whole[2:4], class_mix_mask(label[:2], torch.tensor([2, 3]), 0))
+    assert len({tuple(mask.flatten().tolist()) for mask in whole}) > 1
+    assert not torch.equal(whole, class_mix_mask(label, torch.arange(6), 1))

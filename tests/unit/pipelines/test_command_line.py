@@ -1,0 +1,161 @@
+"""The command line: quick help, one line for an error, exit codes, several processes."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import segda
+from pipelines.__main__ import COMMANDS, main
+
+REPOSITORY = Path(segda.__file__).parent.parent
+
+
+def call(
+    *words: str, folder: Path | None = None, code: str = "", module: Sequence[str] = ("pipelines",)
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code] if code else [sys.executable, "-m", *module, *words]
+    path = os.pathsep.join([str(REPOSITORY), str(folder or REPOSITORY)])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment.pop("SEGDA_DATA", None)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder or REPOSITORY, env=environment)
+
+
+@pytest.mark.parametrize("words", [["--help"], *[[name, "--help"] for name in COMMANDS], ["--version"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = f"""
+import sys
+from pipelines.__main__ import main
+try:
+    main({words!r})
+except SystemExit as ended:
+    assert not ended.code
+print(sorted(sys.modules.keys() & {{"torch", "pydantic", "numpy", "cv2", "yaml", "rich", "accelerate"}}))
+"""
+    result = call(code=code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_quick() -> None:
+    taken = []
+    for _ in range(3):
+        start = time.monotonic()
+        call("--help")
+        taken.append(time.monotonic() - start)
+    assert min(taken) < 0.5
+
+
+def test_a_bare_pipeline_name_means_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["job.yaml", "--plan"]) == 0
+    bare = capsys.readouterr().out
+    assert main(["run", "job.yaml", "--plan"]) == 0
+    assert capsys.readouterr().out == bare
+    assert "toy.write" in bare
+    assert "The code itself is not part of a key" in bare
+
+
+def test_run_status_and_skip(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["job.yaml"]) == 0
+    assert "[1/3] first: run (no result for key" in capsys.readouterr().out
+    assert main(["job.yaml"]) == 0
+    assert "[3/3] total: done" in capsys.readouterr().out
+    for words in (["status"], ["status", "job"], ["status", "runs"]):
+        assert main(words) == 0
+        title, *lines = capsys.readouterr().out.splitlines()
+        assert title == "job"
+        assert [line.split()[:2] for line in lines] == [["first", "done"], ["second", "done"], ["total", "done"]]
+
+
+def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["job.yaml"])
+    file = next(Path("runs").glob("toy.sum-*/sum.txt"))
+    file.write_text("8")
+    assert main(["status"]) == 0
+    assert main(["status", "--verify"]) == 1
+    assert "another content" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "no pipelines config called 'nowhere'"),
+        (["job.yaml", "--set", "stages.first.valeu=1"], "stages.first.valeu: unknown key; did you mean 'value'?"),
+        (["job.yaml", "--set", "x"], "expected a.b=value"),
+        (["job.yaml", "--only", "frist"], "did you mean 'first'?"),
+        (["job.yaml", "--seed", "-1"], "seed: found -1"),
+        (["job.yaml", "--processes", "0"], "--processes: 0; expected at least 1"),
+        (["job.yaml", "--set", "stages.first.fail_on=0"], "told to fail on process 0"),
+        (["job.yaml", "--runs", "job.yaml"], "job.yaml: cannot be made"),
+        (["status", "nowhere"], "no such run"),
+        (["check", "camvdi"], "did you mean 'camvid'?"),
+        (["check", "camvid"], "set SEGDA_DATA"),
+        (["check", "camvid", "--root", "gone"], "gone does not exist"),
+        (["evaluate", "nowhere", "--data", "camvid"], "no such run"),
+        (["report", "nowhere"], "no such run"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(
+    toy: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_debug_shows_where(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nowhere", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_in_the_code_keeps_its_traceback(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (toy / "toy" / "sum.py").read_text().replace("def run(", "def run(missing_argument, ")
+    (toy / "toy" / "sum.py").write_text(text)
+    assert main(["job.yaml"]) == 1
+    assert "TypeError" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_one_line_and_130(
+    toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipelines.command.run.execute", interrupted)
+    assert main(["job.yaml"]) == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from the last checkpoint\n"
+
+
+def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
+    result = call("job.yaml", folder=toy)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: stages.first.kind: 'toy.write' is code outside segda; allow it by name: --plugin toy\n"
+    )
+
+
+@pytest.mark.distributed
+def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
+    result = call("job.yaml", "--plugin", "toy", "--processes", "2", folder=toy)
+    assert result.returncode == 0, result.stderr
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["[1/3] first", "[2/3] second", "[3/3] total"]
+    manifest = next((toy / "runs").glob("toy.write-*/manifest.json")).read_text()
+    assert '"world_size": 2' in manifest
+
+    failed = call("job.yaml", "--plugin", "toy", "--processes", "2", "--set", "stages.first.fail_on=1", folder=toy)
+    assert failed.returncode == 2
+    assert failed.stderr == "error: told to fail on process 1\n"
+
+
+@pytest.mark.distributed
+def test_the_entry_point_works_under_a_launcher(toy: Path) -> None:
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pipelines"]
+    result = call("job.yaml", "--plugin", "toy", folder=toy, module=launcher)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("[1/3] first: run") == 1

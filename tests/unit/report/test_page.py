@@ -1,0 +1,132 @@
+"""The page: stands alone, escapes what it is given, and shows what the run left."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segda.label_space import LabelSpace
+from segda.report.page import ReportContent, StageState, duration, render, tone, write
+from segda.report.pictures import Picture, PictureRow
+from segda.report.table import Result
+
+Make = Callable[..., dict[str, Any]]
+
+
+class Page(HTMLParser):
+    """Collects tags with their attributes, and the visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def content(tmp_path: Path, space: LabelSpace, evaluation: Make, photograph: np.ndarray) -> ReportContent:
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"step": 0, "losses": {"generator.cycle": 1.5}, "measures": {}}))
+    return ReportContent(
+        title="streets", space=space, seeds=[7], created="2025-01-02", command="segda run streets",
+        results=[
+            Result("source only", [evaluation(2, data_fingerprint="abc")]),
+            Result("both", [evaluation(7, data_fingerprint="abc", resize=None)]),
+        ],
+        stages=[StageState("translate", "translate", "resumed", 3725.0, "runs/translate-0a1b2c3d")],
+        logs={"translate": log, "align": tmp_path / "absent.jsonl"},
+        pictures=[PictureRow("one", [Picture("target", photograph), Picture("label", np.ones((20, 40), np.uint8)),
+                                     Picture("prediction after", None)])],
+        notes=["Half of the gap is closed."], versions={"segda": "0.1"},
+    )
+
+
+def test_write_leaves_page_table_and_pictures(tmp_path: Path, content: ReportContent) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    files = write(folder, content)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in files) == [
+        "bars.png", "pictures.png", "report.html", "table.csv", "table.json", "table.txt",
+    ]
+    assert json.loads((folder / "table.json").read_text())["columns"] == ["source only", "both"]
+    assert "road,20.0,70.0,+50.0" in (folder / "table.csv").read_text()
+    assert Image.open(folder / "pictures.png").size[0] == 3 * 328 + 8
+
+
+def test_page_shows_scores_stages_and_protocol(content: ReportContent) -> None:
+    text = re.sub(r"\s+", " ", Page(render(content)).text)
+    for expected in (
+        "streets", "seed 7 · 2025-01-02 · 1 h 2 min of work", "segda run streets", "Half of the gap is closed.",
+        "resumed", "runs/translate-0a1b2c3d", "generator: cycle", "left out of the mean: sky", "segda0.1",
+        "not measured alike: resize differs", "source only: 32 × 64", "both: none", "data fingerprint abc",
+    ):
+        assert expected in text, expected
+    assert "nan" not in text.lower()
+    assert re.search(r"road 20\.0 70\.0 \+50\.0", text)
+    assert re.search(r"sky – –", text)
+
+
+def test_page_stands_alone(content: ReportContent) -> None:
+    page = Page(render(content))
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "style"):
+            value = attributes.get(name) or ""
+            assert not re.search(r"^//|https?:|file:|url\((?!#)", value), (tag, value)
+    assert "@import" not in render(content)
+
+
+def test_embedded_pictures_decode(content: ReportContent) -> None:
+    images = [attributes for tag, attributes in Page(render(content)).tags if tag == "img"]
+    assert [image["alt"] for image in images] == ["target", "label"], "an empty place has no image"
+    for image in images:
+        data = (image["src"] or "").split("base64,")[1]
+        assert Image.open(io.BytesIO(base64.b64decode(data))).size == (40, 20)
+
+
+def test_names_are_text_wherever_they_come_from(content: ReportContent, evaluation: Make) -> None:
+    evil = "<script>alert(1)</script>"
+    names = (evil, "car", "<img src=x onerror=alert(2)>")
+    space = LabelSpace("evil", names, ((0, 0, 0),) * 3)
+    page = render(ReportContent(
+        title=evil, space=space, created=evil, command=evil, notes=[evil], versions={evil: evil},
+        results=[Result(evil, [evaluation(3, classes=names, dataset=evil)])],
+        stages=[StageState(evil, evil, evil, None, evil)], logs={evil: content.logs["translate"]},
+        pictures=[PictureRow(evil, [Picture(f'"{evil}', np.zeros((4, 4), np.uint8))])],
+    ))
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert Page(page).text.count(evil) >= 12
+
+
+def test_an_empty_run_still_has_a_page(space: LabelSpace, tmp_path: Path) -> None:
+    assert [path.name for path in write(tmp_path, ReportContent(title="nothing yet", space=space))] == ["report.html"]
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "nothing yet" in page.text
+    assert "h2" not in {tag for tag, _ in page.tags}
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (None, "–"), (0.04, "0.0 s"), (9.96, "10.0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (725, "12 min 5 s"),
+    (12000, "3 h 20 min"),
+])
+def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_a_gain_that_is_shown_as_zero_is_neither_up_nor_down() -> None:
+    assert [tone(gain) for gain in (0.01, 0.0004, 0.0, -0.0004, -0.01)] == ["up", "", "", "", "down"]

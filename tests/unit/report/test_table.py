@@ -1,0 +1,106 @@
+"""The per-class table: gains, seeds, absent classes, and what JSON and CSV say of them."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from segda.errors import ArtefactError
+from segda.report.table import Result, build, legend, signed, to_csv, to_json
+
+Make = Callable[..., dict[str, Any]]
+
+
+def test_gains_are_counted_from_the_first_column(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(2)]), Result("pixel", [evaluation(7)])])
+    road = table.classes[0]
+    assert road.name == "road"
+    assert road.cells[0] is not None
+    assert road.cells[1] is not None
+    assert (road.cells[0].mean, road.cells[0].gain) == (pytest.approx(0.2), None)
+    assert (road.cells[1].mean, road.cells[1].gain) == (pytest.approx(0.7), pytest.approx(0.5))
+    mean = table.summary[0].cells[1]
+    assert mean is not None
+    before, after = (0.2 + 10 / 18) / 2, (0.7 + 10 / 13) / 2
+    assert (mean.mean, mean.gain) == (pytest.approx(after), pytest.approx(after - before))
+    assert [line.name for line in table.summary] == ["mIoU", "pixel accuracy", "mean accuracy", "weighted IoU"]
+
+
+def test_several_seeds_give_mean_sample_deviation_and_extremes(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(right) for right in (2, 4, 9)])])
+    road = to_json(table)["classes"]["road"]["source only"]
+    assert road["mean"] == pytest.approx(0.5)
+    assert road["spread"] == pytest.approx(math.sqrt((0.3**2 + 0.1**2 + 0.4**2) / 2))
+    assert (road["minimum"], road["maximum"]) == (pytest.approx(0.2), pytest.approx(0.9))
+    assert road["values"] == pytest.approx([0.2, 0.4, 0.9])
+
+
+def test_a_single_seed_has_no_spread(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(2)])])
+    assert to_json(table)["summary"]["mIoU"]["source only"]["spread"] is None
+    assert "deviation" not in legend(table)
+
+
+def test_absent_classes_have_no_number_anywhere_and_a_note(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(2)]), Result("pixel", [evaluation(7)])])
+    assert table.classes[2].cells == (None, None)
+    assert "neither labelled nor predicted, and left out of the mean: sky" in table.notes[0]
+    assert json.loads(json.dumps(to_json(table), allow_nan=False))["classes"]["sky"] == {
+        "source only": None, "pixel": None,
+    }
+    assert "nan" not in to_csv(table).lower()
+
+
+def test_no_gain_where_the_first_column_lacks_the_class(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(2)]), Result("pixel", [evaluation(7, sky=3)])])
+    sky = table.classes[2].cells
+    assert sky[0] is None
+    assert sky[1] is not None
+    assert (sky[1].mean, sky[1].gain) == (1, None)
+    assert "(in source only)" in table.notes[0]
+    assert "not over the same classes in every column" in table.notes[1]
+
+
+@pytest.mark.parametrize(("change", "key"), [({"resize": None}, "resize"), ({"images": 3}, "images")])
+def test_columns_that_were_not_measured_alike_are_noted(evaluation: Make, change: dict[str, Any], key: str) -> None:
+    alike = build([Result("a", [evaluation(2)]), Result("b", [evaluation(7, network_fingerprints={"head": "x"})])])
+    assert not any("not measured alike" in note for note in alike.notes)
+    other = build([Result("a", [evaluation(2)]), Result("b", [evaluation(7, **change)])])
+    assert any(note.startswith(f"not measured alike: {key} differs") for note in other.notes)
+
+
+def test_csv_has_a_line_a_class_in_percent_with_one_decimal(evaluation: Make) -> None:
+    table = build([Result("source only", [evaluation(2)]), Result("pixel, level", [evaluation(7)])])
+    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
+    assert [line["class"] for line in lines] == [
+        "road", "car", "sky", "mIoU", "pixel accuracy", "mean accuracy", "weighted IoU",
+    ]
+    assert lines[0] == {"class": "road", "source only": "20.0", "pixel, level": "70.0", "pixel, level gain": "+50.0"}
+    assert lines[2] == {"class": "sky", "source only": "", "pixel, level": "", "pixel, level gain": ""}
+    assert lines[4]["source only"] == "60.0"
+
+
+def test_csv_of_several_seeds_has_spread_and_extremes(evaluation: Make) -> None:
+    table = build([Result("a", [evaluation(2), evaluation(4)]), Result("b", [evaluation(9), evaluation(5)])])
+    road = next(iter(csv.DictReader(io.StringIO(to_csv(table)))))
+    assert road == {
+        "class": "road", "a": "30.0", "a spread": "14.1", "a minimum": "20.0", "a maximum": "40.0",
+        "b": "70.0", "b gain": "+40.0", "b spread": "28.3", "b minimum": "50.0", "b maximum": "90.0",
+    }
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    assert [signed(value) for value in (-0.0004, 0.0, 0.0004, -0.0006, 0.102)] == ["0.0", "0.0", "0.0", "-0.1", "+10.2"]
+
+
+def test_what_cannot_be_set_side_by_side_is_an_error(evaluation: Make) -> None:
+    with pytest.raises(ArtefactError, match="no stage was evaluated"):
+        build([])
+    with pytest.raises(ArtefactError, match="'b' has no evaluation"):
+        build([Result("a", [evaluation(1)]), Result("b", [])])
+    with pytest.raises(ArtefactError, match="'b'.*one label space"):
+        build([Result("a", [evaluation(1)]), Result("b", [evaluation(1, classes=("road", "car", "tree"))])])
