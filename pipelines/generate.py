@@ -23,10 +23,10 @@ class Config(StageConfig):
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Write both sets; files that are there already are kept."""
-    from segda.data import streets
+    from segda.data.streets.write import write
 
     if session.is_main:
-        streets.write(
+        write(
             folder,
             rendered=config.rendered,
             camera_train=config.camera_train,

@@ -16,7 +16,7 @@ def rows_of(store: Store, run: str, wanted: Sequence[str] = ()) -> dict[str, tup
     Args:
         store: where results lie.
         run: the name of a run, or the folder of one finished stage.
-        wanted: rows of the run's evaluation or names of stages; all rows when empty.
+        wanted: rows of the run's evaluation or names of stages; all finished rows when empty.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.
@@ -26,13 +26,15 @@ def rows_of(store: Store, run: str, wanted: Sequence[str] = ()) -> dict[str, tup
         return {manifest.stage: (Path(run), manifest)}
     lock = store.read_lock(run)
     folders = {stage: store.root / entry["folder"] for stage, entry in lock["stages"].items() if entry["folder"]}
+    choices = {stage: folder for stage, folder in folders.items() if _has_head(folder)}
     offered: dict[str, Path] = {}
     for stage in lock["config"]["stages"].values():
         if stage["kind"] == "evaluate":
-            offered.update({row: folders[reference["from"]] for row, reference in stage["rows"].items()})
-    offered = offered or {stage: folder for stage, folder in folders.items() if _has_head(folder)}
+            rows = {row: folders.get(reference["from"]) for row, reference in stage["rows"].items()}
+            offered.update({row: folder for row, folder in rows.items() if folder and _has_head(folder)})
+    offered = offered or choices
     # A stage may be named even if it is no row.
-    choices = {**{stage: folder for stage, folder in folders.items() if _has_head(folder)}, **offered}
+    choices = {**choices, **offered}
     for name in wanted:
         if name not in choices:
             raise ArtefactError(f"{run}: no finished row or stage {name!r}; {nearest(name, choices)}")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from segda.data.dataset import Dataset
+from segda.data.loader import to_tensor
+from segda.data.transforms import resize_image
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
@@ -164,13 +165,9 @@ def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor
     Returns:
         float32 `[1, 3, H, W]` in `[-1, 1]`.
     """
-    if resize is not None and image.shape[:2] != tuple(resize):
-        height, width = resize
-        grows = height > image.shape[0] or width > image.shape[1]
-        rule = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
-        image = cv2.resize(image, (width, height), interpolation=rule)
-    pixels = torch.from_numpy(np.ascontiguousarray(image))
-    return (pixels.permute(2, 0, 1)[None].float() / 127.5 - 1.0).contiguous()
+    # The very functions of training: networks must be scored on what they were trained to see.
+    resized = image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))
+    return to_tensor(resized)[None]
 
 
 def _check(dataset: Dataset, task: Segmentation) -> None:

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from segda.data.streets import camera_surfaces, ids, lens, texture
+from segda.data.streets.layout import Layout, Range
 from segda.data.streets.raster import Buffers, cast_shadows, rasterize
-from segda.data.streets.scene import Layout, Range, Scene
+from segda.data.streets.scene import Scene
 from segda.data.streets.surface import Paint
 
 LAYOUT = Layout(
@@ -88,15 +89,21 @@ class Light:
 
 # Linear light, 1 is a white sheet under the sky at the right exposure.
 LIGHTS = {
-    "overcast": Light((0.22, 0.22, 0.22), (0.7, 0.72, 0.76), (0.05, 0.15), 5.0, (0.88, 0.9, 0.93), (0.7, 0.74, 0.8), 0.1),
-    "low sun": Light((0.95, 0.74, 0.5), (0.34, 0.38, 0.46), (1.2, 2.6), 1.5, (1.0, 0.93, 0.8), (0.55, 0.68, 0.85), 0.16),
+    "overcast": Light(
+        (0.22, 0.22, 0.22), (0.7, 0.72, 0.76), (0.05, 0.15), 5.0, (0.88, 0.9, 0.93), (0.7, 0.74, 0.8), 0.1
+    ),
+    "low sun": Light(
+        (0.95, 0.74, 0.5), (0.34, 0.38, 0.46), (1.2, 2.6), 1.5, (1.0, 0.93, 0.8), (0.55, 0.68, 0.85), 0.16
+    ),
     "wet": Light((0.1, 0.1, 0.1), (0.6, 0.64, 0.7), (0.03, 0.1), 6.0, (0.76, 0.79, 0.83), (0.56, 0.6, 0.66), 0.16),
     "fog": Light((0.1, 0.1, 0.1), (0.74, 0.76, 0.78), (0.0, 0.05), 7.0, (0.8, 0.82, 0.83), (0.74, 0.76, 0.78), 0.03),
     "dusk": Light((0.08, 0.08, 0.12), (0.3, 0.32, 0.42), (0.03, 0.1), 6.0, (0.66, 0.52, 0.5), (0.24, 0.29, 0.42), 0.12),
 }
 
 
-def draw(scene: Scene, size: tuple[int, int], random: Random, look: Look | None = None) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    scene: Scene, size: tuple[int, int], random: Random, look: Look | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a scene.
 
     Args:
@@ -170,7 +177,7 @@ def _illuminate(colour: np.ndarray, scene: Scene, buffers: Buffers, light: Light
     towards /= np.linalg.norm(towards)
     shadow = cast_shadows(scene, buffers.face.shape, (np.sin(angle) * reach, np.cos(angle) * reach))
     shadow = cv2.GaussianBlur(shadow, (0, 0), light.softness)
-    facing = np.where(buffers.flat & ~buffers.ground, 0.55, np.clip(buffers.normals @ towards, 0, 1))
+    facing = np.where(buffers.flat & ~buffers.ground, 0.42, np.clip(buffers.normals @ towards, 0, 1))
     # Faces that look up see more of the sky.
     open_sky = np.where(buffers.flat & ~buffers.ground, 0.85, 0.72 + 0.28 * np.clip(buffers.normals[:, 1], -0.5, 1))
     on_ground = buffers.ground[buffers.face]

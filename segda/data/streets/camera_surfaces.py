@@ -1,5 +1,7 @@
 """The materials of the camera appearance: worn, muted and irregular."""
 
+import numpy as np
+
 from segda.data.streets import texture
 from segda.data.streets.material import Material
 from segda.data.streets.surface import Paint, Surface
@@ -11,16 +13,19 @@ def paint() -> Paint:
     return Paint(_surfaces(), _atlas())
 
 
+def _plaster(rng: np.random.Generator) -> Texture:
+    return texture.plain(rng, 0.1, 4, 6)
+
+
+def _brick(rng: np.random.Generator) -> Texture:
+    return texture.bricks(rng, 0.17, 32, 16, 0.3)
+
+
+def _stone(rng: np.random.Generator) -> Texture:
+    return texture.bricks(rng, 0.12, 8, 4, 0.3)
+
+
 def _atlas() -> Atlas:
-    def plaster(r) -> Texture:
-        return texture.plain(r, 0.1, 4, 6)
-
-    def brick(r) -> Texture:
-        return texture.bricks(r, 0.17, 32, 16, 0.3)
-
-    def stone(r) -> Texture:
-        return texture.bricks(r, 0.12, 8, 4, 0.3)
-
     return Atlas(
         {
             "plain": lambda r: texture.plain(r, 0.05, 16, 3),
@@ -30,14 +35,14 @@ def _atlas() -> Atlas:
             "slabs": lambda r: texture.bricks(r, 0.12, 8, 8, 0.3),
             "setts": lambda r: texture.bricks(r, 0.16, 16, 8, 0.35),
             "cobbles": lambda r: texture.bricks(r, 0.22, 32, 32, 0.35),
-            "brick": brick,
-            "brick windows": lambda r: texture.windows(r, brick(r), 2, 2, (0.36, 0.5)),
-            "brick tall": lambda r: texture.windows(r, brick(r), 4, 2, (0.5, 0.58), 0),
-            "plaster windows": lambda r: texture.windows(r, plaster(r), 2, 2, (0.38, 0.56), 1),
-            "plaster three": lambda r: texture.windows(r, plaster(r), 3, 2, (0.46, 0.5), 0),
-            "stone windows": lambda r: texture.windows(r, stone(r), 2, 2, (0.4, 0.64), 1),
-            "glass": lambda r: texture.windows(r, plaster(r), 4, 3, (0.84, 0.76), 0),
-            "shop": lambda r: texture.windows(r, plaster(r), 2, 1, (0.86, 0.66), 1),
+            "brick": _brick,
+            "brick windows": lambda r: texture.windows(r, _brick(r), 2, 2, (0.36, 0.5)),
+            "brick tall": lambda r: texture.windows(r, _brick(r), 4, 2, (0.5, 0.58), 0),
+            "plaster windows": lambda r: texture.windows(r, _plaster(r), 2, 2, (0.38, 0.56), 1),
+            "plaster three": lambda r: texture.windows(r, _plaster(r), 3, 2, (0.46, 0.5), 0),
+            "stone windows": lambda r: texture.windows(r, _stone(r), 2, 2, (0.4, 0.64), 1),
+            "glass": lambda r: texture.windows(r, _plaster(r), 4, 3, (0.84, 0.76), 0),
+            "shop": lambda r: texture.windows(r, _plaster(r), 2, 1, (0.86, 0.66), 1),
             "planks": lambda r: texture.pickets(r, 0.16, 16, 0.9, False),
             "railing": lambda r: texture.pickets(r, 0.12, 32, 0.42, True),
             "leaves": lambda r: texture.foliage(r, 0.3, 0.7, 14),
@@ -49,58 +54,66 @@ def _atlas() -> Atlas:
 
 def _surfaces() -> dict[Material, Surface]:
     bay = (3.0, 3.2)
-    panes = ((62, 66, 70), (44, 46, 50), (92, 98, 104), (120, 122, 120))
-    cloth = ((44, 46, 54), (80, 80, 84), (110, 60, 58), (60, 74, 100), (150, 146, 140), (96, 90, 70), (36, 38, 40), (140, 110, 90))
+    panes = "3e4246 2c2e32 5c6268 787a78"
+    cloth = "2c2e36 505054 6e3c3a 3c4a64 96928c 605a46 242628 8c6e5a"
     return {
-        Material.SKY: Surface(((200, 205, 210),)),
-        Material.ASPHALT: Surface(((86, 85, 84), (104, 102, 99), (74, 74, 77), (112, 108, 104)), ("asphalt", "patched"), (3, 3)),
-        Material.MARKING: Surface(((190, 188, 180), (170, 168, 162), (200, 198, 190)), ("soft",)),
-        Material.KERB: Surface(((164, 161, 154), (144, 140, 134)), ("soft",), (1, 1)),
-        Material.PAVING: Surface(((146, 140, 132), (134, 120, 110), (158, 148, 138), (124, 122, 122)), ("slabs", "setts"), (3, 3)),
-        Material.COBBLES: Surface(((104, 100, 96), (92, 84, 80)), ("cobbles",), (3, 3)),
-        Material.GRASS: Surface(((90, 98, 58), (104, 104, 66), (76, 90, 54), (120, 106, 78)), ("grass",), (1.5, 1.5)),
-        Material.FACADE_BRICK: Surface(((122, 84, 72), (104, 74, 66), (138, 104, 84), (110, 98, 90)), ("brick windows", "brick tall"), (6, 6.4), panes, bay),
-        Material.FACADE_PLASTER: Surface(((188, 178, 158), (170, 164, 156), (196, 180, 150), (150, 148, 146), (186, 160, 140), (160, 168, 160), (206, 204, 198)), ("plaster windows", "plaster three"), (6, 6.4), panes, bay),
-        Material.FACADE_STONE: Surface(((150, 140, 122), (128, 124, 118), (164, 156, 144)), ("stone windows",), (6, 6.4), panes, bay),
-        Material.FACADE_GLASS: Surface(((104, 108, 112), (86, 88, 92)), ("glass",), (6, 9.6), ((84, 96, 104), (64, 70, 78)), (1.5, 3.2)),
-        Material.SHOP: Surface(((60, 60, 64), (120, 50, 46), (54, 70, 90), (140, 134, 124), (66, 84, 70)), ("shop",), (6, 3.3), ((54, 52, 50), (100, 92, 80)), (3, 3.3)),
-        Material.AWNING: Surface(((130, 60, 54), (70, 84, 74), (150, 140, 120), (60, 62, 70)), ("soft",)),
-        Material.DOOR: Surface(((74, 54, 40), (50, 52, 56), (96, 90, 84), (60, 70, 62))),
-        Material.ROOF: Surface(((110, 72, 60), (78, 72, 70), (92, 90, 92)), ("setts",), (2, 2)),
-        Material.SKYLINE: Surface(((140, 138, 136), (120, 118, 120), (150, 142, 132)), ("stone windows",), (9, 9), ((90, 92, 96),), (4.5, 4.5)),
-        Material.WALL_BRICK: Surface(((118, 82, 70), (126, 104, 90)), ("brick",), (2.4, 2.4)),
-        Material.WALL_CONCRETE: Surface(((140, 138, 132), (120, 120, 118), (152, 144, 132)), ("soft",), (3, 3)),
-        Material.FENCE_WOOD: Surface(((104, 86, 66), (84, 72, 60), (136, 126, 112)), ("planks",), (2.0, 2.0)),
-        Material.FENCE_METAL: Surface(((58, 62, 62), (86, 90, 92), (50, 66, 56)), ("railing",), (2.8, 2.8), ((84, 88, 66), (104, 100, 92))),
-        Material.METAL: Surface(((96, 98, 98), (124, 124, 122), (70, 74, 74), (94, 84, 72)), ("soft",)),
-        Material.HOUSING: Surface(((34, 36, 36),)),
-        Material.LAMP_RED: Surface(((255, 70, 50),)),
-        Material.LAMP_AMBER: Surface(((255, 180, 70),)),
-        Material.LAMP_GREEN: Surface(((90, 235, 190),)),
-        Material.LAMP_DARK: Surface(((36, 44, 40), (50, 46, 36), (52, 36, 36))),
-        Material.SIGN_RED: Surface(((170, 44, 42), (150, 50, 46))),
-        Material.SIGN_BLUE: Surface(((44, 78, 140),)),
-        Material.SIGN_WHITE: Surface(((206, 206, 202),)),
-        Material.SIGN_YELLOW: Surface(((200, 164, 60),)),
-        Material.BARK: Surface(((74, 64, 54), (96, 86, 76)), ("soft",), (0.7, 1.4)),
-        Material.LEAVES: Surface(((70, 84, 46), (58, 74, 44), (86, 92, 50), (78, 88, 62), (112, 96, 50), (64, 78, 56)), ("leaves",), (2.2, 2.2), ((24, 30, 20), (40, 44, 32))),
-        Material.SKIN: Surface(((196, 150, 126), (170, 124, 100), (110, 78, 60), (84, 60, 48))),
-        Material.HAIR: Surface(((40, 34, 30), (70, 54, 42), (130, 110, 84), (120, 118, 116))),
+        Material.SKY: Surface("c8cdd2"),
+        Material.ASPHALT: Surface("565554 686663 4a4a4d 706c68", ("asphalt", "patched"), (3, 3)),
+        Material.MARKING: Surface("bebcb4 aaa8a2 c8c6be", ("soft",)),
+        Material.KERB: Surface("a4a19a 908c86", ("soft",), (1, 1)),
+        Material.PAVING: Surface("928c84 86786e 9e948a 7c7a7a", ("slabs", "setts"), (3, 3)),
+        Material.COBBLES: Surface("686460 5c5450", ("cobbles",), (3, 3)),
+        Material.GRASS: Surface("5a623a 686842 4c5a36 786a4e", ("grass",), (1.5, 1.5)),
+        Material.FACADE_BRICK: Surface(
+            "7a5448 684a42 8a6854 6e625a", ("brick windows", "brick tall"), (6, 6.4), panes, bay
+        ),
+        Material.FACADE_PLASTER: Surface(
+            "bcb29e aaa49c c4b496 969492 baa08c a0a8a0 ceccc6",
+            ("plaster windows", "plaster three"),
+            (6, 6.4),
+            panes,
+            bay,
+        ),
+        Material.FACADE_STONE: Surface("968c7a 807c76 a49c90", ("stone windows",), (6, 6.4), panes, bay),
+        Material.FACADE_GLASS: Surface("686c70 56585c", ("glass",), (6, 9.6), "546068 40464e", (1.5, 3.2)),
+        Material.SHOP: Surface("3c3c40 78322e 36465a 8c867c 425446", ("shop",), (6, 3.3), "363432 645c50", (3, 3.3)),
+        Material.AWNING: Surface("823c36 46544a 968c78 3c3e46", ("soft",)),
+        Material.DOOR: Surface("4a3628 323438 605a54 3c463e"),
+        Material.ROOF: Surface("6e483c 4e4846 5c5a5c", ("setts",), (2, 2)),
+        Material.SKYLINE: Surface("8c8a88 787678 968e84", ("stone windows",), (9, 9), "5a5c60", (4.5, 4.5)),
+        Material.WALL_BRICK: Surface("765246 7e685a", ("brick",), (2.4, 2.4)),
+        Material.WALL_CONCRETE: Surface("8c8a84 787876 989084", ("soft",), (3, 3)),
+        Material.FENCE_WOOD: Surface("685642 54483c 887e70", ("planks",), (2.0, 2.0)),
+        Material.FENCE_METAL: Surface("3a3e3e 565a5c 324238", ("railing",), (2.8, 2.8), "545842 68645c"),
+        Material.METAL: Surface("606262 7c7c7a 464a4a 5e5448", ("soft",)),
+        Material.HOUSING: Surface("222424"),
+        Material.LAMP_RED: Surface("ff4632"),
+        Material.LAMP_AMBER: Surface("ffb446"),
+        Material.LAMP_GREEN: Surface("5aebbe"),
+        Material.LAMP_DARK: Surface("242c28 322e24 342424"),
+        Material.SIGN_RED: Surface("aa2c2a 96322e"),
+        Material.SIGN_BLUE: Surface("2c4e8c"),
+        Material.SIGN_WHITE: Surface("cececa"),
+        Material.SIGN_YELLOW: Surface("c8a43c"),
+        Material.BARK: Surface("4a4036 60564c", ("soft",), (0.7, 1.4)),
+        Material.LEAVES: Surface("46542e 3a4a2c 565c32 4e583e 706032 404e38", ("leaves",), (2.2, 2.2), "181e14 282c20"),
+        Material.SKIN: Surface("c4967e aa7c64 6e4e3c 543c30"),
+        Material.HAIR: Surface("28221e 46362a 826e54 787674"),
         Material.UPPER_CLOTH: Surface(cloth, ("soft",), (0.8, 0.8)),
-        Material.LOWER_CLOTH: Surface(((44, 48, 62), (38, 38, 42), (84, 78, 70), (60, 66, 84)), ("soft",), (0.8, 0.8)),
-        Material.CAR_PAINT: Surface(((40, 42, 46), (66, 68, 72), (128, 130, 132), (160, 162, 164), (190, 190, 188), (46, 56, 76), (96, 40, 40), (70, 78, 70), (30, 32, 34))),
-        Material.TRUCK_PAINT: Surface(((150, 148, 144), (90, 60, 50), (60, 74, 96), (180, 176, 170))),
-        Material.CARGO: Surface(((170, 168, 164), (130, 124, 114), (84, 92, 104), (146, 110, 80)), ("soft",), (3, 3)),
-        Material.BUS_PAINT: Surface(((150, 130, 70), (130, 56, 50), (170, 170, 166), (80, 100, 120))),
-        Material.TRAM_PAINT: Surface(((160, 140, 80), (150, 60, 54), (176, 174, 168))),
-        Material.CYCLE_PAINT: Surface(((40, 42, 46), (100, 46, 44), (60, 70, 84), (140, 140, 138), (60, 76, 60))),
-        Material.GLASS: Surface(((44, 50, 54), (62, 68, 72), (34, 36, 40))),
-        Material.TRIM: Surface(((38, 38, 40),)),
-        Material.TYRE: Surface(((32, 32, 32),)),
-        Material.RIM: Surface(((130, 130, 130),)),
-        Material.SPOKES: Surface(((96, 94, 90),), ("soft",), (0.4, 0.4)),
-        Material.HEADLIGHT: Surface(((220, 216, 206),)),
-        Material.TAILLIGHT: Surface(((140, 36, 36),)),
-        Material.PLASTIC: Surface(((64, 72, 66), (90, 88, 84), (56, 58, 62), (120, 96, 70)), ("soft",)),
-        Material.BONNET: Surface(((50, 50, 54),)),
+        Material.LOWER_CLOTH: Surface("2c303e 26262a 544e46 3c4254", ("soft",), (0.8, 0.8)),
+        Material.CAR_PAINT: Surface("282a2e 424448 808284 a0a2a4 bebebc 2e384c 602828 464e46 1e2022"),
+        Material.TRUCK_PAINT: Surface("969490 5a3c32 3c4a60 b4b0aa"),
+        Material.CARGO: Surface("aaa8a4 827c72 545c68 926e50", ("soft",), (3, 3)),
+        Material.BUS_PAINT: Surface("968246 823832 aaaaa6 506478"),
+        Material.TRAM_PAINT: Surface("a08c50 963c36 b0aea8"),
+        Material.CYCLE_PAINT: Surface("282a2e 642e2c 3c4654 8c8c8a 3c4c3c"),
+        Material.GLASS: Surface("2c3236 3e4448 222428"),
+        Material.TRIM: Surface("262628"),
+        Material.TYRE: Surface("202020"),
+        Material.RIM: Surface("828282"),
+        Material.SPOKES: Surface("605e5a", ("soft",), (0.4, 0.4)),
+        Material.HEADLIGHT: Surface("dcd8ce"),
+        Material.TAILLIGHT: Surface("8c2424"),
+        Material.PLASTIC: Surface("404842 5a5854 383a3e 786046", ("soft",)),
+        Material.BONNET: Surface("323236"),
     }

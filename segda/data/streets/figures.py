@@ -5,7 +5,7 @@ from random import Random
 
 from segda.data.streets import ids
 from segda.data.streets.material import Material
-from segda.data.streets.mesh import Mesh, Point, bar, disc
+from segda.data.streets.mesh import Mesh, Point, bar, disc, outline
 
 
 def _head(mesh: Mesh, label: int, x: float, y: float, random: Random, helmet: bool) -> None:
@@ -29,10 +29,17 @@ def person(random: Random) -> tuple[Mesh, float]:
         mesh.face(bar(knee + side * 0.04, 0.49, foot + side * 0.04, 0.05, 0.15, 0.11), label, cloth, lower, gain)
         mesh.face(bar(foot - 0.03, 0.04, foot + 0.15, 0.04, 0.09), label, Material.HAIR, 0.0)
     if skirt:
-        mesh.face([(-0.17, 0.92, 0), (-0.26, 0.5, 0), (0.26, 0.5, 0), (0.17, 0.92, 0)], label, Material.UPPER_CLOTH, lower)
+        mesh.face(outline((-0.17, 0.92), (-0.26, 0.5), (0.26, 0.5), (0.17, 0.92)), label, Material.UPPER_CLOTH, lower)
     swing = stride * 0.6
     mesh.face(bar(-broad + 0.03, 1.4, -broad - swing * 0.6, 0.86, 0.11), label, Material.UPPER_CLOTH, upper, 0.8)
-    torso = [(-broad + 0.05, 0.86, 0), (broad - 0.05, 0.86, 0), (broad + lean, 1.38, 0), (0.09 + lean, 1.5, 0), (-0.09 + lean, 1.5, 0), (-broad + lean, 1.38, 0)]
+    torso = outline(
+        (-broad + 0.05, 0.86),
+        (broad - 0.05, 0.86),
+        (broad + lean, 1.38),
+        (0.09 + lean, 1.5),
+        (-0.09 + lean, 1.5),
+        (-broad + lean, 1.38),
+    )
     mesh.face(torso, label, Material.UPPER_CLOTH, upper)
     mesh.face(bar(broad - 0.03, 1.4, broad + swing * 0.6, 0.86, 0.11), label, Material.UPPER_CLOTH, upper, 0.9)
     mesh.face(disc(broad + swing * 0.6, 0.83, 0.05, corners=6), label, Material.SKIN, skin)
@@ -84,11 +91,25 @@ def _motorcycle_side(mesh: Mesh, tone: float) -> None:
         mesh.face(disc(x, 0.33, 0.33, corners=14), label, Material.TYRE)
         mesh.face(disc(x, 0.33, 0.17, corners=10), label, Material.RIM)
     mesh.face(bar(0.68, 0.33, 0.38, 1.02, 0.11), label, Material.RIM)
-    mesh.face([(-0.4, 0.3, 0), (0.3, 0.25, 0), (0.42, 0.6, 0), (-0.5, 0.62, 0)], label, Material.TRIM)
+    mesh.face(outline((-0.4, 0.3), (0.3, 0.25), (0.42, 0.6), (-0.5, 0.62)), label, Material.TRIM)
     mesh.face(bar(-0.1, 0.3, -0.95, 0.38, 0.12), label, Material.RIM)
-    mesh.face([(-0.9, 0.72, 0), (-0.55, 0.55, 0), (0.4, 0.58, 0), (0.55, 0.85, 0), (0.35, 0.98, 0), (0.0, 0.9, 0), (-0.4, 0.78, 0), (-0.85, 0.85, 0)], label, paint, tone)
-    mesh.face([(-0.8, 0.8, 0), (-0.1, 0.76, 0), (0.0, 0.9, 0), (-0.75, 0.92, 0)], label, Material.TYRE)
-    mesh.face([(0.35, 0.8, 0), (0.6, 0.75, 0), (0.5, 1.15, 0), (0.38, 1.1, 0)], label, paint, tone, 1.1)
+    mesh.face(
+        outline(
+            (-0.9, 0.72),
+            (-0.55, 0.55),
+            (0.4, 0.58),
+            (0.55, 0.85),
+            (0.35, 0.98),
+            (0.0, 0.9),
+            (-0.4, 0.78),
+            (-0.85, 0.85),
+        ),
+        label,
+        paint,
+        tone,
+    )
+    mesh.face(outline((-0.8, 0.8), (-0.1, 0.76), (0.0, 0.9), (-0.75, 0.92)), label, Material.TYRE)
+    mesh.face(outline((0.35, 0.8), (0.6, 0.75), (0.5, 1.15), (0.38, 1.1)), label, paint, tone, 1.1)
     mesh.face(bar(0.25, 1.06, 0.45, 1.02, 0.07), label, Material.TYRE)
     mesh.face(disc(0.6, 0.85, 0.09, corners=8), label, Material.HEADLIGHT)
 
@@ -97,7 +118,12 @@ def _motorcycle_back(mesh: Mesh, tone: float) -> None:
     label, paint = ids.MOTORCYCLE, Material.CYCLE_PAINT
     mesh.face(bar(0, 0, 0, 0.66, 0.2), label, Material.TYRE)
     mesh.face(bar(0.2, 0.25, 0.24, 0.5, 0.14), label, Material.RIM)
-    mesh.face([(-0.22, 0.45, 0), (0.22, 0.45, 0), (0.26, 0.85, 0), (0.14, 0.98, 0), (-0.14, 0.98, 0), (-0.26, 0.85, 0)], label, paint, tone)
+    mesh.face(
+        outline((-0.22, 0.45), (0.22, 0.45), (0.26, 0.85), (0.14, 0.98), (-0.14, 0.98), (-0.26, 0.85)),
+        label,
+        paint,
+        tone,
+    )
     mesh.face(bar(-0.42, 1.05, 0.42, 1.05, 0.08), label, Material.TRIM)
     for x in (-0.42, 0.42):
         mesh.face(disc(x, 1.18, 0.08, corners=8), label, Material.TRIM)
@@ -113,7 +139,14 @@ def _rider_side(mesh: Mesh, seat: float, random: Random) -> None:
         mesh.face(bar(*hip, *knee, 0.2, 0.16), label, Material.LOWER_CLOTH, lower, gain)
         mesh.face(bar(*knee, *foot, 0.16, 0.1), label, Material.LOWER_CLOTH, lower, gain)
         mesh.face(bar(foot[0] - 0.05, foot[1], foot[0] + 0.16, foot[1], 0.09), label, Material.HAIR)
-    mesh.face([(-0.34, seat - 0.04, 0), (-0.05, seat - 0.06, 0), (0.26, seat + 0.46, 0), (0.12, seat + 0.58, 0), (-0.08, seat + 0.5, 0)], label, Material.UPPER_CLOTH, upper)
+    mesh.face(
+        outline(
+            (-0.34, seat - 0.04), (-0.05, seat - 0.06), (0.26, seat + 0.46), (0.12, seat + 0.58), (-0.08, seat + 0.5)
+        ),
+        label,
+        Material.UPPER_CLOTH,
+        upper,
+    )
     mesh.face(bar(*shoulder, 0.3, seat + 0.22, 0.12), label, Material.UPPER_CLOTH, upper, 0.85)
     mesh.face(bar(0.3, seat + 0.22, 0.42, 1.05, 0.1), label, Material.SKIN, skin)
     _head(mesh, label, 0.2, seat + 0.72, random, helmet=random.random() < 0.6)
@@ -124,11 +157,36 @@ def _rider_back(mesh: Mesh, seat: float, random: Random) -> None:
     upper, lower = random.random(), random.random()
     for side in (-1, 1):
         mesh.face(bar(side * 0.1, seat, side * 0.2, seat - 0.32, 0.19, 0.16), label, Material.LOWER_CLOTH, lower)
-        mesh.face(bar(side * 0.2, seat - 0.3, side * 0.17, 0.25 + 0.08 * side, 0.16, 0.11), label, Material.LOWER_CLOTH, lower, 0.85)
-        mesh.face(bar(side * 0.24, seat + 0.48, side * 0.38, seat + 0.12, 0.12), label, Material.UPPER_CLOTH, upper, 0.85)
-    mesh.face([(-0.2, seat - 0.08, 0), (0.2, seat - 0.08, 0), (0.26, seat + 0.48, 0), (0.09, seat + 0.6, 0), (-0.09, seat + 0.6, 0), (-0.26, seat + 0.48, 0)], label, Material.UPPER_CLOTH, upper)
+        mesh.face(
+            bar(side * 0.2, seat - 0.3, side * 0.17, 0.25 + 0.08 * side, 0.16, 0.11),
+            label,
+            Material.LOWER_CLOTH,
+            lower,
+            0.85,
+        )
+        mesh.face(
+            bar(side * 0.24, seat + 0.48, side * 0.38, seat + 0.12, 0.12), label, Material.UPPER_CLOTH, upper, 0.85
+        )
+    mesh.face(
+        outline(
+            (-0.2, seat - 0.08),
+            (0.2, seat - 0.08),
+            (0.26, seat + 0.48),
+            (0.09, seat + 0.6),
+            (-0.09, seat + 0.6),
+            (-0.26, seat + 0.48),
+        ),
+        label,
+        Material.UPPER_CLOTH,
+        upper,
+    )
     if random.random() < 0.3:
-        mesh.face([(-0.15, seat + 0.05, 0), (0.15, seat + 0.05, 0), (0.15, seat + 0.48, 0), (-0.15, seat + 0.48, 0)], label, Material.LOWER_CLOTH, random.random())
+        mesh.face(
+            outline((-0.15, seat + 0.05), (0.15, seat + 0.05), (0.15, seat + 0.48), (-0.15, seat + 0.48)),
+            label,
+            Material.LOWER_CLOTH,
+            random.random(),
+        )
     _head(mesh, label, 0.0, seat + 0.74, random, helmet=random.random() < 0.6)
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 from segda.data.streets import ids
 from segda.data.streets.material import Material
-from segda.data.streets.mesh import Mesh, bar, disc, upright
+from segda.data.streets.mesh import Mesh, bar, disc, outline, upright
 
 
 def lamp_post(random: Random, towards: float) -> Mesh:
@@ -14,7 +14,9 @@ def lamp_post(random: Random, towards: float) -> Mesh:
     tone, reach = random.random(), towards * random.uniform(1.0, 2.2)
     mesh.face(bar(0, 0, 0, height, 0.26, 0.17), ids.POLE, Material.METAL, tone)
     mesh.face(bar(-0.03 * towards, height - 0.05, reach, height + 0.35, 0.14), ids.POLE, Material.METAL, tone)
-    mesh.face(bar(reach, height + 0.35, reach + 0.55 * towards, height + 0.33, 0.2), ids.POLE, Material.METAL, tone, 0.8)
+    mesh.face(
+        bar(reach, height + 0.35, reach + 0.55 * towards, height + 0.33, 0.2), ids.POLE, Material.METAL, tone, 0.8
+    )
     mesh.face(upright(-0.2, 0.2, 0, 0.7), ids.POLE, Material.METAL, tone, 0.85)
     return mesh
 
@@ -58,7 +60,9 @@ def traffic_sign(random: Random) -> Mesh:
         width, low, high = random.uniform(1.4, 2.6), 2.2, random.uniform(3.4, 4.2)
         for x in (-width * 0.4, width * 0.4):
             mesh.face(bar(x, 0, x, high, 0.14), ids.POLE, Material.METAL, tone)
-        mesh.face(upright(-width / 2, width / 2, low, high), label, random.choice((Material.SIGN_BLUE, Material.SIGN_YELLOW)))
+        mesh.face(
+            upright(-width / 2, width / 2, low, high), label, random.choice((Material.SIGN_BLUE, Material.SIGN_YELLOW))
+        )
         for y in (low + 0.3, low + 0.75):
             mesh.detail(upright(-width * 0.38, width * 0.1, y, y + 0.18), label, Material.SIGN_WHITE)
         return mesh
@@ -87,7 +91,7 @@ def _plate(mesh: Mesh, kind: str, y: float, size: float, random: Random) -> None
     elif kind == "diamond":
         for scale, material in ((1.2, Material.SIGN_WHITE), (0.95, Material.SIGN_YELLOW)):
             s = size * scale
-            mesh.face([(0, y - s, 0), (s, y, 0), (0, y + s, 0), (-s, y, 0)], label, material)
+            mesh.face(outline((0, y - s), (s, y), (0, y + s), (-s, y)), label, material)
     else:
         mesh.face(disc(0, y, size * 1.1, corners=8), label, Material.SIGN_RED)
         mesh.detail(upright(-size * 0.7, size * 0.7, y - size * 0.15, y + size * 0.2), label, Material.SIGN_WHITE)
@@ -97,7 +101,15 @@ def clutter(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     """A bin, a switch box or a bench, labelled static, or a skip or a pram, labelled dynamic; and its size."""
     mesh = Mesh()
     moving = random.random() < 0.4
-    width, height, depth = (1.2, 1.0, 0.7) if moving else random.choice(((0.5, 0.95, 0.5), (1.1, 1.2, 0.45), (1.6, 0.5, 0.5)))
+    width, height, depth = (
+        (1.2, 1.0, 0.7) if moving else random.choice(((0.5, 0.95, 0.5), (1.1, 1.2, 0.45), (1.6, 0.5, 0.5)))
+    )
     tone = random.random()
-    mesh.box((-width / 2, 0, -depth / 2), (width / 2, height, depth / 2), ids.DYNAMIC if moving else ids.STATIC, Material.PLASTIC, tone)
+    mesh.box(
+        (-width / 2, 0, -depth / 2),
+        (width / 2, height, depth / 2),
+        ids.DYNAMIC if moving else ids.STATIC,
+        Material.PLASTIC,
+        tone,
+    )
     return mesh, (width, depth, height)

@@ -118,9 +118,16 @@ def place(
     footprint = None
     if shadow is not None:
         half_width, half_length = shadow[0] / 2, shadow[1] / 2
-        corners = ((-half_width, -half_length), (half_width, -half_length), (half_width, half_length), (-half_width, half_length))
+        across = (-half_width, half_width, half_width, -half_width)
+        along = (-half_length, -half_length, half_length, half_length)
+        corners = zip(across, along, strict=True)
         footprint = np.array([(x + cosine * a + sine * b, z - sine * a + cosine * b) for a, b in corners])
     return Item(mesh, points, z if order is None else order, footprint, shadow[2] if shadow else 0.0)
+
+
+def stand(mesh: Mesh, x: float, z: float, shadow: tuple[float, float, float] | None) -> Item:
+    """Stand a flat figure in the world, turned towards the camera."""
+    return place(mesh, x, z, math.atan2(x, max(z, 0.1)), shadow=shadow)
 
 
 def box_sides(low: Point, high: Point) -> tuple[list[Point], ...]:
@@ -133,6 +140,11 @@ def box_sides(low: Point, high: Point) -> tuple[list[Point], ...]:
         [(d, b, c), (d, b, f), (d, e, f), (d, e, c)],
         [(a, e, c), (d, e, c), (d, e, f), (a, e, f)],
     )
+
+
+def outline(*corners: tuple[float, float]) -> list[Point]:
+    """A polygon of (x, y) corners that faces the viewer."""
+    return [(x, y, 0.0) for x, y in corners]
 
 
 def upright(x0: float, x1: float, y0: float, y1: float, z: float = 0.0) -> list[Point]:

@@ -39,6 +39,18 @@ class Road:
         """Direction of the road at a distance, in radians."""
         return math.atan(2 * self.bend * max(z, 0.0))
 
+    def kerbs(self) -> list[tuple[float, float]]:
+        """From where to where the kerbs run: they stop at the side streets."""
+        stops = [-2.0]
+        for z in self.crossings:
+            stops += [z - self.lane, z + self.lane]
+        stops.append(150.0)
+        return list(zip(stops[::2], stops[1::2], strict=True))
+
+    def free(self, z: float) -> bool:
+        """Whether a distance is clear of the side streets."""
+        return all(abs(z - crossing) > 9 for crossing in self.crossings)
+
     def strip(self, left: float, right: float, start: float = -2.0, end: float = FAR) -> list[Point]:
         """The ground between two lateral places, from one distance to another."""
         stations = [start, *(z for z in _STATIONS if start < z < end), end]
@@ -57,6 +69,19 @@ class Ground:
     def add(self, points: list[Point], label: int, material: Material, tone: float = 0.0, gain: float = 1.0) -> None:
         """Lay a polygon over the ones before it."""
         (self.mesh.detail if self.mesh.sizes else self.mesh.face)(points, label, material, tone, gain)
+
+    def strip(
+        self,
+        road: Road,
+        edge: float,
+        side: int,
+        out: tuple[float, float],
+        along: tuple[float, float],
+        look: tuple[int, Material, float],
+    ) -> None:
+        """Lay a strip along the road, `out` metres from its `edge` on one `side`; `look` is label, material and tone."""
+        left, right = sorted((edge + side * out[0], edge + side * out[1]))
+        self.add(road.strip(left, right, *along), *look)
 
     def item(self) -> Item:
         """The ground as the first thing to be drawn."""
@@ -107,4 +132,6 @@ def rails(ground: Ground, road: Road, lateral: float) -> None:
     """A pair of tram rails in a bed of cobbles."""
     ground.add(road.strip(lateral - 1.2, lateral + 1.2), ids.RAIL_TRACK, Material.COBBLES)
     for side in (-0.72, 0.72):
-        ground.add(road.strip(lateral + side - 0.06, lateral + side + 0.06, -2.0, 70.0), ids.RAIL_TRACK, Material.RIM, 0.0, 0.8)
+        ground.add(
+            road.strip(lateral + side - 0.06, lateral + side + 0.06, -2.0, 70.0), ids.RAIL_TRACK, Material.RIM, 0.0, 0.8
+        )

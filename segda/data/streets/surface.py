@@ -8,26 +8,29 @@ from segda.data.streets.material import Material
 from segda.data.streets.raster import Buffers
 from segda.data.streets.texture import LEVELS, SIDE, Atlas
 
-Colour = tuple[int, int, int]
-
 
 @dataclass(frozen=True)
 class Surface:
     """A material's look.
 
     Attributes:
-        colours: 8-bit RGB; a face's tone picks one.
+        colours: colours as `rrggbb rrggbb ...`; a face's tone picks one.
         textures: names of textures; a face's tone picks one.
         tile: metres that one texture tile covers, across and up.
-        second: 8-bit RGB of the texture's second colour, such as window glass.
+        second: colours in the same way, of the texture's second colour, such as window glass.
         panes: metres of one window bay, across and up, each of which gets its own glass brightness; 0 for none.
     """
 
-    colours: tuple[Colour, ...]
+    colours: str
     textures: tuple[str, ...] = ("plain",)
     tile: tuple[float, float] = (2.0, 2.0)
-    second: tuple[Colour, ...] = ((40, 40, 44),)
+    second: str = "28282c"
     panes: tuple[float, float] = (0.0, 0.0)
+
+
+def _colours(text: str) -> np.ndarray:
+    """float32 `[N, 3]` in [0, 1] of colours written as `rrggbb`."""
+    return np.array([list(bytes.fromhex(each)) for each in text.split()], dtype=np.float32) / 255
 
 
 def _pick(tones: np.ndarray, factor: float, counts: np.ndarray) -> np.ndarray:
@@ -42,8 +45,8 @@ class Paint:
         """Arrange the surfaces in tables; every material needs one."""
         listed = [surfaces[material] for material in Material]
         self.atlas = atlas
-        self._colours = [np.array(s.colours, dtype=np.float32) / 255 for s in listed]
-        self._seconds = [np.array(s.second, dtype=np.float32) / 255 for s in listed]
+        self._colours = [_colours(s.colours) for s in listed]
+        self._seconds = [_colours(s.second) for s in listed]
         self._layers = [np.array([atlas.names[name] for name in s.textures]) for s in listed]
         self._tiles = np.array([s.tile for s in listed], dtype=np.float32)
         self._panes = np.array([s.panes for s in listed], dtype=np.float32)

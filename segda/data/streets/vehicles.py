@@ -55,7 +55,9 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     body = [(back, clear), (front, clear), (front, nose), (bonnet, belt), (back + 0.05, belt), (back, 0.5 * height)]
     for x in (-half, half):
         mesh.face(_side(body, x), label, paint, tone)
-        mesh.detail(_side([(back, clear), (front, clear), (front, clear + 0.12), (back, clear + 0.12)], x), label, Material.TRIM)
+        mesh.detail(
+            _side([(back, clear), (front, clear), (front, clear + 0.12), (back, clear + 0.12)], x), label, Material.TRIM
+        )
         mesh.detail(_side([(0.0, clear), (0.03, clear), (0.03, belt), (0.0, belt)], x), label, paint, tone, 0.6)
         for z in (front - 0.19 * length, back + 0.19 * length):
             _wheel(mesh, label, x * 1.01, z, 0.32)
@@ -66,7 +68,9 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     mesh.face(_across(front, nose, half, bonnet, belt, half, True), label, paint, tone, 1.05)
     mesh.face(_across(back, clear, half, back, belt, half, False), label, paint, tone)
     mesh.detail(_across(back, clear, half, back, clear + 0.2, half, False), label, Material.TRIM)
-    mesh.detail(_across(back, 0.5 * height - 0.12, 0.26, back, 0.5 * height + 0.02, 0.26, False), label, Material.SIGN_WHITE)
+    mesh.detail(
+        _across(back, 0.5 * height - 0.12, 0.26, back, 0.5 * height + 0.02, 0.26, False), label, Material.SIGN_WHITE
+    )
     _lights(mesh, label, back, belt - 0.24, half, False)
     mesh.face(_across(back, belt, half, tail, belt + 0.01, half, False), label, paint, tone)
     mesh.stage = 1
@@ -75,10 +79,23 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
         mesh.face(_side(glasshouse, x, top, belt + 0.01), label, paint, tone)
         _side_windows(mesh, label, (tail, bonnet, roof_front, roof_back), (belt, height), (x, top))
     mesh.face(_across(bonnet, belt, half, roof_front, height, roof_half, True), label, paint, tone)
-    mesh.detail(_across(bonnet - 0.06, belt + 0.05, half - 0.1, roof_front, height - 0.06, roof_half - 0.05, True), label, Material.GLASS)
+    mesh.detail(
+        _across(bonnet - 0.06, belt + 0.05, half - 0.1, roof_front, height - 0.06, roof_half - 0.05, True),
+        label,
+        Material.GLASS,
+    )
     mesh.face(_across(tail, belt, half, roof_back, height, roof_half, False), label, paint, tone)
-    mesh.detail(_across(tail + 0.04, belt + 0.07, half - 0.14, roof_back, height - 0.08, roof_half - 0.06, False), label, Material.GLASS)
-    roof = [(-roof_half, height, roof_back), (roof_half, height, roof_back), (roof_half, height, roof_front), (-roof_half, height, roof_front)]
+    mesh.detail(
+        _across(tail + 0.04, belt + 0.07, half - 0.14, roof_back, height - 0.08, roof_half - 0.06, False),
+        label,
+        Material.GLASS,
+    )
+    roof = [
+        (-roof_half, height, roof_back),
+        (roof_half, height, roof_back),
+        (roof_half, height, roof_front),
+        (-roof_half, height, roof_front),
+    ]
     mesh.face(roof, label, paint, tone, 1.05)
     return mesh, (width, length, height)
 
@@ -134,14 +151,27 @@ def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
         mesh.box((-half, bottom, span[0]), (half, high, span[1]), label, material, shade)
     mesh.stage = 0
     for x in (-half, half):
-        mesh.face(_side([(-length / 2, low), (cab_back, low), (cab_back, 1.0), (-length / 2, 1.0)], x * 0.98), label, Material.TRIM)
+        mesh.face(
+            _side([(-length / 2, low), (cab_back, low), (cab_back, 1.0), (-length / 2, 1.0)], x * 0.98),
+            label,
+            Material.TRIM,
+        )
         for z in (-length / 2 + 1.1, -length / 2 + 2.2, length / 2 - 1.1):
             _wheel(mesh, label, x, z, 0.48)
     mesh.stage = 1
     for x in (-half, half):
-        window = [(cab_back + 0.5, 1.5), (length / 2 - 0.25, 1.5), (length / 2 - 0.25, cab_top - 0.3), (cab_back + 0.5, cab_top - 0.3)]
+        window = [
+            (cab_back + 0.5, 1.5),
+            (length / 2 - 0.25, 1.5),
+            (length / 2 - 0.25, cab_top - 0.3),
+            (cab_back + 0.5, cab_top - 0.3),
+        ]
         mesh.face(_side(window, x * 1.005), label, Material.GLASS)
-    mesh.face(_across(length / 2 + 0.01, 1.5, half * 0.88, length / 2 + 0.01, cab_top - 0.25, half * 0.85, True), label, Material.GLASS)
+    mesh.face(
+        _across(length / 2 + 0.01, 1.5, half * 0.88, length / 2 + 0.01, cab_top - 0.25, half * 0.85, True),
+        label,
+        Material.GLASS,
+    )
     mesh.detail(_across(length / 2 + 0.01, low, half, length / 2 + 0.01, low + 0.35, half, True), label, Material.TRIM)
     _lights(mesh, label, length / 2 + 0.01, 0.9, half, True)
     mesh.face(_across(-length / 2, low, half, -length / 2, 1.0, half, False), label, Material.TRIM)
@@ -153,13 +183,21 @@ def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
 def bus(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     """A city bus with rows of windows."""
     length, half, height, label = random.uniform(9.0, 12.0), 1.25, random.uniform(2.9, 3.2), ids.BUS
-    return _coach(label, Material.BUS_PAINT, random.random(), (length, half, height), wheels=True), (2 * half, length, height)
+    return _coach(label, Material.BUS_PAINT, random.random(), (length, half, height), wheels=True), (
+        2 * half,
+        length,
+        height,
+    )
 
 
 def tram(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     """A tram of one long car, labelled train."""
     length, half, height = random.uniform(15.0, 24.0), 1.25, random.uniform(3.3, 3.6)
-    return _coach(ids.TRAIN, Material.TRAM_PAINT, random.random(), (length, half, height), wheels=False), (2 * half, length, height)
+    return _coach(ids.TRAIN, Material.TRAM_PAINT, random.random(), (length, half, height), wheels=False), (
+        2 * half,
+        length,
+        height,
+    )
 
 
 def _coach(label: int, paint: Material, tone: float, size: tuple[float, float, float], wheels: bool) -> Mesh:
@@ -168,13 +206,20 @@ def _coach(label: int, paint: Material, tone: float, size: tuple[float, float, f
     mesh = Mesh()
     for x in (-half, half):
         mesh.face(_side([(back, low), (front, low), (front, height), (back, height)], x), label, paint, tone)
-        mesh.detail(_side([(back, low), (front, low), (front, low + 0.25), (back, low + 0.25)], x), label, Material.TRIM)
+        mesh.detail(
+            _side([(back, low), (front, low), (front, low + 0.25), (back, low + 0.25)], x), label, Material.TRIM
+        )
         _windows(mesh, label, x, (back + 0.3, front - 0.2), (1.25, height - 0.55), round(length / 1.4))
         if not wheels:
             stripe = [(back, height - 0.4), (front, height - 0.4), (front, height - 0.2), (back, height - 0.2)]
             mesh.detail(_side(stripe, x), label, Material.SIGN_WHITE)
         for z in (-0.28, 0.1, 0.36):
-            door = [(z * length, low), (z * length + 1.2, low), (z * length + 1.2, height - 0.55), (z * length, height - 0.55)]
+            door = [
+                (z * length, low),
+                (z * length + 1.2, low),
+                (z * length + 1.2, height - 0.55),
+                (z * length, height - 0.55),
+            ]
             mesh.detail(_side(door, x), label, Material.GLASS, 0.9, 0.8)
         for z in (front - 2.2, back + 2.6) if wheels else ():
             _wheel(mesh, label, x, z, 0.48)
@@ -182,7 +227,9 @@ def _coach(label: int, paint: Material, tone: float, size: tuple[float, float, f
         mesh.face(_across(z, low, half, z, height, half, is_front), label, paint, tone)
         mesh.detail(_across(z, low, half, z, low + 0.3, half, is_front), label, Material.TRIM)
         mesh.detail(_across(z, 1.2, half * 0.9, z, height - 0.65, half * 0.86, is_front), label, Material.GLASS)
-        mesh.detail(_across(z, height - 0.5, half * 0.6, z, height - 0.2, half * 0.6, is_front), label, Material.SIGN_YELLOW)
+        mesh.detail(
+            _across(z, height - 0.5, half * 0.6, z, height - 0.2, half * 0.6, is_front), label, Material.SIGN_YELLOW
+        )
         _lights(mesh, label, z, 0.75, half, is_front)
     roof = [(-half, height, back), (half, height, back), (half, height, front), (-half, height, front)]
     mesh.face(roof, label, paint, tone, 0.9)

@@ -166,7 +166,9 @@ def test_counting_on_an_accelerator_gives_the_same_counts(pair: tuple[np.ndarray
     assert (_count_on_device(label, prediction, "label") == _count_pairs(*pair, "label")).all()
 
 
-@pytest.mark.parametrize(("prediction", "message"), [([0, -1], "value -1"), ([0, 256], "value 256"), ([0.5, 0], "float")])
+@pytest.mark.parametrize(
+    ("prediction", "message"), [([0, -1], "value -1"), ([0, 256], "value 256"), ([0.5, 0], "float")]
+)
 def test_counting_on_an_accelerator_refuses_the_same_values(prediction: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         _count_on_device(torch.tensor([0, 0]), torch.tensor(prediction), "label")
