@@ -38,9 +38,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
         session.print(f"{folder.name}: {name}, {len(dataset)} images")
-        rows[name] = score(
-            inputs.folder(reference), inputs.manifest(reference), dataset, config.data.resize, config.data.split, session
-        )
+        place, manifest = inputs.folder(reference), inputs.manifest(reference)
+        rows[name] = score(place, manifest, dataset, config.data.resize, config.data.split, session)
     if session.is_main:
         evaluations = {name: row.to_json() for name, row in rows.items()}
         scores = table.build([table.Result(name, [evaluation]) for name, evaluation in evaluations.items()])

@@ -48,15 +48,16 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
         session.device,
     )
 
-    pending = dataset.samples[session.rank :: session.world]
-    for number, sample in enumerate(pending):
+    pending = range(session.rank, len(dataset), session.world)
+    for number, index in enumerate(pending):
+        sample = dataset.samples[index]
         image_file = folder / "images" / f"{sample.key}.png"
         label_file = folder / "labels" / f"{sample.key}.png"
         if image_file.is_file() and label_file.is_file():
             continue
-        if sample.label is None:
+        image, label = dataset.read(index)
+        if label is None:
             raise ArtefactError(f"{sample.image}: no label to export beside the image; open a labelled split")
-        image, label = dataset.decode_image(sample.image), dataset.decode_label(sample.label)
         if config.data.resize is not None:
             image, label = resize_image(image, config.data.resize), resize_label(label, config.data.resize)
         write_png(label_file, label)

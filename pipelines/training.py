@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipelines.stage import AdaptingConfig, Component, Inputs, Method, StageConfig, TrainingConfig
+from pipelines import plan
+from pipelines.stage import AdaptingConfig, Component, Data, Inputs, Method, StageConfig, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Batch, Domain, DomainBatch
@@ -266,8 +267,5 @@ def micro_batches(
 
 def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
     """Open the data set in the field `name` of a config, in the task's label space."""
-    data = getattr(config, name)
-    space = label_space.load(config.task.options["labels"])
-    return module("segda.data.readers", data.name).build(
-        inputs.root(data), space, data.split, with_labels, **data.options
-    )
+    data: Data = getattr(config, name)
+    return plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)

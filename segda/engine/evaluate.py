@@ -125,17 +125,18 @@ def evaluate(
     fingerprints = {name: _sha256(path) for name, path in (network_files or {}).items()}
     start = time.monotonic()
     confusion = task.meter()
-    samples = dataset.samples[rank::world]
+    share = range(rank, len(dataset), world)
     with torch.inference_mode(), _evaluating(networks):
-        for done, sample in enumerate(samples, start=1):
-            assert sample.label is not None  # _check refused data sets without labels
-            label = torch.from_numpy(np.ascontiguousarray(dataset.decode_label(sample.label))).to(device)
-            image = as_input(dataset.decode_image(sample.image), resize).to(device)
+        for done, index in enumerate(share, start=1):
+            pixels, classes = dataset.read(index)
+            assert classes is not None  # _check refused data sets without labels
+            label = torch.from_numpy(np.ascontiguousarray(classes)).to(device)
+            image = as_input(pixels, resize).to(device)
             prediction = task.predict(networks, image, (int(label.shape[0]), int(label.shape[1])))
-            confusion.update(label, prediction[0], name=str(sample.label))
+            confusion.update(label, prediction[0], name=str(dataset.samples[index].label))
             if progress is not None:
-                progress(done, len(samples))
-    counts = torch.cat([confusion.to_tensor(), torch.tensor([len(samples)])])
+                progress(done, len(share))
+    counts = torch.cat([confusion.to_tensor(), torch.tensor([len(share)])])
     counts = reduce(counts.to(device)).cpu()
     confusion, images = confusion.from_tensor(counts[:-1]), int(counts[-1])
     protocol = {

@@ -49,7 +49,10 @@ class Session:
         # backward of an earlier call of the same network still needs.
         wrapping = DistributedDataParallelKwargs(broadcast_buffers=False)
         self.accelerator = Accelerator(
-            mixed_precision=self.mixed_precision, cpu=cpu, kwargs_handlers=[wrapping], step_scheduler_with_optimizer=False
+            mixed_precision=self.mixed_precision,
+            cpu=cpu,
+            kwargs_handlers=[wrapping],
+            step_scheduler_with_optimizer=False,
         )
 
     @property

@@ -57,7 +57,8 @@ def photograph(
     picture = 0.02 + 0.98 * (picture * (1 + picture * 0.12) / (picture + 0.28)) ** 0.95
     stored = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     _, coded = cv2.imencode(".jpg", stored[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded: np.ndarray = cv2.imdecode(coded, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _smear(picture: np.ndarray, length: float) -> np.ndarray:

@@ -36,7 +36,7 @@ class Mesh:
     def face(
         self, points: Sequence[Point], label: int, material: Material, tone: float = 0.0, gain: float = 1.0
     ) -> None:
-        """Add a polygon that starts a new group. `tone` in [0, 1) picks a colour of the material; `gain` is brightness."""
+        """Add a polygon that starts a group. `tone` in [0, 1) picks a colour of the material; `gain` is brightness."""
         self._add(points, label, material, tone, gain, self.groups[-1] + 1 if self.groups else 0)
 
     def detail(

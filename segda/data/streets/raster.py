@@ -1,5 +1,6 @@
 """From a scene to per-pixel buffers: which face, how far away, and where on the face."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 from segda.data.streets import ids
 from segda.data.streets.material import Material
+from segda.data.streets.mesh import Item
 from segda.data.streets.scene import Scene
 from segda.data.streets.viewpoint import NEAR, clip_near
 
@@ -120,7 +122,13 @@ def rasterize(scene: Scene, size: tuple[int, int]) -> Buffers:
     )
 
 
-def _drawing_order(items, faces_of, seen, starts, table) -> np.ndarray:
+def _drawing_order(
+    items: tuple[Item, ...],
+    faces_of: list[int],
+    seen: np.ndarray,
+    starts: np.ndarray,
+    table: Callable[[str], np.ndarray],
+) -> np.ndarray:
     """Indices of all faces, far to near: by item, then stage, then distance of the group's first face."""
     count = len(starts)
     item_order = np.repeat([item.order for item in items], faces_of)
@@ -160,8 +168,15 @@ def cast_shadows(scene: Scene, size: tuple[int, int], direction: tuple[float, fl
     return mask.astype(np.float32)
 
 
-def _planes(points, seen, starts, normals, turned, position) -> np.ndarray:
-    """float32 `[F + 1, 9]`: coefficients of 1/depth, u and v in camera space, with the sky first."""
+def _planes(
+    points: np.ndarray,
+    seen: np.ndarray,
+    starts: np.ndarray,
+    normals: np.ndarray,
+    turned: np.ndarray,
+    position: np.ndarray,
+) -> np.ndarray:
+    """float32 `[F + 1, 11]`: coefficients of 1/depth, u and v in camera space, with the sky first."""
     first = points[starts]
     in_view = normals @ turned.T
     offset = np.einsum("ij,ij->i", in_view, seen[starts])

@@ -79,7 +79,7 @@ class Ground:
         along: tuple[float, float],
         look: tuple[int, Material, float],
     ) -> None:
-        """Lay a strip along the road, `out` metres from its `edge` on one `side`; `look` is label, material and tone."""
+        """Lay a strip along the road, `out` metres off its `edge` on one `side`; `look`: label, material and tone."""
         left, right = sorted((edge + side * out[0], edge + side * out[1]))
         self.add(road.strip(left, right, *along), *look)
 

@@ -69,7 +69,7 @@ class Paint:
             spread: how much panes differ in brightness.
 
         Returns:
-            float32 `[H, W, 3]` in [0, 1]; float32 `[H, W]` share of second colour; float32 `[H, W]` pane value in [0, 1).
+            float32 `[H, W, 3]` in [0, 1]; and float32 `[H, W]` twice: share of second colour, and pane value in [0, 1).
         """
         face = buffers.face
         base = self._choose(self._colours, buffers, 1.0) * buffers.gains[:, None]

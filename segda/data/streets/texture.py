@@ -12,7 +12,7 @@ _Y, _X = np.mgrid[0:SIDE, 0:SIDE]
 
 
 def noise(rng: np.random.Generator, cells: int, octaves: int, keep: float = 0.6, side: int = SIDE) -> np.ndarray:
-    """Tileable value noise float32 `[side, side]` with mean 0 and standard deviation 1; `cells` to a side in octave 1."""
+    """Tileable noise float32 `[side, side]` of mean 0 and standard deviation 1; `cells` to a side in octave 1."""
     total = np.zeros((side, side), dtype=np.float32)
     for octave in range(octaves):
         count = min(cells << octave, side)

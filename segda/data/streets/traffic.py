@@ -42,7 +42,8 @@ def _sidewalk(road: Road, random: Random) -> float:
     return road.left - out if random.random() < 0.5 else road.right + out
 
 
-def addadd_cycles(items: list[Item], layout: Layout, road: Road, random: Random) -> None:
+def add_cycles(items: list[Item], layout: Layout, road: Road, random: Random) -> None:
+    """Bicycles and motorcycles: ridden on the road, parked on the sidewalks."""
     for _ in range(poisson(random, layout.cycles)):
         motor, ridden = random.random() < 0.42, random.random() < 0.62
         mesh, height = figures.cycle(
@@ -54,7 +55,8 @@ def addadd_cycles(items: list[Item], layout: Layout, road: Road, random: Random)
         items.append(stand(mesh, *road.at(lateral, z), (0.7, 0.5, height)))
 
 
-def addadd_people(items: list[Item], layout: Layout, road: Road, random: Random) -> None:
+def add_people(items: list[Item], layout: Layout, road: Road, random: Random) -> None:
+    """People on the sidewalks and on the crossings, alone or in pairs."""
     for _ in range(poisson(random, layout.people)):
         z = 4.5 + 32 * random.random() ** 1.5
         lateral = _sidewalk(road, random)

@@ -97,16 +97,20 @@ def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(
         assert together.ignored == alone.ignored
 
 
-@pytest.mark.parametrize("resize", [(64, 32), None])
-def test_labels_of_another_size_than_the_image_are_scored_at_their_own(
-    tmp_path: Path, task: Segmentation, resize: tuple[int, int] | None
+def test_scores_are_taken_at_the_size_of_the_label_whatever_the_networks_see(
+    tmp_path: Path, task: Segmentation
 ) -> None:
     labels = [np.repeat(np.array([[0], [1], [2], [0]], dtype=np.uint8), 8, axis=0).repeat(32, axis=1)]
-    dataset, networks = write(tmp_path, labels, scale=2), ColourNetworks()
-    evaluation = evaluate(networks, dataset, task, resize=resize)
-    assert networks.sizes == [resize or (64, 64)]
+    dataset, networks = write(tmp_path, labels), ColourNetworks()
+    evaluation = evaluate(networks, dataset, task, resize=(64, 64))
+    assert networks.sizes == [(64, 64)]
     assert evaluation.pixels == 32 * 32
-    assert evaluation.confusion.mean_iou() == 1
+
+
+def test_a_label_of_another_size_than_its_image_is_refused(tmp_path: Path, task: Segmentation) -> None:
+    dataset = write(tmp_path, label_maps(1), scale=2)
+    with pytest.raises(DataError, match=r"0_label\.png: label is \d+x\d+ .* they must match"):
+        evaluate(ColourNetworks(), dataset, task)
 
 
 def test_resize_takes_the_area_when_shrinking_and_interpolates_when_growing() -> None:
@@ -136,7 +140,8 @@ def test_networks_are_in_evaluation_mode_meanwhile_and_afterwards_as_they_were(
     assert [module.training for module in networks.modules["encoder"].modules()] == modes
 
     (tmp_path / "0_label.png").unlink()
-    cv2.imwrite(str(tmp_path / "0_label.png"), np.full((4, 4), 9, np.uint8))
+    size = cv2.imread(str(tmp_path / "0.png")).shape[:2]
+    cv2.imwrite(str(tmp_path / "0_label.png"), np.full(size, 9, np.uint8))
     with pytest.raises(DataError, match=r"0_label\.png: label value 9"):
         evaluate(networks, dataset, task)
     assert [module.training for module in networks.modules["encoder"].modules()] == modes, "after an error, too"
