@@ -1,4 +1,4 @@
-"""Feature level: train any method on labelled source and unlabelled target and publish encoder and head."""
+"""Feature level: train any method on labelled source and unlabelled target; publish encoder, head, decoder if any."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("networks",)
-PUBLISHED = ("encoder", "head")
+PUBLISHED = ("encoder", "head", "decoder")
 
 
 class Config(AdaptingConfig):

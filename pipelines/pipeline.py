@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt
 
+from pipelines import consistency
 from pipelines.components import check_components
 from pipelines.stage import Component, Data, Method, Reference, Runtime, StageConfig, Strict, references
 from segda import config as configs
@@ -230,6 +231,7 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pi
         raise ConfigError("stages: empty; a pipeline needs at least one stage")
     _check_references(stages)
     ordered = _ordered(stages)
+    consistency.check(ordered)
     for stage in ordered.values():
         # A plan must be possible before the weights are there; a run refuses them as missing before any work.
         if hasattr(stage.module, "check") and not stage.missing:

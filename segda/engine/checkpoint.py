@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from segda.engine.session import Session
@@ -91,10 +92,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        # Copies: safetensors refuses tensors that share memory (tied weights), and the device may be a GPU.
-        save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
-                  temporary / "tensors.safetensors")
-        digest = hashlib.sha256((temporary / "tensors.safetensors").read_bytes()).hexdigest()
+        # Copies: safetensors refuses tensors that share memory (tied weights), and the device may be a GPU. Written by
+        # Python, since safetensors' own writing reports a full disk as no OSError.
+        content = serialize({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()})
+        (temporary / "tensors.safetensors").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
         (temporary / "state.json").write_text(json.dumps({"step": step, "sha256": digest, **plain}))
         for file in temporary.iterdir():
             _flush(file)
@@ -125,7 +127,7 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
             stored = (candidate / "tensors.safetensors").read_bytes()
             if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
                 raise ValueError("its checksum differs")
-            return int(plain["step"]), load_file(candidate / "tensors.safetensors"), plain, damaged
+            return int(plain["step"]), load(stored), plain, damaged
         except (OSError, ValueError, KeyError) as error:
             damaged.append(f"{candidate}: damaged checkpoint passed over ({error})")
     return 0, {}, {}, damaged

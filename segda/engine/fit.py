@@ -15,7 +15,7 @@ from segda.engine.ema import MovingAverage
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
 from segda.engine.session import Session
-from segda.errors import TrainingError
+from segda.errors import ArtefactError, TrainingError
 from segda.objectives.objective import Objective, check_gradients
 
 
@@ -65,7 +65,11 @@ class Training:
         session.barrier()
 
     def restore(self, folder: Path, session: Session) -> int:
-        """Load the newest whole checkpoint, if any, and return the step to go on from."""
+        """Load the newest whole checkpoint, if any, and return the step to go on from.
+
+        Raises:
+            ArtefactError: it is of other networks or optimizers.
+        """
         step, tensors, plain, notes = checkpoint.load_newest(folder)
         for note in notes:
             session.print(note)
@@ -76,15 +80,21 @@ class Training:
                 f"{folder.parent.name}: going on with {session.world} processes what {plain['world_size']} began; "
                 "statistics of batch normalisation are taken over other batches from here on"
             )
-        checkpoint.unflatten(self.modules, _below(tensors, "networks/"))
-        self.objective.load_state(_below(tensors, "pools/"))
-        if self.average:
-            checkpoint.unflatten(self.average.modules, _below(tensors, "average/"))
-        for name, optimizer in self.optimizers().items():
-            state = _below(tensors, f"optimizers/{name}/")
-            checkpoint.restore_optimizer(optimizer, state, plain["optimizers"][name])
-        if session.accelerator.scaler is not None and plain["scaler"]:
-            session.accelerator.scaler.load_state_dict(plain["scaler"])
+        try:
+            checkpoint.unflatten(self.modules, _below(tensors, "networks/"))
+            self.objective.load_state(_below(tensors, "pools/"))
+            if self.average:
+                checkpoint.unflatten(self.average.modules, _below(tensors, "average/"))
+            for name, optimizer in self.optimizers().items():
+                state = _below(tensors, f"optimizers/{name}/")
+                checkpoint.restore_optimizer(optimizer, state, plain["optimizers"][name])
+            if session.accelerator.scaler is not None and plain["scaler"]:
+                session.accelerator.scaler.load_state_dict(plain["scaler"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ArtefactError(
+                f"{folder}: the checkpoint of step {step} does not fit this config's networks and optimizers "
+                f"({str(error).splitlines()[0]}); delete the folder to begin anew"
+            ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
         return step
 

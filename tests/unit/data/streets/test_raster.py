@@ -83,6 +83,12 @@ def test_turning_the_camera_moves_the_picture_the_other_way(change: dict[str, fl
     np.testing.assert_allclose(middle, [row * 5.6, column * 5.6], atol=0.8)
 
 
+def test_rotation_keeps_lengths_and_angles_and_turns_y_over() -> None:
+    turned = Viewpoint(height=2.0, pitch=0.2, yaw=-0.3, roll=0.1, field_of_view=1.0).rotation()
+    np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(turned) == pytest.approx(-1)
+
+
 def test_clipping_cuts_at_the_near_plane() -> None:
     clipped = clip_near(np.array([[0.0, 0, -1], [0.0, 0, 3], [2.0, 0, 3], [2.0, 0, -1]]))
     assert len(clipped) == 4

@@ -99,9 +99,10 @@ def test_a_stopped_writer_goes_on_to_the_same_tree(written: Path, tmp_path: Path
             raise KeyboardInterrupt
         replace(source, target)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(os, "replace", stop_at_tenth)
+    monkeypatch.setattr(os, "replace", stop_at_tenth)
+    with pytest.raises(KeyboardInterrupt):
         write(tmp_path, **COUNTS, size=SIZE, seed=7)
+    monkeypatch.undo()
     # The temporary file of the write that was cut off is still there, and may be cut short itself.
     (partial,) = tmp_path.rglob("*.partial")
     partial.write_bytes(partial.read_bytes()[:10])

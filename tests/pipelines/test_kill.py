@@ -1,0 +1,118 @@
+"""Death by SIGKILL at any moment: the same command goes on and ends with the same bytes."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.pipelines import tiny
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finished: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    deaths = 0
+    # Each life is longer than the one before, so that every one gets somewhere, and each dies at another kind of moment.
+    while tiny.killed(lambda: tiny.run(job, runs), fatal=3 + 2 * deaths):
+        deaths += 1
+        assert deaths < 40
+    assert deaths > 10
+    assert tiny.hashes(runs, tiny.STAGES[:-2]) == tiny.hashes(finished, tiny.STAGES[:-2])
+    scores = [tiny.manifest(where, "evaluate").metrics for where in (runs, finished)]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("stage", tiny.TRAINING)
+@pytest.mark.parametrize("step", [2, 4, 5])
+def test_training_killed_before_a_step_ends_with_the_same_bytes(
+    job: Path, finished: Path, tmp_path: Path, stage: str, step: int
+) -> None:
+    runs = tiny.without(finished, tmp_path / "runs", stage)
+    assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=step, kinds=["step"])
+    checkpoints = sorted(path.name for path in tiny.folder(runs, stage).glob("checkpoints/step-*"))
+    assert checkpoints == [f"step-{made:08d}" for made in (2, 4) if made < step]
+    tiny.run(job, runs, only=[stage])
+    assert tiny.hashes(runs, [stage]) == tiny.hashes(finished, [stage])
+    steps = [json.loads(line)["step"] for line in (tiny.folder(runs, stage) / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("stage", "part"),
+    [
+        ("source", "networks/"),
+        ("source", "optimizers/generator/"),
+        ("translate", "networks/discriminator.target/"),
+        ("translate", "optimizers/generator/"),
+        ("translate", "optimizers/discriminator/"),
+        ("translate", "pools/"),
+        ("feature", "average/"),
+        ("oracle", "random/"),
+    ],
+)
+def test_each_part_of_a_checkpoint_matters(
+    job: Path, finished: Path, tmp_path: Path, stage: str, part: str
+) -> None:
+    """If a part could be forgotten without a trace, the tests above would prove less than they seem to."""
+    runs = tiny.without(finished, tmp_path / "runs", stage)
+    assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=3, kinds=["step"])
+    checkpoint = tiny.folder(runs, stage) / "checkpoints" / "step-00000002"
+    tensors = load_file(checkpoint / "tensors.safetensors")
+    forgotten = [name for name in tensors if name.startswith(part)]
+    assert forgotten
+    for name in forgotten:
+        if part == "random/":
+            tensors[name] = torch.Generator().manual_seed(1).get_state()
+        elif tensors[name].is_floating_point():
+            tensors[name].zero_()
+    save_file(tensors, checkpoint / "tensors.safetensors")
+    state = json.loads((checkpoint / "state.json").read_text())
+    state["sha256"] = hashlib.sha256((checkpoint / "tensors.safetensors").read_bytes()).hexdigest()
+    (checkpoint / "state.json").write_text(json.dumps(state))
+    tiny.run(job, runs, only=[stage])
+    assert tiny.hashes(runs, [stage]) != tiny.hashes(finished, [stage])
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    job: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tiny.without(finished, tmp_path / "runs", "translate")
+    assert tiny.killed(lambda: tiny.run(job, runs, only=["translate"]), fatal=5, kinds=["step"])
+    tensors = tiny.folder(runs, "translate") / "checkpoints" / "step-00000004" / "tensors.safetensors"
+    content = bytearray(tensors.read_bytes())
+    content[-1] ^= 1
+    tensors.write_bytes(content)
+    capsys.readouterr()
+    tiny.run(job, runs, only=["translate"])
+    assert "step-00000004: damaged checkpoint passed over" in capsys.readouterr().out
+    assert tiny.hashes(runs, ["translate"]) == tiny.hashes(finished, ["translate"])
+
+
+@pytest.mark.parametrize(("stage", "kept"), [("streets", "*/images/*.png"), ("adapted", "images/*.png")])
+def test_files_written_before_a_kill_are_kept(
+    job: Path, finished: Path, tmp_path: Path, stage: str, kept: str
+) -> None:
+    runs = tiny.without(finished, tmp_path / "runs", stage)
+    assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=12, kinds=["publish"])
+    folder = tiny.folder(runs, stage)
+    assert not (folder / "manifest.json").exists()
+    before = {path: path.stat().st_mtime_ns for path in folder.glob(kept)}
+    assert 0 < len(before) < 6
+    tiny.run(job, runs, only=[stage])
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert tiny.hashes(runs, [stage]) == tiny.hashes(finished, [stage])
+    # What a death in the middle of a file left behind is hidden, and no data set or manifest names it.
+    assert all(path.name.startswith(".") for path in folder.rglob("*partial*"))
+
+
+@pytest.mark.slow
+def test_the_kill_tool_finds_the_tiny_pipeline_equal(job: Path) -> None:
+    tool = Path(__file__).parents[2] / "tools" / "kill_test.py"
+    command = [sys.executable, str(tool), "--pipeline", str(job), "--kills", "3"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.splitlines()[-1].endswith("compared after 3 kills: equal")

@@ -1,0 +1,143 @@
+"""The streets pipeline so small that it runs in seconds, and a way to be killed at a chosen moment of it."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines import pipeline as pipelines
+from pipelines.execution import run_pipeline
+from segda.artefacts import manifest as manifests
+from segda.artefacts.manifest import Manifest
+from segda.artefacts.store import Store
+from segda.engine.session import Session
+
+# The pool holds fewer images than the discriminators see, so that it decides what they see; the threshold lets the
+# teacher's labels count; dropout draws from torch's own random state.
+PIPELINE = """
+base: streets
+runtime: {workers: 0, save_every: 2, log_every: 2, cpu: true}
+stages:
+  streets: {rendered: 6, camera_train: 6, camera_val: 3, size: [64, 128]}
+  source: &small
+    networks: {encoder: {width: 4}, head: {width: 4}}
+    steps: 5
+    batch: 2
+    crop: [32, 64]
+  translate:
+    method: {base: cyclegan, terms: {translation_adversarial: {pool: 3}}}
+    networks: {encoder: {width: 4}, discriminators: {image: {width: 4}}}
+    steps: 5
+    crop: [32, 32]
+  pixel: *small
+  feature: &aligned
+    <<: *small
+    method: {base: self_training, terms: {self_training: {threshold: 0.05}}}
+  both: *aligned
+  oracle:
+    <<: *small
+    networks: {encoder: {width: 4}, head: {name: linear, dropout: 0.5, width: null}}
+"""
+STAGES = (
+    "streets", "source", "translate", "adapted", "pixel", "feature", "both", "oracle", "evaluate", "report"
+)  # fmt: skip
+TRAINING = ("source", "translate", "feature", "oracle")
+
+
+def write(folder: Path) -> Path:
+    file = folder / "tiny.yaml"
+    file.write_text(PIPELINE)
+    return file
+
+
+def run(file: Path, runs: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> None:
+    loaded = pipelines.load(str(file), settings)
+    run_pipeline(loaded, Store(runs), Session(cpu=True), only)
+
+
+def folder(runs: Path, stage: str) -> Path:
+    """Where the last run keeps the result of a stage."""
+    return runs / json.loads((runs / "tiny.lock.json").read_text())["stages"][stage]["folder"]
+
+
+def manifest(runs: Path, stage: str) -> Manifest:
+    return manifests.verify(folder(runs, stage), full=True)
+
+
+def hashes(runs: Path, stages: Sequence[str]) -> dict[str, str]:
+    """The SHA-256 of every file that the stages published."""
+    return {
+        f"{stage}/{name}": described["sha256"]
+        for stage in stages
+        for name, described in manifest(runs, stage).outputs.items()
+    }
+
+
+def without(finished: Path, runs: Path, *stages: str) -> Path:
+    """A copy of finished runs in which some stages have not begun."""
+    names = [folder(finished, stage).name for stage in stages]
+    shutil.copytree(finished, runs, ignore=lambda _, found: [name for name in found if name in names])
+    return runs
+
+
+class Events:
+    """Counts the moments at which a death hurts, in this process, and dies by SIGKILL at the chosen one.
+
+    Moments: a file or folder about to be published, so its content is written and its name is not; gradients
+    collected, optimizers not stepped.
+    """
+
+    def __init__(self, fatal: int, kinds: Sequence[str] = ("publish", "step")) -> None:
+        self.left = fatal
+        if "publish" in kinds:
+            os.replace = self._counted(os.replace)
+            os.rename = self._counted(os.rename)
+        if "step" in kinds:
+            Session.step = self._counted(Session.step)  # type: ignore[method-assign]
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        return counted
+
+
+def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publish", "step")) -> bool:
+    """Do `work` in a forked process that kills itself at event number `fatal`; whether it came to that.
+
+    A fork has torch loaded already, so that a death costs a fraction of a second.
+    """
+    assert threading.active_count() == 1, "a fork with threads running may hang"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            torch.set_num_threads(1)
+            Events(fatal, kinds)
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.WEXITSTATUS(status) == 0, "the run failed by itself"
+    return False
