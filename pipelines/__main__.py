@@ -56,6 +56,10 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     if debug or not mendable:
         return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
     line = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        # An open file that cannot grow raises without its name, and never with a remedy.
+        remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the permissions"
+        line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
     return (f"error: {line}" if line else ""), 2
 
 

@@ -1,4 +1,4 @@
-"""Do the stages of a pipeline fit together? No stage learns target labels unseen, or seeks a network that none trained."""
+"""Do the stages of a pipeline fit together? No stage learns target labels unseen, or seeks a network untrained."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -231,7 +231,6 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pi
         raise ConfigError("stages: empty; a pipeline needs at least one stage")
     _check_references(stages)
     ordered = _ordered(stages)
-    consistency.check(ordered)
     for stage in ordered.values():
         # A plan must be possible before the weights are there; a run refuses them as missing before any work.
         if hasattr(stage.module, "check") and not stage.missing:
@@ -240,4 +239,5 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pi
             except ConfigError as error:
                 prefix = f"stages.{stage.name}"
                 raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
+    consistency.check(ordered)
     return Pipeline(run, raw, top.runtime, ordered)

@@ -67,7 +67,8 @@ def published(runs: Path) -> dict[str, str]:
     for stage, entry in json.loads(lock.read_text())["stages"].items():
         folder = runs / entry["folder"]
         if entry["kind"] in COMPARED:
-            found.update({f"{stage}/{name}": manifests.sha256(folder / name) for name in manifests.load(folder).outputs})
+            names = manifests.load(folder).outputs
+            found.update({f"{stage}/{name}": manifests.sha256(folder / name) for name in names})
         elif entry["kind"] == "evaluate":
             for row, evaluation in json.loads((folder / "evaluation.json").read_text()).items():
                 found[f"{stage}/{row}"] = json.dumps(evaluation["confusion"], sort_keys=True)
@@ -117,9 +118,9 @@ def disturbed(arguments: list[str], output: Path, gaps: list[float]) -> int:
 
 
 def random_gaps(kills: int, seed: int, starting: float, whole: float) -> list[float]:
-    """How long each life lasts: the whole run, cut at random; each life but the first starts up again before it works."""
+    """How long each life lasts: the run, cut at random, and the time that each life but the first starts up in."""
     generator = random.Random(seed)
-    moments = sorted(generator.uniform(0, 0.95 * whole) for _ in range(kills))
+    moments = sorted(generator.uniform(starting, 0.95 * whole) for _ in range(kills))
     gaps = [later - earlier for earlier, later in zip([0.0, *moments], moments, strict=False)]
     return [gap + (starting if number else 0.0) for number, gap in enumerate(gaps)]
 

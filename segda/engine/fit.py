@@ -93,7 +93,7 @@ class Training:
         except (RuntimeError, ValueError, KeyError) as error:
             raise ArtefactError(
                 f"{folder}: the checkpoint of step {step} does not fit this config's networks and optimizers "
-                f"({str(error).splitlines()[0]}); delete the folder to begin anew"
+                f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
             ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
         return step

@@ -1,5 +1,6 @@
 """Every shipped YAML, found by listing the folders: it loads, validates, plans, and opens with what a reader needs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from pipelines.components import READER, check_component, check_components
 from pipelines.stage import Data, Method
 from segda import config
 from segda.artefacts.store import Store
+from tests.configs import layouts
 
+CONFIGS = config.shipped("pipelines").parent
 PIPELINES = sorted(config.shipped("pipelines").rglob("*.yaml"))
 METHODS = sorted(config.shipped("methods").rglob("*.yaml"))
 DATA = sorted(config.shipped("data").rglob("*.yaml"))
+PAPERS = [path for path in PIPELINES if "weights: imagenet" in path.read_text(encoding="utf-8")]
 
 
 def stem(path: Path) -> str:
@@ -27,10 +31,11 @@ def header(path: Path) -> str:
     return "\n".join(lines[:end])
 
 
-def test_the_folders_are_not_empty() -> None:
+def test_no_config_lies_elsewhere() -> None:
     assert PIPELINES
     assert METHODS
     assert DATA
+    assert sorted(CONFIGS.rglob("*.y*ml")) == sorted([*PIPELINES, *METHODS, *DATA])
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=stem)
@@ -41,6 +46,21 @@ def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypat
     assert [planned.stage for planned in plan] == list(loaded.stages)
     assert {planned.state for planned in plan} <= {"run", "data missing"}
     assert not (tmp_path / "runs").exists()
+    if path in PAPERS:
+        assert {planned.state for planned in plan} == {"data missing"}
+        assert any(str(tmp_path / "empty") in planned.reason for planned in plan)
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=stem)
+def test_a_pipeline_plans_on_the_published_layouts(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for write in (layouts.gta5, layouts.cityscapes, layouts.synthia):
+        write(tmp_path / "data")
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
+    plan = plans.make(pipelines.load(str(path)), Store(tmp_path / "runs"))
+    assert {planned.state for planned in plan} == {"run"}
+    assert len({planned.key for planned in plan}) == len(plan)
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=stem)
@@ -48,7 +68,20 @@ def test_a_pipeline_opens_with_command_needs_and_result(path: Path) -> None:
     text = header(path)
     assert f"segda run {path.stem}" in text
     assert "Needs:" in text
-    assert "Result:" in text
+    # A score stands here only beside the run and the commit that it is from.
+    assert re.search(r"Result: +(not recorded yet|.*\b[0-9a-f]{7,40}\b)", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=stem)
+def test_a_pipeline_of_a_paper_says_whose_settings_it_has(path: Path) -> None:
+    text = header(path)
+    assert f"accelerate launch -m pipelines {path.stem}" in text
+    assert "Data:" in text
+    assert "weights: imagenet" in text
+    assert re.search("The (authors'|paper's):", text)
+    assert "Our choice:" in text
+    if "not recorded yet" in text:
+        assert "ESTIMATE" in text
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=stem)
@@ -60,12 +93,35 @@ def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
             assert (source.name, source.root) != (target.name, target.root)
 
 
+@pytest.mark.parametrize("path", PIPELINES, ids=stem)
+def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
+    """A row that saw other sizes than its neighbours would measure those, not the adaptation."""
+    stages = pipelines.load(str(path)).stages
+    sizes: dict[str, set[object]] = {}
+    for stage in stages.values():
+        if stage.kind in ("supervise", "align", "evaluate"):
+            for field in ("data", "source", "target"):
+                data = getattr(stage.config, field, None)
+                if data is not None:
+                    sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(data.resize)
+    source = next(stage.config.data.name for stage in stages.values() if stage.kind == "supervise")
+    sizes[source] |= sizes.pop("source", set())
+    assert all(len(found) == 1 for found in sizes.values()), sizes
+
+
 @pytest.mark.parametrize("path", METHODS, ids=stem)
 def test_a_method_validates(path: Path) -> None:
     method = config.validate(Method, config.load(path, "methods"), path.stem)
     check_components(method, path.stem)
     assert method.title
-    assert header(path)
+    assert method.source
+    for line in ("Source:", "Confidence:", "Our choice:"):
+        assert line in header(path)
+
+
+def test_method_titles_differ() -> None:
+    titles = [config.load(path, "methods")["title"] for path in METHODS]
+    assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize("path", DATA, ids=stem)
@@ -75,3 +131,29 @@ def test_a_data_set_validates(path: Path) -> None:
     assert isinstance(data.root, str)
     assert not Path(data.root).is_absolute()
     assert header(path)
+
+
+def test_the_variants_are_what_they_are_called() -> None:
+    """What `base:` and `null` leave over."""
+
+    def stages(name: str) -> list[str]:
+        return list(pipelines.load(name).stages)
+
+    five = ["source", "translate", "adapted", "pixel", "feature", "both", "oracle", "evaluate", "report"]
+    assert stages("gta5_to_cityscapes") == stages("synthia_to_cityscapes") == five
+    assert stages("gta5_to_cityscapes_i2i") == ["source", "oracle", "i2i", "evaluate", "report"]
+    assert "feature" not in stages("gta5_to_cityscapes_cyclegan")
+    i2i = pipelines.load("gta5_to_cityscapes_i2i").stage("i2i").config
+    assert {name: term["weight"] for name, term in i2i.method.terms.items()} == {
+        "classification": 1.0, "translation_adversarial": 0.04, "identity": 0.2, "translated_classification": 0.1
+    }  # fmt: skip
+    assert i2i.crop == (256, 256)
+    assert i2i.init is None
+    for stage in ("source", "i2i", "oracle"):
+        dense = pipelines.load("gta5_to_cityscapes_i2i_densenet").stage(stage).config.networks.encoder
+        assert (dense.name, dense.options) == ("dilated_densenet", {"depth": 121, "weights": "imagenet"})
+    semantic = pipelines.load("gta5_to_cityscapes_semantic").stage("translate").config
+    assert semantic.networks.discriminators["image"].name == "semantic_patch"
+    synthia = pipelines.load("synthia_to_cityscapes").stages
+    assert {stage.config.task.options["labels"] for stage in synthia.values()} == {"synthia16"}
+    assert not any("gta5" in str(stage.config.model_dump()) for stage in synthia.values())

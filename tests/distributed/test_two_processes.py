@@ -98,6 +98,6 @@ def test_the_comparison_can_fail(file: Path, one: Runs, method: str) -> None:
         network = name.split("/")[1]
         changes[network] = max(changes.get(network, 0.0), float((expected[name] - tensor).abs().max()))
     assert min(changes.values()) > 100 * ROUNDING, changes
+    other = {name: tensor + 0.01 * (tensor - before.get(name, 0)) for name, tensor in expected.items()}
     with pytest.raises(AssertionError, match="off by"):
-        other = {name: tensor + 0.01 * (tensor - before.get(name, 0)) for name, tensor in expected.items()}
         assert_equal(other, expected, before)

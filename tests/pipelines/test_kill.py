@@ -16,7 +16,7 @@ from tests.pipelines import tiny
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finished: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     deaths = 0
-    # Each life is longer than the one before, so that every one gets somewhere, and each dies at another kind of moment.
+    # Each life is longer than the one before, so that every one gets somewhere, and dies at another kind of moment.
     while tiny.killed(lambda: tiny.run(job, runs), fatal=3 + 2 * deaths):
         deaths += 1
         assert deaths < 40

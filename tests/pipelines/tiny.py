@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import cv2
 
 from pipelines import pipeline as pipelines
 from pipelines.execution import run_pipeline
@@ -116,7 +116,8 @@ class Events:
 def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publish", "step")) -> bool:
     """Do `work` in a forked process that kills itself at event number `fatal`; whether it came to that.
 
-    A fork has torch loaded already, so that a death costs a fraction of a second.
+    A fork has torch loaded already, so that a death costs a fraction of a second. It must compute in one thread, as
+    the fixture `one_thread` sees to: torch's other threads do not come along.
     """
     assert threading.active_count() == 1, "a fork with threads running may hang"
     sys.stdout.flush()
@@ -125,7 +126,7 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     if child == 0:
         code = 1
         try:
-            torch.set_num_threads(1)
+            cv2.setNumThreads(0)  # its threads did not come along
             Events(fatal, kinds)
             work()
             code = 0

@@ -1,0 +1,122 @@
+"""Configs that cannot run: one line with the key, what was expected and the nearest valid name, before any work."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Refused
+
+SETTINGS = {
+    "unknown key": ("stages.source.stpes=3", ["stages.source.stpes", "unknown key", "'steps'"]),
+    "unknown option": ("stages.source.networks.encoder.widht=8", ["networks.encoder.widht", "'width'"]),
+    "unknown term": ("stages.source.method={terms: {clasification: {weight: 1}}}", ["'classification'"]),
+    "unknown option of a term": (
+        "stages.translate.method.terms.cycle.wieght=3", ["stages.translate.method.terms.cycle.wieght", "'weight'"]
+    ),
+    "unknown encoder": ("stages.source.networks.encoder.name=smal", ["networks.encoder.name", "'small'"]),
+    "unknown method": ("stages.source.method=sorce_only", ["stages.source.method", "'source_only'"]),
+    "unknown data set": ("stages.source.data=gta", ["stages.source.data", "'gta5'"]),
+    "unknown label space": ("task.labels=citiscapes", ["task.labels", "'cityscapes'"]),
+    "unknown stage": ("stages.adapted.translator.from=trnslate", ["stages.adapted.translator", "'translate'"]),
+    "wrong type": ("stages.source.steps=many", ["stages.source.steps", "'many'", "whole number"]),
+    "text for a number": ("stages.source.optimizer.learning_rate=fast", ["learning_rate", "'fast'", "a number"]),
+    "out of range": ("stages.source.batch=0", ["stages.source.batch", "found 0", "above 0"]),
+    "crop and stride": ("stages.source.crop=[30, 36]", ["stages.source: crop", "[30, 36]", "stride 8", "[24, 32]"]),
+    "no head": ("stages.source.networks.head=", ["stages.source", "head"]),
+    "no decoder": ("stages.translate.networks.decoder=", ["stages.translate", "decoder"]),
+    "no discriminator": ("stages.translate.networks.discriminators={}", ["stages.translate", "discriminators.image"]),
+    "no segmenting discriminator": (
+        "stages.translate.method=cyclegan_semantic", ["stages.translate", "patch70", "semantic_patch"]
+    ),
+    "no teacher": ("stages.translate.method=self_training", ["stages.translate", "head"]),
+    "negative weight": ("stages.translate.method.terms.cycle.weight=-1", ["stages.translate", "cycle", "weight", "-1"]),
+    "row without a head": ("stages.evaluate.rows.x.from=translate", ["stages.evaluate.rows.x", "no head", "source"]),
+    "translator without a decoder": (
+        "stages.adapted.translator.from=source", ["stages.adapted.translator", "no decoder", "translate"]
+    ),
+    "missing base": ("stages.source.data={base: gone.yaml}", ["stages.source.data", "gone.yaml", "no such file"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "parts"), SETTINGS.values(), ids=SETTINGS)
+def test_one_line_names_key_and_remedy(data: Path, refused: Refused, setting: str, parts: list[str]) -> None:
+    line = refused("job.yaml", "--set", setting)
+    for part in parts:
+        assert part in line, line
+    # Nothing was begun, not even the folder of runs.
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("source.data", ["stages.source.data={base: cityscapes}"]),
+        ("source.data", ["stages.source.data={base: cityscapes, resize: [24, 48]}"]),
+        ("translate.source", ["stages.translate.source={base: cityscapes}"]),
+        ("adapted.data", ["stages.adapted.data={base: cityscapes}"]),
+    ],
+)
+def test_target_labels_train_nothing_but_an_oracle(
+    data: Path, refused: Refused, stage: str, settings: list[str]
+) -> None:
+    line = refused("job.yaml", *[word for setting in settings for word in ("--set", setting)])
+    assert f"stages.{stage}: cityscapes" in line
+    assert "target of stage 'translate'" in line
+    assert ("method: oracle" in line) == stage.startswith("source")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["stages.source.data={base: cityscapes}", "stages.source.method=oracle"],
+        ["stages.source.data={base: cityscapes, split: val}"],  # another split is another set
+        ["stages.source.data={base: cityscapes}", "stages.translate=", "stages.adapted="],  # no one's target
+    ],
+)
+def test_other_uses_of_target_labels_are_free(
+    data: Path, capsys: pytest.CaptureFixture[str], settings: list[str]
+) -> None:
+    from pipelines.__main__ import main
+
+    assert main(["job.yaml", "--plan", *[word for setting in settings for word in ("--set", setting)]]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_missing_file_of_weights(data: Path, refused: Refused) -> None:
+    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
+    line = refused("job.yaml", "--set", encoder)
+    assert str(data / "weights" / "resnet18.pth") in line
+    assert not list(Path("runs").glob("*/stage.json"))
+
+
+def test_a_damaged_file_of_weights(data: Path, refused: Refused) -> None:
+    (data / "weights").mkdir()
+    (data / "weights" / "resnet18.pth").write_bytes(b"PK\x03\x04 and nothing more")
+    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
+    line = refused("job.yaml", "--only", "source", "--set", encoder)
+    assert f"weights {data / 'weights' / 'resnet18.pth'}: not readable" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("stages: [", ["bad.yaml", "line"]),
+        ("- a\n- b\n", ["bad.yaml", "mapping"]),
+        ("", ["bad.yaml"]),
+        ("task: {name: segmentation, labels: cityscapes}\n", ["stages", "missing"]),
+        ("base: bad\n", ["bad.yaml", "base"]),
+        ("base: strets\n", ["base", "'streets'"]),
+        ("task: 3\nstages: {a: {kind: supervise}}\n", ["task", "3"]),
+        ("a: 1\na: 2\n", ["bad.yaml", "a"]),
+    ],
+)
+def test_a_wrong_file(data: Path, refused: Refused, text: str, parts: list[str]) -> None:
+    Path("bad.yaml").write_text(text)
+    line = refused("bad.yaml")
+    for part in parts:
+        assert part in line, line
+
+
+def test_a_missing_file(data: Path, refused: Refused) -> None:
+    assert "gone.yaml: no such file" in refused("gone.yaml")
+    assert "did you mean 'streets'" in refused("run", "street")

@@ -1,0 +1,140 @@
+"""Data that cannot be used: one line with the file and the remedy, before or at the first look at it."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.__main__ import main
+from tests.cli.conftest import Refused
+from tests.configs import layouts
+
+
+def test_missing_root(data: Path, refused: Refused) -> None:
+    shutil.move(data / "gta5", data / "gta6")
+    line = refused("job.yaml")
+    assert "stages.source" in line
+    assert str(data / "gta5") in line
+    assert "SEGDA_DATA" in line
+    assert not list(Path("runs").glob("*/stage.json"))
+
+
+def test_a_later_stage_without_data_is_refused_before_the_first_begins(data: Path, refused: Refused) -> None:
+    shutil.rmtree(data / "cityscapes" / "leftImg8bit" / "val")
+    line = refused("job.yaml")
+    assert "stages.evaluate" in line
+    assert "leftImg8bit/val" in line
+    assert not list(Path("runs").glob("*/stage.json"))
+
+
+def test_empty_split(data: Path, refused: Refused) -> None:
+    for image in (data / "cityscapes" / "leftImg8bit" / "val").rglob("*.png"):
+        image.unlink()
+    for label in (data / "cityscapes" / "gtFine" / "val").rglob("*.png"):
+        label.unlink()
+    line = refused("job.yaml")
+    assert f"{data / 'cityscapes'}: no images found" in line
+    assert "layout" in line
+    assert not list(Path("runs").glob("*/stage.json"))
+
+
+def test_unknown_split(data: Path, refused: Refused) -> None:
+    line = refused("job.yaml", "--set", "stages.source.data.split=trian")
+    assert "no split 'trian'" in line
+    assert "'train'" in line
+
+
+def test_image_without_label(data: Path, refused: Refused) -> None:
+    (data / "gta5" / "labels" / "00002.png").unlink()
+    line = refused("job.yaml")
+    assert "1 x image without label (images/00002.png)" in line
+    assert "exclude" in line
+
+
+def test_label_without_image(data: Path, refused: Refused) -> None:
+    (data / "gta5" / "images" / "00003.png").unlink()
+    line = refused("job.yaml")
+    assert "1 x label without image (labels/00003.png)" in line
+    assert "exclude" in line
+
+
+def test_a_target_without_labels_is_no_fault_in_training(data: Path, refused: Refused) -> None:
+    """The other way round: what is not opened cannot be missed."""
+    shutil.rmtree(data / "cityscapes" / "gtFine" / "train")
+    assert main(["job.yaml", "--plan"]) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_size_mismatch(data: Path, refused: Refused, workers: int) -> None:
+    label = data / "gta5" / "labels" / "00001.png"
+    layouts.write_palette_label(label, layouts.ids(20, 30, 0, (7,)))
+    line = refused("job.yaml", "--only", "source", "--workers", str(workers))
+    assert str(label) in line
+    assert "20x30" in line
+    assert "52x96" in line
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_truncated_png(data: Path, refused: Refused, kind: str, workers: int) -> None:
+    file = data / "gta5" / kind / "00002.png"
+    file.write_bytes(file.read_bytes()[:-40])
+    line = refused("job.yaml", "--only", "source", "--workers", str(workers))
+    assert f"{file}: not a readable image" in line
+    assert "fetch the file again" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"not found"])
+def test_a_file_that_is_no_picture(data: Path, refused: Refused, content: bytes) -> None:
+    file = data / "gta5" / "images" / "00001.png"
+    file.write_bytes(content)
+    assert f"{file}: not a readable image" in refused("job.yaml", "--only", "source")
+
+
+def test_label_id_outside_the_map(data: Path, refused: Refused) -> None:
+    label = data / "gta5" / "labels" / "00001.png"
+    pixels = np.full((52, 96), 7, dtype=np.uint8)
+    pixels[:2] = 77
+    Image.fromarray(pixels).save(label)
+    line = refused("job.yaml", "--only", "source")
+    assert f"{label}: id 77 (192 pixels) outside the id map" in line
+
+
+def test_labels_converted_to_colours(data: Path, refused: Refused) -> None:
+    label = data / "gta5" / "labels" / "00001.png"
+    assert cv2.imwrite(str(label), np.zeros((52, 96, 3), dtype=np.uint8))
+    line = refused("job.yaml", "--only", "source")
+    assert f"{label}: a label image of mode RGB" in line
+
+
+def test_a_broken_file_of_the_scored_set(data: Path, refused: Refused) -> None:
+    """Found when it is read: the training before it is finished and stays."""
+    label = next((data / "cityscapes" / "gtFine" / "val").rglob("*_labelIds.png"))
+    label.write_bytes(label.read_bytes()[:-30])
+    line = refused("job.yaml", "--only", "source", "--only", "evaluate", finished=1)
+    assert str(label) in line
+
+
+def test_check_names_all_faults_at_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "gta5" / "labels" / "00002.png").unlink()
+    image = data / "gta5" / "images" / "00001.png"
+    image.write_bytes(image.read_bytes()[:50])
+    layouts.write_palette_label(data / "gta5" / "labels" / "00003.png", layouts.ids(20, 30, 0, (7, 99)))
+    assert main(["check", "gta5"]) == 1
+    shown = capsys.readouterr()
+    for fault in ("image without label: 1", "broken file: 1", "size mismatch: 1", "id outside the map: 1"):
+        assert fault in shown.out
+    assert "4 problems" in shown.out
+    assert shown.err == ""
+
+
+def test_evaluating_another_label_space_is_refused(data: Path, refused: Refused) -> None:
+    """`camvid` has 11 classes; the finished network has 19."""
+    assert main(["job.yaml", "--only", "source"]) == 0
+    Path("job11.yaml").write_text(Path("job.yaml").read_text().replace("labels: cityscapes", "labels: camvid"))
+    assert main(["job11.yaml", "--plan"]) == 0
+    line = refused("evaluate", "job", "--data", "cityscapes", "--split", "nowhere", "--stage", "source", finished=1)
+    assert "leftImg8bit/nowhere" in line

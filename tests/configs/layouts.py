@@ -1,0 +1,71 @@
+"""Tiny data sets in the layouts as published, written below a folder that stands for SEGDA_DATA."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segda.labels.cityscapes import id_palette
+
+CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33, 0, 3)
+SYNTHIA_IDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 17, 19, 21, 22)
+
+
+def write_image(path: Path, height: int, width: int, seed: int) -> None:
+    """A blurred random picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    assert cv2.imwrite(str(path), cv2.resize(coarse, (width, height)))
+
+
+def ids(height: int, width: int, seed: int, choices: tuple[int, ...]) -> np.ndarray:
+    """Blocks of random ids."""
+    coarse = np.random.default_rng(seed).choice(choices, (4, 6)).astype(np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def write_palette_label(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    image.putpalette(id_palette())
+    image.save(path)
+
+
+def gta5(data: Path, number: int = 4, height: int = 52, width: int = 96) -> Path:
+    """`gta5/images`, `gta5/labels`: palette PNGs; one of the known odd frames, whose label has another size."""
+    root = data / "gta5"
+    for name in (*range(1, number), 20801):
+        write_image(root / "images" / f"{name:05d}.png", height, width, name)
+        odd = 2 if name == 20801 else 0
+        write_palette_label(root / "labels" / f"{name:05d}.png", ids(height + odd, width + odd, name, CITYSCAPES_IDS))
+    return root
+
+
+def cityscapes(data: Path, train: int = 3, val: int = 2, height: int = 48, width: int = 96) -> Path:
+    """`cityscapes/leftImg8bit` and `gtFine`, one city a split."""
+    root = data / "cityscapes"
+    for split, city, count in (("train", "aachen", train), ("val", "lindau", val)):
+        for number in range(count):
+            name = f"{city}_000000_{number:06d}"
+            write_image(root / "leftImg8bit" / split / city / f"{name}_leftImg8bit.png", height, width, 50 + number)
+            label = root / "gtFine" / split / city / f"{name}_gtFine_labelIds.png"
+            label.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(ids(height, width, number, CITYSCAPES_IDS)).save(label)
+            # What lies beside it in the published archive, and must be left alone.
+            write_image(label.with_name(f"{name}_gtFine_color.png"), height, width, number)
+    return root
+
+
+def synthia(data: Path, number: int = 3, height: int = 56, width: int = 96) -> Path:
+    """`synthia/RGB`, `synthia/GT/LABELS`: 16-bit, the class in the last channel as OpenCV reads it."""
+    root = data / "synthia"
+    for index in range(number):
+        write_image(root / "RGB" / f"{index:07d}.png", height, width, 80 + index)
+        label = root / "GT" / "LABELS" / f"{index:07d}.png"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        channels = np.zeros((height, width, 3), dtype=np.uint16)
+        channels[:, :, 1] = np.random.default_rng(index).integers(0, 40000, (height, width))  # numbers of instances
+        channels[:, :, 2] = ids(height, width, index, SYNTHIA_IDS)
+        assert cv2.imwrite(str(label), channels)
+    return root

@@ -1,0 +1,94 @@
+"""The data guide's examples are run as they stand."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.__main__ import main
+from pipelines.command.data import read
+from pipelines.plan import data_root, open_data
+from segda import config, label_space
+from tests.configs import layouts
+from tests.structure.source import ROOT
+
+GUIDE = ROOT / "docs" / "data.md"
+YAML = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def courier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tree of the guide, and its configs; the current folder is the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
+    root = tmp_path / "data" / "courier"
+    for name, seed in (("day/monday/0001", 0), ("day/monday/0002", 1), ("night/0001", 2)):
+        layouts.write_image(root / "frames" / f"{name}_rgb.jpg", 40, 64, seed)
+        mask = root / "masks" / f"{name}_mask.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(layouts.ids(40, 64, seed, tuple(range(10)))).save(mask)
+    for folder, name, text in (("data", "courier", YAML[0]), ("data", "colour", YAML[1]), ("pipelines", "courier", YAML[2])):
+        (tmp_path / "configs" / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "configs" / folder / f"{name}.yaml").write_text(text)
+    return root
+
+
+def test_the_guide_names_every_data_config_and_layout() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    for path in config.shipped("data").glob("*.yaml"):
+        assert f"`{path.stem}`" in text
+        assert f"$SEGDA_DATA/{config.load(path, 'data')['root']}/" in text
+
+
+def test_the_example_reads(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "courier"]) == 0
+    shown = capsys.readouterr().out
+    assert "pairs     2" in shown
+    assert "no problems found" in shown
+    data = read("courier", None, "day")
+    space = label_space.load("cityscapes")
+    opened = open_data(data, "cityscapes", data_root(data), with_labels=True)
+    assert [sample.key for sample in opened.samples] == ["monday/0001", "monday/0002"]
+    _, label = opened.read(0)
+    ids = np.asarray(Image.open(courier / "masks" / "day" / "monday" / "0001_mask.png"))
+    names = {1: "road", 2: "sidewalk", 3: "building", 4: "building", 5: "car", 6: "person", 7: "sky", 8: "vegetation"}
+    for native in range(10):
+        expected = space.classes.index(names[native]) if native in names else 255
+        assert label is not None
+        assert set(np.unique(label[ids == native])) <= {expected}
+
+
+def test_an_id_that_the_example_does_not_name_is_an_error(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((40, 64), 10, np.uint8)).save(courier / "masks" / "day" / "monday" / "0001_mask.png")
+    assert main(["check", "courier"]) == 1
+    assert "OUTSIDE THE MAP" in capsys.readouterr().out
+
+
+def test_the_example_in_colour_reads(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = courier.parent / "courier_in_colour"
+    layouts.write_image(root / "images" / "1.png", 20, 30, 0)
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:8] = (128, 64, 128)
+    pixels[12:] = (70, 130, 180)
+    (root / "labels").mkdir()
+    assert cv2.imwrite(str(root / "labels" / "1.png"), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    assert main(["check", "colour"]) == 0
+    counted = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines() if line}
+    assert (counted["road"], counted["sky"], counted["(ignored)"]) == ("240", "240", "120")
+
+
+def test_the_example_pipeline_plans(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layouts.gta5(courier.parent)
+    assert main(["courier", "--plan"]) == 0
+    shown = capsys.readouterr()
+    assert "data missing" not in shown.out
+    assert "oracle" in shown.out
+    # Without masks, as the guide says.
+    for mask in (courier / "masks").rglob("*.png"):
+        mask.unlink()
+    without = [word for stage in ("oracle", "evaluate", "report") for word in ("--set", f"stages.{stage}=")]
+    assert main(["courier", "--plan", *without]) == 0
+    assert "data missing" not in capsys.readouterr().out

@@ -1,0 +1,95 @@
+"""How files are called and how long they are, and what no line of the source does."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.structure import source
+
+LONGEST = 400
+VAGUE = {"utils", "util", "common", "base", "helpers", "helper", "misc", "core", "tools", "functions"}
+# Names that the papers' code uses and a reader has to look up.
+CRYPTIC = re.compile(r"\b(net[GDFE](_[AB])?|(real|fake|rec|idt|loss|lambda)_[ABXYST]|criterion(GAN|Idt)|loss_idt)\b")
+
+
+def shipped() -> tuple[Path, ...]:
+    return source.files("segda", "pipelines", "tools")
+
+
+def everything() -> tuple[Path, ...]:
+    return source.files("segda", "pipelines", "tools", "tests")
+
+
+def test_files_are_short() -> None:
+    long = {source.name(path): count for path in everything() if (count := len(path.read_text().split("\n"))) > LONGEST}
+    assert not long, f"split by purpose: {long}"
+
+
+def test_names_say_what_is_inside() -> None:
+    for path in everything():
+        parts = {*path.relative_to(source.ROOT).with_suffix("").parts[1:]}
+        assert not parts & VAGUE, path
+        assert re.fullmatch(r"[a-z0-9_]+", path.stem), path
+        assert not re.search(r"_v\d+$|_(new|old|final)$", path.stem), path
+
+
+def test_no_cryptic_names() -> None:
+    for path in shipped():
+        found = CRYPTIC.search(path.read_text())
+        assert not found, f"{path}: {found and found.group()}"
+
+
+def test_nothing_is_left_to_do() -> None:
+    for path in shipped():
+        found = re.search(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError\()", path.read_text())
+        assert not found, f"{path}: {found and found.group()}"
+
+
+def test_no_path_of_one_machine() -> None:
+    for path in (*shipped(), *(source.ROOT / "configs").rglob("*.yaml")):
+        found = re.search(r"""["' =](/home/|/root/|/work/|/mnt/|/data/|/Users/|[A-Z]:\\\\)""", path.read_text())
+        assert not found, f"{path}: {found and found.group()}"
+
+
+def called(node: ast.Call) -> str:
+    """The dotted name of what is called."""
+    return ast.unparse(node.func)
+
+
+def calls() -> Iterator[tuple[Path, ast.Call]]:
+    for path in shipped():
+        yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
+
+
+def test_no_file_can_run_code() -> None:
+    """Configs, checkpoints and label files come from strangers."""
+    forbidden = {
+        "eval", "exec", "compile", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads",
+        "pickle.dump", "pickle.dumps", "dill.load", "joblib.load", "marshal.loads", "yaml.load", "yaml.unsafe_load",
+        "yaml.full_load", "torch.save", "subprocess.getoutput",
+    }  # fmt: skip
+    for path, call in calls():
+        assert called(call) not in forbidden, f"{path}:{call.lineno}: {called(call)}"
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert given.get("shell", "False") == "False", f"{path}:{call.lineno}"
+        assert given.get("allow_pickle", "False") == "False", f"{path}:{call.lineno}"
+        assert given.get("weights_only", "True") == "True", f"{path}:{call.lineno}"
+        if called(call) == "torch.load":
+            assert "weights_only" in given, f"{path}:{call.lineno}: torch.load without weights_only=True"
+
+
+def test_no_global_random_state() -> None:
+    """A draw from a global generator would make results depend on what else was drawn."""
+    pattern = re.compile(r"(np|numpy)\.random\.(rand|randn|randint|choice|shuffle|seed|permutation|uniform|normal)$")
+    for path, call in calls():
+        name = called(call)
+        assert not pattern.match(name), f"{path}:{call.lineno}: {name}"
+        if re.search("^ *import random$", path.read_text(), re.MULTILINE):  # else it is some generator's name
+            assert not re.match(r"random\.(random|randint|choice|shuffle|seed|uniform|sample|gauss)$", name), path
+
+
+def test_user_input_is_not_asserted() -> None:
+    """`python -O` drops assertions; readers and configs raise errors with a remedy."""
+    for path in source.files("segda/data/readers", "segda/networks/encoders", "segda/networks/heads"):
+        assert not [node for node in ast.walk(source.tree(path)) if isinstance(node, ast.Assert)], path

@@ -1,0 +1,151 @@
+"""Who may import whom. A room imports what its line names and nothing else of segda, so each can be read alone."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.structure import source
+
+# Room (a folder or file of segda) to what it may import of segda. Leaves first.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "batch": (),
+    "compat": (),
+    "losses": (),
+    "lookup": ("errors",),
+    "yaml_file": ("errors",),
+    "artefacts": ("errors",),
+    "metrics": ("errors",),
+    "label_space": ("errors", "lookup"),
+    "labels": ("label_space",),
+    "validation": ("errors", "lookup"),
+    "config": ("errors", "lookup", "validation", "yaml_file"),
+    "data": ("batch", "errors", "label_space", "labels", "lookup"),
+    "networks": ("batch", "compat", "errors", "lookup"),
+    # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
+    "objectives": (
+        "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
+    ),
+    "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
+    "engine": ("batch", "compat", "data", "errors", "metrics", "networks.networks", "objectives", "tasks"),
+    "report": ("errors", "label_space"),
+}  # fmt: skip
+
+# Outside package to the only places that may import it.
+CONFINED: dict[str, tuple[str, ...]] = {
+    "timm": ("segda.networks.encoders",),
+    "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
+    "torchvision": (),
+    "albumentations": ("segda.data.transforms",),
+    "kornia": ("segda.data.photometry",),
+    "accelerate": ("segda.engine.session",),
+    "scipy": ("segda.data.readers.gta5",),
+    "pydantic": ("segda.validation", "pipelines"),
+    "yaml": ("segda.yaml_file",),
+    "matplotlib": ("segda.report",),
+    "jinja2": ("segda.report",),
+    "rich": ("segda.engine", "segda.report", "pipelines"),
+    "PIL": ("segda.data", "segda.report"),
+    "cityscapesscripts": (),
+}
+
+COMPONENTS = (
+    "labels", "data/readers", "networks/encoders", "networks/decoders", "networks/heads", "networks/discriminators",
+    "objectives/terms", "tasks",
+)  # fmt: skip
+
+
+def within(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(source.ROOT / "segda").with_suffix("").parts[0]
+
+
+def test_every_room_is_in_the_table() -> None:
+    found = {room(path) for path in source.files("segda")} - {"__init__"}
+    assert found == set(ROOMS)
+
+
+@pytest.mark.parametrize("own", ROOMS)
+def test_a_room_imports_what_its_line_names(own: str) -> None:
+    allowed = [f"segda.{other}" for other in (own, *ROOMS[own])]
+    for path in source.files("segda"):
+        if room(path) == own:
+            for module in source.imports(path):
+                if module.split(".")[0] == "segda" and module != "segda":
+                    assert any(within(module, place) for place in allowed), f"{source.name(path)} imports {module}"
+
+
+def test_the_table_names_no_more_than_is_used() -> None:
+    used: dict[str, set[str]] = {own: set() for own in ROOMS}
+    for path in source.files("segda"):
+        if room(path) in used:
+            used[room(path)] |= set(source.imports(path))
+    unused = {
+        f"{own}: {other}"
+        for own, others in ROOMS.items()
+        for other in others
+        if not any(within(module, f"segda.{other}") for module in used[own])
+    }
+    assert unused == set()
+
+
+def test_the_rooms_form_no_circle() -> None:
+    done: set[str] = set()
+    while len(done) < len(ROOMS):
+        ready = {own for own, others in ROOMS.items() if {other.split(".")[0] for other in others} <= done} - done
+        assert ready, f"a circle among {set(ROOMS) - done}"
+        done |= ready
+
+
+def test_nothing_imports_upwards() -> None:
+    for folder, above in (("segda", {"pipelines", "tools", "tests", "configs"}), ("pipelines", {"tools", "tests"})):
+        for path in source.files(folder):
+            wrong = {module for module in source.imports(path) if module.split(".")[0] in above}
+            assert not wrong, f"{source.name(path)} imports {wrong}"
+
+
+@pytest.mark.parametrize("package", CONFINED)
+def test_a_library_stays_where_it_belongs(package: str) -> None:
+    for path in source.files("segda", "pipelines"):
+        if any(within(module, package) for module in source.imports(path)):
+            assert any(within(source.name(path), place) for place in CONFINED[package]), source.name(path)
+
+
+@pytest.mark.parametrize("folder", COMPONENTS)
+def test_components_do_not_know_one_another(folder: str) -> None:
+    siblings = [path for path in source.files(f"segda/{folder}") if path.stem != "__init__"]
+    assert siblings
+    names = {source.name(path) for path in siblings}
+    for path in siblings:
+        known = set(source.imports(path)) & names
+        assert not known, f"{source.name(path)} imports {known}"
+
+
+@pytest.mark.parametrize("folder", COMPONENTS)
+def test_a_component_folder_holds_components_alone(folder: str) -> None:
+    """A file there is a name in a YAML: it has `build`, or is a label space."""
+    wanted = "SPACE" if folder == "labels" else "build"
+    for path in source.files(f"segda/{folder}"):
+        if path.stem == "__init__":
+            code = [node for node in source.tree(path).body if not isinstance(node, ast.Expr)]
+            assert not code, f"{path}: a component is found by its file, so this holds a docstring at most"
+            continue
+        assert path.parent == source.ROOT / "segda" / folder
+        defined = set()
+        for node in source.tree(path).body:
+            defined |= {getattr(node, "name", "")}
+            targets = getattr(node, "targets", [getattr(node, "target", None)])
+            defined |= {getattr(target, "id", "") for target in targets}
+        assert wanted in defined, f"{path}: has no {wanted}"
+
+
+def test_importing_segda_loads_nothing() -> None:
+    code = "import sys, segda; print(sorted(sys.modules.keys() & {'torch', 'numpy', 'pydantic', 'yaml', 'cv2'}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source.ROOT)
+    assert done.stdout.strip() == "[]", done.stderr

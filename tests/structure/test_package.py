@@ -1,0 +1,59 @@
+"""What is installed: the console script, and in the wheel everything that a run needs."""
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from tests.structure import source
+
+
+def test_the_console_script_is_the_command_line() -> None:
+    found = [entry for entry in entry_points(group="console_scripts") if entry.name == "segda"]
+    assert found
+    assert all(entry.load() is main for entry in found)
+
+
+def test_setup_names_the_same_command() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(source.ROOT / "setup.cfg")
+    assert setup["options.entry_points"]["console_scripts"].strip() == "segda = pipelines.__main__:main"
+    # The last release under the MIT licence.
+    assert "albumentations==2.0.8" in setup["options"]["install_requires"].split()
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
+    """Built from a copy, installed nowhere: the configs, the page's template, every module, and no test."""
+    pytest.importorskip("setuptools")
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("segda", "pipelines", "configs", "tests"):
+        shutil.copytree(source.ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+        if (source.ROOT / name).is_file():
+            shutil.copy(source.ROOT / name, project / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    built = subprocess.run([*command, "."], cwd=project, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    wheel = next(tmp_path.glob("segda-*.whl"))
+    held = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("segda", "pipelines", "configs"):
+        for path in (source.ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css") or path.name == "py.typed":
+                assert path.relative_to(source.ROOT).as_posix() in held
+    assert not [name for name in held if name.split("/")[0] in ("tests", "tools", "docs", "runs")]
+    # Unpacked in an empty folder, it finds its own configs.
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    run = [sys.executable, "-m", "pipelines", "run", "streets", "--plan"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    planned = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert planned.returncode == 0, planned.stderr
+    assert "streets" in planned.stdout

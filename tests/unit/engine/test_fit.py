@@ -1,0 +1,109 @@
+"""The training loop: what a step does by hand, what is refused, what a checkpoint of another config is told."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from segda.batch import Batch
+from segda.engine.fit import Training, fit
+from segda.engine.session import Session
+from segda.errors import ArtefactError, TrainingError
+from tests.equivalence import setting
+
+RATE = 0.05
+
+
+def training(name: str, **changes: Any) -> Training:
+    config = {**setting.method(name), **changes}
+    built = setting.networks(config)
+    objective = setting.objective_of(config, built)
+    players = [
+        [parameter for module in sorted(names) for parameter in built.modules[module].parameters()]
+        for names in objective.players()
+    ]
+    optimizers = [torch.optim.SGD(held, lr=RATE) if held else None for held in players]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups if optimizer else ():
+            group["base_rate"] = RATE
+    return Training(objective, built.modules, built.modules, *optimizers)
+
+
+def batches(numbers: Iterator[int]) -> Iterator[Batch]:
+    for number in numbers:
+        yield setting.batch(2, start=2 * number)
+
+
+def run(trained: Training, stream: Iterator[Batch], folder: Path, **changes: Any) -> None:
+    options: dict[str, Any] = {
+        "title": "test", "start": 0, "steps": 3, "accumulate": 1, "factor": lambda step: 1.0 - step / 4,
+        "save_every": 2, "log_every": 1,
+    }  # fmt: skip
+    fit(trained, stream, Session(cpu=True), folder=folder, **{**options, **changes})
+
+
+@pytest.mark.parametrize("name", setting.NAMES)
+def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
+    """Both players' gradients of the same networks, then both move, at the scheduled rate and progress."""
+    trained = training(name)
+    run(trained, batches(itertools.count()), tmp_path)
+    by_hand = training(name)
+    for number in range(3):
+        gradients = setting.step(by_hand.objective, setting.batch(2, start=2 * number), progress=number / 3).gradients
+        with torch.no_grad():
+            for module_name, module in by_hand.modules.items():
+                for key, parameter in module.named_parameters():
+                    gradient = gradients[f"{module_name}/{key}"]
+                    assert gradient is not None
+                    parameter -= RATE * (1.0 - number / 4) * gradient
+    for module_name, module in by_hand.modules.items():
+        for key, parameter in module.named_parameters():
+            found = dict(trained.modules[module_name].named_parameters())[key]
+            torch.testing.assert_close(found, parameter, rtol=1e-7, atol=1e-10)
+
+
+def test_log_lines_name_losses_rates_and_measures(tmp_path: Path) -> None:
+    run(training("cyclegan"), batches(itertools.count()), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert {"generator.cycle", "discriminator.translation_adversarial"} <= set(lines[0]["losses"])
+    assert [line["learning_rate"]["discriminator"] for line in lines] == pytest.approx([0.05, 0.0375, 0.025])
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
+
+
+def with_nan(step: int) -> Iterator[Batch]:
+    for number, batch in enumerate(batches(itertools.count())):
+        if number == step:
+            batch.source.image[0, 0, 0, 0] = float("nan")
+        yield batch
+
+
+@pytest.mark.parametrize("log_every", [1, 3, 10])
+def test_a_loss_that_is_not_finite_is_named(tmp_path: Path, log_every: int) -> None:
+    """By term, step and files, also when the losses are looked at later than the step that went wrong."""
+    with pytest.raises(TrainingError) as caught:
+        run(training("source_only"), with_nan(4), tmp_path, steps=9, save_every=3, log_every=log_every)
+    message = str(caught.value)
+    assert "step 4: the loss generator.classification became nan on s0, s1" in message
+    assert "\n" not in message
+    assert "learning rate" in message
+
+
+def test_no_checkpoint_is_written_with_what_is_not_finite(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError):
+        run(training("source_only"), with_nan(4), tmp_path, steps=9, save_every=5, log_every=9)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
+    session = Session(cpu=True)
+    training("cyclegan").save(tmp_path, 2, session)
+    with pytest.raises(ArtefactError, match="step 2"):
+        training("source_only").restore(tmp_path, session)
+    training("source_only").save(tmp_path, 4, session)
+    with pytest.raises(ArtefactError, match=r"step 4.*delete"):
+        training("cyclegan").restore(tmp_path, session)

@@ -1,0 +1,54 @@
+"""The log of a stage, over restarts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segda.engine.log import Log
+
+
+def steps(folder: Path) -> list[int]:
+    return [json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def write(folder: Path, start: int, made: list[int], show: bool = True) -> None:
+    with Log(folder, "title", start, 8, show=show) as log:
+        for step in made:
+            log.write(step, {"losses": {"generator.cycle": 0.5}})
+
+
+def test_a_line_holds_what_it_was_given(tmp_path: Path) -> None:
+    write(tmp_path, 0, [2])
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    assert line["losses"] == {"generator.cycle": 0.5}
+    assert line["seconds"] >= 0
+
+
+def test_a_restart_drops_the_lines_it_makes_again(tmp_path: Path) -> None:
+    write(tmp_path, 0, [2, 4, 6])
+    write(tmp_path, 4, [])
+    assert steps(tmp_path) == [2, 4]
+    write(tmp_path, 4, [6, 8])
+    assert steps(tmp_path) == [2, 4, 6, 8]
+    write(tmp_path, 0, [])
+    assert steps(tmp_path) == []
+
+
+def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
+    write(tmp_path, 0, [2, 4])
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 5, "loss')
+    write(tmp_path, 6, [8])
+    assert steps(tmp_path) == [2, 4, 8]
+
+
+def test_other_processes_write_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, 0, [2, 8], show=False)
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_the_last_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, 0, [2, 8])
+    assert capsys.readouterr().out.startswith("title: step 8/8, ")

@@ -1,0 +1,81 @@
+"""Who trains what, at which rate."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from segda.engine.optimizers import build, set_rates
+from segda.errors import ConfigError
+from segda.objectives.objective import Objective
+from tests.equivalence import setting
+
+SETTINGS: dict[str, Any] = {
+    "name": "adam", "learning_rate": 0.1, "betas": (0.5, 0.9), "momentum": 0.9, "weight_decay": 0.01,
+    "encoder_factor": 0.1,
+}  # fmt: skip
+
+
+def modules() -> dict[str, nn.Module]:
+    return {name: nn.Linear(2, 2) for name in ("head", "encoder.source", "encoder.target", "discriminator.source")}
+
+
+@pytest.mark.parametrize("name", setting.NAMES)
+def test_every_trainable_parameter_has_one_optimizer(name: str) -> None:
+    built = setting.networks(setting.method(name))
+    objective: Objective = setting.objective_of(setting.method(name), built)
+    optimizers = [build(built.modules, players, **SETTINGS) for players in objective.players()]
+    held = [
+        id(parameter)
+        for optimizer in optimizers if optimizer is not None
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    ]  # fmt: skip
+    trainable = [id(p) for module in built.modules.values() for p in module.parameters() if p.requires_grad]
+    assert sorted(held) == sorted(trainable)
+
+
+def test_encoders_have_a_rate_of_their_own() -> None:
+    optimizer = build(modules(), ["head", "encoder.target", "encoder.source"], **SETTINGS)
+    assert optimizer is not None
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.01, 0.1])
+    set_rates(optimizer, 0.5)
+    set_rates(optimizer, 0.5)  # of the undamped rate, not of the last one
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.005, 0.005, 0.05])
+
+
+def test_the_order_of_building_does_not_matter() -> None:
+    built = modules()
+    first = build(built, ["head", "encoder.source"], **SETTINGS)
+    second = build(dict(reversed(built.items())), ["encoder.source", "head"], **SETTINGS)
+    assert first is not None
+    assert second is not None
+    for one, two in zip(first.param_groups, second.param_groups, strict=True):
+        assert [id(parameter) for parameter in one["params"]] == [id(parameter) for parameter in two["params"]]
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    built = modules()
+    built["head"].bias.requires_grad_(False)
+    optimizer = build(built, ["head"], **SETTINGS)
+    assert optimizer is not None
+    assert [id(p) for p in optimizer.param_groups[0]["params"]] == [id(built["head"].weight)]
+    assert build(built, [], **SETTINGS) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+)
+def test_the_named_optimizer_with_its_settings(name: str, kind: type) -> None:
+    optimizer = build(modules(), ["head"], **{**SETTINGS, "name": name})
+    assert type(optimizer) is kind
+    assert optimizer is not None
+    (group,) = optimizer.param_groups
+    assert group["weight_decay"] == 0.01
+    assert group["momentum" if name == "sgd" else "betas"] == (0.9 if name == "sgd" else (0.5, 0.9))
+
+
+def test_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer\.name: unknown optimizer 'lion'; valid: adam, adamw, sgd"):
+        build(modules(), ["head"], **{**SETTINGS, "name": "lion"})
