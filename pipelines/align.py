@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import NonNegativeInt
+
 from pipelines import training
 from pipelines.stage import AdaptingConfig, Inputs
 from segda.engine.session import Session
@@ -13,7 +15,14 @@ PUBLISHED = ("encoder", "head", "decoder")
 
 
 class Config(AdaptingConfig):
-    """An aligning stage: `method` is any with a head, such as `dann`, `i2i_gta5` or `self_training`."""
+    """An aligning stage: `method` is any with a head, such as `dann`, `i2i_gta5` or `self_training`.
+
+    Attributes:
+        target_statistics: number of target images, spread evenly over the set, that the published networks' batch
+            normalisation statistics are taken from (AdaBN); 0 leaves the mixture that training saw.
+    """
+
+    target_statistics: NonNegativeInt = 0
 
 
 def check(config: Config) -> None:
@@ -23,4 +32,11 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Train and publish the adapted networks."""
-    return training.adapt(config, inputs, published=PUBLISHED, folder=folder, session=session)
+    return training.adapt(
+        config,
+        inputs,
+        published=PUBLISHED,
+        folder=folder,
+        session=session,
+        target_statistics=config.target_statistics,
+    )

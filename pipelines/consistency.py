@@ -1,4 +1,4 @@
-"""Do the stages of a pipeline fit together? No stage learns target labels unseen, or seeks a network untrained."""
+"""Do the stages of a pipeline fit together: what their labels train, and which networks they expect of one another?"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from pipelines import plan
 from pipelines.stage import AdaptingConfig, Component, Data, Inputs, Method, StageConfig, TrainingConfig
@@ -17,8 +18,9 @@ from segda.data.dataset import Dataset
 from segda.data.photometry import Photometry
 from segda.data.randomness import derive_seed
 from segda.data.transforms import TrainTransform
-from segda.engine import optimizers, schedule
+from segda.engine import batch_statistics, optimizers, schedule
 from segda.engine.ema import MovingAverage
+from segda.engine.evaluate import as_input
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError
@@ -106,7 +108,8 @@ def check(config: TrainingConfig, method: Method) -> None:
     plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
     with torch.device("meta"):  # nothing is allocated, and no file of weights is read
         built = build_networks(plain, needs, tied=method.tied, classes=space.count)
-    stride = max(int(encoder.strides[-1]) for name, encoder in built.modules.items() if name.startswith("encoder"))
+    encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
+    stride = max(int(encoder.strides[-1]) for encoder in encoders)
     if config.crop is not None and any(side % stride for side in config.crop):
         below = tuple(max(side // stride, 1) * stride for side in config.crop)
         raise ConfigError(
@@ -125,6 +128,7 @@ def train(
     published: tuple[str, ...],
     folder: Path,
     session: Session,
+    target_statistics: int = 0,
 ) -> dict[str, Any]:
     """Train the networks that a method needs and write the published ones to `folder/networks`.
 
@@ -137,6 +141,7 @@ def train(
         published: first parts of the names of networks worth keeping, such as `encoder`.
         folder: the stage's folder.
         session: the processes.
+        target_statistics: number of target images to take the published batch normalisation statistics from.
 
     Returns:
         The last values of the logged losses, for the manifest.
@@ -159,6 +164,8 @@ def train(
     if teaching and average is None:
         raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
     teacher = Networks(average.modules, tied=method.tied) if average and teaching else None
+    if teacher is not None:
+        batch_statistics.normalise_by_batch(teacher.modules)
 
     networks.modules = session.prepare(modules)
     objective = Objective(terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher)
@@ -193,13 +200,22 @@ def train(
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:
             kept.update(average.modules)
+        if target_statistics and target is not None and isinstance(config, AdaptingConfig):
+            images = target_images(config, target, target_statistics, session.device)
+            batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
     return {"steps": config.steps}
 
 
 def adapt(
-    config: AdaptingConfig, inputs: Inputs, *, published: tuple[str, ...], folder: Path, session: Session
+    config: AdaptingConfig,
+    inputs: Inputs,
+    *,
+    published: tuple[str, ...],
+    folder: Path,
+    session: Session,
+    target_statistics: int = 0,
 ) -> dict[str, Any]:
     """`train` on both domains; the target is opened without its labels."""
     return train(
@@ -211,6 +227,7 @@ def adapt(
         published=published,
         folder=folder,
         session=session,
+        target_statistics=target_statistics,
     )
 
 
@@ -221,6 +238,19 @@ def initialise(networks: Networks, folder: Path) -> None:
         origin = name if name in stored else name.split(".")[0]
         if origin in stored:
             weights.load({origin: built}, folder)
+
+
+def target_images(config: AdaptingConfig, target: Dataset, count: int, device: torch.device) -> Iterator[Tensor]:
+    """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
+    count = min(count, len(target))
+    places = [index * len(target) // count for index in range(count)]
+    for start in range(0, count, config.batch):
+        files = [target.samples[place].image for place in places[start : start + config.batch]]
+        images = [as_input(target.decode_image(file), config.target.resize) for file in files]
+        sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
+        height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride
+        grown = [functional.interpolate(image, (height, width), mode="bilinear") for image in images]
+        yield torch.cat(grown).to(device)
 
 
 def micro_batches(

@@ -120,7 +120,7 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
     Returns:
         Its step (0 when there is none), its tensors and plain values, and a line for each damaged one passed over.
     """
-    damaged = []
+    damaged: list[str] = []
     for candidate in sorted(folder.glob(f"{_PREFIX}*"), reverse=True):
         try:
             plain = json.loads((candidate / "state.json").read_text())

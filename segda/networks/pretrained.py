@@ -1,7 +1,8 @@
-"""ImageNet weights from a local file into an encoder."""
+"""ImageNet weights into an encoder: from a local file, or downloaded where a config asks for them by name."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,43 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from segda.errors import ConfigError
+from segda.errors import ConfigError, SegdaError
 
 IMAGENET = "imagenet"
 _CLASSIFIERS = ("fc.", "classifier.", "head.")
+# Whose errors, beside OSError, say that a download failed.
+_DOWNLOADERS = ("huggingface_hub", "httpx", "httpcore", "requests", "urllib3")
 
 
 def is_file(weights: str | None) -> bool:
     """Whether `weights` is a path rather than nothing or the name of downloadable weights."""
     return weights not in (None, IMAGENET)
+
+
+@contextmanager
+def downloading(encoder: str, weights: str | None) -> Iterator[None]:
+    """Around the call that may download: a failed download becomes one clear line.
+
+    Args:
+        encoder: its name, for the message.
+        weights: what the config says; only `imagenet` downloads.
+
+    Raises:
+        ConfigError: there is no connection, or the publisher does not answer.
+    """
+    try:
+        yield
+    except SegdaError:
+        raise
+    except Exception as error:
+        failed = isinstance(error, OSError) or type(error).__module__.split(".")[0] in _DOWNLOADERS
+        if weights != IMAGENET or not failed:
+            raise
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise ConfigError(
+            f"encoder {encoder}: weights {IMAGENET!r} could not be downloaded ({reason}); connect, or give `weights` "
+            "the path of a file"
+        ) from error
 
 
 def load_pretrained(module: nn.Module, path: str, rename: Callable[[str], str] | None = None) -> None:

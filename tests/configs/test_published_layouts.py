@@ -79,7 +79,7 @@ def test_five_rows_from_published_layouts(
 
 def test_i2i_from_published_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One joint stage, with the paper's kinds of networks: dilated ResNet, transposed decoders, patches judged."""
-    layouts.gta5(tmp_path / "data")
+    layouts.gta5(tmp_path / "data", number=2)  # a step of 2 sees both, one with a label of another size
     layouts.cityscapes(tmp_path / "data")
     dilated = "networks.encoder={name: dilated_resnet, depth: 18}"
     settings = [

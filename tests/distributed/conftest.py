@@ -63,6 +63,8 @@ def stage(method: str) -> dict[str, object]:
     if "classification" in terms:
         return {"kind": "align", **both}
     image = {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch70", "width": 4}
+    slow = {**SGD, "learning_rate": 0.002}  # rounding grows in instance normalisation, the faster the larger the steps
+    both.update(optimizer=slow, discriminator_optimizer=slow)
     return {"kind": "translate", **both, "networks": {**TRANSLATING, "discriminators": {"image": image}}}
 
 

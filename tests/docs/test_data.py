@@ -30,9 +30,10 @@ def courier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         mask = root / "masks" / f"{name}_mask.png"
         mask.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(layouts.ids(40, 64, seed, tuple(range(10)))).save(mask)
-    for folder, name, text in (("data", "courier", YAML[0]), ("data", "colour", YAML[1]), ("pipelines", "courier", YAML[2])):
-        (tmp_path / "configs" / folder).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "configs" / folder / f"{name}.yaml").write_text(text)
+    for name, text in zip(("data/courier", "data/colour", "pipelines/courier"), YAML, strict=True):
+        file = tmp_path / "configs" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     return root
 
 

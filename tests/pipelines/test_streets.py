@@ -170,12 +170,12 @@ def test_the_exported_images_are_what_the_published_networks_draw(finished: Path
 def test_scores_stand_beside_their_protocol(finished: Path) -> None:
     evaluations = json.loads((tiny.folder(finished, "evaluate") / "evaluation.json").read_text())
     assert list(evaluations) == ROWS
-    pixels = 3 * 64 * 128
+    pixels = 3 * 64 * 128  # of the labels, although the networks saw a quarter of them
     for name, evaluation in evaluations.items():
         protocol = evaluation["protocol"]
         assert protocol["dataset"] == "cityscapes"
         assert (protocol["split"], protocol["label_space"], len(protocol["classes"])) == ("val", "cityscapes", 19)
-        assert (protocol["images"], protocol["resize"]) == (3, None)
+        assert (protocol["images"], protocol["resize"]) == (3, [32, 64])
         assert protocol["pixels_scored"] + protocol["pixels_ignored"] == pixels
         assert np.sum(evaluation["confusion"]["counts"]) == protocol["pixels_scored"]
         assert protocol["trained_on_target_labels"] == (name == "oracle")

@@ -28,23 +28,36 @@ runtime: {workers: 0, save_every: 2, log_every: 2, cpu: true}
 stages:
   streets: {rendered: 6, camera_train: 6, camera_val: 3, size: [64, 128]}
   source: &small
+    data: &whole {resize: null}
     networks: {encoder: {width: 4}, head: {width: 4}}
     steps: 5
     batch: 2
     crop: [32, 64]
   translate:
+    source: *whole
+    target: *whole
     method: {base: cyclegan, terms: {translation_adversarial: {pool: 3}}}
     networks: {encoder: {width: 4}, discriminators: {image: {width: 4}}}
     steps: 5
+    batch: 2
     crop: [32, 32]
+  adapted: {data: *whole}
   pixel: *small
   feature: &aligned
-    <<: *small
+    source: *whole
+    target: *whole
     method: {base: self_training, terms: {self_training: {threshold: 0.05}}}
+    networks: {encoder: {width: 4}, head: {width: 4}}
+    steps: 5
+    batch: 2
+    crop: [32, 64]
+    ema: 0.9
   both: *aligned
   oracle:
     <<: *small
     networks: {encoder: {width: 4}, head: {name: linear, dropout: 0.5, width: null}}
+  evaluate: {data: {resize: [32, 64]}}
+  report: {source: *whole, data: {resize: [32, 64]}}
 """
 STAGES = (
     "streets", "source", "translate", "adapted", "pixel", "feature", "both", "oracle", "evaluate", "report"

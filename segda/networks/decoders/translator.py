@@ -13,6 +13,7 @@ from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.residual_block import ResidualBlock
 from segda.networks.layers.resolution import doublings
+
 # Inside a tanh, saturated colours (a rendered sky's) hardly get a gradient: at 0.995 a hundredth of grey's, at 0.9 a
 # fifth. So the image enters the tanh weakened by this factor, and translation starts as nearly the identity.
 _WEAKENED = 0.9

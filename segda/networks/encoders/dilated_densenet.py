@@ -15,7 +15,7 @@ from segda import compat
 from segda.networks.layers.degrid import degrid as degrid_layers
 from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
-from segda.networks.pretrained import IMAGENET, is_file, load_pretrained
+from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 
 # torchvision's published file still says denselayer1.norm.1 where its code says denselayer1.norm1.
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -78,9 +78,10 @@ def build(
     compat.import_ready()
     import timm
 
-    densenet = timm.create_model(
-        f"densenet{depth}", pretrained=weights == IMAGENET, num_classes=0, memory_efficient=checkpointing
-    )
+    with downloading(f"densenet{depth}", weights):
+        densenet = timm.create_model(
+            f"densenet{depth}", pretrained=weights == IMAGENET, num_classes=0, memory_efficient=checkpointing
+        )
     if weights is not None and is_file(weights):
         load_pretrained(densenet, weights, lambda name: _OLD_NAME.sub(r"\1\2", name))
     return DilatedDenseNet(densenet, degrid, freeze_batchnorm)

@@ -11,7 +11,7 @@ from segda import compat
 from segda.networks.layers.degrid import degrid as degrid_layers
 from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
-from segda.networks.pretrained import IMAGENET, is_file, load_pretrained
+from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 
 
 class DilatedResNet(nn.Module):
@@ -67,7 +67,8 @@ def build(
     compat.import_ready()
     import timm
 
-    resnet = timm.create_model(f"resnet{depth}", pretrained=weights == IMAGENET, num_classes=0, output_stride=8)
+    with downloading(f"resnet{depth}", weights):
+        resnet = timm.create_model(f"resnet{depth}", pretrained=weights == IMAGENET, num_classes=0, output_stride=8)
     if weights is not None and is_file(weights):
         load_pretrained(resnet, weights)
     return DilatedResNet(resnet, degrid, freeze_batchnorm)

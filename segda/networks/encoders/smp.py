@@ -10,7 +10,7 @@ from segda.errors import ConfigError
 from segda.lookup import nearest
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
-from segda.networks.pretrained import IMAGENET, is_file, load_pretrained
+from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 
 
 class SmpEncoder(nn.Module):
@@ -91,7 +91,8 @@ def build(
     elif not from_timm:
         options["weights"] = download
     try:
-        network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **options)
+        with downloading(encoder, weights):
+            network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **options)
     except (ValueError, NotImplementedError, TypeError, AssertionError) as error:
         raise ConfigError(
             f"encoder smp: {encoder!r} cannot have depth {depth} and output_stride {output_stride} ({error}); "

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from segda.errors import ConfigError
-from segda.networks.pretrained import is_file, load_pretrained
+from segda.lookup import module
+from segda.networks.pretrained import downloading, is_file, load_pretrained
 
 
 def _network() -> nn.Sequential:
@@ -65,3 +66,21 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_only_paths_are_files() -> None:
     assert [is_file(weights) for weights in (None, "imagenet", "a/b.pth")] == [False, False, True]
+
+
+@pytest.mark.parametrize("name", ["dilated_resnet", "dilated_densenet", "smp"])
+def test_a_failed_download_is_one_clear_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline, and with nothing downloaded earlier."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ConfigError, match="weights 'imagenet' could not be downloaded") as caught:
+        module("segda.networks.encoders", name).build(weights="imagenet")
+    assert "\n" not in str(caught.value)
+    assert "path of a file" in str(caught.value)
+
+
+def test_other_errors_of_building_are_left_alone() -> None:
+    with pytest.raises(OSError, match="some file"), downloading("resnet34", "weights/resnet34.pth"):
+        raise OSError("some file")
+    with pytest.raises(ZeroDivisionError), downloading("resnet34", "imagenet"):
+        raise ZeroDivisionError
