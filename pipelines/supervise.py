@@ -32,6 +32,13 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     """Train and publish `encoder` and `head`."""
     data = training.open_data(config, "data", inputs, with_labels=True)
     return training.train(
-        config, config.method, source=data, target=None, init=None, published=("encoder", "head"), folder=folder,
+        config,
+        config.method,
+        source=data,
+        target=None,
+        resizes={"source": config.data.resize},
+        init=None,
+        published=("encoder", "head"),
+        folder=folder,
         session=session,
     )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines import plan
-from pipelines.stage import AdaptingConfig, Component, Data, Inputs, Method, StageConfig, TrainingConfig
+from pipelines.stage import AdaptingConfig, Component, Data, Inputs, Method, Size, StageConfig, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Batch, Domain, DomainBatch
@@ -104,6 +104,8 @@ def check(config: TrainingConfig, method: Method) -> None:
     """
     terms = objectives.build(method.terms)
     needs = objectives.needs(terms)
+    if "teacher" in needs and config.ema is None:
+        raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
     space = label_space.load(config.task.options["labels"])
     plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
     with torch.device("meta"):  # nothing is allocated, and no file of weights is read
@@ -124,6 +126,7 @@ def train(
     *,
     source: Dataset,
     target: Dataset | None,
+    resizes: dict[Domain, Size | None],
     init: Path | None,
     published: tuple[str, ...],
     folder: Path,
@@ -137,6 +140,7 @@ def train(
         method: its table of terms.
         source: the labelled set.
         target: the unlabelled set; `None` for supervised training.
+        resizes: the size that each domain's images are worked at; `None` for each file's own.
         init: folder with networks of an earlier stage; those of equal name start from there.
         published: first parts of the names of networks worth keeping, such as `encoder`.
         folder: the stage's folder.
@@ -144,7 +148,7 @@ def train(
         target_statistics: number of target images to take the published batch normalisation statistics from.
 
     Returns:
-        The last values of the logged losses, for the manifest.
+        What the manifest says of the training.
     """
     task = task_of(config.task)
     terms = objectives.build(method.terms)
@@ -158,12 +162,9 @@ def train(
     for built in modules.values():
         built.to(session.device)
 
-    teaching = "teacher" in needs
     followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
     average = MovingAverage(followed, config.ema) if config.ema else None
-    if teaching and average is None:
-        raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
-    teacher = Networks(average.modules, tied=method.tied) if average and teaching else None
+    teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
     if teacher is not None:
         batch_statistics.normalise_by_batch(teacher.modules)
 
@@ -183,7 +184,7 @@ def train(
     start = training.restore(folder / "checkpoints", session)
     fit(
         training,
-        micro_batches(config, source, target, start, session),
+        micro_batches(config, source, target, resizes, start, session),
         session,
         folder=folder,
         title=folder.name,
@@ -200,8 +201,8 @@ def train(
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:
             kept.update(average.modules)
-        if target_statistics and target is not None and isinstance(config, AdaptingConfig):
-            images = target_images(config, target, target_statistics, session.device)
+        if target_statistics and target is not None:
+            images = target_images(target, resizes["target"], config.batch, target_statistics, session.device)
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
@@ -223,6 +224,7 @@ def adapt(
         config.method,
         source=open_data(config, "source", inputs, with_labels=True),
         target=open_data(config, "target", inputs, with_labels=False),
+        resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         published=published,
         folder=folder,
@@ -240,13 +242,15 @@ def initialise(networks: Networks, folder: Path) -> None:
             weights.load({origin: built}, folder)
 
 
-def target_images(config: AdaptingConfig, target: Dataset, count: int, device: torch.device) -> Iterator[Tensor]:
+def target_images(
+    target: Dataset, resize: Size | None, batch: int, count: int, device: torch.device
+) -> Iterator[Tensor]:
     """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
     count = min(count, len(target))
     places = [index * len(target) // count for index in range(count)]
-    for start in range(0, count, config.batch):
-        files = [target.samples[place].image for place in places[start : start + config.batch]]
-        images = [as_input(target.decode_image(file), config.target.resize) for file in files]
+    for start in range(0, count, batch):
+        files = [target.samples[place].image for place in places[start : start + batch]]
+        images = [as_input(target.decode_image(file), resize) for file in files]
         sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
         height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride
         grown = [functional.interpolate(image, (height, width), mode="bilinear") for image in images]
@@ -254,20 +258,23 @@ def target_images(config: AdaptingConfig, target: Dataset, count: int, device: t
 
 
 def micro_batches(
-    config: TrainingConfig, source: Dataset, target: Dataset | None, start: int, session: Session
+    config: TrainingConfig,
+    source: Dataset,
+    target: Dataset | None,
+    resizes: dict[Domain, Size | None],
+    start: int,
+    session: Session,
 ) -> Iterator[Batch]:
     """The micro-batches from step `start` on, augmented, on the device."""
-    sets = {"target": config.target} if isinstance(config, AdaptingConfig) else {}
-    sets["source"] = config.source if isinstance(config, AdaptingConfig) else getattr(config, "data")  # noqa: B009
     transforms = {
         domain: TrainTransform(
-            resize=data.resize,
+            resize=resize,
             crop=config.crop,
             scale=config.augment.scale,
             flip=config.augment.flip,
             seed=derive_seed(config.seed, domain, "geometry"),
         )
-        for domain, data in sets.items()
+        for domain, resize in resizes.items()
     }
     change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
 
