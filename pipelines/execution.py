@@ -12,12 +12,12 @@ from typing import Any
 from pipelines import plan as plans
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
-from pipelines.stage import Data, Reference
+from pipelines.stage import Data, Reference, TrainingConfig
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine.session import Session
-from segda.errors import ArtefactError, SegdaError
+from segda.errors import ArtefactError, ConfigError, SegdaError
 
 PACKAGES = (
     "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
@@ -121,13 +121,19 @@ def _lock(pipeline: Pipeline, plan: Sequence[Planned], done: set[str]) -> dict[s
     return {"schema": manifests.SCHEMA, "run": pipeline.name, "stages": stages, "config": pipeline.raw}
 
 
-def _refuse(plan: Sequence[Planned], pipeline: Pipeline) -> None:
-    """Refuse a run that cannot end well, before any work."""
+def _refuse(plan: Sequence[Planned], pipeline: Pipeline, world: int) -> None:
+    """Refuse a run of `world` processes that cannot end well, before any work."""
     states = {planned.stage: planned for planned in plan}
     for planned in plan:
         if planned.state == "data missing":
             raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
         if planned.state in ("run", "resume"):
+            config = pipeline.stages[planned.stage].config
+            if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
+                raise ConfigError(
+                    f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
+                    f"processes x {config.accumulate} micro-batches; choose a multiple of {world * config.accumulate}"
+                )
             for reference in pipeline.stages[planned.stage].references.values():
                 if states[reference.stage].state == "left out":
                     raise ArtefactError(
@@ -188,7 +194,7 @@ def run_pipeline(
 
     def decide() -> list[Planned]:
         plan = plans.make(pipeline, store, only, force)
-        _refuse(plan, pipeline)
+        _refuse(plan, pipeline, session.world)
         for planned in plan:
             # All at once and before any work: a run that is killed half-way goes on without --force.
             if planned.state == "run":

@@ -109,7 +109,8 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     # Level 1 is eight times faster to write than OpenCV's default and a tenth larger.
     shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # The temporary name is always the same, so a killed export's leftover is overwritten, not left lying.
+    temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(encoded.tobytes())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("run", metavar="RUN", help="the name of a run, or the folder of one finished stage")
+    parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
     parser.add_argument("--data", required=True, metavar="NAME", help="a data config, or the path of a .yaml file")
     parser.add_argument("--split", help="the split, in place of the config's")
     parser.add_argument("--root", metavar="PATH", help="the data set's folder, in place of the config's")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("run", metavar="RUN", help="the name of a run")
+    parser.add_argument("run", metavar="RUN", help="a run's name or lock file")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
 
 
@@ -22,9 +22,9 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.artefacts.store import Store
     from segda.errors import ArtefactError
 
-    store = Store(given.runs)
+    store, run = Store(given.runs).locate(given.run)
     shown = 0
-    for entry in store.read_lock(given.run)["stages"].values():
+    for entry in store.read_lock(run)["stages"].values():
         folder = store.root / (entry["folder"] or "")
         if entry["kind"] not in ("evaluate", "report") or not (folder / manifests.FILE_NAME).is_file():
             continue
@@ -36,5 +36,5 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
             pages = [file for file in manifest.outputs if file.endswith(".html")]
             print("\n".join(f"report: {folder / page}" for page in pages))
     if not shown:
-        raise ArtefactError(f"{given.run}: no finished evaluation or report; run it first: segda run {given.run}")
+        raise ArtefactError(f"{run}: no finished evaluation or report; run it first: segda run {run}")
     return 0

@@ -15,7 +15,7 @@ def rows_of(store: Store, run: str, wanted: Sequence[str] = ()) -> dict[str, tup
 
     Args:
         store: where results lie.
-        run: the name of a run, or the folder of one finished stage.
+        run: the name of a run, its lock file, or the folder of one finished stage.
         wanted: rows of the run's evaluation or names of stages; all finished rows when empty.
 
     Raises:
@@ -23,7 +23,15 @@ def rows_of(store: Store, run: str, wanted: Sequence[str] = ()) -> dict[str, tup
     """
     if (Path(run) / manifests.FILE_NAME).is_file():
         manifest = manifests.verify(Path(run))
+        if not _has_head(Path(run)):
+            raise ArtefactError(
+                f"{run}: a finished {manifest.kind!r} stage without a segmentation network; name a stage that trains "
+                "a head, such as supervise or align"
+            )
+        if any(name != manifest.stage for name in wanted):
+            raise ArtefactError(f"{run}: holds stage {manifest.stage!r} alone; leave out --stage, or name the run")
         return {manifest.stage: (Path(run), manifest)}
+    store, run = store.locate(run)
     lock = store.read_lock(run)
     folders = {stage: store.root / entry["folder"] for stage, entry in lock["stages"].items() if entry["folder"]}
     choices = {stage: folder for stage, folder in folders.items() if _has_head(folder)}

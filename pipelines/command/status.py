@@ -7,7 +7,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("run", nargs="?", metavar="RUN", help="the name of a run, or a folder of runs (./runs)")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run's name or lock file, or a folder of runs")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
     parser.add_argument("--verify", action="store_true", help="read every output and compare it with its manifest")
 
@@ -18,7 +18,11 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
 
     folder = Path(given.run) if given.run and Path(given.run).is_dir() else given.runs
     store = Store(folder)
-    names = store.runs() if given.run is None or folder == Path(given.run) else [given.run]
+    if given.run is None or folder == Path(given.run):
+        names = store.runs()
+    else:
+        store, name = store.locate(given.run)
+        names = [name]
     if not names:
         print(f"no runs in {folder}; start one with: segda run NAME")
         return 0

@@ -15,6 +15,7 @@ from segda.errors import ArtefactError
 
 State = Literal["done", "resume", "run"]
 STAGE_FILE = "stage.json"
+LOCK_ENDING = ".lock.json"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Store:
 
     def lock_path(self, run: str) -> Path:
         """The file that tells people which folder holds which stage of the run."""
-        return self.root / f"{run}.lock.json"
+        return self.root / f"{run}{LOCK_ENDING}"
 
     def write_lock(self, run: str, content: Mapping[str, Any]) -> None:
         """Write the run's lock file, atomically.
@@ -147,9 +148,16 @@ class Store:
             raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
         return read_json(path)
 
+    def locate(self, run: str) -> tuple["Store", str]:
+        """The store and the name of the run that people mean by `run`: its name, or the path of its lock file."""
+        path = Path(run)
+        if run.endswith(LOCK_ENDING) and path.is_file():
+            return Store(path.parent), path.name.removesuffix(LOCK_ENDING)
+        return self, run
+
     def runs(self) -> list[str]:
         """The names of the runs that have a lock file here, sorted."""
-        return sorted(path.name.removesuffix(".lock.json") for path in self.root.glob("*.lock.json"))
+        return sorted(path.name.removesuffix(LOCK_ENDING) for path in self.root.glob(f"*{LOCK_ENDING}"))
 
     @staticmethod
     def _check_key(folder: Path, found: str, expected: str) -> None:

@@ -1,5 +1,6 @@
 """What a training stage tells: `log.jsonl` for machines, one live line for people."""
 
+import contextlib
 import json
 import os
 import time
@@ -9,6 +10,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segda.errors import ArtefactError
 
 
 class Log:
@@ -23,6 +26,9 @@ class Log:
             start: the first step that will be made.
             steps: the last step's number plus one.
             show: whether this process writes and shows anything.
+
+        Raises:
+            ArtefactError: the log cannot be written; an earlier one is untouched.
         """
         self.show = show
         self.steps = steps
@@ -35,12 +41,15 @@ class Log:
         self.progress = None
         if not show:
             return
-        path = folder / "log.jsonl"
-        kept = _lines_before(path, start)
-        temporary = path.with_suffix(".partial")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, path)
-        self.file = path.open("a", encoding="utf-8")
+        self.path = folder / "log.jsonl"
+        temporary = folder / ".log.jsonl.partial"
+        try:
+            temporary.write_text("".join(_lines_before(self.path, start)), encoding="utf-8")
+            os.replace(temporary, self.path)
+            self.file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _unwritable(self.path, error) from error
         if self.console.is_terminal:
             self.progress = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
@@ -59,15 +68,24 @@ class Log:
         if self.progress:
             self.progress.stop()
         if self.file:
-            self.file.close()
+            # Every line was flushed when it was written; what is left is a line that the disk has refused already.
+            with contextlib.suppress(OSError):
+                self.file.close()
 
     def write(self, step: int, values: dict[str, Any]) -> None:
-        """Append one line and renew the live line; `step` is the number of steps made so far."""
+        """Append one line and renew the live line; `step` is the number of steps made so far.
+
+        Raises:
+            ArtefactError: the line cannot be written.
+        """
         if not self.show or self.file is None:
             return
         seconds = time.monotonic() - self.began
-        self.file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **values}) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **values}) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
         made = max(step - self.start, 1)
         rate = f"{made / seconds:.2f} steps/s" if seconds > 0 else ""
         losses = " ".join(f"{name.split('.', 1)[-1]} {value:.3g}" for name, value in values["losses"].items())
@@ -77,6 +95,13 @@ class Log:
             left = seconds / made * (self.steps - step)
             self.last_plain = time.monotonic()
             print(f"{self.title}: step {step}/{self.steps}, {rate}, {left:.0f} s left, {losses}", flush=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ArtefactError:
+    return ArtefactError(
+        f"{path}: cannot be written ({error.strerror or error}); free space or mend the folder, then run the same "
+        "command again: it goes on from the last checkpoint"
+    )
 
 
 def _lines_before(path: Path, start: int) -> list[str]:

@@ -1,6 +1,8 @@
 """The processes of one launch and their device: the one place where Accelerate is configured."""
 
+import warnings
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Literal
 
 import torch
@@ -12,7 +14,16 @@ from segda.errors import ConfigError
 compat.import_ready()  # Accelerate looks for torchvision, too
 
 from accelerate import Accelerator  # noqa: E402
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list  # noqa: E402
+from accelerate.utils import (  # noqa: E402
+    DistributedDataParallelKwargs,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+    broadcast_object_list,
+    parse_flag_from_env,
+)
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
 
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
@@ -42,8 +53,9 @@ class Session:
 
         Args:
             mixed_precision: see `resolve_precision`.
-            cpu: stay on the CPU although there is a GPU.
+            cpu: stay on the CPU although there is a GPU, as `accelerate launch --cpu` also says.
         """
+        cpu = cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
         self.mixed_precision = resolve_precision(mixed_precision, cpu)
         # Buffers are averaged by `average_buffers`: broadcasting them in forward would change tensors that the
         # backward of an earlier call of the same network still needs.
@@ -51,7 +63,9 @@ class Session:
         self.accelerator = Accelerator(
             mixed_precision=self.mixed_precision,
             cpu=cpu,
-            kwargs_handlers=[wrapping],
+            kwargs_handlers=[wrapping, InitProcessGroupKwargs(timeout=PATIENCE)],
+            # `fit` divides the losses itself; without this, a setting of `accelerate launch` would divide them again.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             step_scheduler_with_optimizer=False,
         )
 
@@ -77,11 +91,10 @@ class Session:
 
     def prepare(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         """Move each network to the device and make its gradients the mean over all processes."""
-        return {name: self.accelerator.prepare(modules[name]) for name in sorted(modules)}
-
-    def unwrap(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-        """The networks themselves, for saving and prediction."""
-        return {name: self.accelerator.unwrap_model(module) for name, module in modules.items()}
+        with warnings.catch_warnings():
+            # The successor of the option, `forward_sync_buffers`, cannot be passed through Accelerate yet.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return {name: self.accelerator.prepare(modules[name]) for name in sorted(modules)}
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`, scaled where fp16 needs it."""
@@ -121,8 +134,13 @@ class Session:
         """Give all processes the mean of their running statistics, so that they keep holding the same networks."""
         if self.world == 1:
             return
+        # Only what checkpoints hold: constants are equal anyway, and rounding would make them drift.
+        learned = {name: modules[name].state_dict(keep_vars=True) for name in sorted(modules)}
         buffers = [
-            buffer for name in sorted(modules) for buffer in modules[name].buffers() if buffer.is_floating_point()
+            tensor
+            for tensors in learned.values()
+            for tensor in tensors.values()
+            if tensor.is_floating_point() and not isinstance(tensor, nn.Parameter)
         ]
         if not buffers:
             return

@@ -46,16 +46,16 @@ _RAW: dict[int, tuple[str, tuple[int, int, int]]] = {
     34: ("license plate", (0, 0, 142)),
 }
 
-# The raw ids that count, in the order of their class indices ("trainIds").
-_EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+#: The raw ids that count, in the order of their class indices ("trainIds").
+EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 #: Raw id to name. Cityscapes itself numbers the licence plate -1, which an 8-bit file holds as 255.
 IDS: dict[int, str] = {raw: name for raw, (name, _) in _RAW.items()} | {255: "license plate"}
 
 SPACE = LabelSpace(
     name="cityscapes",
-    classes=tuple(_RAW[raw][0] for raw in _EVALUATED),
-    palette=tuple(_RAW[raw][1] for raw in _EVALUATED),
+    classes=tuple(_RAW[raw][0] for raw in EVALUATED),
+    palette=tuple(_RAW[raw][1] for raw in EVALUATED),
 )
 
 
@@ -69,7 +69,7 @@ def to_ids(label: np.ndarray) -> np.ndarray:
         uint8 `[H, W]` of raw ids; ignored pixels become 0 (`unlabeled`).
     """
     table = np.zeros(256, dtype=np.uint8)
-    table[: len(_EVALUATED)] = _EVALUATED
+    table[: len(EVALUATED)] = EVALUATED
     return table[label]
 
 

@@ -186,23 +186,6 @@ class Confusion:
             raise ArtefactError(f"{name}: not a confusion matrix ({error}); evaluate again") from error
         return confusion
 
-    def save(self, path: Path) -> None:
-        """Write the counts as JSON."""
-        path.write_text(json.dumps(self.to_json()) + "\n", encoding="utf-8")
-
-    @staticmethod
-    def load(path: Path) -> "Confusion":
-        """Read what `save` wrote.
-
-        Raises:
-            ArtefactError: the file is missing, damaged, or no confusion matrix.
-        """
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtefactError(f"{path}: cannot be read as JSON ({error}); evaluate again") from error
-        return Confusion.from_json(content, str(path))
-
 
 def _count_pairs(label: Labels, prediction: Labels, name: str) -> np.ndarray:
     """How often each (label, prediction) pair of 8-bit values occurs: int64 `[256, 256]`."""

@@ -55,8 +55,9 @@ class ImagePool:
         return earlier
 
     def state(self) -> Tensor:
-        """The pool's images `[N, C, H, W]` in their order, `[0]` when it is empty."""
-        return torch.stack(self._images) if self._images else torch.empty(0)
+        """The pool's images `[N, C, H, W]` in their order, on the CPU; `[0]` when it is empty."""
+        # After a restart, images from the checkpoint and later ones lie on different devices.
+        return torch.stack([image.cpu() for image in self._images]) if self._images else torch.empty(0)
 
     def load_state(self, images: Tensor) -> None:
         """Continue with the images that `state` gave."""

@@ -11,7 +11,7 @@ from rich.text import Text
 from segda.report.table import ABSENT, ScoreTable, has_seeds, legend, percent, signed
 
 _NAME_WIDTH = 24  # longer class names are folded
-_HEADER_WORD = 12  # longer words in a column's name are folded
+_HEADER_WORD = 13  # longer words in a column's name are folded
 
 Parts = tuple[str, str, str]
 """A cell's score, spread and gain, each padded to its width in the column; a part that is not shown is empty."""

@@ -22,13 +22,14 @@ SETTINGS = {
     "text for a number": ("stages.source.optimizer.learning_rate=fast", ["learning_rate", "'fast'", "a number"]),
     "out of range": ("stages.source.batch=0", ["stages.source.batch", "found 0", "above 0"]),
     "crop and stride": ("stages.source.crop=[30, 36]", ["stages.source: crop", "[30, 36]", "stride 8", "[24, 32]"]),
+    "batch and micro-batches": ("stages.source.accumulate=3", ["stages.source.batch: 4", "x 3 micro", "multiple of 3"]),
     "no head": ("stages.source.networks.head=", ["stages.source", "head"]),
     "no decoder": ("stages.translate.networks.decoder=", ["stages.translate", "decoder"]),
     "no discriminator": ("stages.translate.networks.discriminators={}", ["stages.translate", "discriminators.image"]),
     "no segmenting discriminator": (
         "stages.translate.method=cyclegan_semantic", ["stages.translate", "patch70", "semantic_patch"]
     ),
-    "no teacher": ("stages.translate.method=self_training", ["stages.translate", "head"]),
+    "no teacher": ("stages.translate.method=self_training", ["stages.translate: ema", "teacher", "ema: 0.99"]),
     "negative weight": ("stages.translate.method.terms.cycle.weight=-1", ["stages.translate", "cycle", "weight", "-1"]),
     "row without a head": ("stages.evaluate.rows.x.from=translate", ["stages.evaluate.rows.x", "no head", "source"]),
     "translator without a decoder": (

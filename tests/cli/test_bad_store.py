@@ -87,7 +87,7 @@ def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pyte
     assert all(path.stat().st_mtime_ns == written[path] for path in pairs)
 
 
-@pytest.mark.parametrize("part", ["/checkpoints/", "/networks/", "/log.", "/.manifest.json", ".lock.json"])
+@pytest.mark.parametrize("part", ["/checkpoints/", "/networks/", "/log.", "/.log.", "/.manifest.json", ".lock.json"])
 @pytest.mark.parametrize("room", [0, 1])
 def test_disk_full_at_any_other_file(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, part: str, room: int
@@ -97,14 +97,16 @@ def test_disk_full_at_any_other_file(
     with monkeypatch.context() as patch:
         disk = FullDisk(part, room)
         disk.install(patch)
-        if part == "/.manifest.json" and room:
-            assert main(words) == 0  # it is written once
+        if part in ("/.manifest.json", "/.log.") and room:
+            assert main(words) == 0  # they are written once
             return
         finished = int(part == ".lock.json" and room)
         line = refused(*words, finished=finished)
     assert disk.refused == 1
     assert "No space left on device" in line
     assert "free space" in line
+    assert part.strip("/.") in line, "the file is named"
+    assert list(Path("runs").rglob("*.partial")) == []
     assert main(words) == 0
 
 

@@ -39,7 +39,8 @@ def write(folder: Path, *, rendered: int, camera_train: int, camera_val: int, si
         seed: of all scenes.
 
     Raises:
-        DataError: the folder holds streets of other settings, or the settings make no pictures.
+        DataError: the folder holds streets of other settings, the settings make no pictures, or a file cannot be
+            written.
     """
     if min(size) < 32 or min(rendered, camera_train, camera_val) < 0:
         raise DataError(
@@ -126,5 +127,12 @@ def _palette_png(label: np.ndarray) -> bytes:
 def _replace(path: Path, content: bytes) -> None:
     # The temporary name is always the same, so a stopped writer's leftover is overwritten, not left lying.
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or mend the folder, then run again: "
+            "what is there is kept"
+        ) from error

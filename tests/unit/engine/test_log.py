@@ -1,11 +1,13 @@
 """The log of a stage, over restarts."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
 from segda.engine.log import Log
+from segda.errors import ArtefactError
 
 
 def steps(folder: Path) -> list[int]:
@@ -52,3 +54,35 @@ def test_other_processes_write_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 def test_the_last_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, 0, [2, 8])
     assert capsys.readouterr().out.startswith("title: step 8/8, ")
+
+
+def test_a_full_disk_is_one_error_that_names_the_log(tmp_path: Path) -> None:
+    """The line is refused when it is written, and again when the file is closed."""
+
+    class Full(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, content: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    log = Log(tmp_path, "title", 0, 8, show=True)
+    assert log.file is not None
+    log.file.close()
+    log.file = io.TextIOWrapper(io.BufferedWriter(Full()))
+    message = r"log\.jsonl: cannot be written \(No space left on device\); free space"
+    with pytest.raises(ArtefactError, match=message), log:
+        log.write(1, {"losses": {}})
+
+
+def test_a_log_that_cannot_be_opened_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 0, [2])
+
+    def refuse(*arguments: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(ArtefactError, match=r"log\.jsonl: cannot be written \(Read-only file system\)"):
+        write(tmp_path, 2, [4])
+    assert steps(tmp_path) == [2]
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]

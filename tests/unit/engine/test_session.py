@@ -1,9 +1,13 @@
 """One process, its precision, and what is refused."""
 
+import warnings
+
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
-from segda.engine.session import Session, resolve_precision
+from segda.engine import session as sessions
+from segda.engine.session import PATIENCE, Session, resolve_precision
 from segda.errors import ConfigError
 
 
@@ -47,3 +51,76 @@ def test_a_step_is_made_once_and_clears_the_gradients() -> None:
     session.step([optimizer])
     assert parameter.item() == pytest.approx(-0.5)
     assert parameter.grad is None
+
+
+def test_a_launcher_that_says_cpu_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`accelerate launch --cpu` on a machine with a GPU: `auto` must not mean bf16 there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    session = Session()
+    assert session.mixed_precision == "no"
+    assert session.device == torch.device("cpu")
+
+
+def test_a_launchers_accumulation_does_not_scale_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    parameter = torch.nn.Parameter(torch.tensor(1.0))
+    Session(cpu=True).backward(parameter * 3.0)
+    assert parameter.grad == 3.0
+
+
+def test_processes_wait_for_long_work_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten minutes, the default on GPUs, are too short to hash an exported data set."""
+    given = {}
+
+    class Recorder:
+        def __init__(self, **options: object) -> None:
+            given.update(options)
+
+    monkeypatch.setattr(sessions, "Accelerator", Recorder)
+    Session(cpu=True)
+    waits = [handler.to_kwargs()["timeout"] for handler in given["kwargs_handlers"] if hasattr(handler, "timeout")]
+    assert waits == [PATIENCE]
+
+
+class Two(Session):
+    """One of two processes, the other of which holds the same tensors."""
+
+    world = 2  # type: ignore[assignment]
+
+
+def test_running_statistics_are_averaged_and_constants_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Two(cpu=True)
+    seen: list[int] = []
+
+    def add_others(tensor: torch.Tensor) -> None:
+        seen.append(tensor.numel())
+        tensor += 3.0  # the other process's sum
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", add_others)
+    layer = torch.nn.BatchNorm2d(2)
+    layer.register_buffer("constant", torch.tensor([5.0]), persistent=False)
+    layer.weight.data.fill_(7.0)
+    session.average_buffers({"encoder": layer})
+    assert seen == [4]
+    assert layer.running_mean.tolist() == [1.5, 1.5]
+    assert layer.running_var.tolist() == [2.0, 2.0]
+    assert layer.constant.tolist() == [5.0]
+    assert layer.weight.tolist() == [7.0, 7.0]
+
+
+def test_preparing_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one warning that each network would repeat; any other is shown."""
+    session = Session(cpu=True)
+
+    def prepare(module: torch.nn.Module) -> torch.nn.Module:
+        warnings.warn("`broadcast_buffers` is deprecated. Use `forward_sync_buffers` instead.", FutureWarning, 2)
+        warnings.warn("something else", FutureWarning, 2)
+        return module
+
+    monkeypatch.setattr(session.accelerator, "prepare", prepare)
+    with pytest.warns(FutureWarning) as shown:
+        session.prepare({"head": torch.nn.Linear(1, 1)})
+    assert [str(warning.message) for warning in shown] == ["something else"]

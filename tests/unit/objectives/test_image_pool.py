@@ -65,3 +65,20 @@ def test_keeps_no_graph_and_no_view_of_the_batch() -> None:
 def test_draws_depend_on_seed_and_purpose() -> None:
     shown = {tuple(run(ImagePool(2, seed, purpose), range(30))) for seed, purpose in ((0, "a"), (1, "a"), (0, "b"))}
     assert len(shown) == 3
+
+
+def test_state_may_hold_images_of_several_devices() -> None:
+    """After a restart on a GPU the pool mixes images from the checkpoint (CPU) with new ones."""
+    pool = ImagePool(2, 0, "pool")
+    pool.load_state(image(1.0))
+    pool.exchange(image(2.0), torch.tensor([1]), alone)
+    moved: list[Tensor] = []
+
+    class Elsewhere(Tensor):
+        def cpu(self) -> Tensor:  # type: ignore[override]
+            moved.append(self)
+            return self.as_subclass(Tensor)
+
+    pool._images[1] = pool._images[1].as_subclass(Elsewhere)
+    assert pool.state().flatten(1).mean(dim=1).tolist() == [1.0, 2.0]
+    assert len(moved) == 1

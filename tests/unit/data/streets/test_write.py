@@ -111,6 +111,22 @@ def test_a_stopped_writer_goes_on_to_the_same_tree(written: Path, tmp_path: Path
     assert tree(tmp_path) == tree(written)
 
 
+def test_a_full_disk_is_told_and_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = Path.write_bytes
+
+    def half(path: Path, content: bytes) -> int:
+        if path.parent.name != "images":
+            return writing(path, content)
+        writing(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    message = r"images/00001\.png: cannot be written \(No space left on device\); free space"
+    with pytest.raises(DataError, match=message):
+        write(tmp_path, **COUNTS, size=SIZE, seed=7)
+    assert list(tree(tmp_path)) == ["rendered/labels/00001.png", "streets.json"]
+
+
 def test_a_lost_file_alone_is_written_again(written: Path, tmp_path: Path) -> None:
     write(tmp_path, **COUNTS, size=SIZE, seed=7)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}

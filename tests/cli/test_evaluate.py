@@ -1,0 +1,79 @@
+"""`segda evaluate`: any finished network on any labelled split, whatever the user calls the run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipelines.__main__ import main
+from tests.cli.conftest import Refused
+from tests.configs.layouts import ids, write_image
+
+
+@pytest.fixture(autouse=True)
+def finished(data: Path) -> Path:
+    """The run `job`, of which `source` is finished, and a CamVid folder that holds its test split alone."""
+    assert main(["job.yaml", "--only", "source"]) == 0
+    for number in range(2):
+        write_image(Path(f"cambridge/test/{number}.png"), 36, 48, number)
+        label = Path(f"cambridge/testannot/{number}.png")
+        label.parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(label), ids(36, 48, number, tuple(range(12))))
+    return next(Path("runs").glob("supervise-*"))
+
+
+def evaluate(run: str, *words: str) -> list[str]:
+    return ["evaluate", run, "--data", "camvid", "--split", "test", "--root", "cambridge", "--cpu", *words]
+
+
+def scored(capsys: pytest.CaptureFixture[str], run: str, *words: str) -> dict[str, dict[str, dict[str, object]]]:
+    capsys.readouterr()
+    assert main(evaluate(run, "--json", *words)) == 0
+    found: dict[str, dict[str, dict[str, object]]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_a_run_may_be_called_by_name_lock_file_or_stage_folder(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEGDA_DATA")  # --root says it all
+    by_name = scored(capsys, "job")
+    by_lock = scored(capsys, "runs/job.lock.json", "--runs", "nowhere")
+    by_folder = scored(capsys, str(finished))
+    assert (list(by_name), list(by_folder)) == (["source only"], ["source"])
+    expected = by_name["source only"]["confusion"]
+    assert by_lock["source only"]["confusion"] == expected
+    assert by_folder["source"]["confusion"] == expected
+
+
+def test_the_protocol_says_what_was_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    protocol = scored(capsys, "job")["source only"]["protocol"]
+    assert (protocol["dataset"], protocol["split"], protocol["images"]) == ("camvid", "test", 2)
+    labels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in Path("cambridge/testannot").iterdir()]
+    assert protocol["pixels_scored"] + protocol["pixels_ignored"] == np.size(labels)  # type: ignore[operator]
+    assert set(protocol["network_fingerprints"]) == {"encoder.safetensors", "head.safetensors"}  # type: ignore[call-overload]
+
+
+def test_a_stage_without_a_head_is_refused(refused: Refused) -> None:
+    assert main(["job.yaml", "--only", "translate"]) == 0
+    folder = next(Path("runs").glob("translate-*"))
+    line = refused(*evaluate(str(folder)), finished=2)
+    assert "'translate' stage without a segmentation network" in line
+
+
+def test_another_stage_of_a_single_folder_is_refused(finished: Path, refused: Refused) -> None:
+    line = refused(*evaluate(str(finished), "--stage", "both"), finished=1)
+    assert "holds stage 'source' alone" in line
+
+
+def test_status_and_report_take_a_lock_file_too(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree("runs", "elsewhere")
+    capsys.readouterr()
+    assert main(["status", "elsewhere/job.lock.json"]) == 0
+    assert "elsewhere/supervise-" in capsys.readouterr().out
+    assert main(["job.yaml", "--only", "evaluate", "--runs", "elsewhere"]) == 0
+    assert main(["report", "elsewhere/job.lock.json"]) == 0
+    assert "source only" in capsys.readouterr().out
