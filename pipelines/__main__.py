@@ -52,7 +52,10 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     """What to print for an error, and the exit code: one line and 2 if the user can mend it, else a traceback and 1."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command goes on from the last checkpoint", 130
-    mendable = isinstance(error, SegdaError) or (isinstance(error, OSError) and error.errno in MENDABLE)
+    # By its name, since torch's class would need torch imported to tell of a mistyped word.
+    out_of_memory = type(error).__name__ == "OutOfMemoryError"
+    full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
+    mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
     if debug or not mendable:
         return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
     line = " ".join(str(error).split())
@@ -60,6 +63,8 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         # An open file that cannot grow raises without its name, and never with a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
+    if out_of_memory:
+        line = f"{line.split('. ')[0]}; raise the stage's `accumulate`, or lower its `batch` or `crop`, then run again"
     return (f"error: {line}" if line else ""), 2
 
 

@@ -1,7 +1,7 @@
 """Feature level: train any method on labelled source and unlabelled target; publish encoder, head, decoder if any."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import NonNegativeInt
 
@@ -20,9 +20,12 @@ class Config(AdaptingConfig):
     Attributes:
         target_statistics: number of target images, spread evenly over the set, that the published networks' batch
             normalisation statistics are taken from (AdaBN); 0 leaves the mixture that training saw.
+        teacher_statistics: whether a teacher normalises by its running averages or by the batch that it judges. The
+            batch's are better where the domains' colours lie far apart, the running ones where they are close.
     """
 
     target_statistics: NonNegativeInt = 0
+    teacher_statistics: Literal["running", "batch"] = "running"
 
 
 def check(config: Config) -> None:
@@ -39,4 +42,5 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
         folder=folder,
         session=session,
         target_statistics=config.target_statistics,
+        teacher_statistics=config.teacher_statistics,
     )

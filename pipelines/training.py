@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -132,6 +132,7 @@ def train(
     folder: Path,
     session: Session,
     target_statistics: int = 0,
+    teacher_statistics: Literal["running", "batch"] = "running",
 ) -> dict[str, Any]:
     """Train the networks that a method needs and write the published ones to `folder/networks`.
 
@@ -146,6 +147,7 @@ def train(
         folder: the stage's folder.
         session: the processes.
         target_statistics: number of target images to take the published batch normalisation statistics from.
+        teacher_statistics: what a teacher's batch normalisation goes by.
 
     Returns:
         What the manifest says of the training.
@@ -165,7 +167,7 @@ def train(
     followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
     average = MovingAverage(followed, config.ema) if config.ema else None
     teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
-    if teacher is not None:
+    if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
 
     networks.modules = session.prepare(modules)
@@ -217,6 +219,7 @@ def adapt(
     folder: Path,
     session: Session,
     target_statistics: int = 0,
+    teacher_statistics: Literal["running", "batch"] = "running",
 ) -> dict[str, Any]:
     """`train` on both domains; the target is opened without its labels."""
     return train(
@@ -230,6 +233,7 @@ def adapt(
         folder=folder,
         session=session,
         target_statistics=target_statistics,
+        teacher_statistics=teacher_statistics,
     )
 
 

@@ -41,12 +41,6 @@ class LabelSpace:
         """Number of classes."""
         return len(self.classes)
 
-    def without(self, left_out: tuple[str, ...], name: str) -> "LabelSpace":
-        """The space `name` of the other classes, in this one's order and colours."""
-        kept = [index for index, each in enumerate(self.classes) if each not in left_out]
-        classes, palette = tuple(self.classes[i] for i in kept), tuple(self.palette[i] for i in kept)
-        return LabelSpace(name, classes, palette, self.ignore_index)
-
     def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
         """The lookup table from a data set's native 8-bit ids to this space's indices.
 

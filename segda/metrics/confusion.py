@@ -1,8 +1,6 @@
 """The confusion matrix of a whole evaluation set, and every segmentation score that follows from it."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from segda.artefacts.manifest import write_bytes
 from segda.label_space import LabelSpace
 from segda.report import charts, pictures, table, terminal
 from segda.report.pictures import PictureRow
@@ -66,7 +67,7 @@ class ReportContent:
 
 
 def write(folder: Path, content: ReportContent) -> list[Path]:
-    """Write the report.
+    """Write the report, each file whole or not at all.
 
     Writes `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png` if
     there are pictures.
@@ -79,7 +80,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
         The files written.
 
     Raises:
-        ArtefactError: the results are over different classes.
+        ArtefactError: the results are over different classes, or a file cannot be written.
         DataError: a picture is neither a photograph nor a class map, or the rows differ in their titles.
     """
     files: dict[str, str | bytes] = {}
@@ -94,7 +95,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
     files["report.html"] = render(content)
     for name, text in files.items():
         data = text.encode("utf-8") if isinstance(text, str) else text
-        (folder / name).write_bytes(data)
+        write_bytes(folder / name, data)
     return [folder / name for name in files]
 
 

@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": ("batch", "compat", "data", "errors", "metrics", "networks.networks", "objectives", "tasks"),
-    "report": ("errors", "label_space"),
+    "report": ("artefacts", "errors", "label_space"),
 }  # fmt: skip
 
 # Outside package to the only places that may import it.

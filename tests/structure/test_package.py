@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from pipelines.__main__ import main
 from tests.structure import source
@@ -27,6 +29,18 @@ def test_setup_names_the_same_command() -> None:
     assert setup["options.entry_points"]["console_scripts"].strip() == "segda = pipelines.__main__:main"
     # The last release under the MIT licence.
     assert "albumentations==2.0.8" in setup["options"]["install_requires"].split()
+
+
+def test_pins_do_not_keep_the_oldest_python_out() -> None:
+    """A pin that Python 3.10 cannot install must say so, or `make demo` fails there."""
+    lines = (source.ROOT / "constraints.txt").read_text().splitlines()
+    for pin in (Requirement(line) for line in lines if line and not line.startswith("#")):
+        try:
+            needed = metadata(pin.name).get("Requires-Python", "")
+        except PackageNotFoundError:
+            continue
+        applies = pin.marker is None or pin.marker.evaluate({"python_version": "3.10"})
+        assert not (applies and not SpecifierSet(needed).contains("3.10.14")), f"{pin.name} needs Python {needed}"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 import segda
 from pipelines.__main__ import COMMANDS, main
@@ -130,6 +131,18 @@ def test_an_interrupt_is_one_line_and_130(
     monkeypatch.setattr("pipelines.command.run.execute", interrupted)
     assert main(["job.yaml"]) == 130
     assert capsys.readouterr().err == "interrupted; the same command goes on from the last checkpoint\n"
+
+
+def test_a_full_gpu_is_one_line_with_a_remedy(
+    toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> int:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
+
+    monkeypatch.setattr("pipelines.command.run.execute", full)
+    assert main(["job.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: CUDA out of memory; raise the stage's `accumulate`")
 
 
 def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
