@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from rich.console import Console
 
-from pipelines import training
+from pipelines import batches, training
 from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
 from segda.artefacts.manifest import Manifest, write_bytes, write_json
 from segda.data.dataset import Dataset
@@ -34,7 +34,7 @@ class Config(StageConfig):
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Score every row, print the table and write it as JSON and CSV."""
-    dataset = training.open_data(config, "data", inputs, with_labels=True)
+    dataset = batches.open_data(config, "data", inputs, with_labels=True)
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
         session.print(f"{folder.name}: {name}, {len(dataset)} images")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from pipelines import training
+from pipelines import batches, training
 from pipelines.stage import Data, Inputs, Reference, StageConfig
 from segda import label_space
 from segda.artefacts.manifest import write_json
@@ -40,7 +40,7 @@ class Config(StageConfig):
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Translate and write the whole set, each process its share."""
-    dataset = training.open_data(config, "data", inputs, with_labels=True)
+    dataset = batches.open_data(config, "data", inputs, with_labels=True)
     networks = training.networks_of(
         inputs.folder(config.translator),
         inputs.manifest(config.translator).config,

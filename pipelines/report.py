@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from pydantic import PositiveInt
 
-from pipelines import training
+from pipelines import batches, training
 from pipelines.export import translated
 from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
 from segda import label_space
@@ -107,8 +107,8 @@ def notes(evaluations: dict[str, Any]) -> list[str]:
 
 def picture_rows(config: Config, inputs: Inputs, device: torch.device) -> list[PictureRow]:
     """Source and translated image, target image and label, predictions before and after adaptation."""
-    source = training.open_data(config, "source", inputs, with_labels=False)
-    target = training.open_data(config, "data", inputs, with_labels=True)
+    source = batches.open_data(config, "source", inputs, with_labels=False)
+    target = batches.open_data(config, "data", inputs, with_labels=True)
     task = training.task_of(Component(**inputs.manifest(config.before).config["task"]))
     predictors = {
         title: training.networks_of(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines import training
+from pipelines import batches, training
 from pipelines.stage import Data, Inputs, Method, TrainingConfig
 from segda.engine.session import Session
 
@@ -30,7 +30,7 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Train and publish `encoder` and `head`."""
-    data = training.open_data(config, "data", inputs, with_labels=True)
+    data = batches.open_data(config, "data", inputs, with_labels=True)
     return training.train(
         config,
         config.method,

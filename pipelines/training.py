@@ -1,26 +1,19 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
-from pipelines import plan
-from pipelines.stage import AdaptingConfig, Component, Data, Inputs, Method, Size, StageConfig, TrainingConfig
+from pipelines import batches
+from pipelines.stage import AdaptingConfig, Component, Inputs, Method, Size, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
-from segda.batch import Batch, Domain, DomainBatch
-from segda.data import loader
+from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.data.photometry import Photometry
-from segda.data.randomness import derive_seed
-from segda.data.transforms import TrainTransform
 from segda.engine import batch_statistics, optimizers, schedule
 from segda.engine.ema import MovingAverage
-from segda.engine.evaluate import as_input
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError
@@ -186,7 +179,7 @@ def train(
     start = training.restore(folder / "checkpoints", session)
     fit(
         training,
-        micro_batches(config, source, target, resizes, start, session),
+        batches.micro_batches(config, source, target, resizes, start, session),
         session,
         folder=folder,
         title=folder.name,
@@ -204,7 +197,7 @@ def train(
         if average:
             kept.update(average.modules)
         if target_statistics and target is not None:
-            images = target_images(target, resizes["target"], config.batch, target_statistics, session.device)
+            images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
@@ -225,8 +218,8 @@ def adapt(
     return train(
         config,
         config.method,
-        source=open_data(config, "source", inputs, with_labels=True),
-        target=open_data(config, "target", inputs, with_labels=False),
+        source=batches.open_data(config, "source", inputs, with_labels=True),
+        target=batches.open_data(config, "target", inputs, with_labels=False),
         resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         published=published,
@@ -244,69 +237,3 @@ def initialise(networks: Networks, folder: Path) -> None:
         origin = name if name in stored else name.split(".")[0]
         if origin in stored:
             weights.load({origin: built}, folder)
-
-
-def target_images(
-    target: Dataset, resize: Size | None, batch: int, count: int, device: torch.device
-) -> Iterator[Tensor]:
-    """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
-    count = min(count, len(target))
-    places = [index * len(target) // count for index in range(count)]
-    for start in range(0, count, batch):
-        files = [target.samples[place].image for place in places[start : start + batch]]
-        images = [as_input(target.decode_image(file), resize) for file in files]
-        sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
-        height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride
-        grown = [functional.interpolate(image, (height, width), mode="bilinear") for image in images]
-        yield torch.cat(grown).to(device)
-
-
-def micro_batches(
-    config: TrainingConfig,
-    source: Dataset,
-    target: Dataset | None,
-    resizes: dict[Domain, Size | None],
-    start: int,
-    session: Session,
-) -> Iterator[Batch]:
-    """The micro-batches from step `start` on, augmented, on the device."""
-    transforms = {
-        domain: TrainTransform(
-            resize=resize,
-            crop=config.crop,
-            scale=config.augment.scale,
-            flip=config.augment.flip,
-            seed=derive_seed(config.seed, domain, "geometry"),
-        )
-        for domain, resize in resizes.items()
-    }
-    change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
-
-    def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
-        image = batch.image.to(session.device, non_blocking=True)
-        if change is not None:
-            image = change(image, batch.position, derive_seed(config.seed, domain, "photometry"))
-        label = None if batch.label is None else batch.label.to(session.device, non_blocking=True)
-        return batch._replace(image=image, label=label)
-
-    stream = loader.batches(
-        source,
-        target,
-        transforms=(transforms["source"], transforms.get("target")),
-        batch=config.batch,
-        seed=config.seed,
-        start=start,
-        rank=session.rank,
-        world=session.world,
-        accumulate=config.accumulate,
-        workers=config.runtime.workers,
-    )
-    for batch in stream:
-        target_batch = None if batch.target is None else ready(batch.target, "target")
-        yield Batch(ready(batch.source, "source"), target_batch)
-
-
-def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
-    """Open the data set in the field `name` of a config, in the task's label space."""
-    data: Data = getattr(config, name)
-    return plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)

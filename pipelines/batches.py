@@ -1,0 +1,84 @@
+"""From data sets to the batches that a stage trains on: opened, resized, augmented, on the device."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipelines import plan
+from pipelines.stage import Data, Inputs, Size, StageConfig, TrainingConfig
+from segda.batch import Batch, Domain, DomainBatch
+from segda.data import loader
+from segda.data.dataset import Dataset
+from segda.data.photometry import Photometry
+from segda.data.randomness import derive_seed
+from segda.data.transforms import TrainTransform
+from segda.engine.evaluate import as_input
+from segda.engine.session import Session
+
+
+def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
+    """Open the data set in the field `name` of a config, in the task's label space."""
+    data: Data = getattr(config, name)
+    return plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
+
+
+def micro_batches(
+    config: TrainingConfig,
+    source: Dataset,
+    target: Dataset | None,
+    resizes: dict[Domain, Size | None],
+    start: int,
+    session: Session,
+) -> Iterator[Batch]:
+    """The micro-batches from step `start` on, augmented, on the device."""
+    transforms = {
+        domain: TrainTransform(
+            resize=resize,
+            crop=config.crop,
+            scale=config.augment.scale,
+            flip=config.augment.flip,
+            seed=derive_seed(config.seed, domain, "geometry"),
+        )
+        for domain, resize in resizes.items()
+    }
+    change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
+
+    def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
+        image = batch.image.to(session.device, non_blocking=True)
+        if change is not None:
+            image = change(image, batch.position, derive_seed(config.seed, domain, "photometry"))
+        label = None if batch.label is None else batch.label.to(session.device, non_blocking=True)
+        return batch._replace(image=image, label=label)
+
+    stream = loader.batches(
+        source,
+        target,
+        transforms=(transforms["source"], transforms.get("target")),
+        batch=config.batch,
+        seed=config.seed,
+        start=start,
+        rank=session.rank,
+        world=session.world,
+        accumulate=config.accumulate,
+        workers=config.runtime.workers,
+    )
+    for batch in stream:
+        target_batch = None if batch.target is None else ready(batch.target, "target")
+        yield Batch(ready(batch.source, "source"), target_batch)
+
+
+def target_images(
+    target: Dataset, resize: Size | None, batch: int, count: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
+    count = min(count, len(target))
+    places = [index * len(target) // count for index in range(count)]
+    for start in range(0, count, batch):
+        files = [target.samples[place].image for place in places[start : start + batch]]
+        images = [as_input(target.decode_image(file), resize) for file in files]
+        sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
+        height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride
+        grown = [functional.interpolate(image, (height, width), mode="bilinear") for image in images]
+        yield torch.cat(grown).to(device)
