@@ -13,6 +13,7 @@ from segda.artefacts.manifest import Manifest, write_bytes, write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.engine.evaluate import Evaluation, evaluate
+from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.report import table, terminal
 
@@ -37,9 +38,18 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     dataset = batches.open_data(config, "data", inputs, with_labels=True)
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
-        session.print(f"{folder.name}: {name}, {len(dataset)} images")
         place, manifest = inputs.folder(reference), inputs.manifest(reference)
-        rows[name] = score(place, manifest, dataset, config.data.resize, config.data.split, session)
+        share = len(range(session.rank, len(dataset), session.world))
+        with LiveLine(f"{folder.name} {name}", 0, share, "images", show=session.is_main) as line:
+            rows[name] = score(
+                place,
+                manifest,
+                dataset,
+                config.data.resize,
+                config.data.split,
+                session,
+                progress=lambda done, total, line=line: line.update(done),  # type: ignore[misc]
+            )
     if session.is_main:
         evaluations = {name: row.to_json() for name, row in rows.items()}
         scores = table.build([table.Result(name, [evaluation]) for name, evaluation in evaluations.items()])

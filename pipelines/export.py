@@ -19,6 +19,7 @@ from segda import label_space
 from segda.artefacts.manifest import write_json
 from segda.data.transforms import resize_image, resize_label
 from segda.engine.evaluate import as_input
+from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.errors import ArtefactError
 
@@ -49,21 +50,21 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     )
 
     pending = range(session.rank, len(dataset), session.world)
-    for number, index in enumerate(pending):
-        sample = dataset.samples[index]
-        image_file = folder / "images" / f"{sample.key}.png"
-        label_file = folder / "labels" / f"{sample.key}.png"
-        if image_file.is_file() and label_file.is_file():
-            continue
-        image, label = dataset.read(index)
-        if label is None:
-            raise ArtefactError(f"{sample.image}: no label to export beside the image; open a labelled split")
-        if config.data.resize is not None:
-            image, label = resize_image(image, config.data.resize), resize_label(label, config.data.resize)
-        write_png(label_file, label)
-        write_png(image_file, translated(networks, image, session.device))
-        if number % 50 == 49:
-            session.print(f"{folder.name}: image {number + 1}/{len(pending)}")
+    with LiveLine(folder.name, 0, len(pending), "images", show=session.is_main) as line:
+        for number, index in enumerate(pending, 1):
+            line.update(number)
+            sample = dataset.samples[index]
+            image_file = folder / "images" / f"{sample.key}.png"
+            label_file = folder / "labels" / f"{sample.key}.png"
+            if image_file.is_file() and label_file.is_file():
+                continue
+            image, label = dataset.read(index)
+            if label is None:
+                raise ArtefactError(f"{sample.image}: no label to export beside the image; open a labelled split")
+            if config.data.resize is not None:
+                image, label = resize_image(image, config.data.resize), resize_label(label, config.data.resize)
+            write_png(label_file, label)
+            write_png(image_file, translated(networks, image, session.device))
     session.barrier()
 
     if session.is_main:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from pipelines.stage import Inputs, Size, StageConfig
+from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 
 VERSION = 1
@@ -26,13 +27,15 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     from segda.data.streets.write import write
 
     if session.is_main:
-        write(
-            folder,
-            rendered=config.rendered,
-            camera_train=config.camera_train,
-            camera_val=config.camera_val,
-            size=config.size,
-            seed=config.seed,
-        )
+        with LiveLine(folder.name, 0, config.rendered + config.camera_train + config.camera_val, "pictures") as line:
+            write(
+                folder,
+                rendered=config.rendered,
+                camera_train=config.camera_train,
+                camera_val=config.camera_val,
+                size=config.size,
+                seed=config.seed,
+                progress=line.update,
+            )
     session.barrier()
     return {"scenes": config.rendered + config.camera_train + config.camera_val}

@@ -2,6 +2,7 @@
 
     python tools/kill_test.py                        # streets, ten kills
     python tools/kill_test.py --kills 3 --seed 1 --set seed=2
+    python tools/kill_test.py --reference runs       # compare with a finished run in place of a new undisturbed one
 
 Prints one line a kill and `equal` or `DIFFERENT`; the exit code is 0 for equal, 1 for different, 2 for no comparison.
 """
@@ -91,6 +92,13 @@ def undisturbed(arguments: list[str], output: Path) -> tuple[float, float]:
     return until_first, time.monotonic() - run.began
 
 
+def finished(runs: Path) -> float:
+    """The seconds of work that a finished run took, as its manifests say."""
+    (lock,) = runs.glob("*.lock.json")
+    folders = [runs / entry["folder"] for entry in json.loads(lock.read_text())["stages"].values()]
+    return sum(manifests.load(folder).provenance["seconds"] for folder in folders)
+
+
 def disturbed(arguments: list[str], output: Path, gaps: list[float]) -> int:
     """Run with a kill after each gap, then to the end; the number of kills that found it alive."""
     for number, gap in enumerate(gaps, 1):
@@ -134,6 +142,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="A.B=VALUE")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where both runs are kept; a temporary folder otherwise")
+    parser.add_argument("--reference", type=Path, metavar="RUNS", help="holds one finished run of the same settings")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kill_test-") as temporary:
         folder = given.folder or Path(temporary)
@@ -142,12 +151,16 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         arguments = [given.pipeline, "--processes", str(given.processes)]
         arguments += [word for setting in given.settings for word in ("--set", setting)]
-        starting, whole = undisturbed([*arguments, "--runs", str(folder / "undisturbed")], folder / "undisturbed.txt")
+        reference = given.reference or folder / "undisturbed"
+        if given.reference:
+            starting, whole = 0.0, finished(reference)
+        else:
+            starting, whole = undisturbed([*arguments, "--runs", str(reference)], folder / "undisturbed.txt")
         print(f"undisturbed: {whole:.1f} s, {starting:.1f} s of it before the first stage", flush=True)
         print("kill   after s  stage", flush=True)
         gaps = random_gaps(given.kills, given.seed, starting, whole)
         kills = disturbed([*arguments, "--runs", str(folder / "killed")], folder / "killed.txt", gaps)
-        expected, found = published(folder / "undisturbed"), published(folder / "killed")
+        expected, found = published(reference), published(folder / "killed")
     different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     for name in different:
         print(f"  differs: {name}")

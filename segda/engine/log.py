@@ -8,9 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from segda.engine.live_line import LiveLine
 from segda.errors import ArtefactError
 
 
@@ -30,15 +28,9 @@ class Log:
         Raises:
             ArtefactError: the log cannot be written; an earlier one is untouched.
         """
-        self.show = show
-        self.steps = steps
-        self.start = start
         self.began = time.monotonic()
-        self.last_plain = self.began
-        self.title = title
-        self.console = Console()
+        self.line = LiveLine(title, start, steps, "steps", show=show)
         self.file = None
-        self.progress = None
         if not show:
             return
         self.path = folder / "log.jsonl"
@@ -50,23 +42,15 @@ class Log:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise _unwritable(self.path, error) from error
-        if self.console.is_terminal:
-            self.progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), console=self.console,
-            )
-            self.task = self.progress.add_task(title, total=steps, completed=start, rate="", losses="")
 
     def __enter__(self) -> "Log":
-        if self.progress:
-            self.progress.start()
+        self.line.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.progress:
-            self.progress.stop()
+        self.line.__exit__(kind, error, trace)
         if self.file:
             # Every line was flushed when it was written; what is left is a line that the disk has refused already.
             with contextlib.suppress(OSError):
@@ -78,7 +62,7 @@ class Log:
         Raises:
             ArtefactError: the line cannot be written.
         """
-        if not self.show or self.file is None:
+        if self.file is None:
             return
         seconds = time.monotonic() - self.began
         try:
@@ -86,15 +70,13 @@ class Log:
             self.file.flush()
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        made = max(step - self.start, 1)
-        rate = f"{made / seconds:.2f} steps/s" if seconds > 0 else ""
-        losses = " ".join(f"{name.split('.', 1)[-1]} {value:.3g}" for name, value in values["losses"].items())
-        if self.progress:
-            self.progress.update(self.task, completed=step, rate=rate, losses=losses[:60])
-        elif time.monotonic() - self.last_plain > 15 or step == self.steps:
-            left = seconds / made * (self.steps - step)
-            self.last_plain = time.monotonic()
-            print(f"{self.title}: step {step}/{self.steps}, {rate}, {left:.0f} s left, {losses}", flush=True)
+        self.line.update(step, ", ".join(f"{_short(name)} {value:.3g}" for name, value in values["losses"].items()))
+
+
+def _short(name: str) -> str:
+    """A loss's name for the live line: without its player, unless that is the discriminator."""
+    player, _, term = name.partition(".")
+    return f"{term} (D)" if player == "discriminator" else term
 
 
 def _unwritable(path: Path, error: OSError) -> ArtefactError:

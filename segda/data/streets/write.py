@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -24,7 +25,16 @@ CITIES = {"train": ("ashford", "brunnen", "corvin"), "val": ("delmont", "eichen"
 _RECORD = "streets.json"
 
 
-def write(folder: Path, *, rendered: int, camera_train: int, camera_val: int, size: tuple[int, int], seed: int) -> None:
+def write(
+    folder: Path,
+    *,
+    rendered: int,
+    camera_train: int,
+    camera_val: int,
+    size: tuple[int, int],
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
     """Write `folder/rendered` in GTA5's layout and `folder/camera` in Cityscapes' layout.
 
     Files that are there already are kept, and every file appears whole or not at all. A scene depends on nothing but
@@ -37,6 +47,7 @@ def write(folder: Path, *, rendered: int, camera_train: int, camera_val: int, si
         camera_val: number of camera pictures in split `val`.
         size: (height, width) of the pictures in pixels, at least (32, 32).
         seed: of all scenes.
+        progress: called with the number of pictures that are there after each.
 
     Raises:
         DataError: the folder holds streets of other settings, the settings make no pictures, or a file cannot be
@@ -54,6 +65,8 @@ def write(folder: Path, *, rendered: int, camera_train: int, camera_val: int, si
         name = f"{index + 1:05d}.png"
         root = folder / "rendered"
         _write_pair(root / "images" / name, root / "labels" / name, "rendered", "train", index, size, seed)
+        progress(index + 1)
+    done = rendered
     for split, count in (("train", camera_train), ("val", camera_val)):
         for index in range(count):
             city = CITIES[split][index % len(CITIES[split])]
@@ -61,6 +74,8 @@ def write(folder: Path, *, rendered: int, camera_train: int, camera_val: int, si
             image = root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
             label = root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png"
             _write_pair(image, label, "camera", split, index, size, seed)
+            done += 1
+            progress(done)
 
 
 def draw(domain: str, split: str, index: int, size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:

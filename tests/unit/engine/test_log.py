@@ -53,7 +53,9 @@ def test_other_processes_write_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_last_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, 0, [2, 8])
-    assert capsys.readouterr().out.startswith("title: step 8/8, ")
+    told = capsys.readouterr().out
+    assert told.endswith("0 s left, cycle 0.5\n")
+    assert told.startswith("title: steps 8/8, ")
 
 
 def test_a_full_disk_is_one_error_that_names_the_log(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""The one line that a stage shows while it works: how far it is, how fast, how much time is left."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PAUSE = 15.0
+"""Seconds between plain lines, where the output is no terminal."""
+
+
+class LiveLine:
+    """A line that renews itself in a terminal; elsewhere a plain line now and then, and one at the end."""
+
+    def __init__(self, title: str, start: int, total: int, unit: str, *, show: bool = True) -> None:
+        """Show nothing yet.
+
+        Args:
+            title: head of the line.
+            start: how many were done before.
+            total: how many there are.
+            unit: what is counted, such as "steps" or "images".
+            show: whether this process shows anything.
+        """
+        self.title, self.start, self.total, self.unit, self.show = title, start, total, unit, show
+        self.began = self.last_plain = time.monotonic()
+        self.progress: Progress | None = None
+        console = Console()
+        if show and console.is_terminal:
+            self.progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=console,
+            )
+            self.task = self.progress.add_task(title, total=total, completed=start, rate="", note="")
+
+    def __enter__(self) -> "LiveLine":
+        if self.progress:
+            self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.progress:
+            self.progress.stop()
+
+    def update(self, done: int, note: str = "") -> None:
+        """Tell that `done` of the total are done; `note` stands at the end of the line."""
+        if not self.show:
+            return
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        made = max(done - self.start, 1)
+        rate = f"{made / seconds:.2f} {self.unit}/s"
+        if self.progress:
+            self.progress.update(self.task, completed=done, rate=rate, note=note[:60])
+        elif time.monotonic() - self.last_plain > PAUSE or done == self.total:
+            self.last_plain = time.monotonic()
+            left = seconds / made * (self.total - done)
+            told = f"{self.title}: {self.unit} {done}/{self.total}, {rate}, {left:.0f} s left"
+            print(f"{told}, {note}" if note else told, flush=True)
