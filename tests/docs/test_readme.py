@@ -99,7 +99,7 @@ def test_terms_that_no_method_uses_are_named() -> None:
 
 def test_commands_are_found() -> None:
     assert {words[0] for words in commands()} == set(COMMANDS)
-    assert ["run", "gta5_to_cityscapes", "--set", "stages.translate.batch=4"] in commands()
+    assert ["run", "gta5_to_cityscapes"] in commands(), "the one behind accelerate launch"
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
