@@ -24,7 +24,7 @@ _Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # step, mean, mi
 
 
 def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
-    """IoU of every class in every column as horizontal bars; a line spans the seeds, absent classes have no bar.
+    """The score of every class in every column as horizontal bars; a line spans the seeds, no bar where absent.
 
     Args:
         table: the scores.
@@ -49,7 +49,7 @@ def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
     axes.axhline(0.5, color=_INK, linewidth=0.6)
     axes.set_ylim(len(lines) - 0.45, -0.55)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("IoU in percent")
+    axes.set_xlabel(f"{table.measure} in percent")
     axes.tick_params(axis="y", length=0)
     if legend:
         handles, names = axes.get_legend_handles_labels()

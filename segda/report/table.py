@@ -11,15 +11,24 @@ from segda.errors import ArtefactError
 
 ABSENT = "–"
 SUMMARY = {
-    "mIoU": "mean_iou",
-    "pixel accuracy": "pixel_accuracy",
-    "mean accuracy": "mean_accuracy",
-    "weighted IoU": "frequency_weighted_iou",
+    "IoU": {
+        "mIoU": "mean_iou",
+        "pixel accuracy": "pixel_accuracy",
+        "mean accuracy": "mean_accuracy",
+        "weighted IoU": "frequency_weighted_iou",
+    },
+    "accuracy": {"accuracy": "pixel_accuracy", "mean accuracy": "mean_accuracy"},
 }
-"""What the table calls a whole-set score, and its key in an evaluation's JSON; "weighted" is by class frequency."""
+"""By measure: what the table calls a whole-set score, and its key in an evaluation's JSON; "weighted" is by class
+frequency. The first is the headline."""
+_PER_CLASS = {"IoU": "iou", "accuracy": "class_accuracy"}
+_ABSENCE = {
+    "IoU": f"{ABSENT} absent, neither labelled nor predicted, and left out of the mean",
+    "accuracy": f"{ABSENT} absent, nowhere labelled, and left out of the mean",
+}
 
 # Two columns that differ in one of these were not measured alike, and their difference is no gain.
-_PROTOCOL = ("dataset", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint")
+_PROTOCOL = ("dataset", "split", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint")
 
 
 class Result(NamedTuple):
@@ -65,21 +74,23 @@ class ScoreTable:
     Attributes:
         columns: the stages' names; the first is what gains are counted from.
         classes: one line a class, in the order of the label space.
-        summary: mIoU and the other scores of the whole set.
-        notes: what a reader must know: absent classes, columns that were not measured alike.
+        summary: the scores of the whole set, the headline first: mIoU or accuracy.
+        notes: what a reader must know: absent classes, oracles, columns that were not measured alike.
+        measure: what the lines of the classes show, "IoU" or "accuracy".
     """
 
     columns: tuple[str, ...]
     classes: tuple[Line, ...]
     summary: tuple[Line, ...]
     notes: tuple[str, ...]
+    measure: str = "IoU"
 
 
 def build(results: Sequence[Result]) -> ScoreTable:
     """Set the results side by side.
 
     Raises:
-        ArtefactError: there is no result, one has no evaluation, or they are over different classes.
+        ArtefactError: there is no result, one has no evaluation, or they are of different measures or classes.
     """
     if not results or not all(result.evaluations for result in results):
         empty = next((result.name for result in results if not result.evaluations), None)
@@ -87,22 +98,58 @@ def build(results: Sequence[Result]) -> ScoreTable:
             f"score table: {'no stage was evaluated' if empty is None else f'{empty!r} has no evaluation'}; "
             "run the evaluate stage first"
         )
-    classes = list(results[0].evaluations[0]["iou"])
+    measure = measure_of(results[0].evaluations[0])
+    key = _PER_CLASS[measure]
     for result in results:
         for evaluation in result.evaluations:
-            if list(evaluation["iou"]) != classes:
+            if measure_of(evaluation) != measure:
                 raise ArtefactError(
-                    f"score table: {result.name!r} is over {len(evaluation['iou'])} classes other than the "
+                    f"score table: {result.name!r} was scored by {measure_of(evaluation)} but {results[0].name!r} by "
+                    f"{measure}; put them in tables of their own"
+                )
+            if key not in evaluation:
+                raise ArtefactError(f"score table: {result.name!r} has no {key!r} by class; evaluate it again")
+    classes = list(results[0].evaluations[0][key])
+    for result in results:
+        for evaluation in result.evaluations:
+            if list(evaluation[key]) != classes:
+                raise ArtefactError(
+                    f"score table: {result.name!r} is over {len(evaluation[key])} classes other than the "
                     f"{len(classes)} of {results[0].name!r}; evaluate both in one label space"
                 )
     return ScoreTable(
         columns=tuple(result.name for result in results),
-        classes=tuple(_line(name, [[e["iou"][name] for e in r.evaluations] for r in results]) for name in classes),
+        classes=tuple(_line(name, [[e[key][name] for e in r.evaluations] for r in results]) for name in classes),
         summary=tuple(
-            _line(name, [[e["scores"][key] for e in r.evaluations] for r in results]) for name, key in SUMMARY.items()
+            _line(name, [[e["scores"][score] for e in r.evaluations] for r in results])
+            for name, score in SUMMARY[measure].items()
         ),
-        notes=tuple(_notes(results, classes)),
+        notes=tuple(_notes(results, classes, measure)),
+        measure=measure,
     )
+
+
+def measure_of(evaluation: Mapping[str, Any]) -> str:
+    """What an evaluation's lines by class show: "IoU" or "accuracy".
+
+    Raises:
+        ArtefactError: it was scored by something else.
+    """
+    measure = str(evaluation["protocol"].get("measure", "IoU"))
+    if measure not in SUMMARY:
+        raise ArtefactError(f"score table: measure {measure!r}; this segda shows {' and '.join(SUMMARY)}")
+    return measure
+
+
+def headline(evaluation: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Name and value, as a fraction, of the one score that stands for all: mIoU, or accuracy."""
+    name, key = next(iter(SUMMARY[measure_of(evaluation)].items()))
+    return name, evaluation["scores"][key]
+
+
+def is_oracle(evaluation: Mapping[str, Any]) -> bool:
+    """Whether the networks were trained on labels of the target."""
+    return bool(evaluation["protocol"].get("trained_on_target_labels"))
 
 
 def to_json(table: ScoreTable) -> dict[str, Any]:
@@ -120,7 +167,8 @@ def to_json(table: ScoreTable) -> dict[str, Any]:
         return {line.name: dict(zip(table.columns, map(cell, line.cells), strict=True)) for line in lines}
 
     return {
-        "columns": list(table.columns), "classes": lines(table.classes), "summary": lines(table.summary),
+        "measure": table.measure, "columns": list(table.columns),
+        "classes": lines(table.classes), "summary": lines(table.summary),
         "notes": list(table.notes),
     }
 
@@ -164,7 +212,7 @@ def signed(value: float) -> str:
 
 def legend(table: ScoreTable, *, gains: bool = True, spreads: bool = True) -> str:
     """What the numbers mean, where the table is shown with or without gains and spreads."""
-    text = "IoU in percent"
+    text = f"{table.measure} in percent"
     if spreads and has_seeds(table):
         text += ", mean and ± sample standard deviation over the seeds"
     if gains and len(table.columns) > 1:
@@ -186,21 +234,26 @@ def _line(name: str, columns: Sequence[Sequence[float | None]]) -> Line:
     return Line(name, tuple(cells))
 
 
-def _notes(results: Sequence[Result], classes: Sequence[str]) -> list[str]:
-    """Absent classes, and what keeps the columns from being compared."""
+def _notes(results: Sequence[Result], classes: Sequence[str], measure: str) -> list[str]:
+    """Absent classes, oracles, and what keeps the columns from being compared."""
     notes = []
+    key = _PER_CLASS[measure]
     absent = {
-        result.name: [name for name in classes if any(e["iou"][name] is None for e in result.evaluations)]
+        result.name: [name for name in classes if any(e[key][name] is None for e in result.evaluations)]
         for result in results
     }
     for names in dict.fromkeys(tuple(names) for names in absent.values() if names):
         where = [name for name, missing in absent.items() if tuple(missing) == names]
         notes.append(
-            f"{ABSENT} absent, neither labelled nor predicted, and left out of the mean: {', '.join(names)}"
+            f"{_ABSENCE[measure]}: {', '.join(names)}"
             + ("" if len(where) == len(results) else f" (in {', '.join(where)})")
         )
     if len({tuple(names) for names in absent.values()}) > 1:
-        notes.append("mIoU is not over the same classes in every column; compare class by class")
+        mean = "mIoU" if measure == "IoU" else "mean accuracy"
+        notes.append(f"{mean} is not over the same classes in every column; compare class by class")
+    oracles = [result.name for result in results if any(is_oracle(e) for e in result.evaluations)]
+    if oracles:
+        notes.append(f"trained on labels of the target, an oracle: {', '.join(oracles)}")
     for key in _PROTOCOL:
         found = {result.name: {str(e["protocol"].get(key)) for e in result.evaluations} for result in results}
         if len(set().union(*found.values())) > 1:

@@ -92,6 +92,6 @@ def _table(
             points = 0.0 if cell is None or cell.gain is None else float(signed(cell.gain))
             style = "green" if points > 0 else "red" if points < 0 else ""
             cells.append(Text.assemble(value, (spread, "dim"), (gain, style)))
-        style = "bold" if line.name == "mIoU" else ""
+        style = "bold" if line is table.summary[0] else ""
         grid.add_row(Text(line.name), *cells, style=style, end_section=index == len(table.classes) - 1)
     return grid
