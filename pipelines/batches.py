@@ -39,6 +39,9 @@ def micro_batches(
             crop=config.crop,
             scale=config.augment.scale,
             flip=config.augment.flip,
+            rotate=config.augment.rotate,
+            shift=config.augment.shift,
+            fill=config.augment.fill,
             seed=derive_seed(config.seed, domain, "geometry"),
         )
         for domain, resize in resizes.items()
@@ -58,10 +61,12 @@ def micro_batches(
         transforms=(transforms["source"], transforms.get("target")),
         batch=config.batch,
         seed=config.seed,
-        start=start,
+        # Every update of the discriminators takes a batch of its own.
+        start=start * config.discriminator_steps,
         rank=session.rank,
         world=session.world,
         accumulate=config.accumulate,
+        paired=getattr(config, "paired", False),
         workers=config.runtime.workers,
     )
     for batch in stream:

@@ -15,6 +15,7 @@ READER = ("root", "space", "split", "with_labels", "strict")
 HEAD = ("channels", "strides", "classes")
 DECODER = ("channels", "strides", "domains")
 DISCRIMINATOR = ("channels", "classes")
+SAMPLER = ("domains",)
 
 
 def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
@@ -52,6 +53,8 @@ def _check_networks(networks: Networks, path: str) -> None:
         check_component("segda.networks.heads", networks.head, f"{path}.head", HEAD)
     if networks.decoder is not None:
         check_component("segda.networks.decoders", networks.decoder, f"{path}.decoder", DECODER)
+    if networks.sampler is not None:
+        check_component("segda.networks.samplers", networks.sampler, f"{path}.sampler", SAMPLER)
     for place, discriminator in networks.discriminators.items():
         where = f"{path}.discriminators.{place}"
         check_component("segda.networks.discriminators", discriminator, where, DISCRIMINATOR)
@@ -61,6 +64,8 @@ def _check_method(method: Method, path: str) -> None:
     for name, options in method.terms.items():
         where = f"{path}.terms.{name}"
         validate_options(_builder("segda.objectives.terms", name, where), options, where)
+    if method.transfer is not None:
+        check_component("segda.transfer", method.transfer, f"{path}.transfer")
 
 
 def check_task(task: Component, path: str = "task") -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LEARNING = ("supervise", "translate", "align", "export")
 """Kinds that learn from labels, or hand them on to a stage that does. Scoring and showing are free to open them."""
 
-SOUGHT = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target"}
+SOUGHT = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head"}
 """Field of a reference to the network that it is followed for."""
 
 
@@ -76,7 +76,7 @@ def _check_networks(stages: Mapping[str, "Stage"]) -> None:
 
 
 def _offers(stage: "Stage", wanted: str) -> bool:
-    from segda.objectives import objective
+    from pipelines.training import needs_of
 
     method = getattr(stage.config, "method", None)
-    return isinstance(method, Method) and wanted in objective.needs(objective.build(method.terms))
+    return isinstance(method, Method) and bool(method.terms) and wanted in needs_of(method)

@@ -2,27 +2,25 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
-from pipelines import batches, training
-from pipelines.export import translated
-from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
+from pipelines import batches, features, samples
+from pipelines.samples import Predictor, Shown, Translator
+from pipelines.stage import Data, Inputs, Reference, StageConfig
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, read_json
-from segda.data.dataset import Dataset, Sample
-from segda.data.transforms import resize_image
-from segda.engine.evaluate import as_input
 from segda.engine.session import Session
-from segda.report import page
-from segda.report.pictures import Picture, PictureRow
-from segda.report.table import Result
+from segda.label_space import LabelSpace
+from segda.report import charts, embedding, page, tiles
+from segda.report.page import Illustration
+from segda.report.pictures import PictureRow
+from segda.report.table import Result, headline, is_oracle
 
-VERSION = 1
-OUTPUTS = ("report.html", "pictures.png")
+VERSION = 2
+OUTPUTS = ("report.html",)
 
 
 class Config(StageConfig):
@@ -36,6 +34,8 @@ class Config(StageConfig):
         before: the networks before adaptation.
         after: the networks after it.
         pictures: how many images of each domain are shown, spread evenly over the sets.
+        thumbnails: how many are shown in place of that where the label is one class for the whole image.
+        embedding: how many feature vectors of each domain are shown in a plane; 0 for no such figure.
     """
 
     evaluation: Reference
@@ -45,6 +45,8 @@ class Config(StageConfig):
     before: Reference
     after: Reference
     pictures: PositiveInt = 4
+    thumbnails: PositiveInt = 24
+    embedding: NonNegativeInt = 200
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
@@ -52,9 +54,11 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     if session.is_main:
         chain = ancestors(inputs.folder(config.evaluation))
         evaluations = read_json(inputs.folder(config.evaluation) / "evaluation.json")
+        space = label_space.load(config.task.options["labels"])
+        shown = content_of(config, inputs, session, space)
         content = page.ReportContent(
             title=str(inputs.manifest(config.evaluation).provenance.get("run", folder.name)),
-            space=label_space.load(config.task.options["labels"]),
+            space=space,
             results=[Result(name, [evaluation]) for name, evaluation in evaluations.items()],
             seeds=[config.seed],
             created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -63,7 +67,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
                 page.StageState(m.stage, m.kind, "done", m.provenance.get("seconds"), where.name) for where, m in chain
             ],
             logs={m.stage: where / "log.jsonl" for where, m in chain if (where / "log.jsonl").is_file()},
-            pictures=picture_rows(config, inputs, session.device),
+            pictures=shown.pictures,
+            illustrations=shown.illustrations,
             notes=notes(evaluations),
             versions=inputs.manifest(config.evaluation).provenance.get("packages", {}),
         )
@@ -92,58 +97,69 @@ def ancestors(folder: Path) -> list[tuple[Path, Manifest]]:
 
 def notes(evaluations: dict[str, Any]) -> list[str]:
     """What part of the way from the first row to the oracle the best adapted row went; no oracle, no sentence."""
-    scores = {name: evaluation["scores"]["mean_iou"] for name, evaluation in evaluations.items()}
-    oracles = {name for name, evaluation in evaluations.items() if evaluation["protocol"]["trained_on_target_labels"]}
+    scores = {name: headline(evaluation)[1] for name, evaluation in evaluations.items()}
+    known = {name: score for name, score in scores.items() if score is not None}
+    oracles = {name for name, evaluation in evaluations.items() if is_oracle(evaluation)}
     first = next(iter(scores))
-    adapted = {name: score for name, score in scores.items() if name not in oracles and name != first}
-    if not oracles or not adapted or any(score is None for score in scores.values()):
+    adapted = {name: score for name, score in known.items() if name not in oracles and name != first}
+    if not oracles or not adapted or len(known) < len(scores):
         return []
+    measure = headline(evaluations[first])[0]
     best = max(adapted, key=lambda name: adapted[name])
-    oracle = max(oracles, key=lambda name: scores[name])
-    gap = scores[oracle] - scores[first]
-    closed = f"{(adapted[best] - scores[first]) / gap:.0%} of the gap to {oracle!r}" if gap > 0 else "there is no gap"
-    return [f"Best adapted row: {best!r}, {100 * (adapted[best] - scores[first]):+.1f} points of mIoU; {closed}."]
+    oracle = max(oracles, key=lambda name: known[name])
+    gap = known[oracle] - known[first]
+    closed = f"{(known[best] - known[first]) / gap:.0%} of the gap to {oracle!r}" if gap > 0 else "there is no gap"
+    return [f"Best adapted row: {best!r}, {100 * (known[best] - known[first]):+.1f} points of {measure}; {closed}."]
 
 
-def picture_rows(config: Config, inputs: Inputs, device: torch.device) -> list[PictureRow]:
-    """Source and translated image, target image and label, predictions before and after adaptation."""
-    source = batches.open_data(config, "source", inputs, with_labels=False)
-    target = batches.open_data(config, "data", inputs, with_labels=True)
-    task = training.task_of(Component(**inputs.manifest(config.before).config["task"]))
+class Content(NamedTuple):
+    """The pictures of a report: rows of large ones, and illustrations made of many."""
+
+    pictures: list[PictureRow]
+    illustrations: list[Illustration]
+
+
+def content_of(config: Config, inputs: Inputs, session: Session, space: LabelSpace) -> Content:
+    """Predictions, translations and features of some samples of either domain, as far as the stages have them."""
+    source_data = batches.open_data(config, "source", inputs, with_labels=True)
+    target_data = batches.open_data(config, "data", inputs, with_labels=True)
+    source = Shown("source", source_data, features.spread(source_data, config.pictures), config.source.resize)
+    target = Shown("target", target_data, features.spread(target_data, config.pictures), config.data.resize)
     predictors = {
-        title: training.networks_of(
-            inputs.folder(reference), inputs.manifest(reference).config, ("encoder", "head"), device
-        )
+        title: Predictor(inputs.folder(reference), inputs.manifest(reference), session.device)
         for title, reference in (("before adaptation", config.before), ("after adaptation", config.after))
     }
-    translator = config.translator and training.networks_of(
-        inputs.folder(config.translator), inputs.manifest(config.translator).config, ("encoder", "decoder"), device
-    )
-    rows = []
-    for shown, wanted in zip(spread(source, config.pictures), spread(target, config.pictures), strict=False):
-        pictures = []
-        image = source.decode_image(shown.image)
-        if config.source.resize is not None:
-            image = resize_image(image, config.source.resize)
-        pictures.append(Picture("source", image))
-        if translator is not None:
-            pictures.append(Picture("translated", translated(translator, image, device)))
-        photograph = target.decode_image(wanted.image)
-        pictures.append(Picture("target", photograph))
-        if wanted.label is None:
-            continue
-        label = target.decode_label(wanted.label)
-        pictures.append(Picture("label", label))
-        size = (int(label.shape[0]), int(label.shape[1]))
-        for title, networks in predictors.items():
-            with torch.inference_mode():
-                classes = task.predict(networks, as_input(photograph, config.data.resize).to(device), size)[0]
-            pictures.append(Picture(title, classes.byte().cpu().numpy()))
-        rows.append(PictureRow(f"{shown.key} / {wanted.key}", pictures))
-    return rows
-
-
-def spread(dataset: Dataset, count: int) -> list[Sample]:
-    """`count` samples at even distances through a data set."""
-    count = min(count, len(dataset))
-    return [dataset.samples[index * len(dataset) // count] for index in range(count)]
+    translator = None
+    if config.translator is not None:
+        translator = Translator(
+            inputs.folder(config.translator), inputs.manifest(config.translator), session.device
+        )
+    pictures: list[PictureRow] = []
+    illustrations: list[Illustration] = []
+    drawable, maps = samples.are_pictures(source, target), samples.label_maps(target)
+    if drawable and maps:
+        pictures = samples.map_rows(source, target, translator, predictors)
+    elif drawable:
+        shown = samples.class_tiles(target.more(config.thumbnails), predictors)
+        illustrations.append(Illustration(
+            "predictions", "Predictions", "Images of the target: their class, and what was predicted before and after "
+            "adaptation, green where right.", tiles.grid(shown),
+        ))  # fmt: skip
+    if drawable and translator is not None:
+        some = [part if maps else part.more(min(config.thumbnails, 10)) for part in (source, target)]
+        illustrations.append(Illustration(
+            "samples", "Translation and reconstruction", "What encoder and decoder make of images of either domain.",
+            tiles.rows(samples.translation_rows(some, translator)),
+        ))  # fmt: skip
+    if config.embedding:
+        panels = [
+            samples.panel(title, predictor, source, target, config.embedding, config.seed)
+            for title, predictor in predictors.items()
+        ]
+        what = "labelled places of images" if maps else "images"
+        illustrations.append(Illustration(
+            "embedding", "Features", f"What the encoder makes of {what} of both domains, in a plane: the principal "
+            "components, and t-SNE. Classes of the target are used for colour alone.",
+            charts.to_png(embedding.figure(panels, space, config.seed)),
+        ))  # fmt: skip
+    return Content(pictures, illustrations)

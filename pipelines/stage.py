@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from segda.artefacts.manifest import Manifest
 
@@ -58,25 +58,37 @@ class Networks(Strict):
     encoder: Component
     head: Component | None = None
     decoder: Component | None = None
-    discriminators: dict[Literal["image", "feature", "logits"], Component] = {}
+    sampler: Component | None = None
+    discriminators: dict[Literal["image", "feature", "logits", "conditional", "latent", "pair"], Component] = {}
 
 
 class Method(Strict):
-    """A method is a table of weighted terms.
+    """A method is a table of weighted terms, or a transfer that needs no training.
 
     Attributes:
         title: how the method is called in reports.
         source: where the method is published.
-        tied: one encoder for both domains.
+        tied: one encoder for both domains; `partly`: its first layers are each domain's own.
+        frozen: networks that never learn, such as `encoder.source`; they are built, started from `init` and published.
         labels: `target` marks an oracle, the only method that may be trained on labels of the target domain.
         terms: term name to its weight and options.
+        transfer: a component of `segda/transfer` that gives an image the look of another one, in place of terms.
     """
 
     title: str = ""
     source: str = ""
-    tied: bool = True
+    tied: bool | Literal["partly"] = True
+    frozen: list[str] = []
     labels: Literal["source", "target"] = "source"
-    terms: dict[str, dict[str, Any]] = Field(min_length=1)
+    terms: dict[str, dict[str, Any]] = {}
+    transfer: Component | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Method":
+        if bool(self.terms) == (self.transfer is not None):
+            found = "both are given" if self.terms else "neither is given"
+            raise ValueError(f"{found}; give `terms` for a method that trains, `transfer` for one that does not")
+        return self
 
 
 class Optimizer(Strict):
@@ -112,11 +124,17 @@ class Augment(Strict):
     Attributes:
         flip: mirror half of the samples.
         scale: range of a random resize factor before the crop.
+        rotate: largest angle of a random rotation, in degrees.
+        shift: largest random shift in either direction, as a share of the side.
+        fill: what padding, rotation and shift leave open: mid-grey, or black for digits.
         photometry: options of `segda.data.photometry.Photometry`; `None` for none.
     """
 
     flip: bool = True
     scale: tuple[PositiveFloat, PositiveFloat] | None = None
+    rotate: float = Field(default=0.0, ge=0, le=180)
+    shift: float = Field(default=0.0, ge=0, lt=1)
+    fill: Literal["grey", "black"] = "grey"
     photometry: dict[str, Any] | None = None
 
 
@@ -154,6 +172,7 @@ class TrainingConfig(StageConfig):
         steps: updates of each player.
         batch: samples of each domain in one step, over all processes and micro-batches together.
         accumulate: micro-batches that one step is computed in, to save memory.
+        discriminator_steps: updates of the discriminators for each of the other networks; Wasserstein critics take 5.
         crop: `(height, width)` of training crops; `None` trains on whole (resized) images.
         ema: decay of the exponential moving average of the networks; when set, the average is what is published.
     """
@@ -162,6 +181,7 @@ class TrainingConfig(StageConfig):
     steps: PositiveInt
     batch: PositiveInt = 1
     accumulate: PositiveInt = 1
+    discriminator_steps: PositiveInt = 1
     crop: Size | None = None
     augment: Augment = Augment()
     optimizer: Optimizer = Optimizer()
@@ -178,12 +198,16 @@ class AdaptingConfig(TrainingConfig):
         target: the unlabelled set; its labels are never opened.
         method: the table of weighted terms.
         init: an earlier stage whose networks of equal name are started from.
+        judge: an earlier stage whose encoder and head judge images without learning, for terms that need one.
+        paired: sample i of the target is the counterpart of sample i of the source.
     """
 
     source: Data
     target: Data
     method: Method
     init: Reference | None = None
+    judge: Reference | None = None
+    paired: bool = False
 
 
 class Inputs(Protocol):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import batches, training
-from pipelines.stage import Data, Inputs, Method, TrainingConfig
+from pipelines.stage import Data, Inputs, Method, Reference, TrainingConfig
 from segda.engine.session import Session
 
 VERSION = 1
@@ -17,10 +17,12 @@ class Config(TrainingConfig):
     Attributes:
         data: the labelled set.
         method: `source_only`, or `oracle` when `data` is the target set, so that the row is marked as one.
+        init: an earlier stage whose networks of equal name are started from, to fine-tune them.
     """
 
     data: Data
     method: Method
+    init: Reference | None = None
 
 
 def check(config: Config) -> None:
@@ -37,7 +39,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
         source=data,
         target=None,
         resizes={"source": config.data.resize},
-        init=None,
+        init=inputs.folder(config.init) / "networks" if config.init else None,
         published=("encoder", "head"),
         folder=folder,
         session=session,

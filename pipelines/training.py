@@ -12,7 +12,7 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, optimizers, schedule
+from segda.engine import batch_statistics, class_sizes, optimizers, schedule
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -20,8 +20,9 @@ from segda.errors import ArtefactError, ConfigError
 from segda.lookup import module
 from segda.networks import networks as network_building
 from segda.networks import weights
-from segda.networks.networks import Networks
+from segda.networks.networks import Networks, Tied
 from segda.objectives import objective as objectives
+from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.objective import Objective
 
 
@@ -37,7 +38,12 @@ def node(component: Component | None) -> dict[str, Any] | None:
     return None if component is None else {"name": component.name, **component.options}
 
 
-def build_networks(config: NetworksConfig, needs: set[str], *, tied: bool, classes: int, seed: int = 0) -> Networks:
+def needs_of(method: Method) -> set[str]:
+    """What the terms of a method need, and the networks that it carries along without training them."""
+    return objectives.needs(objectives.build(method.terms)) | ({"head"} & set(method.frozen))
+
+
+def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, classes: int, seed: int = 0) -> Networks:
     """The networks that the terms need, drawn from the seed and from nothing else."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -48,6 +54,7 @@ def build_networks(config: NetworksConfig, needs: set[str], *, tied: bool, class
             encoder=node(config.encoder) or {},
             head=node(config.head),
             decoder=node(config.decoder),
+            sampler=node(config.sampler),
             discriminators={name: node(component) or {} for name, component in config.discriminators.items()},
         )
 
@@ -68,15 +75,14 @@ def networks_of(
     """
     classes = task_of(Component(**config["task"])).space.count
     plain = NetworksConfig.model_validate(without_weights(config["networks"]))
-    needs = {
-        need for need in objectives.needs(objectives.build(config["method"]["terms"])) if need.split(".")[0] in wanted
-    }
+    method = Method.model_validate(config["method"])
+    needs = {need for need in needs_of(method) if need.split(".")[0] in wanted}
     for kind in wanted:
         if not any(need.split(".")[0] == kind for need in needs):
             raise ArtefactError(
-                f"{stage_folder}: its method {config['method']['title']!r} trains no {kind}; name a stage that does"
+                f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does"
             )
-    networks = build_networks(plain, needs, tied=config["method"]["tied"], classes=classes)
+    networks = build_networks(plain, needs, tied=method.tied, classes=classes)
     weights.load(networks.modules, stage_folder / "networks")
     for built in networks.modules.values():
         built.to(device).eval()
@@ -95,14 +101,24 @@ def check(config: TrainingConfig, method: Method) -> None:
     Raises:
         ConfigError: names the key.
     """
+    if not method.terms:
+        raise ConfigError(f"method: {method.title!r} trains nothing; it goes with an export stage, which translates by it")
     terms = objectives.build(method.terms)
-    needs = objectives.needs(terms)
+    needs = needs_of(method)
     if "teacher" in needs and config.ema is None:
         raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
-    space = label_space.load(config.task.options["labels"])
+    task = task_of(config.task)
+    given = {"teacher", *task.offers}
+    if isinstance(config, AdaptingConfig):
+        given |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
+    objectives.check_given(terms, given)
+    space = task.space
     plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
     with torch.device("meta"):  # nothing is allocated, and no file of weights is read
         built = build_networks(plain, needs, tied=method.tied, classes=space.count)
+    built.freeze(method.frozen)
+    if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
+        raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
     encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
     stride = max(int(encoder.strides[-1]) for encoder in encoders)
     if config.crop is not None and any(side % stride for side in config.crop):
@@ -126,6 +142,7 @@ def train(
     session: Session,
     target_statistics: int = 0,
     teacher_statistics: Literal["running", "batch"] = "running",
+    judge: Networks | None = None,
 ) -> dict[str, Any]:
     """Train the networks that a method needs and write the published ones to `folder/networks`.
 
@@ -141,21 +158,26 @@ def train(
         session: the processes.
         target_statistics: number of target images to take the published batch normalisation statistics from.
         teacher_statistics: what a teacher's batch normalisation goes by.
+        judge: a finished encoder and head, for terms that need them.
 
     Returns:
         What the manifest says of the training.
     """
     task = task_of(config.task)
     terms = objectives.build(method.terms)
-    needs = objectives.needs(terms)
+    needs = needs_of(method)
     networks = build_networks(
         config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
     )
     if init is not None:
         initialise(networks, init)
+    networks.freeze(method.frozen)
     modules = dict(networks.modules)
     for built in modules.values():
         built.to(session.device)
+    if judge is not None:
+        for built in judge.modules.values():
+            built.requires_grad_(False)
 
     followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
     average = MovingAverage(followed, config.ema) if config.ema else None
@@ -164,7 +186,11 @@ def train(
         batch_statistics.normalise_by_batch(teacher.modules)
 
     networks.modules = session.prepare(modules)
-    objective = Objective(terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher)
+    sizes = class_sizes.measure(source) if "class_sizes" in needs else None
+    objective = Objective(
+        terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher, judge=judge,
+        class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
+    )  # fmt: skip
     generators, discriminators = objective.players()
     training = Training(
         objective,
@@ -186,6 +212,7 @@ def train(
         start=start,
         steps=config.steps,
         accumulate=config.accumulate,
+        discriminator_steps=config.discriminator_steps,
         factor=lambda step: schedule.factor(
             config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
         ),
@@ -222,12 +249,21 @@ def adapt(
         target=batches.open_data(config, "target", inputs, with_labels=False),
         resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
+        judge=judge_of(config, inputs, session.device),
         published=published,
         folder=folder,
         session=session,
         target_statistics=target_statistics,
         teacher_statistics=teacher_statistics,
     )
+
+
+def judge_of(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Networks | None:
+    """The encoder and head of the stage that a config names as judge."""
+    if config.judge is None:
+        return None
+    manifest = inputs.manifest(config.judge)
+    return networks_of(inputs.folder(config.judge), manifest.config, ("encoder", "head"), device)
 
 
 def initialise(networks: Networks, folder: Path) -> None:

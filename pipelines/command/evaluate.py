@@ -23,7 +23,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
 
     from pipelines.command.data import read
     from pipelines.command.rows import rows_of
-    from pipelines.command.table import show
+    from pipelines.command.show import show
     from pipelines.evaluate import score
     from pipelines.plan import data_root, open_data
     from segda.artefacts.store import Store

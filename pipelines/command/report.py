@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Print the tables of the run's evaluations and the files of its reports."""
-    from pipelines.command.table import show
+    from pipelines.command.show import show
     from segda.artefacts import manifest as manifests
     from segda.artefacts.manifest import read_json
     from segda.artefacts.store import Store

@@ -22,6 +22,7 @@ class CheckReport:
         root: the data set's folder.
         space: name of the label space.
         pairs: pairs of image and label that were looked at.
+        unit: what is counted below: `pixels`, or `images` where a label is one class for the whole image.
         sizes: image `(height, width)` to number of images.
         ids: native id to number of pixels.
         id_names: native id to class name of the space, `None` where ignored; ids outside the map are missing.
@@ -34,6 +35,7 @@ class CheckReport:
     root: str
     space: str
     pairs: int
+    unit: str
     sizes: dict[tuple[int, int], int]
     ids: dict[int, int]
     id_names: dict[int, str | None]
@@ -57,6 +59,7 @@ class CheckReport:
 class _Seen:
     """What one pair holds."""
 
+    unit: str = "pixels"
     size: tuple[int, int] | None = None
     ids: dict[int, int] = field(default_factory=dict)
     classes: np.ndarray | None = None
@@ -88,12 +91,14 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
     ids: Counter[int] = Counter()
     classes = np.zeros(256, dtype=np.int64)
     problems = list(dataset.problems)
+    units = set()
     pool = ThreadPoolExecutor(workers)
     try:
         looked = pool.map(lambda sample: _look(sample, dataset, decoder), dataset.samples)
         for done, seen in enumerate(looked, start=1):
             if seen.size is not None:
                 sizes[seen.size] += 1
+            units.add(seen.unit)
             ids.update(seen.ids)
             if seen.classes is not None:
                 classes += seen.classes
@@ -109,6 +114,7 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
         root=str(dataset.root),
         space=space.name,
         pairs=len(dataset),
+        unit="images" if units == {"images"} else "pixels",
         sizes=dict(sizes.most_common()),
         ids=dict(sorted(ids.items())),
         id_names={native: name if name in space.classes else None for native, name in decoder.classes.items()},
@@ -125,12 +131,12 @@ def render(report: CheckReport, *, shown: int = 10) -> str:
         f"pairs     {report.pairs}",
         f"sizes     {', '.join(f'{size[0]}x{size[1]} (height x width): {n}' for size, n in report.sizes.items())}",
         "",
-        f"{'class':<16}{'share':>8}{'pixels':>16}",
+        f"{'class':<16}{'share':>8}{report.unit:>16}",
     ]
     for name, count in report.pixels.items():
         share = f"{100 * report.shares[name]:7.3f}%" if count else "  absent"
         lines.append(f"{name:<16}{share}{count:>16,}")
-    lines += [f"{'(ignored)':<24}{report.ignored:>16,}", "", f"{'native id':<16}{'pixels':>24}  class"]
+    lines += [f"{'(ignored)':<24}{report.ignored:>16,}", "", f"{'native id':<16}{report.unit:>24}  class"]
     for native, count in report.ids.items():
         meaning = report.id_names[native] or "(ignored)" if native in report.id_names else "OUTSIDE THE MAP"
         lines.append(f"{native:<16}{count:>24,}  {meaning}")
@@ -161,12 +167,15 @@ def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:
     except DataError as error:
         seen.problems.append(_broken(error, sample.label))
         return seen
+    if not ids.ndim:
+        seen.unit = "images"
     native, counts = np.unique(ids, return_counts=True)
     seen.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
     seen.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
     for each, count in sorted(decoder.unknown(ids).items()):
-        seen.problems.append(Problem("id outside the map", sample.label, f"id {each}, {count} pixels"))
-    if seen.size is not None and ids.shape != seen.size:
+        detail = f"id {each}, {count} pixels" if ids.ndim else f"id {each}"
+        seen.problems.append(Problem("id outside the map", sample.label, detail))
+    if seen.size is not None and ids.ndim and ids.shape != seen.size:
         detail = f"label {ids.shape[0]}x{ids.shape[1]}, image {seen.size[0]}x{seen.size[1]} (height x width)"
         seen.problems.append(Problem("size mismatch", sample.label, detail))
     return seen

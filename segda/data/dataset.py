@@ -14,7 +14,8 @@ from segda.label_space import LabelSpace
 class Sample(NamedTuple):
     """One image and, where labels are in use, its label file.
 
-    `key` names the sample within its data set: the image's path below its image folder, without the ending.
+    `key` names the sample within its data set: the image's path below its image folder, without the ending. In an
+    archive of many images, `image` is `<archive file>/<number>`, which is not on disk, and `key` the number.
     """
 
     key: str
@@ -39,9 +40,11 @@ class Dataset:
         root: the folder that holds the files.
         space: the label space that `decode_label` answers in.
         samples: sorted by `key`; `label` is `None` throughout when the data set was opened without labels.
-        decode_image: image file to uint8 RGB `[H, W, 3]`.
-        decode_label: label file to uint8 `[H, W]` class indices, `space.ignore_index` where ignored. segda's readers
-            give a `segda.data.label_decoder.LabelDecoder`, which also knows the native ids.
+        decode_image: image file to uint8 RGB `[H, W, 3]` (grey pictures repeat their channel), or to float32
+            `[H, W, 3]` in `[-1, 1]` where 8 bits are too coarse.
+        decode_label: label file to uint8 class indices, `space.ignore_index` where ignored: `[H, W]`, or without
+            dimensions where the label is one class for the whole image. segda's readers give a
+            `segda.data.label_decoder.LabelDecoder`, which also knows the native ids.
         problems: files that could not be paired; only a data set opened with `strict=False` holds any.
     """
 
@@ -60,8 +63,8 @@ class Dataset:
         """Decode one sample.
 
         Returns:
-            The image, uint8 RGB `[H, W, 3]`, and its label, uint8 `[H, W]` of class indices; `None` for the label
-            when the data set was opened without labels.
+            The image, uint8 RGB `[H, W, 3]` or float32 in `[-1, 1]`, and its label, uint8 class indices `[H, W]` or
+            `[]` (the whole image's); `None` for the label when the data set was opened without labels.
 
         Raises:
             DataError: a file is broken, a label holds an unknown id, or image and label differ in size.
@@ -71,7 +74,7 @@ class Dataset:
         if sample.label is None:
             return image, None
         label = self.decode_label(sample.label)
-        if label.shape != image.shape[:2]:
+        if label.ndim and label.shape != image.shape[:2]:
             raise DataError(
                 f"{sample.label}: label is {label.shape[0]}x{label.shape[1]} (height x width) but its image "
                 f"{sample.image} is {image.shape[0]}x{image.shape[1]}; they must match, pixel for pixel"

@@ -5,12 +5,68 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from segda.data.dataset import Dataset, Problem, Sample
+from segda.data.randomness import derive_seed
 from segda.errors import ConfigError, DataError
 
 PICTURES = (".png", ".jpg", ".jpeg")
+
+
+class Selection(NamedTuple):
+    """Which samples of a data set are used.
+
+    Attributes:
+        exclude: keys to leave out, as shell patterns.
+        subset: a random choice of so many of the rest, blind to their classes; `None` for all.
+        subset_seed: what the choice depends on, besides the number of samples; a smaller subset of the same seed is
+            part of a larger one.
+        limit: keep only the first so many of what is left, in the order of their keys.
+    """
+
+    exclude: tuple[str, ...] = ()
+    subset: int | None = None
+    subset_seed: int = 0
+    limit: int | None = None
+
+    def places(self, keys: Sequence[str], root: Path) -> list[int]:
+        """The places of the chosen samples in `keys`, ascending.
+
+        Args:
+            keys: all keys, sorted.
+            root: the data set's root, for messages.
+
+        Raises:
+            ConfigError: `limit` or `subset` is below 1, or `subset` is more than there is.
+            DataError: nothing is left.
+        """
+        check_limit(self.limit)
+        places = [place for place, key in enumerate(keys) if not _matches(key, self.exclude)]
+        if not places:
+            raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
+        if self.subset is not None:
+            if not 1 <= self.subset <= len(places):
+                raise ConfigError(
+                    f"subset: {self.subset}; expected a number of samples from 1 to {len(places)}, all that {root} has"
+                )
+            mixed = np.random.default_rng(derive_seed(self.subset_seed, "subset")).permutation(len(places))
+            places = [places[chosen] for chosen in sorted(mixed[: self.subset])]
+        return places[: self.limit]
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a `limit` that keeps nothing.
+
+    Raises:
+        ConfigError: `limit` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit: {limit}; expected a number of samples, at least 1, or none at all")
 
 
 def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
@@ -74,8 +130,7 @@ def pair(
         DataError: no image is left; and when strict, an image without label or a label without image.
         ConfigError: `limit` is below 1.
     """
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit: {limit}; expected a number of samples, at least 1, or none at all")
+    check_limit(limit)
     images = _without(images, exclude)
     problems: list[Problem] = []
     if labels is not None:
@@ -95,24 +150,51 @@ def fingerprint(dataset: Dataset) -> str:
     """A name for a data set's content: sha256 over its name, keys and file sizes.
 
     Labels count only where the data set was opened with labels, so that a stage that must not read them does not
-    depend on them either. No file is opened.
+    depend on them either. No file is opened, but for archives of many images: two of them are easily of one size, so
+    their bytes count (labels included, where one file holds both).
 
     Raises:
         DataError: a file has vanished since the data set was indexed.
     """
     digest = hashlib.sha256(dataset.name.encode())
+    archives: dict[Path, str | None] = {}
     for sample in dataset.samples:
         files = [sample.image] if sample.label is None else [sample.image, sample.label]
         try:
-            sizes = [file.stat().st_size for file in files]
+            content = [_content(file, archives) for file in files]
         except OSError as error:
             raise DataError(f"{error.filename}: file is missing; it was there when the data set was indexed") from error
-        digest.update(f"\n{sample.key}\0{sizes}".encode())
+        digest.update(f"\n{sample.key}\0{content}".encode())
     return digest.hexdigest()
 
 
+def _content(file: Path, archives: dict[Path, str | None]) -> int | str:
+    """The size of a file; for `<archive>/<number>`, the hash of the archive, which `archives` remembers."""
+    parent = file.parent
+    if parent not in archives:
+        archives[parent] = None
+        if parent.is_file():
+            stat = parent.stat()
+            archives[parent] = _sha256(parent, stat.st_size, stat.st_mtime_ns)
+    return archives[parent] or file.stat().st_size
+
+
+@lru_cache(maxsize=256)
+def _sha256(file: Path, size: int, changed: int) -> str:
+    """Hashed once a process, unless size or time change: a plan asks for each data set many times."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _matches(key: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(key, each) for each in patterns)
+
+
 def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Path]:
-    return {key: path for key, path in files.items() if not any(fnmatchcase(key, each) for each in patterns)}
+    return {key: path for key, path in files.items() if not _matches(key, patterns)}
 
 
 def _summary(root: Path, problems: Sequence[Problem], shown: int = 3) -> str:

@@ -45,7 +45,7 @@ class LabelDecoder:
     Attributes:
         space: the label space of the task.
         classes: native id (0..255) to class name; a name that the space lacks, or `None`, is ignored.
-        read_ids: label file to integer `[H, W]` of native ids.
+        read_ids: label file to integer `[H, W]` of native ids, or to one id without dimensions for the whole image.
         ignore_from_row: share of the height from which the rows below are ignored, in `(0, 1]`.
     """
 
@@ -63,24 +63,36 @@ class LabelDecoder:
         """Decode one label file.
 
         Returns:
-            uint8 `[H, W]` of class indices, the ignore index where ignored.
+            uint8 `[H, W]` of class indices, the ignore index where ignored; without dimensions where the label is one
+            class for the whole image.
 
         Raises:
             DataError: the file is broken, or holds an id that `classes` does not name.
         """
         ids = self.read_ids(path)
+        if not ids.ndim:
+            return self._whole(int(ids), path)
         unknown = self.unknown(ids)
         if unknown:
             found = ", ".join(f"id {native} ({pixels} pixels)" for native, pixels in sorted(unknown.items()))
             raise DataError(
-                f"{path}: {found} outside the id map, which names {_ranges(self.classes)}; "
+                f"{path}: {found} outside the id map, which names {ranges(self.classes)}; "
                 "repair the file or exclude it, or, if it belongs to another data set, use that one's reader"
             )
         return self.to_classes(ids)
 
+    def _whole(self, native: int, path: Path) -> np.ndarray:
+        index = int(self.table[native]) if 0 <= native < 256 else -1
+        if index < 0:
+            raise DataError(
+                f"{path}: label {native} outside the id map, which names {ranges(self.classes)}; "
+                "repair the file or exclude it, or, if it belongs to another data set, use that one's reader"
+            )
+        return np.array(index, dtype=np.uint8)
+
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
-        """The ids that `classes` does not name, with their pixel counts."""
-        if ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
+        """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
+        if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
             return {}
         found, counts = np.unique(ids, return_counts=True)
         return {
@@ -92,17 +104,18 @@ class LabelDecoder:
     def to_classes(self, ids: np.ndarray) -> np.ndarray:
         """Map native ids to class indices; ids that are not named become the ignore index."""
         table = np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
-        if ids.dtype == np.uint8:
+        if ids.ndim and ids.dtype == np.uint8:
             label = cv2.LUT(ids, table)
         else:
             inside = (ids >= 0) & (ids < 256)
             label = np.where(inside, table[np.where(inside, ids, 0)], self.space.ignore_index).astype(np.uint8)
-        label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
+        if label.ndim:
+            label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
         return label
 
 
-def _ranges(ids: Mapping[int, str | None]) -> str:
-    """`0..12, 20`: a set of ids in few words."""
+def ranges(ids: Mapping[int, str | None]) -> str:
+    """A set of ids in few words, such as `0..12, 20`."""
     runs: list[list[int]] = []
     for native in sorted(ids):
         if runs and native == runs[-1][1] + 1:

@@ -5,7 +5,7 @@ the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks
 `m` of rank `r`. So neither restarts, nor processes, nor workers change which samples a step sees.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from segda.data.dataset import Dataset
 from segda.data.randomness import derive_seed
 from segda.errors import ConfigError, DataError, SegdaError
 
-#: `(image uint8 [H, W, 3], label uint8 [H, W] | None, position) -> (image, label)`; must not draw anything else.
+#: `(image [H, W, 3], label uint8 [H, W] or [] | None, position) -> (image, label)`; must not draw anything else.
 Transform = Callable[[np.ndarray, np.ndarray | None, int], tuple[np.ndarray, np.ndarray | None]]
 
 
@@ -30,8 +30,8 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
-    """uint8 RGB `[H, W, 3]` to float32 `[3, H, W]` in `[-1, 1]`."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
+    """uint8 RGB `[H, W, 3]` to float32 `[3, H, W]` in `[-1, 1]`; float32 `[H, W, 3]` is in that range already."""
+    return _stack([image])[0]
 
 
 def positions(batch: int, start: int, rank: int, world: int, accumulate: int) -> Iterator[list[int]]:
@@ -65,13 +65,14 @@ def batches(
     world: int = 1,
     accumulate: int = 1,
     workers: int = 0,
+    paired: bool = False,
 ) -> Iterator[Batch]:
     """Micro-batches of this rank from step `start` on, for ever. The global random state is not touched.
 
     Args:
         source: the labelled data set; a data set opened without labels gives `label=None`.
         target: the other domain, read without labels whatever it holds; `None` for plain supervised training.
-        transforms: geometry for source and target.
+        transforms: geometry for source and target; each gives all images of its domain one size.
         batch: samples a step and domain, over all ranks and micro-batches.
         seed: the run's seed; source and target shuffle differently.
         start: the step to begin with.
@@ -79,29 +80,46 @@ def batches(
         world: number of processes.
         accumulate: micro-batches a step.
         workers: loader processes; 0 decodes in this one. The tensors are the same for any number.
+        paired: target sample `i` is the counterpart of source sample `i`: the target follows the source's order, and
+            the source's transform is applied to both. Otherwise the two are drawn independently.
 
     Returns:
         An iterator of batches of `batch / (world * accumulate)` samples a domain.
 
     Raises:
-        ConfigError: `batch` cannot be split evenly, or the target has no transform.
-        DataError: raised by the iterator, in one line also from a worker: a broken file, an unknown id, images of
-            different sizes.
+        ConfigError: `batch` cannot be split evenly, the target has no transform, or there is no target to pair with.
+        DataError: a data set is empty, or the keys of a pair of sets differ; and raised by the iterator, in one line
+            also from a worker: a broken file, an unknown id, images of different sizes.
     """
     if batch < 1 or batch % (world * accumulate):
         raise ConfigError(
             f"batch: {batch} samples cannot be split evenly over {world} processes x {accumulate} micro-batches; "
             f"choose a multiple of {world * accumulate}"
         )
-    if target is not None and transforms[1] is None:
+    if paired and target is None:
+        raise ConfigError("paired: there is no target to pair the source with; give `target`, or leave `paired` out")
+    if target is not None and transforms[1] is None and not paired:
         raise ConfigError("target data needs a transform of its own; give transforms=(source, target)")
     for data in (source, target):
         if data is not None and not len(data):
             raise DataError(f"{data.root}: data set {data.name!r} holds no sample to train on")
     streams = [_Stream(source, transforms[0], derive_seed(seed, "source"), labels=True)]
-    if target is not None and transforms[1] is not None:
+    if target is not None and paired:
+        _check_pairs(source, target)
+        streams.append(_Stream(target, transforms[0], derive_seed(seed, "source"), labels=False))
+    elif target is not None and transforms[1] is not None:
         streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
-    return _iterate(_Samples(streams), positions(batch, start, rank, world, accumulate), workers)
+    return _iterate(_Samples(streams, paired), positions(batch, start, rank, world, accumulate), workers)
+
+
+def _check_pairs(source: Dataset, target: Dataset) -> None:
+    keys, others = ([sample.key for sample in data.samples] for data in (source, target))
+    if keys != others:
+        lone = sorted(set(keys) ^ set(others))
+        raise DataError(
+            f"{target.root}: {len(others)} samples do not pair with the {len(keys)} of {source.root}: {len(lone)} "
+            f"names have no counterpart, {lone[0]!r} first; pairs are files of one name in both sets"
+        )
 
 
 def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int) -> Iterator[Batch]:
@@ -121,6 +139,10 @@ def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int) -> 
         yield item
 
 
+_Decoded = tuple[np.ndarray, np.ndarray | None, str]
+_Ready = tuple[np.ndarray, np.ndarray | None, int, str]
+
+
 @dataclass
 class _Stream:
     """One domain's endless order."""
@@ -131,16 +153,15 @@ class _Stream:
     labels: bool
     _epoch: tuple[int, np.ndarray] = field(default=(-1, np.empty(0, dtype=np.int64)), repr=False)
 
-    def __getitem__(self, position: int) -> tuple[Tensor, Tensor | None, int, str]:
+    def decode(self, position: int) -> _Decoded:
         epoch, place = divmod(position, len(self.data))
         if self._epoch[0] != epoch:
             self._epoch = (epoch, order(self.seed, epoch, len(self.data)))
         index = int(self._epoch[1][place])
         sample = self.data.samples[index]
-        pixels, ids = self.data.read(index) if self.labels else (self.data.decode_image(sample.image), None)
-        pixels, ids = self.transform(pixels, ids, position)
-        label = None if ids is None else torch.from_numpy(ids.astype(np.int64))
-        return to_tensor(pixels), label, position, sample.key
+        if self.labels:
+            return (*self.data.read(index), sample.key)
+        return self.data.decode_image(sample.image), None, sample.key
 
 
 @dataclass
@@ -148,13 +169,25 @@ class _Samples:
     """Map-style data set over positions: one sample of each domain."""
 
     streams: list[_Stream]
+    paired: bool
 
-    def __getitem__(self, position: int) -> list[tuple[Tensor, Tensor | None, int, str]] | SegdaError:
+    def __getitem__(self, position: int) -> list[_Ready] | SegdaError:
         try:
-            return [stream[position] for stream in self.streams]
+            decoded = [stream.decode(position) for stream in self.streams]
+            if self.paired and decoded[0][0].shape != decoded[1][0].shape:
+                # The random geometry depends on the size, so that a pair of two sizes would be moved apart.
+                first, second = ("x".join(str(side) for side in image.shape[:2]) for image, _, _ in decoded)
+                raise DataError(
+                    f"{self.streams[1].data.root}: {decoded[1][2]} is {second} (height x width) but its counterpart is "
+                    f"{first}; pairs need one size"
+                )
+            ready: list[_Ready] = []
+            for stream, (pixels, ids, key) in zip(self.streams, decoded, strict=True):
+                ready.append((*stream.transform(pixels, ids, position), position, key))
         except SegdaError as error:
             # Returned, not raised: torch would wrap it in the worker's traceback.
             return error
+        return ready
 
 
 @dataclass
@@ -172,15 +205,24 @@ def _collate(samples: list[Any]) -> Batch | SegdaError:
     domains = []
     for stream in zip(*samples, strict=True):
         images, labels, places, keys = zip(*stream, strict=True)
-        sizes = {tuple(image.shape[1:]) for image in images}
+        sizes = {tuple(image.shape[:2]) for image in images}
         if len(sizes) > 1:
             return DataError(
                 f"images of different sizes in one batch: {', '.join(keys[:4])} are {sorted(sizes)[:4]} "
                 "(height, width); set `crop` or `resize`"
             )
-        label = None if labels[0] is None else torch.stack(labels)
-        domains.append(DomainBatch(torch.stack(images), label, torch.tensor(places), list(keys)))
+        label = None if labels[0] is None else torch.from_numpy(np.stack(labels).astype(np.int64))
+        domains.append(DomainBatch(_stack(images), label, torch.tensor(places), list(keys)))
     return Batch(domains[0], domains[1] if len(domains) > 1 else None)
+
+
+def _stack(images: Sequence[np.ndarray]) -> Tensor:
+    """Images `[H, W, 3]` of one size and type as one tensor; at once, since small pictures cost mostly their calls."""
+    pixels = np.empty((len(images), 3, *images[0].shape[:2]), dtype=images[0].dtype)
+    for place, image in enumerate(images):
+        pixels[place] = image.transpose(2, 0, 1)
+    stacked = torch.from_numpy(pixels)
+    return stacked if stacked.is_floating_point() else stacked.float().div_(127.5).sub_(1)
 
 
 def _start_worker(_: int) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import random
-from typing import Any
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -11,19 +11,21 @@ from segda.data.randomness import derive_seed
 from segda.errors import ConfigError
 from segda.label_space import IGNORE_INDEX
 
-# Padding around an image that is smaller than the crop: mid-grey, 0 in [-1, 1].
-_PADDING = 128
+Fill = Literal["grey", "black"]
+
+# What stands where an image does not reach: 0 and -1 in [-1, 1].
+_FILLS: dict[Fill, int] = {"grey": 128, "black": 0}
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a picture: by area averaging where it shrinks, bilinearly where it grows.
 
     Args:
-        image: uint8 `[H, W, 3]`.
+        image: uint8 or float32 `[H, W, 3]`.
         size: `(height, width)`.
 
     Returns:
-        uint8 `[height, width, 3]`; the very same array if it has the size already.
+        `[height, width, 3]` of the same type; the very same array if it has the size already.
     """
     if image.shape[:2] == size:
         return image
@@ -32,15 +34,18 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a label map to `(height, width)` by its nearest pixels: uint8 `[H, W]` to uint8 `[height, width]`."""
-    if label.shape == size:
+    """Resize a label map to `(height, width)` by its nearest pixels: uint8 `[H, W]` to uint8 `[height, width]`.
+
+    A label without dimensions, one class for the whole image, stays as it is.
+    """
+    if label.shape in (size, ()):
         return label
     # INTER_NEAREST takes the pixel left of the exact place, which shifts labels against the image by half a pixel.
     return cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class TrainTransform:
-    """Resize, random scale, random crop, random flip, in this order: a pure function of `(seed, position)`.
+    """Resize, random scale, rotation and shift, crop, flip, in this order: a pure function of `(seed, position)`.
 
     Args:
         resize: `(height, width)` that every image is brought to first; `None` keeps its own.
@@ -48,9 +53,13 @@ class TrainTransform:
         scale: range of the random factor `(low, high)` of both sides; `None` for none.
         flip: mirror left and right with probability one half.
         seed: start of all draws; give each stream its own, `derive_seed(seed, "target", "geometry")`.
+        rotate: up to so many degrees either way, about the middle; 0 for none.
+        shift: up to this share of the height and of the width, either way; 0 for none.
+        fill: what padding, rotation and shift leave open: mid-grey, or black for digits; ignored in label maps.
 
     Raises:
-        ConfigError: a size below 1, or a scale range that is empty or not positive.
+        ConfigError: a size below 1, a scale range that is empty or not positive, or `rotate`, `shift` or `fill` out of
+            their range.
     """
 
     def __init__(
@@ -60,15 +69,27 @@ class TrainTransform:
         scale: tuple[float, float] | None = None,
         flip: bool = True,
         seed: int = 0,
+        rotate: float = 0.0,
+        shift: float = 0.0,
+        fill: Fill = "grey",
     ) -> None:
         for key, size in (("resize", resize), ("crop", crop)):
             if size is not None and min(size) < 1:
                 raise ConfigError(f"{key}: {list(size)}; expected [height, width], each at least 1")
         if scale is not None and not 0 < scale[0] <= scale[1]:
             raise ConfigError(f"scale: {list(scale)}; expected [low, high] with 0 < low <= high")
+        if not 0 <= rotate <= 180:
+            raise ConfigError(f"rotate: {rotate}; expected degrees, 0 to 180")
+        if not 0 <= shift < 1:
+            raise ConfigError(f"shift: {shift}; expected a share of the image's side, at least 0 and below 1")
+        if fill not in get_args(Fill):
+            raise ConfigError(f"fill: {fill!r}; expected one of {', '.join(get_args(Fill))}")
         self.resize = None if resize is None else (resize[0], resize[1])
         self.crop, self.scale, self.flip, self.seed = crop, scale, flip, seed
-        self._compose = _compose(crop, scale, flip)
+        self.rotate, self.shift, self.fill = rotate, shift, fill
+        moves = bool(rotate or shift)
+        # Nothing to draw, no albumentations: a call costs more than reading a digit does.
+        self._compose = self._steps(moves) if crop is not None or scale is not None or flip or moves else None
 
     def __call__(
         self, image: np.ndarray, label: np.ndarray | None, position: int
@@ -76,40 +97,53 @@ class TrainTransform:
         """Transform one sample.
 
         Args:
-            image: uint8 RGB `[H, W, 3]`.
-            label: uint8 `[H, W]`, or `None`; the geometry of the image does not depend on it.
+            image: uint8 RGB `[H, W, 3]`; or float32 in `[-1, 1]`, which can be resized and flipped alone.
+            label: uint8 `[H, W]`, or `[]` (one class for the whole image, left as it is), or `None`; the geometry of
+                the image does not depend on it.
             position: the sample's place in the data order.
 
         Returns:
             Image and label of the new size, contiguous; 255 where the label was padded.
+
+        Raises:
+            ConfigError: `crop`, `scale`, `rotate` or `shift` of a float32 image.
         """
         if self.resize is not None:
             image = resize_image(image, self.resize)
             label = None if label is None else resize_label(label, self.resize)
+        if self._compose is None:
+            return np.ascontiguousarray(image), label if label is None else np.asarray(label, order="C")
+        if image.dtype != np.uint8 and (self.crop or self.scale or self.rotate or self.shift):
+            raise ConfigError(
+                "augment: only 8-bit pictures are cropped, scaled, rotated or shifted; leave these options out"
+            )
         # One pair of generators for the whole chain: `set_random_seed` would give every transform the same seed, and
         # so tie the crop's place to the scale and the flip.
         draws = derive_seed(self.seed, position)
         self._compose.set_random_state(np.random.default_rng(draws), random.Random(draws))
-        arrays = {"image": image} if label is None else {"image": image, "mask": label}
-        done = self._compose(**arrays)
-        return np.ascontiguousarray(done["image"]), None if label is None else np.ascontiguousarray(done["mask"])
+        if label is None or not label.ndim:
+            return np.ascontiguousarray(self._compose(image=image)["image"]), label
+        done = self._compose(image=image, mask=label)
+        return np.ascontiguousarray(done["image"]), np.ascontiguousarray(done["mask"])
 
+    def _steps(self, moves: bool) -> Any:
+        # Else albumentations asks the package index for a newer release when it is imported.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+        import albumentations
 
-def _compose(crop: tuple[int, int] | None, scale: tuple[float, float] | None, flip: bool) -> Any:
-    # Else albumentations asks the package index for a newer release when it is imported.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations
-
-    steps: list[Any] = []
-    if scale is not None:
-        limits = (scale[0] - 1, scale[1] - 1)
-        steps.append(
-            albumentations.RandomScale(limits, cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST_EXACT, p=1)
-        )
-    if crop is not None:
-        steps.append(
-            albumentations.RandomCrop(crop[0], crop[1], pad_if_needed=True, fill=_PADDING, fill_mask=IGNORE_INDEX, p=1)
-        )
-    if flip:
-        steps.append(albumentations.HorizontalFlip(p=0.5))
-    return albumentations.Compose(steps)
+        outside: dict[str, Any] = {"fill": _FILLS[self.fill], "fill_mask": IGNORE_INDEX, "p": 1}
+        steps: list[Any] = []
+        if self.scale is not None:
+            limits = (self.scale[0] - 1, self.scale[1] - 1)
+            steps.append(
+                albumentations.RandomScale(limits, cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST_EXACT, p=1)
+            )
+        if moves:
+            share = (-self.shift, self.shift)
+            turn = (-self.rotate, self.rotate)
+            steps.append(albumentations.Affine(rotate=turn, translate_percent={"x": share, "y": share}, **outside))
+        if self.crop is not None:
+            steps.append(albumentations.RandomCrop(self.crop[0], self.crop[1], pad_if_needed=True, **outside))
+        if self.flip:
+            steps.append(albumentations.HorizontalFlip(p=0.5))
+        return albumentations.Compose(steps)

@@ -2,11 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,12 +16,28 @@ from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
 from segda.data.transforms import resize_image
 from segda.errors import ArtefactError, ConfigError, DataError
+from segda.label_space import LabelSpace
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
-from segda.tasks.segmentation import Segmentation
 
 RESIZE_RULE = "area where the image shrinks, bilinear where it grows"
-PREDICTION_RULE = "whole image in one pass, logits upsampled bilinearly to the label's size, argmax"
+
+
+class Task(Protocol):
+    """The part of a task that scoring uses."""
+
+    space: LabelSpace
+    measure: str
+    prediction_rule: str
+    evaluation_batch: int
+
+    def predict(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+        """Class indices of `[B, 3, H, W]`, each of the size of a label."""
+        ...
+
+    def meter(self) -> Confusion:
+        """An empty confusion matrix."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,10 @@ class Evaluation:
             "iou": {
                 name: _number(value) for name, value in zip(confusion.classes, confusion.iou().tolist(), strict=True)
             },
+            "class_accuracy": {
+                name: _number(value)
+                for name, value in zip(confusion.classes, confusion.class_accuracy().tolist(), strict=True)
+            },
             "absent": list(confusion.absent()),
             "protocol": self.protocol,
             "confusion": confusion.to_json(),
@@ -83,7 +103,7 @@ class Evaluation:
 def evaluate(
     networks: Networks,
     dataset: Dataset,
-    task: Segmentation,
+    task: Task,
     *,
     resize: tuple[int, int] | None = None,
     device: torch.device | str = "cpu",
@@ -98,7 +118,7 @@ def evaluate(
 
     Process `rank` of `world` takes samples `rank`, `rank + world`, …; there is no padding, so no image counts twice,
     and the sum of whole numbers is the same for any number of processes. The protocol holds `dataset`, `label_space`,
-    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `images`, `pixels_scored`,
+    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `measure`, `images`, `pixels_scored`,
     `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`), `data_fingerprint` and `seconds`.
 
     Args:
@@ -127,13 +147,13 @@ def evaluate(
     confusion = task.meter()
     share = range(rank, len(dataset), world)
     with torch.inference_mode(), _evaluating(networks):
-        for done, index in enumerate(share, start=1):
-            pixels, classes = dataset.read(index)
-            assert classes is not None  # _check refused data sets without labels
-            label = torch.from_numpy(np.ascontiguousarray(classes)).to(device)
-            image = as_input(pixels, resize).to(device)
-            prediction = task.predict(networks, image, (int(label.shape[0]), int(label.shape[1])))
-            confusion.update(label, prediction[0], name=str(dataset.samples[index].label))
+        done = 0
+        for group in _groups(dataset, share, task.evaluation_batch, resize):
+            images = torch.cat([sample.image for sample in group]).to(device)
+            predictions = task.predict(networks, images, group[0].label.shape)
+            for sample, prediction in zip(group, predictions, strict=True):
+                confusion.update(torch.from_numpy(sample.label).to(device), prediction, name=sample.name)
+            done += len(group)
             if progress is not None:
                 progress(done, len(share))
     counts = torch.cat([confusion.to_tensor(), torch.tensor([len(share)])])
@@ -145,7 +165,8 @@ def evaluate(
         "classes": list(task.space.classes),
         "resize": None if resize is None else list(resize),
         "resize_rule": None if resize is None else RESIZE_RULE,
-        "prediction_rule": PREDICTION_RULE,
+        "prediction_rule": task.prediction_rule,
+        "measure": task.measure,
         "images": images,
         "pixels_scored": confusion.pixels,
         "pixels_ignored": confusion.ignored,
@@ -156,11 +177,37 @@ def evaluate(
     return Evaluation(confusion, images, protocol)
 
 
+class _Ready(NamedTuple):
+    """One sample as the networks take it: `[1, 3, H, W]`, the label's class indices, and the label's name."""
+
+    image: Tensor
+    label: np.ndarray
+    name: str
+
+
+def _groups(
+    dataset: Dataset, share: Iterable[int], size: int, resize: tuple[int, int] | None
+) -> Iterator[list[_Ready]]:
+    """Samples one after another, up to `size` neighbours of one shape together."""
+    group: list[_Ready] = []
+    for index in share:
+        pixels, classes = dataset.read(index)
+        assert classes is not None  # _check refused data sets without labels
+        ready = _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
+        alike = group and (ready.image.shape, ready.label.shape) == (group[0].image.shape, group[0].label.shape)
+        if group and (not alike or len(group) == size):
+            yield group
+            group = []
+        group.append(ready)
+    if group:
+        yield group
+
+
 def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
     """A decoded image as the networks take it.
 
     Args:
-        image: uint8 RGB `[H, W, 3]`.
+        image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
         resize: height and width, or `None` to keep the image's own.
 
     Returns:
@@ -171,7 +218,7 @@ def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor
     return to_tensor(resized)[None]
 
 
-def _check(dataset: Dataset, task: Segmentation) -> None:
+def _check(dataset: Dataset, task: Task) -> None:
     if dataset.space.classes != task.space.classes or dataset.space.ignore_index != task.space.ignore_index:
         raise ConfigError(
             f"evaluate: data set {dataset.name!r} is labelled in {dataset.space.name!r} but the task predicts "

@@ -119,6 +119,7 @@ def fit(
     start: int,
     steps: int,
     accumulate: int,
+    discriminator_steps: int = 1,
     factor: Callable[[int], float],
     save_every: int,
     log_every: int,
@@ -134,6 +135,7 @@ def fit(
         start: steps already made.
         steps: steps in all.
         accumulate: micro-batches a step; the gradient is their mean.
+        discriminator_steps: updates of the discriminators a step, all but the last on batches of their own.
         factor: learning-rate factor of a step.
         save_every: steps between checkpoints.
         log_every: steps between log lines; losses are fetched from the device and checked at the same pace.
@@ -143,13 +145,14 @@ def fit(
     """
     objective = training.objective
     optimizers = training.optimizers()
-    for module in training.prepared.values():
-        module.train()
+    objective.networks.train()
     pending: list[Losses] = []
     with Log(folder, title, start, steps, show=session.is_main) as log:
         for step in range(start, steps):
             for optimizer in optimizers.values():
                 set_rates(optimizer, factor(step))
+            for _ in range(discriminator_steps - 1):
+                _train_discriminators(training, batches, session, accumulate, step / steps)
 
             for micro in range(accumulate):
                 batch = next(batches)
@@ -169,6 +172,7 @@ def fit(
             if step == start:
                 check_gradients(objective.networks)
             session.step(optimizers.values())
+            objective.clip_discriminators()
             session.average_buffers(training.modules)
             if training.average:
                 training.average.update(training.modules, step)
@@ -183,6 +187,25 @@ def fit(
                 log.write(made, {"learning_rate": rates, "losses": means, "measures": measures})
             if saving:
                 training.save(folder / "checkpoints", made, session)
+
+
+def _train_discriminators(
+    training: Training, batches: Iterator[Batch], session: Session, accumulate: int, progress: float
+) -> None:
+    """One update of the discriminators alone, as a Wasserstein critic needs before each of the generators."""
+    if training.discriminator is None:
+        return
+    for micro in range(accumulate):
+        with ExitStack() as stack:
+            if micro < accumulate - 1:
+                for module in training.prepared.values():
+                    stack.enter_context(session.accelerator.no_sync(module))
+            losses = training.objective.discriminator_losses(training.objective.forward(next(batches), progress))
+            session.backward(_total(losses) / accumulate)
+    session.step([training.discriminator])
+    if training.generator is not None:  # terms whose networks belong to both sides leave gradients there
+        training.generator.zero_grad()
+    training.objective.clip_discriminators()
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:

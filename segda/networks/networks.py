@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -10,14 +10,23 @@ from segda import lookup
 from segda.batch import DOMAINS, Domain
 from segda.errors import ConfigError
 from segda.networks.judgement import Judgement
+from segda.networks.lens import Lens
+from segda.networks.posterior import Posterior
 
-# What a term may ask for; "semantic" asks that the image discriminators segment, "teacher" is built by the objective.
-NEEDS = frozenset(
+# What a term may ask for: networks, and "semantic", which asks that the image discriminators segment.
+NETWORKS = frozenset(
     {
         "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
-        "discriminator.source", "discriminator.target", "semantic", "teacher",
+        "discriminator.source", "discriminator.target", "discriminator.conditional", "discriminator.latent",
+        "discriminator.pair", "sampler", "posterior", "lens.source", "lens.target", "semantic",
     }
 )  # fmt: skip
+# What the stage, the data or the task must give; it is checked where each of them is known.
+GIVEN = frozenset({"teacher", "judge", "class_sizes", "label_map", "pairs"})
+NEEDS = NETWORKS | GIVEN
+
+Tied = bool | Literal["partly"]
+"""One encoder for both domains, one for each, or one whose first layers each domain has for itself."""
 
 
 class Networks:
@@ -25,19 +34,26 @@ class Networks:
 
     Attributes:
         modules: `encoder` (tied) or `encoder.source` and `encoder.target`; `head`; `decoder`; `discriminator.feature`,
-            `discriminator.logits`, `discriminator.source`, `discriminator.target`: those that were built.
-        tied: whether one encoder serves both domains.
+            `.logits`, `.source`, `.target`, `.conditional`, `.latent`, `.pair`; `sampler`; `posterior`; `lens.source`,
+            `lens.target`: those that were built.
+        tied: whether one encoder serves both domains, or `partly`.
+        noise: how many numbers the sampler makes an image from; 0 without one.
         frozen: names of the networks that do not learn.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module], tied: bool) -> None:
+    def __init__(self, modules: Mapping[str, nn.Module], tied: Tied) -> None:
         """Hold networks; `modules` may be wrapped for several processes, they are only ever called."""
         self.modules = dict(modules)
         self.tied = tied
+        # Taken here, where the sampler is not wrapped yet.
+        self.noise = int(getattr(self.modules.get("sampler"), "noise", 0))
         self.frozen: set[str] = set()
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """The pyramid of features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse: the image first, z last."""
+        if self.tied == "partly":
+            shared: list[Tensor] = self.modules["encoder"](image, domain)
+            return shared
         features: list[Tensor] = self.modules["encoder" if self.tied else f"encoder.{domain}"](image)
         return features
 
@@ -51,8 +67,25 @@ class Networks:
         image: Tensor = self.modules["decoder"](features, domain)
         return image
 
+    def sample(self, noise: Tensor, domain: Domain) -> Tensor:
+        """The sampler's image of `domain` for noise `[B, N]`: `[B, 3, H, W]` in `[-1, 1]`."""
+        image: Tensor = self.modules["sampler"](noise, domain)
+        return image
+
+    def posterior(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latent variable, each like z `[B, C, h, w]`."""
+        mean, log_variance = self.modules["posterior"](z)
+        return mean, log_variance
+
+    def lens(self, image: Tensor, domain: Domain) -> Tensor:
+        """The image as the discriminator of `domain` is shown it; the image itself where no lens was built."""
+        if f"lens.{domain}" not in self.modules:
+            return image
+        tempered: Tensor = self.modules[f"lens.{domain}"](image)
+        return tempered
+
     def judge(self, name: str, x: Tensor) -> Judgement:
-        """What the discriminator `name` (feature, logits, source or target) says of `[B, C, h, w]`."""
+        """What the discriminator `name` (feature, logits, source, target, ...) says of `[B, C, h, w]`."""
         judgement: Judgement = self.modules[f"discriminator.{name}"](x)
         return judgement
 
@@ -86,10 +119,11 @@ def build(
     needs: set[str],
     *,
     classes: int,
-    tied: bool,
+    tied: Tied,
     encoder: Mapping[str, Any],
     head: Mapping[str, Any] | None = None,
     decoder: Mapping[str, Any] | None = None,
+    sampler: Mapping[str, Any] | None = None,
     discriminators: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Networks:
     """Build what `needs` names, and the encoder always; weights come from torch's current random state.
@@ -97,11 +131,14 @@ def build(
     Args:
         needs: see `NEEDS`.
         classes: number of classes.
-        tied: one encoder for both domains. Untied ones start from different random weights, but the same file.
+        tied: one encoder for both domains. Untied ones start from different random weights, but the same file; `partly`
+            takes an encoder whose `forward` is told the domain, such as `coupled`.
         encoder: `name` of a file in `encoders/` and its options.
         head: the same for `heads/`.
         decoder: the same for `decoders/`.
-        discriminators: the same for `discriminators/`, under `image` (both domains'), `feature` and `logits`.
+        sampler: the same for `samplers/`.
+        discriminators: the same for `discriminators/`, under `image` (both domains'), `feature`, `logits`,
+            `conditional`, `latent` and `pair`.
 
     Raises:
         ConfigError: a needed network is not configured, or is configured wrongly.
@@ -109,6 +146,7 @@ def build(
     for need in sorted(needs - NEEDS):
         raise ConfigError(f"terms need {need!r}, which is no network; {lookup.nearest(need, NEEDS)}")
     modules: dict[str, nn.Module] = {}
+    _check_ties(tied, encoder)
     for name in ["encoder"] if tied else [f"encoder.{domain}" for domain in DOMAINS]:
         modules[name] = _component("encoder", encoder, "encoder")
     first: Any = next(iter(modules.values()))
@@ -118,7 +156,17 @@ def build(
     domains = tuple(domain for domain in DOMAINS if f"decoder.{domain}" in needs)
     if domains:
         modules["decoder"] = _component("decoder", decoder, "decoder", channels, strides, domains)
-    inputs = {"feature": channels[-1], "logits": classes, "source": 3, "target": 3}
+    if "sampler" in needs:
+        modules["sampler"] = _component("sampler", sampler, "sampler", DOMAINS)
+    if "posterior" in needs:
+        modules["posterior"] = Posterior(channels[-1])
+    for domain in DOMAINS:
+        if f"lens.{domain}" in needs:
+            modules[f"lens.{domain}"] = Lens()
+    inputs = {
+        "feature": channels[-1], "logits": classes, "conditional": channels[-1] * classes, "latent": channels[-1],
+        "source": 3, "target": 3, "pair": 6,
+    }  # fmt: skip
     for name, channels_in in inputs.items():
         if f"discriminator.{name}" in needs:
             key = "image" if name in DOMAINS else name
@@ -133,11 +181,28 @@ def build(
     return Networks(modules, tied)
 
 
+def _check_ties(tied: Tied, encoder: Mapping[str, Any]) -> None:
+    """An encoder that is told the domain goes with `tied: partly`, and no other does.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if "name" not in encoder:
+        return
+    found = lookup.module("segda.networks.encoders", encoder["name"])
+    if getattr(found, "PER_DOMAIN", False) != (tied == "partly"):
+        expected = "`tied: partly`" if getattr(found, "PER_DOMAIN", False) else "`tied: true` or `tied: false`"
+        raise ConfigError(
+            f"encoder: {encoder['name']} goes with {expected}, but the method has `tied: {str(tied).lower()}`; "
+            "choose another encoder (`coupled` is tied partly) or another method"
+        )
+
+
 def _component(kind: str, config: Mapping[str, Any] | None, key: str, *given: Any) -> nn.Module:
     """Call the `build` of a component file with what the method gives it and the user's options.
 
     Args:
-        kind: encoder, head, decoder or discriminator.
+        kind: encoder, head, decoder, sampler or discriminator.
         config: the component's `name` and options.
         key: where the configuration has it, for messages.
         given: the leading arguments.

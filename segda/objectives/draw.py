@@ -28,3 +28,20 @@ def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:
         float32 `[B]` on the CPU.
     """
     return torch.stack([torch.rand((), generator=generator(seed, purpose, place)) for place in position.tolist()])
+
+
+def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal numbers for each sample.
+
+    Args:
+        seed: the run's seed.
+        purpose: what the draw is for; other purposes give independent numbers.
+        position: int64 `[B]`.
+        shape: of one sample's numbers.
+
+    Returns:
+        float32 `[B, *shape]` on the CPU.
+    """
+    return torch.stack(
+        [torch.randn(shape, generator=generator(seed, purpose, place)) for place in position.tolist()]
+    )

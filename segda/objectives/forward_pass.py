@@ -9,6 +9,7 @@ from torch import Tensor
 from segda.batch import Batch, Domain, DomainBatch, other
 from segda.errors import ConfigError
 from segda.objectives import draw
+from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.interfaces import Judgement, Networks, Task
 
@@ -31,6 +32,7 @@ class ForwardPass:
     def __init__(
         self, batch: Batch, networks: Networks, task: Task, *, seed: int, progress: float,
         pools: Mapping[Domain, ImagePool], gather: Callable[[Tensor], Tensor], teacher: Networks | None,
+        judge: Networks | None = None, class_sizes: ClassSizes | None = None,
     ) -> None:
         """Nothing is computed yet; `pools` holds earlier images by the domain that they are translated to."""
         self.batch = batch
@@ -41,6 +43,8 @@ class ForwardPass:
         self._pools = pools
         self._gather = gather
         self._teacher = teacher
+        self._judge = judge
+        self._class_sizes = class_sizes
         self._known: dict[Hashable, Any] = {}
 
     def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
@@ -68,7 +72,7 @@ class ForwardPass:
         return self.samples(domain).image
 
     def label(self) -> Tensor:
-        """The source labels, int64 `[B, H, W]`.
+        """The source labels, int64 `[B, H, W]`, or `[B]` where a label is of the whole image.
 
         Raises:
             ConfigError: the source has no labels.
@@ -81,6 +85,22 @@ class ForwardPass:
     def uniform(self, purpose: str, domain: Domain) -> Tensor:
         """One draw in `[0, 1)` for each sample of a domain: `[B]` on the CPU."""
         return draw.uniform(self.seed, f"{purpose}/{domain}", self.samples(domain).position)
+
+    def normal(self, purpose: str, domain: Domain, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal numbers `[B, *shape]` for the samples of a domain, on the device of their images."""
+        drawn = draw.normal(self.seed, f"{purpose}/{domain}", self.samples(domain).position, shape)
+        return drawn.to(self.image(domain))
+
+    @property
+    def class_sizes(self) -> ClassSizes:
+        """How large the classes are in the labelled source images.
+
+        Raises:
+            ConfigError: the stage has not measured them.
+        """
+        if self._class_sizes is None:
+            raise ConfigError("the method's terms use the sizes of classes, which this stage has not measured")
+        return self._class_sizes
 
     # --- generators -----------------------------------------------------------------------------------------------
 
@@ -132,6 +152,43 @@ class ForwardPass:
         """The image translated to the other domain and back."""
         return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), domain))
 
+    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
+        """The feature pyramid of any image by the encoder of `domain`; not kept."""
+        return self._networks.encode(image, domain)
+
+    def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
+        """Any features as an image of `domain`; not kept."""
+        return self._networks.decode(features, domain)
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        """Class logits of any features; not kept."""
+        return self._networks.classify(features)
+
+    def probabilities(self, domain: Domain) -> Tensor:
+        """Class probabilities `[B, K, h, w]`."""
+        return self.once(("probabilities", domain), lambda: self.logits(domain).softmax(dim=1))
+
+    def posterior(self, domain: Domain) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latent variable given the image, each like z."""
+        return self.once(("posterior", domain), lambda: self._networks.posterior(self.z(domain)))
+
+    def latent_sample(self, domain: Domain) -> list[Tensor]:
+        """The image's features with z replaced by a draw from its posterior."""
+        def sample() -> list[Tensor]:
+            mean, log_variance = self.posterior(domain)
+            noise = self.normal("latent sample", domain, tuple(mean.shape[1:]))
+            return [*self.features(domain)[:-1], mean + (log_variance / 2).exp() * noise]
+
+        return self.once(("latent sample", domain), sample)
+
+    def sampled(self, domain: Domain) -> Tensor:
+        """The sampler's image of `domain`; both domains' are made from the same noise."""
+        def sample() -> Tensor:
+            size = int(self._networks.noise)
+            return self._networks.sample(self.normal("sampler", "source", (size,)), domain)
+
+        return self.once(("sampled", domain), sample)
+
     def predict(self, image: Tensor, domain: Domain) -> Tensor:
         """Class logits of an image that a term has made itself, such as a mixed one; not kept."""
         return self._networks.classify(self._networks.encode(image, domain))
@@ -152,6 +209,17 @@ class ForwardPass:
 
         return self.once("teacher logits", compute)
 
+    def judge_logits(self, subject: str, image: Tensor, domain: Domain) -> Tensor:
+        """The frozen judge's class logits of `image`, kept under the name `subject`; gradients reach the image.
+
+        Raises:
+            ConfigError: the stage has no judge.
+        """
+        judge = self._judge
+        if judge is None:
+            raise ConfigError("the method's terms use a judge, but the stage has none; set `judge: {from: a stage}`")
+        return self.once(("judge", subject), lambda: judge.classify(judge.encode(image, domain)))
+
     # --- verdicts that the generators see (discriminators frozen) -------------------------------------------------
 
     def judged(self, discriminator: str, subject: str, x: Tensor) -> Judgement:
@@ -168,9 +236,13 @@ class ForwardPass:
 
     # --- verdicts for the discriminators' own side (inputs detached) ----------------------------------------------
 
+    def real(self, domain: Domain) -> Tensor:
+        """What the discriminator is shown as real: the image, or what a lens makes of it, without gradient to that."""
+        return self.once(("real", domain), lambda: self._networks.lens(self.image(domain), domain).detach())
+
     def judged_real(self, domain: Domain) -> Judgement:
         """A real image before the discriminator of its domain."""
-        return self.judged(domain, "real", self.image(domain))
+        return self.judged(domain, "real", self.real(domain))
 
     def judged_translated_detached(self, domain: Domain) -> Judgement:
         """This step's translated image, without gradient to its translator."""

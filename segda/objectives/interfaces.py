@@ -1,6 +1,6 @@
 """What the objective asks of the networks and the task, which reach it as arguments."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
@@ -27,8 +27,15 @@ class Networks(Protocol):
         """Every network by name."""
 
     @property
-    def tied(self) -> bool:
-        """Whether both domains share one encoder."""
+    def tied(self) -> bool | Literal["partly"]:
+        """Whether both domains share one encoder, or all but its first layers."""
+
+    @property
+    def noise(self) -> int:
+        """How many numbers the sampler makes an image from."""
+
+    def train(self) -> None:
+        """Training mode, but for frozen networks."""
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """Image to feature pyramid, by the encoder of `domain`."""
@@ -39,12 +46,25 @@ class Networks(Protocol):
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
         """Feature pyramid to an image of `domain`."""
 
+    def sample(self, noise: Tensor, domain: Domain) -> Tensor:
+        """Noise `[B, N]` to an image of `domain`."""
+
+    def posterior(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of the latent variable."""
+
+    def lens(self, image: Tensor, domain: Domain) -> Tensor:
+        """A real image as the discriminator of `domain` is shown it."""
+
     def judge(self, name: str, x: Tensor) -> Judgement:
         """The verdict of the discriminator `discriminator.<name>`."""
 
 
 class Task(Protocol):
     """The part of a task that the terms use."""
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What it gives to terms that need it: `label_map`, a label for every pixel."""
 
     def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """Logits against labels, a mean over images."""

@@ -5,7 +5,7 @@ knows a method.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from segda import lookup
 from segda.batch import DOMAINS, Batch, Domain
 from segda.errors import ArtefactError, ConfigError, TrainingError
+from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.interfaces import Networks, Task
@@ -35,7 +36,8 @@ class Objective:
 
     def __init__(
         self, terms: Mapping[str, Term], networks: Networks, task: Task, *, seed: int,
-        gather: Callable[[Tensor], Tensor] = _alone, teacher: Networks | None = None,
+        gather: Callable[[Tensor], Tensor] = _alone, teacher: Networks | None = None, judge: Networks | None = None,
+        class_sizes: ClassSizes | None = None,
     ) -> None:
         """Bind terms to networks.
 
@@ -46,19 +48,22 @@ class Objective:
             seed: of every random draw made for a sample.
             gather: concatenates a tensor over processes in the order of their ranks.
             teacher: an average of the networks, for terms that need "teacher".
+            judge: a frozen encoder and head, for terms that need "judge".
+            class_sizes: of the labelled source, for terms that need "class_sizes".
 
         Raises:
-            ConfigError: a term needs a teacher and there is none.
+            ConfigError: a term needs what is not given.
         """
-        if "teacher" in needs(terms) and teacher is None:
-            users = ", ".join(name for name, term in terms.items() if "teacher" in term.needs())
-            raise ConfigError(f"terms: {users} needs a teacher, but the stage keeps none; set an EMA decay")
+        given = {"teacher": teacher, "judge": judge, "class_sizes": class_sizes}
+        check_given(terms, {name for name, value in given.items() if value is not None} | task.offers | {"pairs"})
         self.terms = dict(terms)
         self.networks = networks
         self._task = task
         self._seed = seed
         self._gather = gather
         self._teacher = teacher
+        self._judge = judge
+        self._class_sizes = class_sizes
         size = max((term.pool_size() for term in terms.values()), default=0)
         self._pools: dict[Domain, ImagePool] = (
             {domain: ImagePool(size, seed, f"image_pool/{domain}") for domain in DOMAINS} if size else {}
@@ -73,7 +78,7 @@ class Objective:
         """
         return ForwardPass(
             batch, self.networks, self._task, seed=self._seed, progress=progress, pools=self._pools,
-            gather=self._gather, teacher=self._teacher,
+            gather=self._gather, teacher=self._teacher, judge=self._judge, class_sizes=self._class_sizes,
         )
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
@@ -105,9 +110,22 @@ class Objective:
         Networks that are frozen as a whole belong to neither; a discriminator behind gradient reversal is a generator.
         """
         joint: set[str] = set().union(*(term.joint_discriminators() for term in self.terms.values()))
+        second: set[str] = set().union(*(term.discriminators() for term in self.terms.values()))
         trained = sorted(name for name, module in self.networks.modules.items() if _trainable(module))
-        discriminators = [name for name in trained if name.startswith("discriminator.") and name not in joint]
+        discriminators = [
+            name for name in trained if name in second or (name.startswith("discriminator.") and name not in joint)
+        ]
         return [name for name in trained if name not in discriminators], discriminators
+
+    @torch.no_grad()
+    def clip_discriminators(self) -> None:
+        """After an update: hold the parameters of clipped networks to their range."""
+        for term in self.terms.values():
+            bound = term.clip()
+            if bound is not None:
+                for name in sorted(term.clipped()):
+                    for parameter in self.networks.modules[name].parameters():
+                        parameter.clamp_(-bound, bound)
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint must hold beside the networks: the image pools."""
@@ -140,6 +158,26 @@ class Objective:
 def needs(terms: Mapping[str, Term]) -> set[str]:
     """The union of what the terms need, for `segda.networks.networks.build`."""
     return set().union(*(term.needs() for term in terms.values()))
+
+
+_REMEDIES = {
+    "teacher": "set an EMA decay, such as `ema: 0.99`",
+    "judge": "set `judge: {from: a stage that trained encoder and head}`",
+    "class_sizes": "use it in a stage that adapts from a labelled source",
+    "label_map": "the task has one label an image, the term wants one a pixel; use it for segmentation",
+    "pairs": "set `paired: true` and give data whose images are pairs",
+}
+
+
+def check_given(terms: Mapping[str, Term], given: Collection[str]) -> None:
+    """Does the stage give what the terms need besides networks?
+
+    Raises:
+        ConfigError: names the term, what it needs and the remedy.
+    """
+    for name, term in terms.items():
+        for need in sorted(term.needs() & _REMEDIES.keys() - set(given)):
+            raise ConfigError(f"terms.{name}: needs {need.replace('_', ' ')!r}, and there is none; {_REMEDIES[need]}")
 
 
 def build(terms: Mapping[str, Mapping[str, Any]]) -> dict[str, Term]:

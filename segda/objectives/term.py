@@ -37,6 +37,18 @@ class Term:
         """Names of discriminators that train inside the generator's side, through gradient reversal."""
         return set()
 
+    def discriminators(self) -> set[str]:
+        """Names of networks beyond `discriminator.*` that the second player trains."""
+        return set()
+
+    def clip(self) -> float | None:
+        """The largest absolute value that parameters of `clipped()` may have after an update; `None` for any."""
+        return None
+
+    def clipped(self) -> set[str]:
+        """Names of the networks that `clip` holds for."""
+        return set()
+
     def pool_size(self) -> int:
         """How many earlier translated images of each domain the discriminators are to be shown from."""
         return 0

@@ -35,6 +35,22 @@ class StageState(NamedTuple):
     folder: str = ""
 
 
+class Illustration(NamedTuple):
+    """A figure that is made already.
+
+    Attributes:
+        name: of its file, without ending.
+        title: above it on the page.
+        caption: what it shows, one or two sentences.
+        png: the file.
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+
+
 @dataclass(frozen=True)
 class ReportContent:
     """All that a report shows. Whatever is empty is left out of the page.
@@ -49,6 +65,7 @@ class ReportContent:
         stages: every stage of the run, in order.
         logs: a stage's name and its `log.jsonl`, for the curves.
         pictures: rows of source, translated, target, label, prediction before and after.
+        illustrations: other figures, such as features in a plane or samples of a translation.
         notes: sentences to stand below the headline, such as the share of the gap that was closed.
         versions: names and versions of the software.
     """
@@ -62,6 +79,7 @@ class ReportContent:
     stages: Sequence[StageState] = ()
     logs: Mapping[str, Path] = field(default_factory=dict)
     pictures: Sequence[PictureRow] = ()
+    illustrations: Sequence[Illustration] = ()
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,7 +88,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
     """Write the report, each file whole or not at all.
 
     Writes `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png` if
-    there are pictures.
+    there are pictures; a PNG for each illustration.
 
     Args:
         folder: an existing folder.
@@ -92,6 +110,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
         files["bars.png"] = charts.to_png(charts.bars(scores))
     if content.pictures:
         files["pictures.png"] = pictures.grid(content.pictures, content.space)
+    files.update({f"{illustration.name}.png": illustration.png for illustration in content.illustrations})
     files["report.html"] = render(content)
     for name, text in files.items():
         data = text.encode("utf-8") if isinstance(text, str) else text
@@ -119,6 +138,7 @@ def render(content: ReportContent) -> str:
             name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
         },
         gallery=[_embedded(row, content.space) for row in content.pictures],
+        illustrations=[(shown, _data_url("image/png", shown.png)) for shown in content.illustrations],
         colours=[(name, "rgb({}, {}, {})".format(*colour)) for name, colour in pictures.legend(content.space)],
         protocol=_protocol(content.results),
         total=sum(stage.seconds or 0 for stage in content.stages),
@@ -152,9 +172,13 @@ def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
         url = ""
         if picture.pixels is not None:
             kind, data = pictures.single(picture.pixels, space)
-            url = f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+            url = _data_url(kind, data)
         shown.append({"title": picture.title, "url": url})
     return {"name": row.name, "pictures": shown}
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _protocol(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -65,11 +65,11 @@ def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> byt
     canvas = Image.new("RGB", (total_width, legend_top + entries[-1][1] + _TITLE + _GAP), _PAPER)
     draw = ImageDraw.Draw(canvas)
     for column, title in enumerate(titles):
-        _write(draw, (_GAP + column * (width + _GAP), _GAP), title, width)
+        write_line(draw, (_GAP + column * (width + _GAP), _GAP), title, width)
     top = _GAP + _TITLE
     for row, height, name in zip(rows, heights, names, strict=True):
         if name:
-            _write(draw, (_GAP, top), row.name, total_width - 2 * _GAP)
+            write_line(draw, (_GAP, top), row.name, total_width - 2 * _GAP)
         for column, picture in enumerate(row.pictures):
             place = (_GAP + column * (width + _GAP), top + name)
             if picture.pixels is None:
@@ -80,8 +80,8 @@ def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> byt
     for (name_, colour), (left, below) in zip(legend(space), entries, strict=True):
         at = (left, legend_top + below + 4)
         draw.rectangle((*at, at[0] + _SWATCH, at[1] + _SWATCH), fill=colour, outline=_INK)
-        _write(draw, (at[0] + _SWATCH + 6, at[1] - 4), name_, total_width)
-    return _encoded(canvas, "PNG")
+        write_line(draw, (at[0] + _SWATCH + 6, at[1] - 4), name_, total_width)
+    return encoded(canvas, "PNG")
 
 
 def single(pixels: np.ndarray, space: LabelSpace, width: int = 480) -> tuple[str, bytes]:
@@ -93,8 +93,8 @@ def single(pixels: np.ndarray, space: LabelSpace, width: int = 480) -> tuple[str
     height = max(1, round(pixels.shape[0] * min(width, pixels.shape[1]) / pixels.shape[1]))
     image = _drawn(pixels, space, (min(width, pixels.shape[1]), height))
     if pixels.ndim == 2:
-        return "image/png", _encoded(image, "PNG")
-    return "image/jpeg", _encoded(image, "JPEG", quality=88)
+        return "image/png", encoded(image, "PNG")
+    return "image/jpeg", encoded(image, "JPEG", quality=88)
 
 
 def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
@@ -135,14 +135,16 @@ def _legend_places(space: LabelSpace, width: int) -> list[tuple[int, int]]:
     return places
 
 
-def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int) -> None:
-    """A line of text, cut with an ellipsis where it is wider than `width`."""
+def write_line(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int, colour: tuple[int, int, int] = _INK
+) -> None:
+    """A line of text, cut with an ellipsis where it is wider than `width` pixels."""
     font = _font()
     if font.getlength(text) > width:
         while text and font.getlength(f"{text}…") > width:
             text = text[:-1]
         text += "…"
-    draw.text((place[0], place[1] + 2), text, fill=_INK, font=font)
+    draw.text((place[0], place[1] + 2), text, fill=colour, font=font)
 
 
 def _font() -> ImageFont.FreeTypeFont:
@@ -150,7 +152,8 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 14)
 
 
-def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+    """The image as a file of the given kind, such as "PNG"."""
     output = io.BytesIO()
     image.save(output, kind, **options)
     return output.getvalue()

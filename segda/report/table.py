@@ -28,7 +28,9 @@ _ABSENCE = {
 }
 
 # Two columns that differ in one of these were not measured alike, and their difference is no gain.
-_PROTOCOL = ("dataset", "split", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint")
+_PROTOCOL = (
+    "dataset", "split", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint",
+)  # fmt: skip
 
 
 class Result(NamedTuple):

@@ -1,4 +1,4 @@
-"""The per-class table in a terminal, fitted to its width."""
+"""Tables in a terminal, fitted to its width: scores by class, and rows over seeds."""
 
 import io
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from segda.report import seeds
+from segda.report.seeds import SeedTable
 from segda.report.table import ABSENT, ScoreTable, has_seeds, legend, percent, signed
 
 _NAME_WIDTH = 24  # longer class names are folded
@@ -40,10 +42,28 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
     return Group(*shown, Text(), *(Text(note, style="dim") for note in notes))
 
 
-def to_text(table: ScoreTable, width: int = 100) -> str:
-    """What `renderable` shows, without colours, as for a file or a pipe."""
+def over_seeds(table: SeedTable, width: int = 100) -> Group:
+    """One experiment over its seeds for a rich console: a line a row; each seed's own score where it fits."""
+    header, lines = seeds.cells(table)
+    columns = list(range(len(header)))
+    widths = [max(len(line[column]) for line in (header, *lines)) for column in columns]
+    notes = table.legend
+    if len(table.seeds) > 1 and sum(widths) + 2 * len(widths) > width:
+        columns = [column for column in columns if not 0 < column <= len(table.seeds)]
+        notes = [*notes, f"each seed's own score does not fit in {width} columns: see --json"]
+    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(Text(header[column]), justify="right" if column else "left", overflow="fold")
+    for row, line in zip(table.rows, lines, strict=True):
+        grid.add_row(*(Text(line[column]) for column in columns), style="dim" if row.oracle or not row.values else "")
+    return Group(Text(table.title, style="bold"), grid, Text(), *(Text(note, style="dim") for note in notes))
+
+
+def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
+    """What `renderable` or `over_seeds` shows, without colours, as for a file or a pipe."""
     file = io.StringIO()
-    Console(width=width, file=file, color_system=None, legacy_windows=False).print(renderable(table, width))
+    shown = renderable(table, width) if isinstance(table, ScoreTable) else over_seeds(table, width)
+    Console(width=width, file=file, color_system=None, legacy_windows=False).print(shown)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 

@@ -21,7 +21,16 @@ class Segmentation:
     Attributes:
         space: classes, palette and ignore index.
         class_weights: a factor for each class in the supervised loss, or `None`.
+        offers: what it gives to terms that need it.
+        measure: the score that a table shows for each class.
+        prediction_rule: how `predict` comes to its answer, for the protocol of a score.
+        evaluation_batch: how many images of one size are predicted at once.
     """
+
+    offers = frozenset({"label_map"})
+    measure = "IoU"
+    prediction_rule = "whole image in one pass, logits upsampled bilinearly to the label's size, argmax"
+    evaluation_batch = 1
 
     def __init__(self, space: LabelSpace, class_weights: list[float] | None = None) -> None:
         if class_weights is not None and (len(class_weights) != space.count or min(class_weights) < 0):

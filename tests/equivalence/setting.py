@@ -1,7 +1,7 @@
 """Tiny networks in float64, two small batches, and one step of a method on them."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +9,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from pipelines import training
+from pipelines.stage import Method
 from segda.batch import Batch, DomainBatch
 from segda.label_space import LabelSpace
 from segda.networks.networks import Networks
@@ -16,9 +18,12 @@ from segda.networks.networks import build as build_networks
 from segda.objectives import objective as objectives
 from segda.objectives.objective import Objective
 from segda.tasks.segmentation import build as build_task
+from tests.equivalence.class_sizes import SIZES
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
-NAMES = sorted(path.stem for path in METHODS.glob("*.yaml"))
+NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
+# Statistics of a batch are not a mean over its samples, so they depend on how it is split over processes.
+BATCH_STATISTICS = {name for name in NAMES if "feature_discrepancy" in yaml.safe_load((METHODS / f"{name}.yaml").read_text())["terms"]}
 SEED = 7
 SIZE = 32
 CLASSES = 4
@@ -31,22 +36,47 @@ def method(name: str) -> dict[str, Any]:
     return yaml.safe_load((METHODS / f"{name}.yaml").read_text())
 
 
+class TinySampler(torch.nn.Module):
+    """In place of a real one, whose batch statistics would tie the samples of a batch together."""
+
+    noise = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = torch.nn.Linear(self.noise, 6)
+        self.tails = torch.nn.ModuleDict({name: torch.nn.Linear(6, 3 * 16) for name in ("source", "target")})
+
+    def forward(self, noise: Tensor, domain: str) -> Tensor:
+        coarse = self.tails[domain](self.shared(noise).tanh()).tanh().view(-1, 3, 4, 4)
+        return torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
+
+
 def networks(config: dict[str, Any], seed: int = 0) -> Networks:
     """Without batch statistics, so that a step is a sum over samples."""
-    terms = objectives.build(config["terms"])
+    needs = training.needs_of(Method.model_validate(config))
+    terms = config["terms"]
+    encoder = {"name": "small", "width": 3, "blocks": 1, "norm": "none"}
+    if config["tied"] == "partly":
+        encoder = {"name": "coupled", "size": SIZE, "features": [3, 4], "hidden": 5}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         built = build_networks(
-            objectives.needs(terms), classes=CLASSES, tied=config["tied"],
-            encoder={"name": "small", "width": 3, "blocks": 1, "norm": "none"},
+            needs, classes=CLASSES, tied=config["tied"], encoder=encoder,
             head={"name": "small", "width": 4, "norm": "none"},
             decoder={"name": "transposed", "features": [6, 5, 4], "shared_layers": 1, "norm": "none"},
             discriminators={
                 "image": {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch", "width": 3},
                 "feature": {"name": "feature", "width": 5},
                 "logits": {"name": "fully_convolutional", "width": 3, "layers": 2},
+                "conditional": {"name": "feature", "width": 5},
+                "latent": {"name": "feature", "width": 5},
+                "pair": {"name": "patch", "width": 3},
             },
+            sampler={"name": "coupled", "noise": 5, "width": 1},
         )  # fmt: skip
+        if "sampler" in built.modules:
+            built = Networks({**built.modules, "sampler": TinySampler()}, built.tied)
+    built.freeze(config.get("frozen", []))
     for module in built.modules.values():
         module.double()
     return built
@@ -60,6 +90,14 @@ def teacher_of(student: Networks) -> Networks:
     for parameter in modules["head"].parameters():
         parameter.mul_(TEACHER_SHARPNESS)
     return Networks(modules, student.tied)
+
+
+def judge() -> Networks:
+    """A classifier of its own, tied as a stage on source labels leaves it, without gradients."""
+    built = networks({**method("source_only")}, seed=11)
+    for module in built.modules.values():
+        module.requires_grad_(False)
+    return built
 
 
 def batch(size: int = 4, start: int = 0) -> Batch:
@@ -108,9 +146,12 @@ def objective_of(
     config: dict[str, Any], built: Networks, gather: Callable[[Tensor], Tensor] | None = None
 ) -> Objective:
     terms = objectives.build(config["terms"])
-    teacher = teacher_of(built) if "teacher" in objectives.needs(terms) else None
-    chosen = {"gather": gather} if gather else {}
-    return Objective(terms, built, build_task(SPACE), seed=SEED, teacher=teacher, **chosen)
+    needs = objectives.needs(terms)
+    chosen: dict[str, Any] = {name: teacher_of(built) for name in {"teacher"} & needs}
+    chosen.update({name: judge() for name in {"judge"} & needs})
+    chosen.update({name: SIZES for name in {"class_sizes"} & needs})
+    chosen.update({"gather": gather} if gather else {})
+    return Objective(terms, built, build_task(SPACE), seed=SEED, **chosen)
 
 
 def step(objective: Objective, samples: Batch, progress: float = PROGRESS) -> Step:
@@ -129,7 +170,7 @@ def step(objective: Objective, samples: Batch, progress: float = PROGRESS) -> St
     )
 
 
-def assert_same(ours: Step, theirs: Step) -> None:
+def assert_same(ours: Step, theirs: Step, frozen: Collection[str] = ()) -> None:
     """Equal values, and equal gradients for every parameter, up to float64 rounding."""
     torch.testing.assert_close(ours.generator, theirs.generator, rtol=1e-9, atol=1e-12)
     assert (ours.discriminator is None) == (theirs.discriminator is None)
@@ -138,6 +179,9 @@ def assert_same(ours: Step, theirs: Step) -> None:
     assert ours.gradients.keys() == theirs.gradients.keys()
     for name, gradient in ours.gradients.items():
         expected = theirs.gradients[name]
+        if name.split("/")[0] in frozen:
+            assert gradient is None, f"{name} is frozen but received a gradient"
+            continue
         assert gradient is not None, f"{name} received no gradient"
         assert expected is not None, f"{name} should receive no gradient"
         torch.testing.assert_close(gradient, expected, rtol=1e-7, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")

@@ -5,7 +5,7 @@ import pytest
 from tests.equivalence import setting, split
 
 
-@pytest.mark.parametrize("name", setting.NAMES)
+@pytest.mark.parametrize("name", sorted(set(setting.NAMES) - setting.BATCH_STATISTICS))
 def test_halves_average_to_the_whole(name: str) -> None:
     split.compare(setting.method(name), [setting.batch()])
 
@@ -24,3 +24,10 @@ def test_options_that_no_method_uses_split_as_well() -> None:
     config["terms"]["cycle"].update(loss="l2", class_weighted=True)
     config["terms"]["target_entropy"] = {"weight": 0.01}
     split.compare(config, [setting.batch()])
+
+
+@pytest.mark.parametrize("name", sorted(setting.BATCH_STATISTICS))
+def test_statistics_of_a_batch_do_not_split(name: str) -> None:
+    """What the README's limits say of them is so."""
+    with pytest.raises(AssertionError):
+        split.compare(setting.method(name), [setting.batch()])

@@ -5,17 +5,28 @@ import torch
 
 from segda.objectives.objective import check_gradients
 from tests.equivalence import setting
-from tests.equivalence.hand_written import BY_HAND, Hand
+from tests.equivalence import hand_written
+from tests.equivalence.hand_written import Hand
+from tests.equivalence.hand_written_feature import BY_HAND_FEATURE
+from tests.equivalence.hand_written_generative import BY_HAND_GENERATIVE
 from tests.equivalence.setting import Step
+
+# The stage `coral` recolours features; what it trains on them is the baseline's loss.
+RECOLOURED = {"coral": hand_written.BY_HAND["source_only"]}
+BY_HAND = {**hand_written.BY_HAND, **BY_HAND_FEATURE, **BY_HAND_GENERATIVE, **RECOLOURED}
 
 
 def by_hand(name: str, built: setting.Networks, samples: setting.Batch) -> Step:
     config = setting.method(name)
-    teacher = setting.teacher_of(built).modules if "self_training" in config["terms"] else None
-    hand: Hand = BY_HAND[name](built.modules, samples, teacher)
-    gradients: dict[str, torch.Tensor | None] = {}
+    other = setting.teacher_of(built).modules if "self_training" in config["terms"] else None
+    if "semantic_consistency" in config["terms"]:
+        other = setting.judge().modules
+    hand: Hand = BY_HAND[name](built.modules, samples, other)
+    gradients: dict[str, torch.Tensor | None] = {
+        f"{name}/{key}": None for name in config.get("frozen", []) for key, _ in built.modules[name].named_parameters()
+    }
     for loss, names in hand.players:
-        for module in names:
+        for module in set(names) - built.frozen:
             parameters = dict(built.modules[module].named_parameters())
             found = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
             gradients.update({f"{module}/{key}": value for key, value in zip(parameters, found, strict=True)})
@@ -28,7 +39,7 @@ def compare(name: str) -> None:
     built = setting.networks(config)
     samples = setting.batch()
     ours = setting.step(setting.objective_of(config, built), samples)
-    setting.assert_same(ours, by_hand(name, built, samples))
+    setting.assert_same(ours, by_hand(name, built, samples), config.get("frozen", []))
 
 
 def test_every_method_is_written_by_hand() -> None:
@@ -47,7 +58,7 @@ def test_every_trainable_parameter_gets_a_gradient(name: str) -> None:
     setting.step(setting.objective_of(config, built), setting.batch())
     check_gradients(built)
     generators, discriminators = setting.objective_of(config, built).players()
-    assert sorted(generators + discriminators) == sorted(built.modules)
+    assert sorted([*generators, *discriminators, *config.get("frozen", [])]) == sorted(built.modules)
 
 
 def test_the_teacher_is_sure_in_places_so_that_comparing_self_training_means_something() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from segda.batch import Domain, other
 from segda.losses import adversarial
-from segda.objectives import draw
+from segda.objectives import domain_adversary, draw
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.objective import Objective
@@ -92,7 +92,7 @@ def _process_draws(seed: int, purpose: str, position: Tensor) -> Tensor:
     return torch.rand(len(position), generator=torch.Generator().manual_seed(seed))
 
 
-def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.AdversarialLoss) -> Tensor:
+def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.AdversarialLoss, *_: Any) -> Tensor:
     return (adversarial.as_real(fake, loss) + adversarial.as_fake(real, loss)) / 2
 
 
@@ -124,8 +124,8 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
      replace(feature_adversarial.FeatureAdversarial, "_detached", _attached_judgement)),
     ("i2i", "source and target swapped for the feature discriminator",
      replace(adversarial, "discriminator", _feature_fake_is_real)),
-    ("dann", "gradient not reversed", replace(feature_adversarial, "reverse_gradient", lambda x, strength: x)),
-    ("dann", "strength forgotten", replace(feature_adversarial, "dann_schedule", lambda progress: 1.0)),
+    ("dann", "gradient not reversed", replace(domain_adversary, "reverse_gradient", lambda x, strength: x)),
+    ("dann", "strength forgotten", replace(domain_adversary, "dann_schedule", lambda progress: 1.0)),
     ("fcns_in_the_wild", "non-saturating in place of confusion",
      replace(adversarial, "confusion", lambda s, t, loss: adversarial.generator(t, loss))),
     ("output_adversarial", "logits judged without softmax",

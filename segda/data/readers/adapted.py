@@ -1,17 +1,23 @@
 """A data set that segda exported: translated images with the labels of their originals, in one folder.
 
 Layout: `images/<key>.png`, `labels/<key>.png` (8-bit class indices, 255 ignored), and
-`dataset.json`: `{"space": name, "classes": [...], "keys": [...]}`.
+`dataset.json`: `{"space": name, "classes": [...], "keys": [...]}`. Where a label is one class for the whole image there
+is no folder `labels`, but `dataset.json` has `"labels": [class index, ...]`, in the order of `keys`.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
+from segda.data.archive import ArchiveLabels, part
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_index, read_rgb
 from segda.data.index import find_files, pair
 from segda.data.label_decoder import LabelDecoder
+from segda.data.whole_image import checked
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -24,6 +30,7 @@ def build(
     strict: bool = True,
     exclude: tuple[str, ...] = (),
     limit: int | None = None,
+    allow_single_class: bool = False,
 ) -> Dataset:
     """Index an exported data set.
 
@@ -35,6 +42,7 @@ def build(
         strict: raise on missing files, else list them in `Dataset.problems`.
         exclude: keys to leave out, as shell patterns.
         limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class, where a label is a whole image's.
 
     Raises:
         DataError: `dataset.json` is missing or damaged, another label space, files that the index names are missing.
@@ -42,12 +50,19 @@ def build(
     """
     if split != "train":
         raise ConfigError(f"adapted has no split {split!r}; it has only 'train', all its files")
-    keys = _keys(root, space)
-    images = _listed(find_files(root, "images", [".png"]), keys)
-    labels = _listed(find_files(root, "labels", [".png"]), keys) if with_labels else None
-    lost = [Problem("missing file", root / "images" / f"{key}.png") for key in sorted(keys - images.keys())]
-    if labels is not None:
-        lost += [Problem("missing file", root / "labels" / f"{key}.png") for key in sorted(keys - labels.keys())]
+    keys, whole_image = _keys(root, space)
+    wanted = set(keys)
+    images = _listed(find_files(root, "images", [".png"]), wanted)
+    lost = [Problem("missing file", root / "images" / f"{key}.png") for key in sorted(wanted - images.keys())]
+    labels = None
+    read_ids: Callable[[Path], np.ndarray] = read_index
+    if with_labels and whole_image:
+        classes = part(root, ["dataset.json"], _classes)
+        labels = {key: classes.path(str(place)) for place, key in enumerate(keys) if key in images}
+        read_ids = ArchiveLabels(classes)
+    elif with_labels:
+        labels = _listed(find_files(root, "labels", [".png"]), wanted)
+        lost += [Problem("missing file", root / "labels" / f"{key}.png") for key in sorted(wanted - labels.keys())]
     if lost and strict:
         raise DataError(
             f"{root}: {len(lost)} of the files that dataset.json names are missing, the first {lost[0].file}; "
@@ -55,17 +70,23 @@ def build(
         )
     samples, _ = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
     ids: dict[int, str | None] = {**dict(enumerate(space.classes)), space.ignore_index: None}
-    return Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_index), tuple(lost))
+    dataset = Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), tuple(lost))
+    if not whole_image or not with_labels:
+        return dataset
+    found = np.array([int(read_ids(sample.label)) for sample in samples if sample.label is not None])
+    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
 
 
-def _keys(root: Path, space: LabelSpace) -> set[str]:
-    """The keys that `dataset.json` lists, after a check that it speaks of the same classes."""
+def _keys(root: Path, space: LabelSpace) -> tuple[list[str], bool]:
+    """The keys that `dataset.json` lists, after a check that it speaks of the same classes; has it their labels?"""
     file = root / "dataset.json"
     if not file.is_file():
         raise DataError(f"{file} is missing; give the folder of a finished export as `root`")
     try:
         index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        name, classes, keys = str(index["space"]), tuple(index["classes"]), {str(key) for key in index["keys"]}
+        name, classes, keys = str(index["space"]), tuple(index["classes"]), [str(key) for key in index["keys"]]
+        if "labels" in index and len(index["labels"]) != len(keys):
+            raise ValueError(f"{len(index['labels'])} labels for {len(keys)} keys")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file}: damaged ({error!r}); export the data set again") from error
     if (name, classes) != (space.name, space.classes):
@@ -76,7 +97,15 @@ def _keys(root: Path, space: LabelSpace) -> set[str]:
     for key in keys:
         if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
             raise DataError(f"{file}: key {key!r} leads out of the folder; export the data set again")
-    return keys
+    return keys, "labels" in index
+
+
+def _classes(file: Path) -> np.ndarray:
+    """The class indices of whole images, integers `[N]`."""
+    labels = np.asarray(json.loads(file.read_text(encoding="utf-8"))["labels"])
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels are {labels.dtype} {labels.shape}; expected one class index a key")
+    return labels
 
 
 def _listed(files: dict[str, Path], keys: set[str]) -> dict[str, Path]:

@@ -1,7 +1,8 @@
 """The second half of CycleGAN's ResNet generator: residual blocks, u128, u64, c7s1-3; nothing shared by the domains.
 
 Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2; `nearest`: Odena et al., Deconvolution and Checkerboard
-Artifacts (Distill, 2016).
+Artifacts (Distill, 2016). With `blocks: 0`, `norm: batch`, `grey`, `padding: zeros` and `initialisation: glorot` it is
+the second half of the domain adaptation tutorial's generator for digits.
 """
 
 from typing import Literal
@@ -9,7 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from segda.networks.layers.initialisation import initialise_normal
+from segda.networks.layers.grey import from_grey
+from segda.networks.layers.initialisation import Initialisation, initialise
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.residual_block import ResidualBlock
 from segda.networks.layers.resolution import doublings
@@ -31,21 +33,26 @@ class TranslatorDecoder(nn.Module):
         norm: Norm,
         residual: bool,
         upsample: Literal["transposed", "nearest"],
+        padding: Literal["zeros", "reflect"],
+        initialisation: Initialisation,
+        grey: bool,
     ) -> None:
         """Build the layers; see `build`."""
         super().__init__()
         self.residual = residual
+        self.grey = grey
         tails: dict[str, nn.Module] = {}
         for domain in domains:
-            layers: list[nn.Module] = [ResidualBlock(channels, norm, padding="reflect") for _ in range(blocks)]
+            layers: list[nn.Module] = [ResidualBlock(channels, norm, padding=padding) for _ in range(blocks)]
             width = channels
             for _ in range(doublings(stride)):
                 layers.append(_double(width, max(width // 2, 1), norm, upsample))
                 width = max(width // 2, 1)
-            tails[domain] = nn.Sequential(*layers, nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"))
+            last = nn.Conv2d(width, 1 if grey else 3, 7, padding=3, padding_mode=padding)
+            tails[domain] = nn.Sequential(*layers, last)
         self.tails = nn.ModuleDict(tails)
-        if norm != "none":
-            initialise_normal(self)
+        if norm != "none" or initialisation == "glorot":
+            initialise(self, initialisation)
         if residual:
             for tail in tails.values():
                 for parameter in list(tail.children())[-1].parameters():
@@ -65,7 +72,8 @@ class TranslatorDecoder(nn.Module):
         change: Tensor = self.tails[domain](features[-1])[..., : image.shape[-2], : image.shape[-1]]
         if self.residual:
             change = change + torch.atanh(_WEAKENED * image.float())
-        return torch.tanh(change)
+        changed = torch.tanh(change)
+        return from_grey(changed) if self.grey and not self.residual else changed
 
 
 def build(
@@ -76,6 +84,9 @@ def build(
     norm: Norm = "instance",
     residual: bool = False,
     upsample: Literal["transposed", "nearest"] = "transposed",
+    padding: Literal["zeros", "reflect"] = "reflect",
+    initialisation: Initialisation = "normal",
+    grey: bool = False,
 ) -> TranslatorDecoder:
     """The second half of CycleGAN's generator; each doubling halves the feature maps.
 
@@ -88,11 +99,16 @@ def build(
         residual: learn the change to the input image, added before the tanh; it starts at zero, so that translation
             starts as nearly the identity.
         upsample: double by a transposed 3x3 convolution (CycleGAN), or by repeating pixels before a 3x3 one.
+        padding: what surrounds the maps; `reflect` avoids dark rims.
+        initialisation: `normal` is CycleGAN's, `glorot` Keras's.
+        grey: make one channel and repeat it; a residual one is added to all three of the image's.
 
     Raises:
         ConfigError: the encoder's output stride is no power of two.
     """
-    return TranslatorDecoder(channels[-1], strides[-1], domains, blocks, norm, residual, upsample)
+    return TranslatorDecoder(
+        channels[-1], strides[-1], domains, blocks, norm, residual, upsample, padding, initialisation, grey
+    )
 
 
 def _double(inside: int, outside: int, norm: Norm, upsample: Literal["transposed", "nearest"]) -> nn.Sequential:

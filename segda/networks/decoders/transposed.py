@@ -1,12 +1,15 @@
 """The I2I paper's decoder: transposed convolutions from z to an image, the first layers shared by the domains.
 
 Source: I2I paper (arXiv:1712.00479), section 5.3 (output stride 8: a 3x3 convolution and three 4x4 transposed ones,
-features 512, 256, 128, 3) and 5.2 (output stride 32: five transposed ones, 512, 256, 128, 64, 3).
+features 512, 256, 128, 3), 5.2 (output stride 32: five transposed ones, 512, 256, 128, 64, 3) and 5.1 (output stride
+16: four transposed ones, 512, 256, 128, 1, which is `features: [512, 256, 128]` with `grey`).
 """
 
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
+from segda.networks.layers.demands import demand_counts
+from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.resolution import doublings
@@ -23,10 +26,13 @@ class TransposedDecoder(nn.Module):
         features: list[int],
         shared_layers: int,
         norm: Norm,
+        grey: bool,
     ) -> None:
         """Build the layers; see `build`."""
         super().__init__()
-        widths = [channels, *features, 3]
+        self.stride = stride
+        self.grey = grey
+        widths = [channels, *features, 1 if grey else 3]
         # With as many layers as doublings every layer doubles; with one more the first keeps the size.
         first_is_plain = len(features) == doublings(stride)
 
@@ -51,9 +57,18 @@ class TransposedDecoder(nn.Module):
 
         Returns:
             `[B, 3, H, W]` in `[-1, 1]`.
+
+        Raises:
+            ConfigError: z has no places to decode from: it was pooled.
         """
-        image: Tensor = self.tails[domain](self.trunk(features[-1]))
-        return image[..., : features[0].shape[-2], : features[0].shape[-1]]
+        z, height, width = features[-1], int(features[0].shape[-2]), int(features[0].shape[-1])
+        if int(z.shape[-2]) * self.stride < height or int(z.shape[-1]) * self.stride < width:
+            raise ConfigError(
+                f"decoder transposed: a map of {z.shape[-2]}x{z.shape[-1]} at stride {self.stride} does not fill "
+                f"{height}x{width}; use the decoder `flat`, or an encoder that does not pool"
+            )
+        image: Tensor = self.tails[domain](self.trunk(z))[..., :height, :width]
+        return from_grey(image) if self.grey else image
 
 
 def build(
@@ -64,6 +79,7 @@ def build(
     features: list[int] | None = None,
     shared_layers: int = 2,
     norm: Norm = "batch",
+    grey: bool = False,
 ) -> TransposedDecoder:
     """The I2I paper's decoder, for any output stride that is a power of two.
 
@@ -76,6 +92,7 @@ def build(
             (the first layer is then a 3x3 convolution), or one fewer (all layers double the size).
         shared_layers: how many of the first layers the domains share.
         norm: normalisation after each layer but the last.
+        grey: make one channel and repeat it.
 
     Raises:
         ConfigError: the layers do not undo the encoder's output stride, or none would be left to a domain of its own.
@@ -89,12 +106,13 @@ def build(
             f"decoder transposed: {len(features)} features given for an encoder of output stride {strides[-1]}; "
             f"give {needed} (plain first layer) or {needed - 1}"
         )
+    demand_counts("decoder transposed", "features", features, least=0)
     if not 0 <= shared_layers <= len(features):
         raise ConfigError(
             f"decoder transposed: shared_layers is {shared_layers}, must be from 0 to {len(features)}, since the last "
             "layer belongs to its domain"
         )
-    return TransposedDecoder(channels[-1], strides[-1], domains, features, shared_layers, norm)
+    return TransposedDecoder(channels[-1], strides[-1], domains, features, shared_layers, norm, grey)
 
 
 def _layer(inside: int, outside: int, norm: Norm, double: bool, last: bool) -> nn.Sequential:

@@ -1,11 +1,16 @@
 """The first half of CycleGAN's ResNet generator: c7s1-64, d128, d256, then residual blocks; output stride 4.
 
-Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2.
+Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2. With `blocks: 0`, `norm: batch`, `grey`,
+`padding: zeros` and `initialisation: glorot` it is the first half of the domain adaptation tutorial's generator for
+digits.
 """
+
+from typing import Literal
 
 from torch import Tensor, nn
 
-from segda.networks.layers.initialisation import initialise_normal
+from segda.networks.layers.grey import to_grey
+from segda.networks.layers.initialisation import Initialisation, initialise
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.residual_block import ResidualBlock
 from segda.networks.layers.resolution import demand_size
@@ -19,20 +24,29 @@ class TranslatorEncoder(nn.Module):
 
     strides = (1, 1, 2, 4)
 
-    def __init__(self, width: int, blocks: int, norm: Norm) -> None:
+    def __init__(
+        self,
+        width: int,
+        blocks: int,
+        norm: Norm,
+        padding: Literal["zeros", "reflect"],
+        initialisation: Initialisation,
+        grey: bool,
+    ) -> None:
         """Build the layers; see `build`."""
         super().__init__()
+        self.grey = grey
         self.channels = (3, width, 2 * width, 4 * width)
         self.stride1 = nn.Sequential(
-            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect", bias=has_bias(norm)),
+            nn.Conv2d(1 if grey else 3, width, 7, padding=3, padding_mode=padding, bias=has_bias(norm)),
             normalisation(norm, width),
             nn.ReLU(),
         )
         self.stride2 = _halve(width, 2 * width, norm)
         self.stride4 = _halve(2 * width, 4 * width, norm)
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding="reflect") for _ in range(blocks)))
-        if norm != "none":
-            initialise_normal(self)
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding=padding) for _ in range(blocks)))
+        if norm != "none" or initialisation == "glorot":
+            initialise(self, initialisation)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.
@@ -41,20 +55,30 @@ class TranslatorEncoder(nn.Module):
             ConfigError: the image has fewer than 8 pixels on a side.
         """
         demand_size(image, LEAST_SIZE, "encoder translator")
-        stride1 = self.stride1(image)
+        stride1 = self.stride1(to_grey(image) if self.grey else image)
         stride2 = self.stride2(stride1)
         return [image, stride1, stride2, self.blocks(self.stride4(stride2))]
 
 
-def build(width: int = 64, blocks: int = 5, norm: Norm = "instance") -> TranslatorEncoder:
+def build(
+    width: int = 64,
+    blocks: int = 5,
+    norm: Norm = "instance",
+    padding: Literal["zeros", "reflect"] = "reflect",
+    initialisation: Initialisation = "normal",
+    grey: bool = False,
+) -> TranslatorEncoder:
     """The first half of CycleGAN's generator.
 
     Args:
         width: feature maps at stride 1; twice and four times as many at strides 2 and 4.
         blocks: residual blocks; with the decoder's, CycleGAN has 6 for 128-pixel images and 9 for larger ones.
         norm: normalisation after each convolution.
+        padding: what surrounds the maps; `reflect` avoids dark rims.
+        initialisation: `normal` is CycleGAN's, `glorot` Keras's.
+        grey: average the channels first.
     """
-    return TranslatorEncoder(width, blocks, norm)
+    return TranslatorEncoder(width, blocks, norm, padding, initialisation, grey)
 
 
 def _halve(inside: int, outside: int, norm: Norm) -> nn.Sequential:

@@ -4,15 +4,19 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from segda.networks.layers.initialisation import initialise_glorot
+
 
 class LinearHead(nn.Module):
     """Logits at the encoder's output stride, a linear function of z."""
 
-    def __init__(self, channels: int, classes: int, kernel: int, dropout: float) -> None:
+    def __init__(self, channels: int, classes: int, kernel: int, dropout: float, glorot: bool) -> None:
         """Build the layer; see `build`."""
         super().__init__()
         self.dropout = nn.Dropout2d(dropout)
         self.classifier = nn.Conv2d(channels, classes, kernel, padding=kernel // 2)
+        if glorot:
+            initialise_glorot(self)
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Logits `[B, K, h, w]` from the last of `features`, at its size."""
@@ -21,7 +25,12 @@ class LinearHead(nn.Module):
 
 
 def build(
-    channels: tuple[int, ...], strides: tuple[int, ...], classes: int, kernel: Literal[1, 3] = 1, dropout: float = 0.0
+    channels: tuple[int, ...],
+    strides: tuple[int, ...],
+    classes: int,
+    kernel: Literal[1, 3] = 1,
+    dropout: float = 0.0,
+    glorot: bool = False,
 ) -> LinearHead:
     """One convolution on z.
 
@@ -31,5 +40,6 @@ def build(
         classes: number of classes.
         kernel: size of the convolution.
         dropout: probability that a whole feature map is left out in training.
+        glorot: start from Keras's weights, as the tutorial's network does, rather than torch's.
     """
-    return LinearHead(channels[-1], classes, kernel, dropout)
+    return LinearHead(channels[-1], classes, kernel, dropout, glorot)

@@ -1,8 +1,12 @@
-"""The initialisation of networks that make or judge images."""
+"""The initialisations of networks that make or judge images, and of those that come from Keras."""
+
+from typing import Literal
 
 from torch import nn
 
 STANDARD_DEVIATION = 0.02
+
+Initialisation = Literal["normal", "glorot"]
 
 
 def initialise_normal(module: nn.Module) -> None:
@@ -18,3 +22,36 @@ def initialise_normal(module: nn.Module) -> None:
         elif isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
             nn.init.normal_(layer.weight, 1.0, STANDARD_DEVIATION)
             nn.init.zeros_(layer.bias)
+
+
+def initialise_glorot(module: nn.Module, gain: float = 1.0, bias: float = 0.0) -> None:
+    """Draw all weights evenly from `gain * sqrt(6 / (fan in + fan out))` either side of zero; biases are constant.
+
+    With its defaults this is how Keras starts every dense and convolutional layer.
+
+    Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS
+    2010), equation 16.
+
+    Args:
+        module: all layers inside it are initialised, normalisation excepted.
+        gain: factor on the range.
+        bias: value of every bias.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, gain)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, bias)
+
+
+def initialise(module: nn.Module, how: Initialisation) -> None:
+    """Initialise all layers inside `module`.
+
+    Args:
+        module: changed in place.
+        how: `normal` as DCGAN, or `glorot` as Keras.
+    """
+    if how == "normal":
+        initialise_normal(module)
+    else:
+        initialise_glorot(module)

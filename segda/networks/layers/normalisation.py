@@ -7,9 +7,29 @@ from torch import Tensor, nn
 
 from segda.errors import ConfigError
 
-Norm = Literal["batch", "instance", "group", "none"]
+Norm = Literal["batch", "instance", "group", "layer", "none"]
 
 GROUPS = 8
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that says what to do where there is one value a channel only.
+
+    Its mean would be that value, and nothing would be left; torch refuses it, too.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each channel of `[B, C, H, W]` over samples and places.
+
+        Raises:
+            ConfigError: in training, a single sample of a single pixel.
+        """
+        if self.training and input.shape[0] * input.shape[-2] * input.shape[-1] == 1:
+            raise ConfigError(
+                "norm: batch normalisation cannot train on one sample of one pixel; use 2 or more samples a process, "
+                "or norm: layer"
+            )
+        return super().forward(input)
 
 
 class InstanceNorm(nn.InstanceNorm2d):
@@ -29,21 +49,24 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
     """The normalisation layer for `channels` feature maps.
 
     Args:
-        norm: `batch`; `instance` (not affine); `group` (at most eight groups, affine); `none`.
+        norm: `batch`; `instance` (not affine); `group` (at most eight groups, affine); `layer` (all of a sample's
+            features and places as one, affine); `none`.
         channels: number of feature maps.
 
     Raises:
         ConfigError: no such normalisation.
     """
     if norm == "batch":
-        return nn.BatchNorm2d(channels)
+        return BatchNorm(channels)
     if norm == "instance":
         return InstanceNorm(channels)
     if norm == "group":
         return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
     if norm == "none":
         return nn.Identity()
-    raise ConfigError(f"norm: unknown normalisation {norm!r}; valid: batch, instance, group, none")
+    raise ConfigError(f"norm: unknown normalisation {norm!r}; valid: batch, instance, group, layer, none")
 
 
 def has_bias(norm: Norm) -> bool:

@@ -1,6 +1,7 @@
-"""Sizes: doublings that undo a stride, and images too small for a network."""
+"""Sizes: doublings that undo a stride, odd sizes before a halving, and images too small for a network."""
 
 from torch import Tensor
+from torch.nn import functional
 
 from segda.errors import ConfigError
 
@@ -31,3 +32,11 @@ def demand_size(x: Tensor, least: int, name: str) -> None:
     height, width = int(x.shape[-2]), int(x.shape[-1])
     if min(height, width) < least:
         raise ConfigError(f"{name}: got {height}x{width} pixels, needs {least}x{least} or more; use a larger crop")
+
+
+def to_even(x: Tensor) -> Tensor:
+    """Repeat the last row and column of `[B, C, H, W]` where their number is odd, so that a halving rounds up."""
+    odd_height, odd_width = int(x.shape[-2]) % 2, int(x.shape[-1]) % 2
+    if not odd_height and not odd_width:
+        return x
+    return functional.pad(x, (0, odd_width, 0, odd_height), mode="replicate")

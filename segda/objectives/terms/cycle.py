@@ -29,8 +29,9 @@ class Cycle(Term):
     class_weighted: bool = False
 
     def needs(self) -> set[str]:
-        """Encoder and both decoders."""
-        return {"encoder", "decoder.source", "decoder.target"}
+        """Encoder and both decoders; labels for every pixel if they weight it."""
+        label_map = {"label_map"} if self.class_weighted else set()
+        return {"encoder", "decoder.source", "decoder.target"} | label_map
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over both directions."""

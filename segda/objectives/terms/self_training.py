@@ -52,8 +52,8 @@ class SelfTraining(Term):
             )
 
     def needs(self) -> set[str]:
-        """Encoder, head and teacher."""
-        return {"encoder", "head", "teacher"}
+        """Encoder, head and teacher, and labels for every pixel, since the loss is one of pixels."""
+        return {"encoder", "head", "teacher", "label_map"}
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The student's weighted cross entropy on its own view of the target images."""

@@ -24,9 +24,10 @@ class SemanticDiscrimination(Term):
     """Semantic losses of both image discriminators' segmenting decoders."""
 
     def needs(self) -> set[str]:
-        """Encoder, both decoders, both image discriminators with a segmenting decoder."""
+        """Encoder, both decoders, both image discriminators with a segmenting decoder, labels for every pixel."""
         return {
             "encoder", "decoder.source", "decoder.target", "discriminator.source", "discriminator.target", "semantic",
+            "label_map",
         }
 
     def generator(self, p: ForwardPass) -> Tensor:

@@ -5,41 +5,40 @@ discriminators' side.
 Source: Murez et al. 2018 (I2I Adapt), equation 4: `wgan_gp` for digits and GTA5, least squares for Office; Zhu et al.
 2017 (CycleGAN): `lsgan` with a pool of 50.
 **Gradients:** generators: the decoder that made the image and the encoder of the image it was made from.
-Discriminators: real images and detached translated ones.
+Discriminators: real images (behind their lenses, if the method has any) and detached translated ones.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from segda.batch import DOMAINS, Domain, other
 from segda.errors import ConfigError
-from segda.losses import adversarial
-from segda.losses.adversarial import AdversarialLoss
+from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.term import Term
 
 
 @dataclass(frozen=True)
-class TranslationAdversarial(Term):
-    """Adversarial losses of both directions of translation.
+class TranslationAdversarial(AdversarialTerm):
+    """Adversarial losses of both directions of translation; options of its players as in `AdversarialTerm`.
 
     Attributes:
-        loss: Wasserstein with gradient penalty, least squares, or cross entropy.
-        penalty: weight of the gradient penalty, for `wgan_gp`.
+        loss: Wasserstein with gradient penalty by default, the I2I paper's.
         pool: how many earlier translated images the discriminators are shown from; 0 shows this step's only.
     """
 
-    loss: Literal["wgan_gp", "lsgan", "bce"] = "wgan_gp"
-    penalty: float = 10.0
+    loss: AdversaryLoss = "wgan_gp"
     pool: int = 0
 
     def __post_init__(self) -> None:
-        if self.pool < 0 or self.penalty < 0:
-            raise ConfigError(
-                f"terms.translation_adversarial: pool is {self.pool} and penalty {self.penalty}; neither may be below 0"
-            )
+        """Refuse combinations without sense.
+
+        Raises:
+            ConfigError: names the option.
+        """
+        super().__post_init__()
+        if self.pool < 0:
+            raise ConfigError(f"{self.yaml_name()}: pool is {self.pool}; it may not be below 0")
 
     def needs(self) -> set[str]:
         """Encoder, both decoders, both image discriminators."""
@@ -47,11 +46,11 @@ class TranslationAdversarial(Term):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over both directions."""
-        first, second = (adversarial.generator(p.judged_translated(d).realness, self._family()) for d in DOMAINS)
+        first, second = (self.fooling(p.judged_translated(domain).realness) for domain in DOMAINS)
         return first + second
 
     def discriminator(self, p: ForwardPass) -> Tensor:
-        """The sum over both discriminators, each with its gradient penalty under `wgan_gp`."""
+        """The sum over both discriminators, each with its penalties."""
         first, second = (self._discriminator(p, domain) for domain in DOMAINS)
         return first + second
 
@@ -60,28 +59,19 @@ class TranslationAdversarial(Term):
         return self.pool
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """Each discriminator's accuracy, or for `wgan_gp` its estimate of the distance."""
-        name = "distance" if self.loss == "wgan_gp" else "accuracy"
-        return {
-            f"{domain}_{name}": adversarial.accuracy(
-                p.judged_real(domain).realness, p.judged_from_pool(other(domain)).realness, self._family()
-            )
-            for domain in DOMAINS
-        }
-
-    def _family(self) -> AdversarialLoss:
-        return "wgan" if self.loss == "wgan_gp" else self.loss
+        """Each discriminator's accuracy, or a critic's estimate of the distance."""
+        found = {}
+        for domain in DOMAINS:
+            real, fake = p.judged_real(domain).realness, p.judged_from_pool(other(domain)).realness
+            found.update(self.measure(real, fake, domain))
+        return found
 
     def _discriminator(self, p: ForwardPass, domain: Domain) -> Tensor:
-        real, fake = p.judged_real(domain).realness, p.judged_from_pool(other(domain)).realness
-        loss = adversarial.discriminator(real, fake, self._family())
-        if self.loss != "wgan_gp":
-            return loss
-        return loss + self.penalty * adversarial.gradient_penalty(
+        return self.telling_apart(
+            Shown(p.real(domain).detach(), p.judged_real(domain).realness),
+            Shown(p.translated_from_pool(other(domain)), p.judged_from_pool(other(domain)).realness),
             lambda image: p.realness(domain, image),
-            p.image(domain),
-            p.translated_from_pool(other(domain)),
-            p.uniform("gradient_penalty", domain),
+            lambda: p.uniform("gradient_penalty", domain),
         )
 
 

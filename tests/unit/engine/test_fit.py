@@ -57,6 +57,8 @@ def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
         with torch.no_grad():
             for module_name, module in by_hand.modules.items():
                 for key, parameter in module.named_parameters():
+                    if not parameter.requires_grad:
+                        continue
                     gradient = gradients[f"{module_name}/{key}"]
                     assert gradient is not None
                     parameter -= RATE * (1.0 - number / 4) * gradient

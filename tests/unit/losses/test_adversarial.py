@@ -1,4 +1,5 @@
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ import torch
 from segda.losses import adversarial
 
 REAL = torch.tensor([[2.0], [0.0]], dtype=torch.float64)
+FAMILIES = get_args(adversarial.AdversarialLoss)
 FAKE = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
 
 
@@ -18,7 +20,10 @@ def softplus(x: float) -> float:
     [
         ("bce", (softplus(-1) + softplus(1)) / 2,
          ((softplus(-2) + softplus(0)) / 2 + (softplus(1) + softplus(-1)) / 2) / 2),
+        ("minimax", -(softplus(1) + softplus(-1)) / 2,
+         ((softplus(-2) + softplus(0)) / 2 + (softplus(1) + softplus(-1)) / 2) / 2),
         ("lsgan", (0 + 4) / 2, ((1 + 1) / 2 + (1 + 1) / 2) / 2),
+        ("hinge", 0.0, ((0 + 1) / 2 + (2 + 0) / 2) / 2),
         ("wgan", 0.0, 0.0 - 1.0),
     ],
 )  # fmt: skip
@@ -27,7 +32,7 @@ def test_values_by_hand(loss: adversarial.AdversarialLoss, generator: float, dis
     assert adversarial.discriminator(REAL, FAKE, loss).item() == pytest.approx(discriminator)
 
 
-@pytest.mark.parametrize("loss", ["bce", "lsgan", "wgan"])
+@pytest.mark.parametrize("loss", FAMILIES)
 def test_each_side_pulls_scores_its_own_way(loss: adversarial.AdversarialLoss) -> None:
     real, fake = torch.tensor([0.3], requires_grad=True), torch.tensor([0.3], requires_grad=True)
     adversarial.discriminator(real, fake, loss).backward()
@@ -54,7 +59,7 @@ def test_confusion_is_symmetric_and_least_in_the_middle(loss: adversarial.Advers
     )
 
 
-@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+@pytest.mark.parametrize("loss", ["minimax", "bce", "lsgan", "hinge"])
 def test_accuracy_is_1_when_right_0_when_wrong_and_half_when_it_cannot_tell(
     loss: adversarial.AdversarialLoss,
 ) -> None:
@@ -108,3 +113,79 @@ def test_penalty_sends_no_gradient_to_the_images() -> None:
     assert real.grad is None
     assert fake.grad is None
     assert factor.grad.abs() > 0
+
+
+def test_minimax_gradient_vanishes_where_the_generator_fails_and_that_of_bce_does_not() -> None:
+    def slope(loss: adversarial.AdversarialLoss) -> float:
+        score = torch.tensor([-20.0], requires_grad=True)
+        adversarial.generator(score, loss).backward()
+        return score.grad.item()
+
+    assert -1e-6 < slope("minimax") < 0
+    assert slope("bce") == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("loss", FAMILIES)
+def test_disguise_pulls_real_scores_down_as_far_as_generator_pulls_fakes_up(
+    loss: adversarial.AdversarialLoss,
+) -> None:
+    middle = 0.5 if loss == "lsgan" else 0.0
+    score = torch.tensor([0.3, -1.0, 2.0])
+    torch.testing.assert_close(
+        adversarial.disguise(middle + score, loss), adversarial.generator(middle - score, loss)
+    )
+
+
+@pytest.mark.parametrize("loss", ["minimax", "wgan"])
+def test_inverted_is_minus_the_discriminators_loss(loss: adversarial.AdversarialLoss) -> None:
+    torch.testing.assert_close(
+        adversarial.inverted(REAL, FAKE, loss), -adversarial.discriminator(REAL, FAKE, loss)
+    )
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+def test_inverted_is_the_discriminators_loss_with_swapped_domains(loss: adversarial.AdversarialLoss) -> None:
+    torch.testing.assert_close(adversarial.inverted(REAL, FAKE, loss), adversarial.discriminator(FAKE, REAL, loss))
+
+
+@pytest.mark.parametrize("loss", FAMILIES)
+def test_weights_are_factors_of_each_score_and_1_changes_nothing(loss: adversarial.AdversarialLoss) -> None:
+    one, only_second = torch.ones_like(REAL), torch.tensor([[0.0], [2.0]], dtype=torch.float64)
+    for side in (adversarial.as_real, adversarial.as_fake, adversarial.generator, adversarial.disguise):
+        torch.testing.assert_close(side(REAL, loss, one), side(REAL, loss))
+        torch.testing.assert_close(side(REAL, loss, only_second), side(REAL[1:], loss))
+
+
+def test_uniform_verdict_by_hand_and_as_confusion_for_bce() -> None:
+    found = adversarial.uniform_verdict(REAL, FAKE)
+    q = torch.cat([REAL, FAKE]).sigmoid()
+    torch.testing.assert_close(found, -(0.5 * q.log() + 0.5 * (1 - q).log()).mean())
+    torch.testing.assert_close(found, adversarial.confusion(REAL, FAKE, "bce"))
+    undecided = torch.zeros(3, 1)
+    assert adversarial.uniform_verdict(undecided, undecided).item() == pytest.approx(math.log(2))
+
+
+def test_uniform_verdict_counts_both_domains_equally_whatever_their_sizes() -> None:
+    few, many = torch.tensor([3.0]), torch.zeros(9)
+    expected = ((softplus(3) + softplus(-3)) / 2 + math.log(2)) / 2
+    assert adversarial.uniform_verdict(few, many).item() == pytest.approx(expected)
+
+
+def test_zero_centred_penalty_by_hand() -> None:
+    # The critic sum x^2 / 2 has gradient x: half of the mean of 4 * 1 and 4 * 9.
+    samples = torch.stack([torch.full((1, 2, 2), 1.0), torch.full((1, 2, 2), 3.0)])
+
+    def critic(x: torch.Tensor) -> torch.Tensor:
+        return x.square().sum(dim=(1, 2, 3)) / 2
+
+    assert adversarial.zero_centred_penalty(critic, samples).item() == pytest.approx((4 + 36) / 2 / 2)
+    patches = adversarial.zero_centred_penalty(lambda x: critic(x).view(2, 1, 1, 1).expand(2, 1, 3, 3), samples)
+    assert patches.item() == pytest.approx((4 + 36) / 2 / 2)
+
+
+def test_zero_centred_penalty_trains_the_critic_and_not_the_samples() -> None:
+    factor = torch.tensor(2.0, requires_grad=True)
+    samples = torch.tensor([[1.0], [-2.0]], requires_grad=True)
+    adversarial.zero_centred_penalty(lambda x: factor * x, samples).backward()
+    assert samples.grad is None
+    assert factor.grad.item() == pytest.approx(2.0)  # of factor^2 / 2

@@ -13,6 +13,7 @@ from PIL import Image
 
 from segda.report.charts import bars, curves, read_log, to_png, to_svg
 from segda.report.table import Result, build
+from tests.unit.report.scored_runs import accuracy
 
 Make = Callable[..., dict[str, Any]]
 
@@ -60,6 +61,12 @@ def test_bars_stand_at_the_scores_and_absent_classes_have_none(evaluation: Make)
     assert (widths[0][1], widths[1][1]) == (20.0, 70.0)
     spans = [sorted(line.get_xdata()) for line in axes.lines if len(set(line.get_ydata())) == 1]
     assert [60.0, 80.0] in [[round(float(x), 1) for x in span] for span in spans], "a line spans the seeds"
+
+
+def test_bars_of_accuracies_say_so() -> None:
+    axes: Axes = bars(build([Result("a", [accuracy(70)])])).axes[0]
+    assert axes.get_xlabel() == "accuracy in percent"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["accuracy", "zero", "one"]
 
 
 def test_svg_is_well_formed_takes_the_pages_colour_and_is_the_same_every_time(evaluation: Make) -> None:

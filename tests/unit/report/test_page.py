@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from segda.label_space import LabelSpace
-from segda.report.page import ReportContent, StageState, duration, render, tone, write
+from segda.report.page import Illustration, ReportContent, StageState, duration, render, tone, write
 from segda.report.pictures import Picture, PictureRow
 from segda.report.table import Result
 
@@ -111,6 +112,20 @@ def test_names_are_text_wherever_they_come_from(content: ReportContent, evaluati
     assert "<script" not in page
     assert "<img src=x" not in page
     assert Page(page).text.count(evil) >= 12
+
+
+def test_illustrations_are_files_and_part_of_the_page(tmp_path: Path, content: ReportContent) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (30, 10)).save(buffer, "PNG")
+    shown = Illustration("embedding", "Features <b>", "PCA & t-SNE.", buffer.getvalue())
+    files = write(tmp_path, replace(content, illustrations=[shown]))
+    assert (tmp_path / "embedding.png") in files
+    assert (tmp_path / "embedding.png").read_bytes() == buffer.getvalue()
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "Features <b>" in page.text
+    assert "PCA & t-SNE." in page.text
+    (url,) = [attributes["src"] for tag, attributes in page.tags if attributes.get("class") == "illustration"]
+    assert Image.open(io.BytesIO(base64.b64decode((url or "").split("base64,")[1]))).size == (30, 10)
 
 
 def test_an_empty_run_still_has_a_page(space: LabelSpace, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from segda.errors import ArtefactError
 from segda.report.table import Result, build, legend, signed, to_csv, to_json
+from tests.unit.report.scored_runs import accuracy
 
 Make = Callable[..., dict[str, Any]]
 
@@ -104,3 +105,32 @@ def test_what_cannot_be_set_side_by_side_is_an_error(evaluation: Make) -> None:
         build([Result("a", [evaluation(1)]), Result("b", [])])
     with pytest.raises(ArtefactError, match="'b'.*one label space"):
         build([Result("a", [evaluation(1)]), Result("b", [evaluation(1, classes=("road", "car", "tree"))])])
+
+
+def test_classification_shows_accuracy_by_class_and_on_the_whole() -> None:
+    table = build([Result("a", [accuracy(60)]), Result("b", [accuracy(80, oracle=True)])])
+    assert table.measure == "accuracy"
+    assert [(line.name, round(line.cells[1].mean, 3)) for line in table.classes if line.cells[1]] == [
+        ("zero", 1.0), ("one", 0.6),
+    ]  # fmt: skip
+    assert [line.name for line in table.summary] == ["accuracy", "mean accuracy"]
+    assert legend(table).startswith("accuracy in percent")
+    assert "trained on labels of the target, an oracle: b" in table.notes
+    assert "IoU" not in to_csv(table)
+    assert to_json(table)["measure"] == "accuracy"
+
+
+def test_a_class_without_an_image_has_no_accuracy() -> None:
+    missing = accuracy(60)
+    missing["class_accuracy"]["one"] = None
+    table = build([Result("a", [missing])])
+    assert table.classes[1].cells == (None,)
+    assert table.notes[0].startswith("– absent, nowhere labelled, and left out of the mean: one")
+
+
+def test_accuracy_and_iou_do_not_go_in_one_table(evaluation: Make) -> None:
+    with pytest.raises(ArtefactError, match="'b' was scored by accuracy but 'a' by IoU"):
+        build([Result("a", [evaluation(2)]), Result("b", [accuracy(60)])])
+    unknown = accuracy(60, measure="luck")
+    with pytest.raises(ArtefactError, match="measure 'luck'; this segda shows IoU and accuracy"):
+        build([Result("a", [unknown])])

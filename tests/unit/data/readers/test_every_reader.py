@@ -44,6 +44,10 @@ LAYOUTS = {
 }
 
 
+#: Readers whose label is one class for the whole image; what holds for them is in `test_whole_image_readers`.
+WHOLE_IMAGE = ("mnist", "usps", "svhn", "arrays", "points", "mnist_m", "class_folders")
+
+
 @pytest.fixture(params=LAYOUTS)
 def layout(request: pytest.FixtureRequest, tmp_path: Path, write_image: Callable) -> Layout:
     layout = LAYOUTS[request.param]
@@ -63,7 +67,7 @@ def build(layout: Layout, root: Path, **options: Any) -> Dataset:
 
 
 def test_every_reader_is_covered() -> None:
-    assert sorted(LAYOUTS) == names("segda.data.readers")
+    assert sorted([*LAYOUTS, *WHOLE_IMAGE]) == names("segda.data.readers")
 
 
 def test_pairs_and_pickles_for_worker_processes(layout: Layout, tmp_path: Path) -> None:

@@ -62,3 +62,24 @@ def test_a_fresh_decoder_that_is_not_residual_does_not_copy_the_image() -> None:
     z = torch.randn(1, 8, 4, 4)
     white, black = torch.ones(1, 3, 16, 16), -torch.ones(1, 3, 16, 16)
     assert torch.equal(decoder([white, z], "target"), decoder([black, z], "target"))
+
+
+def test_the_tutorials_layers() -> None:
+    """Two transposed convolutions and a 7x7 one, with the counts that Keras prints; 28x28 and grey."""
+    decoder = translator.build(
+        (3, 64, 128, 256), (1, 1, 2, 4), ("target",),
+        blocks=0, norm="batch", grey=True, padding="zeros", initialisation="glorot",
+    )  # fmt: skip
+    layers = [layer for layer in decoder.modules() if isinstance(layer, nn.ConvTranspose2d | nn.Conv2d)]
+    assert [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers] == [294_912, 73_728, 3_137]
+    # With the encoder's 372,672 (three convolutions and their normalisation): the tutorial's 744,833.
+    assert sum(parameter.numel() for parameter in decoder.parameters()) + 372_672 == 744_833
+    image = decoder([torch.zeros(2, 3, 28, 28), torch.randn(2, 256, 7, 7)], "target")
+    assert image.shape == (2, 3, 28, 28)
+    assert torch.equal(image, image[:, :1].expand(-1, 3, -1, -1))
+
+
+def test_a_grey_residual_leaves_the_images_colours() -> None:
+    decoder = translator.build((3, 8), (1, 4), ("target",), blocks=1, residual=True, grey=True)
+    image = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(decoder([image, torch.randn(2, 8, 4, 4)], "target"), 0.9 * image)

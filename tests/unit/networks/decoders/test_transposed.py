@@ -29,6 +29,24 @@ def test_the_papers_layers_at_output_stride_32() -> None:
     assert _layers(decoder) == [("ConvTranspose2d", count, 4) for count in (512, 256, 128, 64, 3)]
 
 
+def test_the_papers_layers_for_digits() -> None:
+    """Section 5.1: four 4x4 transposed convolutions, features 512, 256, 128, 1; z is 2x2, the image 32x32 and grey."""
+    decoder = transposed.build((3, 128), (1, 16), ("source", "target"), features=[512, 256, 128], grey=True)
+    assert _layers(decoder.trunk) == [("ConvTranspose2d", 512, 4), ("ConvTranspose2d", 256, 4)]
+    own = [("ConvTranspose2d", 128, 4), ("ConvTranspose2d", 1, 4)]
+    assert _layers(decoder.tails["source"]) == _layers(decoder.tails["target"]) == own
+    image = decoder([torch.zeros(2, 3, 32, 32), torch.randn(2, 128, 2, 2)], "target")
+    assert image.shape == (2, 3, 32, 32)
+    assert torch.equal(image[:, 0], image[:, 1])
+    assert torch.equal(image[:, 0], image[:, 2])
+
+
+def test_a_pooled_z_is_refused_with_the_remedy() -> None:
+    decoder = transposed.build((3, 8), (1, 4), ("target",), width=8)
+    with pytest.raises(ConfigError, match="1x1 at stride 4 does not fill 28x28; use the decoder `flat`"):
+        decoder([torch.zeros(1, 3, 28, 28), torch.zeros(1, 8, 1, 1)], "target")
+
+
 @pytest.mark.parametrize("stride", [2, 4, 8, 16, 32])
 def test_the_image_has_the_inputs_size_for_odd_sizes_too(stride: int) -> None:
     decoder = transposed.build((3, 6), (1, stride), ("target",), width=8, shared_layers=1)

@@ -20,6 +20,21 @@ def test_the_papers_layers() -> None:
     assert judgement.semantic is None
 
 
+def test_digits_of_32_by_32_get_2_by_2_scores() -> None:
+    """Section 5.1."""
+    assert patch.build(3, 10)(torch.zeros(2, 3, 32, 32)).realness.shape == (2, 1, 2, 2)
+
+
+def test_a_grey_discriminator_sees_each_images_average_alone() -> None:
+    discriminator = patch.build(6, 10, width=4, grey=True)
+    assert discriminator.layers[0].in_channels == 2
+    pair = torch.rand(1, 6, 32, 32)
+    same = torch.cat([pair[:, :3].flip(1), pair[:, 3:].flip(1)], dim=1)
+    torch.testing.assert_close(discriminator(pair).realness, discriminator(same).realness)
+    exchanged = torch.cat([pair[:, 3:], pair[:, :3]], dim=1)
+    assert not torch.allclose(discriminator(pair).realness, discriminator(exchanged).realness)
+
+
 def test_the_least_image_works_and_a_smaller_one_is_refused() -> None:
     discriminator = patch.build(3, 19, width=4)
     assert discriminator(torch.zeros(1, 3, 16, 16)).realness.shape == (1, 1, 1, 1)

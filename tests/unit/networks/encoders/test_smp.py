@@ -82,3 +82,19 @@ def test_the_local_mobilenet_weights_load_strictly() -> None:
     name = "features.18.0.weight"
     assert torch.equal(encoder.encoder.state_dict()[name], content[name])
     assert set(content) - set(encoder.encoder.state_dict()) == {"classifier.1.weight", "classifier.1.bias"}
+
+
+def test_section_5_2_of_the_i2i_paper_a_resnet_34_without_dilation_from_a_file(tmp_path: Path) -> None:
+    """Output stride 32, 7x7 places for 224x224 images; timm's and torchvision's ResNets have the same names."""
+    compat.import_ready()
+    import timm
+
+    whole = timm.create_model("resnet34").state_dict()
+    torch.save(whole, tmp_path / "resnet34.pth")
+    encoder = smp.build("resnet34", output_stride=32, weights=str(tmp_path / "resnet34.pth")).eval()
+    assert encoder.strides == (1, 2, 4, 8, 16, 32)
+    assert encoder(torch.zeros(1, 3, 224, 224))[-1].shape == (1, 512, 7, 7)
+    loaded = encoder.encoder.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in whole.items() if not name.startswith("fc."))
+    # torchvision's count of ResNet-34 without its classifier of 1,000 classes.
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == 21_797_672 - 513_000

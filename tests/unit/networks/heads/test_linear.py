@@ -20,3 +20,10 @@ def test_dropout_acts_in_training_only() -> None:
     z = [torch.randn(1, 64, 2, 2)]
     assert not torch.equal(head.train()(z), head(z))
     assert torch.equal(head.eval()(z), head(z))
+
+
+def test_glorot_starts_from_kerass_range() -> None:
+    head = linear.build((3, 128), (1, 28), 10, glorot=True)
+    limit = (6 / 138) ** 0.5
+    assert 0.95 * limit < float(head.classifier.weight.detach().abs().max()) <= limit
+    assert not head.classifier.bias.any()

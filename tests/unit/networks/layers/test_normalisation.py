@@ -24,12 +24,12 @@ def test_group_norm_takes_any_number_of_channels(channels: int) -> None:
 def test_none_changes_nothing_and_alone_needs_a_bias() -> None:
     x = torch.randn(1, 3, 2, 2)
     assert torch.equal(normalisation("none", 3)(x), x)
-    assert [has_bias(norm) for norm in ("batch", "instance", "group", "none")] == [False, False, False, True]
+    assert [has_bias(norm) for norm in ("batch", "instance", "group", "layer", "none")] == [False] * 4 + [True]
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="layer"):
-        normalisation("layer", 3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="'spectral'; valid: batch, instance, group, layer, none"):
+        normalisation("spectral", 3)  # type: ignore[arg-type]
 
 
 def test_frozen_statistics_stay_while_scale_and_shift_learn() -> None:
@@ -38,3 +38,21 @@ def test_frozen_statistics_stay_while_scale_and_shift_learn() -> None:
     norm(torch.randn(4, 3, 2, 2) + 7).sum().backward()
     assert torch.equal(norm.running_mean, torch.zeros(3))
     assert norm.bias.grad is not None
+
+
+def test_layer_norm_looks_at_all_of_a_sample_and_at_nothing_else() -> None:
+    x = torch.randn(2, 6, 1, 1) * 3 + 5
+    norm = normalisation("layer", 6)
+    y = norm(x)
+    assert y.mean(dim=1).abs().max() < 1e-5
+    assert (y.var(dim=1, unbiased=False) - 1).abs().max() < 1e-3
+    assert torch.allclose(norm(x[:1]), y[:1], atol=1e-6)
+
+
+def test_batch_norm_of_one_value_says_what_to_do() -> None:
+    norm = normalisation("batch", 3)
+    with pytest.raises(ConfigError, match="one sample of one pixel; use 2 or more samples a process, or norm: layer"):
+        norm(torch.zeros(1, 3, 1, 1))
+    assert norm(torch.zeros(2, 3, 1, 1)).shape == (2, 3, 1, 1)
+    assert norm(torch.zeros(1, 3, 1, 2)).shape == (1, 3, 1, 2)
+    assert norm.eval()(torch.zeros(1, 3, 1, 1)).shape == (1, 3, 1, 1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from segda.errors import ConfigError
-from segda.networks.layers.resolution import demand_size, doublings
+from segda.networks.layers.resolution import demand_size, doublings, to_even
 
 
 def test_doublings_of_powers_of_two() -> None:
@@ -19,3 +19,11 @@ def test_the_least_size_passes_and_a_pixel_less_does_not() -> None:
     demand_size(torch.zeros(1, 1, 8, 8), 8, "network")
     with pytest.raises(ConfigError, match=r"network: got 8x7 pixels, needs 8x8 or more"):
         demand_size(torch.zeros(1, 1, 8, 7), 8, "network")
+
+
+def test_odd_rows_and_columns_are_repeated_once() -> None:
+    x = torch.arange(6.0).view(1, 1, 2, 3)
+    assert to_even(x).tolist() == [[[[0, 1, 2, 2], [3, 4, 5, 5]]]]
+    assert to_even(x.transpose(2, 3)).shape == (1, 1, 4, 2)
+    even = torch.zeros(1, 1, 2, 4)
+    assert to_even(even) is even

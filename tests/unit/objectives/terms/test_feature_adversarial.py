@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from segda.errors import ConfigError
+from segda.losses import adversarial
 from segda.objectives.objective import Objective, build
 
 
@@ -63,3 +65,74 @@ def test_reversal_has_one_loss_whose_value_does_not_depend_on_strength(
         return generator["feature_adversarial"].item()
 
     assert value(0.0) == pytest.approx(value(0.9))
+
+
+def test_uniform_moves_both_domains_towards_an_undecided_verdict(stand_in: Any, task: Any, batch_of: Any) -> None:
+    networks = stand_in(tied=False)
+    options = {"weight": 1.0, "loss": "bce", "fool": "uniform"}
+    p, generator, discriminator = losses({"feature_adversarial": options}, networks, task, batch_of())
+    judge = networks.modules["discriminator.feature"]
+    s, t = judge(p.z("source")).realness, judge(p.z("target")).realness
+    torch.testing.assert_close(generator["feature_adversarial"], adversarial.uniform_verdict(s, t))
+    torch.testing.assert_close(discriminator["feature_adversarial"], adversarial.discriminator(s, t, "bce"))
+    generator["feature_adversarial"].backward()
+    for domain in ("source", "target"):
+        assert networks.modules[f"encoder.{domain}"].layer.weight.grad.abs().sum() > 0
+
+
+def test_minimax_of_both_is_minus_the_domain_classifiers_cross_entropy(
+    stand_in: Any, task: Any, batch_of: Any
+) -> None:
+    options = {"weight": 0.1, "loss": "minimax", "fool": "both"}
+    _, generator, discriminator = losses({"feature_adversarial": options}, stand_in(), task, batch_of())
+    torch.testing.assert_close(generator["feature_adversarial"], -0.1 * discriminator["feature_adversarial"])
+
+
+def test_minimax_by_turns_and_by_reversal_give_the_encoder_the_same_gradient(
+    stand_in: Any, task: Any, batch_of: Any
+) -> None:
+    def gradient(update: str) -> torch.Tensor:
+        networks = stand_in()
+        options = {"weight": 1.0, "loss": "minimax", "fool": "both", "update": update}
+        losses({"feature_adversarial": options}, networks, task, batch_of())[1]["feature_adversarial"].backward()
+        return networks.modules["encoder"].layer.weight.grad
+
+    torch.testing.assert_close(gradient("alternating"), gradient("reversal"))
+
+
+@pytest.mark.parametrize("update", ["alternating", "reversal"])
+@pytest.mark.parametrize("options", [{"loss": "hinge", "r1": 10.0}, {"loss": "bce", "r2": 1.0}, {"loss": "wgan_gp"}])
+def test_penalties_train_the_discriminator_and_leave_the_encoder_alone(
+    update: str, options: dict[str, Any], stand_in: Any, task: Any, batch_of: Any
+) -> None:
+    def gradients(**given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        networks = stand_in()
+        term = {"weight": 1.0, "fool": "both", "update": update, **given}
+        _, generator, discriminator = losses({"feature_adversarial": term}, networks, task, batch_of())
+        sum([*generator.values(), *discriminator.values()]).backward()
+        return (
+            networks.modules["encoder"].layer.weight.grad,
+            networks.modules["discriminator.feature"].judging.weight.grad,
+        )
+
+    other = {"loss": options["loss"]} if options["loss"] != "wgan_gp" else {"loss": "wgan_gp", "penalty": 0.0}
+    (encoder, judge), (same, plain) = gradients(**options), gradients(**other)
+    torch.testing.assert_close(encoder, same)
+    assert (judge - plain).abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fool": "uniform"}, "fool 'uniform' asks for probabilities, loss 'lsgan' has none; use 'bce'"),
+        ({"fool": "uniform", "loss": "bce", "update": "reversal"}, "fool is 'uniform' under update 'reversal'"),
+        ({"fool": "confusion", "update": "reversal"}, "fool is 'confusion' under update 'reversal'"),
+        ({"fool": "confusion", "loss": "wgan_gp"}, "fool 'confusion' vanishes under loss 'wgan_gp'"),
+        ({"loss": "wgan", "update": "reversal"}, "loss 'wgan' clips a discriminator of its own"),
+        ({"strength": "dann"}, "only update 'reversal' has one"),
+    ],
+)
+def test_combinations_without_sense_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build({"feature_adversarial": {"weight": 1.0, **options}})
+    assert message in str(caught.value)

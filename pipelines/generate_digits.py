@@ -1,0 +1,45 @@
+"""Write digits that need no download: rendered ones in MNIST's layout, real handwritten ones from scikit-learn."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import PositiveInt
+
+from pipelines.stage import Inputs, StageConfig
+from segda.engine.live_line import LiveLine
+from segda.engine.session import Session
+
+VERSION = 1
+OUTPUTS = ("rendered", "handwritten")
+
+
+class Config(StageConfig):
+    """Numbers of pictures.
+
+    Attributes:
+        rendered_train: rendered digits of split `train`, for the reader `mnist`.
+        rendered_test: rendered digits of split `test`.
+        handwritten_test: how many of the 1,797 handwritten digits (8x8, reader `arrays`) become split `test`.
+    """
+
+    rendered_train: PositiveInt
+    rendered_test: PositiveInt
+    handwritten_test: PositiveInt = 500
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+    """Write both sets; files that are there already are kept."""
+    from segda.data import handwritten_digits, rendered_digits
+
+    if session.is_main:
+        with LiveLine(folder.name, 0, config.rendered_train + config.rendered_test, "pictures") as line:
+            rendered_digits.write(
+                folder / "rendered",
+                train=config.rendered_train,
+                test=config.rendered_test,
+                seed=config.seed,
+                progress=line.update,
+            )
+        handwritten_digits.write(folder / "handwritten", test=config.handwritten_test, seed=config.seed)
+    session.barrier()
+    return {"rendered": config.rendered_train + config.rendered_test, "handwritten": handwritten_digits.COUNT}

@@ -1,0 +1,218 @@
+"""Archives of many images in one file: read once, cut by number.
+
+Sample 7 of `train-images-idx3-ubyte.gz` has the image path `train-images-idx3-ubyte.gz/00007`, which is not on disk.
+What was read stays in this process, shared by all data sets of that file; forked loader workers share its memory.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.dataset import Dataset, Sample
+from segda.data.index import Selection
+from segda.data.label_decoder import LabelDecoder
+from segda.data.whole_image import checked
+from segda.errors import DataError, SegdaError
+from segda.label_space import LabelSpace
+
+#: Archive to one array whose first axis counts its samples. A function or a frozen dataclass: compared and pickled.
+Read = Callable[[Path], np.ndarray]
+
+# Size and time of change tell whether a file is still the one that was read. MNIST takes 47 MB.
+_KEPT = 12
+_held: dict["Part", tuple[tuple[int, int], np.ndarray]] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of an archive: its images, or its labels.
+
+    Attributes:
+        file: the archive.
+        read: how that array is read.
+    """
+
+    file: Path
+    read: Read
+
+    def path(self, number: str) -> Path:
+        """The path that stands for one entry: `<archive>/<number>`."""
+        return self.file / number
+
+    def array(self) -> np.ndarray:
+        """All entries, `[N, ...]`, read-only; the file is read again only if it has changed.
+
+        Raises:
+            DataError: the file is missing, broken or of another format, or holds nothing.
+        """
+        try:
+            found = self.file.stat()
+        except OSError as error:
+            raise DataError(f"{self.file}: file is missing; it was there when the data set was indexed") from error
+        stamp = (found.st_size, found.st_mtime_ns)
+        held = _held.get(self)
+        if held is None or held[0] != stamp:
+            while len(_held) >= _KEPT:
+                _held.pop(next(iter(_held)), None)
+            held = _held[self] = (stamp, self._opened(found.st_size))
+        return held[1]
+
+    def _opened(self, size: int) -> np.ndarray:
+        try:
+            array = self.read(self.file)
+        except (SegdaError, MemoryError):
+            raise
+        # A damaged file can fail anywhere: in its decompressor, its checksums, its header or a table of types.
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{self.file}: not readable: {reason}; {size} bytes; fetch the file again") from error
+        if not array.ndim or not len(array):
+            raise DataError(f"{self.file}: holds no sample; fetch the file again")
+        array = np.ascontiguousarray(array)
+        array.flags.writeable = False
+        return array
+
+    def entry(self, path: Path) -> np.ndarray:
+        """What `path`, an answer of `path()`, stands for; without dimensions in a list of labels.
+
+        Raises:
+            DataError: as `array`, or the archive is shorter than it was when the data set was indexed.
+        """
+        held = _held.get(self)
+        array = self.array() if held is None else held[1]
+        number = int(path.name)
+        if number >= len(array):
+            raise DataError(f"{self.file}: holds {len(array)} samples, but number {number} was indexed; start again")
+        return array[number, ...]
+
+
+@dataclass(frozen=True)
+class ArchivePictures:
+    """Decodes `<archive>/<number>` to RGB `[H, W, 3]`, uint8 or float32 in `[-1, 1]`; grey repeats its channel."""
+
+    images: Part
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """One picture; read-only where it is stored in colour.
+
+        Raises:
+            DataError: as `Part.entry`.
+        """
+        picture = self.images.entry(path)
+        return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
+
+
+@dataclass(frozen=True)
+class ArchiveLabels:
+    """Decodes `<archive>/<number>` to a native id, an integer array without dimensions."""
+
+    labels: Part
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """One id.
+
+        Raises:
+            DataError: as `Part.entry`.
+        """
+        return self.labels.entry(path)
+
+
+def unopened(path: Path) -> np.ndarray:
+    """Stands for the decoder of labels in a data set that was opened without them.
+
+    Raises:
+        DataError: always.
+    """
+    raise DataError(f"{path}: labels were not opened; open the data set with labels")
+
+
+def first_file(root: Path, names: Sequence[str]) -> Path:
+    """The first of some names that lies in `root`.
+
+    Raises:
+        DataError: the folder is missing, or none of the files is there.
+    """
+    if not root.is_dir():
+        raise DataError(
+            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
+        )
+    for name in names:
+        if (root / name).is_file():
+            return root / name
+    raise DataError(
+        f"file {' or '.join(names)} is missing below {root}; the layout needs it, see the data set's config"
+    )
+
+
+def part(root: Path, names: Sequence[str], read: Read) -> Part:
+    """One array of the first of some files that lies in `root`; nothing is read yet.
+
+    Raises:
+        DataError: as `first_file`.
+    """
+    return Part(first_file(root, names), read)
+
+
+def eight_bits(file: Path, values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """Grey or colour values as uint8, `black` as 0 and `white` as 255; half levels are rounded down to keep black.
+
+    Raises:
+        DataError: values that are not numbers from `black` to `white`.
+    """
+    scaled = (np.asarray(values, dtype=np.float64) - black) / (white - black)
+    # The slack is for texts that print six decimals.
+    if not ((scaled >= -1e-5) & (scaled <= 1 + 1e-5)).all():
+        raise DataError(
+            f"{file}: values from {np.min(values):g} to {np.max(values):g}, expected {black:g} to {white:g}; "
+            "fetch the file again, or give its range"
+        )
+    return np.ceil(255 * scaled.clip(0, 1) - 0.501).astype(np.uint8)
+
+
+def open_archive(
+    name: str,
+    root: Path,
+    space: LabelSpace,
+    classes: Mapping[int, str | None],
+    images: Part,
+    labels: Part | None,
+    selection: Selection,
+    *,
+    strict: bool = True,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """A data set whose images, and labels if any, are entries of archives.
+
+    Args:
+        name: the reader's name.
+        root: the folder that holds the files.
+        space: the task's label space.
+        classes: native id to class name.
+        images: uint8 or float32 in `[-1, 1]`, `[N, H, W]` or `[N, H, W, 3]`.
+        labels: integers `[N]` of native ids; `None` when labels are not opened.
+        selection: which samples are used; keys are 5-digit numbers.
+        strict: raise on wrong labels, else leave them to `check`.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: a broken file, counts that disagree, and when strict, labels outside `classes` or of one class.
+        ConfigError: a label space of other classes, or an impossible selection.
+    """
+    count = len(images.array())
+    ids = None if labels is None else labels.array()
+    if labels is not None and ids is not None and len(ids) != count:
+        raise DataError(
+            f"{labels.file}: {len(ids)} labels, but {images.file.name} holds {count} images; fetch both again"
+        )
+    keys = [f"{number:05d}" for number in range(count)]
+    places = selection.places(keys, root)
+    samples = tuple(
+        Sample(keys[place], images.path(keys[place]), None if labels is None else labels.path(keys[place]))
+        for place in places
+    )
+    decoder = LabelDecoder(space, classes, unopened if labels is None else ArchiveLabels(labels))
+    dataset = Dataset(name, root, space, samples, ArchivePictures(images), decoder)
+    found = None if ids is None else ids[places]
+    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)

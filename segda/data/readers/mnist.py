@@ -1,0 +1,89 @@
+"""MNIST: handwritten digits, 28x28, grey, in the four IDX files of their owners.
+
+Layout: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-…` of both; each as it is or with `.gz`.
+Labels are a file of their own, which a data set that is opened without labels does not touch.
+Source: LeCun et al. (1998).
+"""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.archive import open_archive, part
+from segda.data.dataset import Dataset
+from segda.data.index import Selection
+from segda.errors import ConfigError
+from segda.label_space import LabelSpace
+
+_PREFIXES = {"train": "train", "test": "t10k"}
+_UNSIGNED_BYTES = 0x08
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """Open one split of MNIST, or of a set in its format; keys are `00000`, `00001`, …
+
+    Args:
+        root: folder of the IDX files.
+        space: the task's label space, `digits`.
+        split: `train` or `test`.
+        with_labels: read the label file; otherwise it is not touched.
+        strict: raise on wrong labels, else leave them to `check`.
+        exclude: keys to leave out, as shell patterns.
+        subset: use a random choice of so many images.
+        subset_seed: which choice.
+        limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: a file is missing, broken or of another size than its head says, labels outside 0..9 or of one class.
+        ConfigError: no such split, or an impossible `subset` or `limit`.
+    """
+    if split not in _PREFIXES:
+        raise ConfigError(f"mnist has no split {split!r}; valid: {', '.join(_PREFIXES)}")
+    images = part(root, _names(split, "images-idx3"), _Idx(dimensions=3))
+    labels = part(root, _names(split, "labels-idx1"), _Idx(dimensions=1)) if with_labels else None
+    classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
+    selection = Selection(exclude, subset, subset_seed, limit)
+    return open_archive(
+        "mnist", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
+    )
+
+
+def _names(split: str, kind: str) -> list[str]:
+    name = f"{_PREFIXES[split]}-{kind}-ubyte"
+    # Some tools unpack `images-idx3-ubyte` as `images.idx3-ubyte`.
+    return [spelt + ending for spelt in (name, name.replace("-idx", ".idx")) for ending in ("", ".gz")]
+
+
+@dataclass(frozen=True)
+class _Idx:
+    """Reads an IDX file of unsigned bytes: two zeros, type, number of dimensions, each size as big-endian int32."""
+
+    dimensions: int
+
+    def __call__(self, file: Path) -> np.ndarray:
+        content = file.read_bytes()
+        if file.suffix == ".gz":
+            content = gzip.decompress(content)
+        head = 4 + 4 * self.dimensions
+        if content[:4] != bytes((0, 0, _UNSIGNED_BYTES, self.dimensions)):
+            expected = f"0000{_UNSIGNED_BYTES:02x}{self.dimensions:02x}"
+            raise ValueError(f"it begins with {content[:4].hex() or 'nothing'}, an IDX file with {expected}")
+        shape = tuple(int(size) for size in np.frombuffer(content, ">i4", self.dimensions, offset=4))
+        wanted = head + int(np.prod(shape, dtype=np.int64))
+        if len(content) != wanted:
+            raise ValueError(f"{len(content)} bytes of data, but its head, {'x'.join(map(str, shape))}, says {wanted}")
+        return np.frombuffer(content, np.uint8, offset=head).reshape(shape)

@@ -1,0 +1,91 @@
+"""MNIST-M: digits of MNIST blended over patches of photographs, 32x32, colour, in the layout of their authors.
+
+Layout: `mnist_m_<split>/00000000.png`, …, and `mnist_m_<split>_labels.txt`, a line `00000000.png 5` an image.
+Source: Ganin & Lempitsky (ICML 2015).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.archive import ArchiveLabels, part, unopened
+from segda.data.dataset import Dataset
+from segda.data.decode import read_rgb
+from segda.data.index import PICTURES, Selection, find_files, pair
+from segda.data.label_decoder import LabelDecoder
+from segda.data.whole_image import checked
+from segda.errors import ConfigError
+from segda.label_space import LabelSpace
+
+_SPLITS = ("train", "test")
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """Index one split of MNIST-M.
+
+    Args:
+        root: folder with `mnist_m_<split>` and `mnist_m_<split>_labels.txt`.
+        space: the task's label space, `digits`.
+        split: `train` or `test`.
+        with_labels: pair with labels; otherwise the list of labels is not touched.
+        strict: raise on unpaired files and wrong labels, else list them.
+        exclude: keys to leave out, as shell patterns.
+        subset: use a random choice of so many images.
+        subset_seed: which choice.
+        limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: missing folder or list, a line that is no file and label, unpaired files, labels that are no digit.
+        ConfigError: no such split, or an impossible `subset` or `limit`.
+    """
+    if split not in _SPLITS:
+        raise ConfigError(f"mnist_m has no split {split!r}; valid: {', '.join(_SPLITS)}")
+    images = find_files(root, f"mnist_m_{split}", PICTURES)
+    lists = [f"mnist_m_{split}_labels.txt"]
+    names = part(root, lists, _names) if with_labels else None
+    ids = part(root, lists, _ids) if with_labels else None
+    listed = None
+    if names is not None and ids is not None:
+        listed = {Path(str(name)).stem: ids.path(str(line)) for line, name in enumerate(names.array())}
+    samples, problems = pair(root, images, listed, exclude=exclude, strict=strict)
+    places = Selection((), subset, subset_seed, limit).places([sample.key for sample in samples], root)
+    samples = tuple(samples[place] for place in places)
+    classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
+    decoder = LabelDecoder(space, classes, unopened if ids is None else ArchiveLabels(ids))
+    dataset = Dataset("mnist_m", root, space, samples, read_rgb, decoder, problems)
+    lines = [int(sample.label.name) for sample in samples if sample.label is not None]
+    found = None if ids is None else ids.array()[lines]
+    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
+
+
+def _entries(file: Path) -> list[tuple[str, int]]:
+    entries = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        words = line.split()
+        if len(words) != 2 or not words[1].lstrip("-").isdigit():
+            raise ValueError(f"line {number} is {line!r}; expected a file and its label")
+        entries.append((words[0], int(words[1])))
+    names = [name for name, _ in entries]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{len(names) - len(set(names))} files are listed twice")
+    return entries
+
+
+def _names(file: Path) -> np.ndarray:
+    return np.array([name for name, _ in _entries(file)])
+
+
+def _ids(file: Path) -> np.ndarray:
+    return np.array([label for _, label in _entries(file)], dtype=np.int64)

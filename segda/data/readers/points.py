@@ -1,0 +1,93 @@
+"""Points of the plane with two classes or more, for toy examples: each is an image of one pixel, (x, y, 0).
+
+Layout: `<split>.npz` with `points`, float `[N, 2]` in [-1, 1], and `labels`, integers `[N]`, indices of the
+label space.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.archive import open_archive, part
+from segda.data.dataset import Dataset
+from segda.data.index import Selection
+from segda.errors import DataError
+from segda.label_space import LabelSpace
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    file: str = "{split}.npz",
+    points: str = "points",
+    labels: str = "labels",
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """Open one file of points; keys are `00000`, `00001`, …; images are float32 `[1, 1, 3]` in `[-1, 1]`.
+
+    Args:
+        root: folder of the file.
+        space: the task's label space, such as `moons`.
+        split: put for `{split}` in `file`.
+        with_labels: read the labels; otherwise that array of the file is not opened.
+        strict: raise on wrong labels, else leave them to `check`.
+        file: the file below `root`.
+        points: name of the array of points.
+        labels: name of the array of labels.
+        exclude: keys to leave out, as shell patterns.
+        subset: use a random choice of so many points.
+        subset_seed: which choice.
+        limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: the file is missing or broken, points outside [-1, 1], counts that disagree, labels outside the
+            label space or of one class.
+        ConfigError: an impossible `subset` or `limit`.
+    """
+    names = [file.replace("{split}", split)]
+    places = part(root, names, _Points(points))
+    ids = part(root, names, _Labels(labels)) if with_labels else None
+    classes: dict[int, str | None] = dict(enumerate(space.classes))
+    selection = Selection(exclude, subset, subset_seed, limit)
+    return open_archive(
+        "points", root, space, classes, places, ids, selection, strict=strict, allow_single_class=allow_single_class
+    )
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Reads points `[N, 2]` as pictures of one pixel, float32 `[N, 1, 1, 3]`."""
+
+    name: str
+
+    def __call__(self, file: Path) -> np.ndarray:
+        with np.load(file) as opened:
+            found = np.asarray(opened[self.name], dtype=np.float32)
+        if found.ndim != 2 or found.shape[1] != 2:
+            raise ValueError(f"{self.name!r} has the shape {found.shape}; expected (number, 2)")
+        if not (np.abs(found) <= 1).all():
+            raise DataError(f"{file}: points outside [-1, 1], or not finite; scale both domains by one factor")
+        return np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)[:, None, None]
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Reads class indices `[N]`."""
+
+    name: str
+
+    def __call__(self, file: Path) -> np.ndarray:
+        with np.load(file) as opened:
+            found = np.asarray(opened[self.name])
+        if found.ndim != 1 or found.dtype.kind not in "iu":
+            raise ValueError(f"{self.name!r} is {found.dtype} {found.shape}; expected integers (number,)")
+        return found

@@ -1,0 +1,83 @@
+"""SVHN: house numbers photographed in the street, cropped to one digit, 32x32, colour.
+
+Layout: `train_32x32.mat`, `test_32x32.mat`, `extra_32x32.mat` (format 2 of its owners); label 10 is the digit 0.
+Images and labels are variables of one file; opened without labels, that variable is skipped.
+Source: Netzer et al. (2011).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.archive import open_archive, part
+from segda.data.dataset import Dataset
+from segda.data.index import Selection
+from segda.errors import ConfigError
+from segda.label_space import LabelSpace
+
+_SPLITS = ("train", "test", "extra")
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """Open one split of the cropped SVHN; keys are `00000`, `00001`, …
+
+    Args:
+        root: folder of the MATLAB files.
+        space: the task's label space, `digits`.
+        split: `train`, `test` or `extra`.
+        with_labels: read the labels.
+        strict: raise on wrong labels, else leave them to `check`.
+        exclude: keys to leave out, as shell patterns.
+        subset: use a random choice of so many images.
+        subset_seed: which choice.
+        limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: a file is missing or broken, counts that disagree, labels outside 1..10 or of one class.
+        ConfigError: no such split, an impossible `subset` or `limit`, or scipy is not installed.
+    """
+    if split not in _SPLITS:
+        raise ConfigError(f"svhn has no split {split!r}; valid: {', '.join(_SPLITS)}")
+    names = [f"{split}_32x32.mat"]
+    images = part(root, names, _Variable("X"))
+    labels = part(root, names, _Variable("y")) if with_labels else None
+    classes: dict[int, str | None] = {**{digit: str(digit) for digit in range(1, 10)}, 10: "0"}
+    selection = Selection(exclude, subset, subset_seed, limit)
+    return open_archive(
+        "svhn", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
+    )
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """Reads a variable of a MATLAB file: `X` as uint8 `[N, H, W, 3]`, `y` as integers `[N]`."""
+
+    name: str
+
+    def __call__(self, file: Path) -> np.ndarray:
+        try:
+            from scipy.io import loadmat
+        except ImportError:
+            raise ConfigError("svhn: its MATLAB files need scipy; install it") from None
+        found = loadmat(file, variable_names=[self.name])
+        if self.name not in found:
+            raise ValueError(f"no variable {self.name!r}; expected the cropped digits, format 2")
+        array = np.asarray(found[self.name])
+        if self.name == "y":
+            return array.ravel()
+        if array.ndim != 4 or array.shape[2] != 3 or array.dtype != np.uint8:
+            raise ValueError(f"X is {array.dtype} {array.shape}; expected uint8 (height, width, 3, number)")
+        return array.transpose(3, 0, 1, 2)

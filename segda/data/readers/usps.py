@@ -1,0 +1,112 @@
+"""USPS: handwritten digits of postal codes, 16x16, grey.
+
+Layout: `usps.bz2` and `usps.t.bz2` of the LIBSVM collection, values in [-1, 1], labels 1..10 for the digits 0..9; or
+`usps.h5` with the groups `train` and `test`, each with `data` in [0, 1] and `target` 0..9. LIBSVM's come first.
+LIBSVM's files hold an image and its label in one line: opened without labels, labels are dropped as lines are read.
+Source: Hull (1994).
+"""
+
+import bz2
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segda.data.archive import eight_bits, first_file, open_archive, part
+from segda.data.dataset import Dataset
+from segda.data.index import Selection
+from segda.errors import ConfigError
+from segda.label_space import LabelSpace
+
+_NAMES = {"train": ["usps.bz2", "usps", "usps.h5"], "test": ["usps.t.bz2", "usps.t", "usps.h5"]}
+_SIDE = 16
+
+
+def build(
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
+) -> Dataset:
+    """Open one split of USPS; keys are `00000`, `00001`, …
+
+    Args:
+        root: folder of the archives.
+        space: the task's label space, `digits`.
+        split: `train` or `test`.
+        with_labels: keep the labels.
+        strict: raise on wrong labels, else leave them to `check`.
+        exclude: keys to leave out, as shell patterns.
+        subset: use a random choice of so many images.
+        subset_seed: which choice.
+        limit: keep the first so many samples.
+        allow_single_class: whether all labels may be of one class.
+
+    Raises:
+        DataError: a file is missing or broken, pixel values outside their range, labels that are no digit or one alone.
+        ConfigError: no such split, an impossible `subset` or `limit`, or h5py is not installed.
+    """
+    if split not in _NAMES:
+        raise ConfigError(f"usps has no split {split!r}; valid: {', '.join(_NAMES)}")
+    hdf5 = first_file(root, _NAMES[split]).suffix == ".h5"
+    read_images: Callable[[Path], np.ndarray] = _Hdf5(split, "data") if hdf5 else _libsvm_images
+    read_labels: Callable[[Path], np.ndarray] = _Hdf5(split, "target") if hdf5 else _libsvm_labels
+    images = part(root, _NAMES[split], read_images)
+    labels = part(root, _NAMES[split], read_labels) if with_labels else None
+    classes: dict[int, str | None] = {digit if hdf5 else digit + 1: str(digit) for digit in range(10)}
+    selection = Selection(exclude, subset, subset_seed, limit)
+    return open_archive(
+        "usps", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
+    )
+
+
+def _lines(file: Path) -> list[bytes]:
+    content = file.read_bytes()
+    lines = (bz2.decompress(content) if file.suffix == ".bz2" else content).splitlines()
+    return [line for line in lines if line.strip()]
+
+
+def _libsvm_images(file: Path) -> np.ndarray:
+    """uint8 `[N, 16, 16]` from lines of `label feature:value …`; features count from 1, absent ones are zero."""
+    lines = _lines(file)
+    counts = np.array([line.count(b":") for line in lines], dtype=np.int64)
+    # All numbers at once: two million values one by one would take a second.
+    text = b" ".join(line.partition(b" ")[2] for line in lines).replace(b":", b" ").split()
+    numbers = np.array(text, dtype=np.float64).reshape(counts.sum(), 2)
+    features, values = numbers[:, 0].astype(np.int64), numbers[:, 1]
+    if not ((features >= 1) & (features <= _SIDE**2)).all():
+        raise ValueError(f"features {features.min()} to {features.max()}, but USPS has 1 to {_SIDE**2}")
+    pixels = np.zeros((len(lines), _SIDE**2))
+    pixels[np.repeat(np.arange(len(lines)), counts), features - 1] = values
+    return eight_bits(file, pixels, -1, 1).reshape(-1, _SIDE, _SIDE)
+
+
+def _libsvm_labels(file: Path) -> np.ndarray:
+    """int64 `[N]`, 1..10."""
+    return np.array([int(float(line.split(None, 1)[0])) for line in _lines(file)], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Hdf5:
+    """Reads `group/name` of an HDF5 file: `data` as uint8 `[N, 16, 16]`, `target` as integers `[N]`."""
+
+    group: str
+    name: str
+
+    def __call__(self, file: Path) -> np.ndarray:
+        try:
+            import h5py
+        except ImportError:
+            raise ConfigError("usps: usps.h5 needs h5py; install it, or fetch usps.bz2 and usps.t.bz2") from None
+        with h5py.File(file, "r") as opened:
+            array = np.asarray(opened[self.group][self.name])
+        if self.name == "target":
+            return array.ravel()
+        return eight_bits(file, array, 0, 1).reshape(-1, _SIDE, _SIDE)

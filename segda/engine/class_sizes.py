@@ -1,0 +1,44 @@
+"""Measure how large the classes are in the labels of a data set."""
+
+import math
+
+import numpy as np
+import torch
+
+from segda.data.dataset import Dataset
+from segda.errors import DataError
+from segda.objectives.class_sizes import ClassSizes
+
+
+def measure(dataset: Dataset, limit: int = 2000) -> ClassSizes:
+    """Shares of an image's valid pixels that each class takes.
+
+    Args:
+        dataset: opened with labels.
+        limit: how many labels are read, spread evenly over the set; reading all of a large set takes long and moves
+            the tenths little.
+
+    Returns:
+        Means of the lowest tenth, of all, and of the highest tenth of the images that hold the class.
+
+    Raises:
+        DataError: the data set was opened without labels, or has one label an image.
+    """
+    count = min(limit, len(dataset))
+    shares = np.zeros((count, dataset.space.count))
+    for row in range(count):
+        sample = dataset.samples[row * len(dataset) // count]
+        if sample.label is None:
+            raise DataError(f"{sample.image}: no label to measure class sizes in; give labelled source data")
+        label = dataset.decode_label(sample.label)
+        if label.ndim != 2:
+            raise DataError(f"{sample.label}: one label for the whole image; class sizes need one a pixel")
+        found = np.bincount(label.ravel(), minlength=256)[: dataset.space.count]
+        shares[row] = found / max(found.sum(), 1)
+    least, mean, most = (np.full(dataset.space.count, math.nan) for _ in range(3))
+    for index in range(dataset.space.count):
+        present = np.sort(shares[:, index][shares[:, index] > 0])
+        if len(present):
+            tenth = max(len(present) // 10, 1)
+            least[index], mean[index], most[index] = present[:tenth].mean(), present.mean(), present[-tenth:].mean()
+    return ClassSizes(*(torch.from_numpy(values).float() for values in (least, mean, most)))

@@ -1,0 +1,19 @@
+"""How far a Gaussian posterior is from the prior."""
+
+from torch import Tensor
+
+
+def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """`KL(N(mean, variance) || N(0, I)) = 1/2 sum(mean^2 + variance - log variance - 1)`, the mean over images.
+
+    Args:
+        mean: `[B, C, h, w]`, or any shape `[B, ...]`.
+        log_variance: the same shape: the logarithm of each component's variance.
+
+    Returns:
+        Scalar, at least 0: summed over an image's components, in nats.
+
+    Source: Kingma and Welling 2013, appendix B.
+    """
+    each = mean.square() + log_variance.exp() - log_variance - 1
+    return each.flatten(1).sum(dim=1).mean() / 2

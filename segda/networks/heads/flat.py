@@ -1,0 +1,69 @@
+"""One class for the whole image: a linear layer on every place of z, as LeNet ends.
+
+Source: I2I paper (arXiv:1712.00479), section 5.1 (z is 2x2 there).
+"""
+
+from torch import Tensor, nn
+
+from segda.networks.layers.demands import demand_at_least, demand_probability, demand_square
+from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+
+
+class FlatHead(nn.Module):
+    """Logits `[B, K, 1, 1]`, a linear function of all of z."""
+
+    def __init__(self, channels: int, classes: int, side: int, width: int, norm: Norm, dropout: float) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        self.side = side
+        inputs = channels * side**2
+        # A 1x1 convolution on a single pixel is a linear layer that leaves the shape of a map.
+        hidden: list[nn.Module] = []
+        if width:
+            hidden = [nn.Conv2d(inputs, width, 1, bias=has_bias(norm)), normalisation(norm, width), nn.ReLU()]
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Unflatten(1, (inputs, 1, 1)),
+            *hidden,
+            nn.Dropout(dropout),
+            nn.Conv2d(width or inputs, classes, 1),
+        )
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Logits `[B, K, 1, 1]` from the last of `features`.
+
+        Raises:
+            ConfigError: z has another size than the one that was configured.
+        """
+        demand_square(features[-1], self.side, "head flat", "set the head's `side`, or use the head `pooled`")
+        logits: Tensor = self.layers(features[-1])
+        return logits
+
+
+def build(
+    channels: tuple[int, ...],
+    strides: tuple[int, ...],
+    classes: int,
+    side: int = 2,
+    width: int = 0,
+    norm: Norm = "none",
+    dropout: float = 0.0,
+) -> FlatHead:
+    """A linear classifier of the flattened z.
+
+    Args:
+        channels: of the encoder's maps.
+        strides: of the encoder's maps.
+        classes: number of classes.
+        side: height and width of z: 2 for `lenet` and 32x32 images.
+        width: units of a hidden layer before the classifier; 0 for none.
+        norm: normalisation of the hidden layer.
+        dropout: probability that an input of the classifier is left out in training.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+    demand_at_least("head flat", 1, side=side)
+    demand_at_least("head flat", 0, width=width)
+    demand_probability("head flat", "dropout", dropout)
+    return FlatHead(channels[-1], classes, side, width, norm, dropout)

@@ -1,0 +1,35 @@
+"""The lens of tempered adversarial networks: what real images pass before a discriminator sees them."""
+
+from torch import Tensor, nn
+
+from segda.networks.layers.residual_block import ResidualBlock
+
+
+class Lens(nn.Module):
+    """A residual convolutional network that starts as the identity.
+
+    Source: Sajjadi et al. 2018 (Tempered Adversarial Networks), section 3: fully convolutional, with residual blocks.
+    That the last convolution starts at 0, so that real images are shown unchanged at first, is our choice; so is the
+    size.
+    """
+
+    def __init__(self, width: int = 32, blocks: int = 2) -> None:
+        """Build the layers.
+
+        Args:
+            width: feature maps inside.
+            blocks: residual blocks.
+        """
+        super().__init__()
+        last = nn.Conv2d(width, 3, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), *(ResidualBlock(width, "none") for _ in range(blocks)), last
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """`[B, 3, H, W]` in `[-1, 1]` to the same shape; the range is not enforced."""
+        change: Tensor = self.layers(image)
+        return image + change

@@ -1,0 +1,82 @@
+"""CoGAN's coupled generators for digits: from noise to an image of either domain, the last layer of each one's own.
+
+Source: Liu and Tuzel, Coupled Generative Adversarial Networks (arXiv:1606.07536), and its code for MNIST and USPS:
+transposed convolutions of 1024, 512, 256, 128 and 1 features, batch normalisation without scale and shift, PReLU, 28x28
+images. A tanh ends it here instead of a sigmoid, since images lie in [-1, 1].
+"""
+
+import math
+
+from torch import Tensor, nn
+
+from segda.errors import ConfigError
+from segda.networks.layers.demands import demand_at_least
+from segda.networks.layers.grey import from_grey
+from segda.networks.layers.initialisation import initialise_glorot
+
+
+class CoupledSampler(nn.Module):
+    """Shared layers from noise to features, and the last layer of each domain.
+
+    Attributes:
+        noise: how many numbers an image is made from.
+    """
+
+    def __init__(self, domains: tuple[str, ...], noise: int, width: int, grey: bool) -> None:
+        """Build the layers; see `build`."""
+        super().__init__()
+        self.noise = noise
+        self.grey = grey
+        widths = (noise, 8 * width, 4 * width, 2 * width, width)
+        body: list[nn.Module] = []
+        for index, (inside, outside) in enumerate(zip(widths, widths[1:], strict=False)):
+            # The first is a dense layer to 4x4; then 7x7, 13x13 and 25x25.
+            kernel, stride, padding = (3, 2, 1) if index else (4, 1, 0)
+            body += [
+                nn.ConvTranspose2d(inside, outside, kernel, stride=stride, padding=padding),
+                nn.BatchNorm2d(outside, affine=False),
+                nn.PReLU(),
+            ]
+        self.shared = nn.Sequential(*body)
+        self.own = nn.ModuleDict(
+            {domain: nn.ConvTranspose2d(width, 1 if grey else 3, 6, padding=1) for domain in domains}
+        )
+        self.tanh = nn.Tanh()
+        # As CoGAN's code starts both its networks.
+        initialise_glorot(self, gain=math.sqrt(2), bias=0.1)
+
+    def forward(self, noise: Tensor, domain: str) -> Tensor:
+        """Make images.
+
+        Args:
+            noise: `[B, N]`, standard normal or evenly from `[-1, 1]`.
+            domain: one of the built domains.
+
+        Returns:
+            `[B, 3, 28, 28]` in `[-1, 1]`; the same noise gives corresponding images of both domains.
+
+        Raises:
+            ConfigError: the noise has another length.
+        """
+        if noise.shape[-1] != self.noise:
+            raise ConfigError(
+                f"sampler coupled: got {noise.shape[-1]} numbers of noise, is built for {self.noise}; set its `noise`"
+            )
+        image: Tensor = self.tanh(self.own[domain](self.shared(noise[:, :, None, None])))
+        return from_grey(image) if self.grey else image
+
+
+def build(domains: tuple[str, ...], noise: int = 100, width: int = 128, grey: bool = False) -> CoupledSampler:
+    """CoGAN's generators, for 28x28 images.
+
+    Args:
+        domains: the domains to make images of.
+        noise: how many numbers an image is made from.
+        width: feature maps of the last shared layer; 2, 4 and 8 times as many before it.
+        grey: make one channel and repeat it.
+
+    Raises:
+        ConfigError: an option is not positive.
+    """
+    demand_at_least("sampler coupled", 1, noise=noise, width=width)
+    return CoupledSampler(domains, noise, width, grey)

@@ -1,0 +1,128 @@
+"""VGG networks, built from a list of layers: what style transfer compares images by."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segda import compat
+from segda.errors import ConfigError
+from segda.lookup import nearest
+from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+#: Convolutions of 3 x 3 in each block, by their number of maps; pooling halves the size between blocks.
+BLOCKS: dict[int, tuple[tuple[int, ...], ...]] = {
+    16: ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    19: ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
+}
+
+
+class Vgg(nn.Module):
+    """The convolutional part of a VGG network, which never learns.
+
+    Source: Simonyan and Zisserman, ICLR 2015, table 1 (D and E); parameters are called as torchvision calls them.
+
+    Attributes:
+        deepest: name of the last layer that is asked for.
+        smallest: the least height and width of an image that the deepest layer still sees.
+    """
+
+    def __init__(
+        self, blocks: tuple[tuple[int, ...], ...], layers: tuple[str, ...], pooling: Literal["max", "average"]
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            blocks: as in `BLOCKS`.
+            layers: whose features `forward` answers: `conv3_1` is the first convolution of the third block.
+            pooling: between blocks.
+
+        Raises:
+            ConfigError: no such layer.
+        """
+        super().__init__()
+        self.pooling = pooling
+        self.layers = frozenset(layers)
+        #: Name of each convolution, by its place among all layers; `None` for rectifiers, "pool" for pooling.
+        self.names: list[str | None] = []
+        stacked: list[nn.Module] = []
+        channels = 3
+        for block, widths in enumerate(blocks, 1):
+            for number, width in enumerate(widths, 1):
+                stacked += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                self.names += [f"conv{block}_{number}", None]
+                channels = width
+            stacked.append(nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2))
+            self.names.append("pool")
+        known = [name for name in self.names if name and name != "pool"]
+        for layer in layers:
+            if layer not in known:
+                raise ConfigError(f"VGG: no layer {layer!r}; {nearest(layer, known)}")
+        self.deepest = max(layers, key=known.index)
+        self.smallest = 2 ** self.names[: self.names.index(self.deepest)].count("pool")
+        self.features = nn.Sequential(*stacked)
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Rectified features by layer: `[B, 3, H, W]` in `[-1, 1]` to `[B, C, h, w]` each."""
+        x = ((image + 1) / 2 - self.mean) / self.deviation
+        found: dict[str, Tensor] = {}
+        for name, layer in zip(self.names, self.features, strict=True):
+            x = layer(x)
+            if name in self.layers:
+                found[str(name)] = functional.relu(x)
+            if name == self.deepest:
+                break
+        return found
+
+
+def build(
+    depth: int,
+    weights: str | None,
+    *,
+    layers: tuple[str, ...],
+    pooling: Literal["max", "average"] = "max",
+    seed: int = 0,
+) -> Vgg:
+    """A VGG network in evaluation mode, without gradients for its parameters.
+
+    Args:
+        depth: 16 or 19.
+        weights: a file with torchvision's names, `imagenet` for torchvision's own by download, or `None` for filters
+            drawn from `seed`.
+        layers: which layers `forward` answers.
+        pooling: between blocks.
+        seed: of drawn filters; torch's own random state is not touched.
+
+    Raises:
+        ConfigError: no such layer, or weights that are missing or do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Vgg(BLOCKS[depth], layers, pooling)
+        for layer in network.features:
+            if isinstance(layer, nn.Conv2d) and weights is None:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.constant_(layer.get_parameter("bias"), 0.0)
+    if weights is not None and is_file(weights):
+        load_pretrained(network, weights)
+    elif weights == IMAGENET:
+        network.load_state_dict(_downloaded(depth))
+    return network.requires_grad_(False).eval()
+
+
+def _downloaded(depth: int) -> dict[str, Tensor]:
+    """The parameters that torchvision publishes, without those of the classifier."""
+    with downloading(f"vgg{depth}", IMAGENET):
+        compat.import_ready()
+        from torchvision.models import get_weight
+
+        published = get_weight(f"VGG{depth}_Weights.IMAGENET1K_V1").get_state_dict(progress=False, check_hash=True)
+    return {name: tensor for name, tensor in published.items() if name.startswith("features.")}

@@ -1,0 +1,117 @@
+"""Images of both domains generated from the same noise look real to discriminators that share their last layers.
+
+Equation: the sampler minimises `mean over domains of l_a(d(f_D(s_D(n))), real)`, where `s_D(n)` is its image of the
+noise `n` in domain `D`. Encoder, discriminator and head minimise `sum over domains of L_D(real image, s_D(n))
++ class_weight CE(h(f_s(x)), c) + feature_weight sum (f_s(s_s(n)) - f_t(s_t(n)))^2`, the last a mean over images.
+Source: Liu and Tuzel 2016 (CoGAN), equation 4 and section 4; factors and the matching of features from the released
+code, whose adversarial parts these are to the factor. Domains adapt because the encoder (`tied: partly`) is the
+discriminators' body: first layers of each domain, last ones of both.
+**Gradients:** generators: the sampler alone. Discriminators: encoder, discriminator and head, on real images and
+detached samples.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segda.batch import DOMAINS, Domain
+from segda.errors import ConfigError
+from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.forward_pass import ForwardPass
+
+
+@dataclass(frozen=True)
+class CoupledGeneration(AdversarialTerm):
+    """Coupled adversarial networks with a classifier on the discriminators' shared features.
+
+    Attributes:
+        loss: see `AdversarialTerm`; the paper's is `bce`.
+        class_weight: of the source images' supervised loss on the discriminators' side; 10 in the released code.
+        feature_weight: of the squared distance between a coupled pair's features; 0.01 in the released code.
+    """
+
+    loss: AdversaryLoss = "bce"
+    class_weight: float = 10.0
+    feature_weight: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Refuse negative weights.
+
+        Raises:
+            ConfigError: names the option.
+        """
+        super().__post_init__()
+        for option in ("class_weight", "feature_weight"):
+            value = getattr(self, option)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(
+                    f"terms.coupled_generation.{option}: found {value}, expected a finite number of at least 0"
+                )
+
+    def needs(self) -> set[str]:
+        """Encoder, head, sampler and the discriminator of features."""
+        return {"encoder", "head", "sampler", "discriminator.feature"}
+
+    def discriminators(self) -> set[str]:
+        """Encoder and head play on the discriminators' side."""
+        return {"encoder", "head"}
+
+    def clipped(self) -> set[str]:
+        """Encoder and discriminator, which are the critic together, under `wgan`."""
+        return super().clipped() | {"encoder"} if self.loss == "wgan" else set()
+
+    def generator(self, p: ForwardPass) -> Tensor:
+        """Samples of both domains pass for real."""
+        fooled = [
+            self.fooling(p.judged("feature", f"{domain}, sampled", p.encode(p.sampled(domain), domain)[-1]).realness)
+            for domain in DOMAINS
+        ]
+        return torch.stack(fooled).mean()
+
+    def discriminator(self, p: ForwardPass) -> Tensor:
+        """Real against sampled images of both domains, the source's classes, and a coupled pair's features."""
+        loss = torch.stack([self._told_apart(p, domain) for domain in DOMAINS]).sum()
+        if self.class_weight:
+            supervised = p.task.supervised_loss(p.classify(self._real(p, "source")), p.label())
+            loss = loss + self.class_weight * supervised
+        if self.feature_weight:
+            difference = self._fake(p, "source") - self._fake(p, "target")
+            loss = loss + self.feature_weight * difference.square().flatten(1).sum(dim=1).mean()
+        return loss
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """The discriminator's accuracy for each domain, 0.5 where it cannot tell."""
+        found: dict[str, Tensor] = {}
+        for domain in DOMAINS:
+            real, fake = self._scores(p, domain)
+            found.update(self.measure(real, fake, domain))
+        return found
+
+    # Not `p.features`: whoever asked for those on the generators' side got them from a frozen encoder.
+
+    def _real(self, p: ForwardPass, domain: Domain) -> list[Tensor]:
+        return p.once(("coupled_generation", "real", domain), lambda: p.encode(p.image(domain), domain))
+
+    def _fake(self, p: ForwardPass, domain: Domain) -> Tensor:
+        return p.once(
+            ("coupled_generation", "fake", domain), lambda: p.encode(p.sampled(domain).detach(), domain)[-1]
+        )
+
+    def _scores(self, p: ForwardPass, domain: Domain) -> tuple[Tensor, Tensor]:
+        return (
+            p.judged("feature", f"{domain}, real", self._real(p, domain)[-1]).realness,
+            p.judged("feature", f"{domain}, sampled, detached", self._fake(p, domain)).realness,
+        )
+
+    def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
+        real, fake = self._scores(p, domain)
+        return self.telling_apart(
+            Shown(p.image(domain), real), Shown(p.sampled(domain).detach(), fake),
+            lambda image: p.realness("feature", p.encode(image, domain)[-1]),
+            lambda: p.uniform("coupled_generation", domain),
+        )
+
+
+build = CoupledGeneration

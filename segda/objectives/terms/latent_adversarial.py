@@ -1,0 +1,86 @@
+"""The latent representations of a domain's images are distributed like the prior: an adversarial auto-encoder.
+
+Equation: `sum over domains of l_a(d_p(z), prior)`; `d_p` tells samples of the prior `N(0, I)`, "real", from `z`.
+Source: Makhzani et al. 2015 (1511.05644), section 2: a deterministic code (`latent: point`) or a Gaussian posterior
+(`latent: sampled`); their loss is cross entropy. Ours: z is a map, and each of its places is judged.
+**Gradients:** the encoder of each listed domain, with `latent: sampled` also the posterior. The discriminator trains on
+detached tensors.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from segda.batch import DOMAINS, Domain
+from segda.errors import ConfigError
+from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.forward_pass import ForwardPass
+
+
+@dataclass(frozen=True)
+class LatentAdversarial(AdversarialTerm):
+    """Adversarial matching of the latent distribution with a standard normal prior.
+
+    Attributes:
+        loss: see `AdversarialTerm`; the paper's is `bce`.
+        domains: whose representations look like the prior.
+        latent: what looks like the prior: z itself (`point`; an encoder that ends in ReLU cannot) or a sample of its
+            posterior (`sampled`).
+    """
+
+    loss: AdversaryLoss = "bce"
+    domains: tuple[Domain, ...] = DOMAINS
+    latent: Literal["point", "sampled"] = "point"
+
+    def __post_init__(self) -> None:
+        """Refuse an empty list.
+
+        Raises:
+            ConfigError: names the option.
+        """
+        super().__post_init__()
+        if not self.domains:
+            raise ConfigError("terms.latent_adversarial.domains: empty; list source, target or both")
+
+    def needs(self) -> set[str]:
+        """Encoder, the discriminator of latent representations, and the posterior if that is sampled."""
+        return {"encoder", "discriminator.latent"} | ({"posterior"} if self.latent == "sampled" else set())
+
+    def generator(self, p: ForwardPass) -> Tensor:
+        """The sum over the listed domains: representations pass for samples of the prior."""
+        scores = [p.judged("latent", f"{domain}, {self.latent}", self._code(p, domain)) for domain in self.domains]
+        return torch.stack([self.fooling(score.realness) for score in scores]).sum()
+
+    def discriminator(self, p: ForwardPass) -> Tensor:
+        """The sum over the listed domains: the prior is real, representations are fake."""
+        return torch.stack([self._told_apart(p, domain) for domain in self.domains]).sum()
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """The discriminator's accuracy for each listed domain, 0.5 where it cannot tell."""
+        found: dict[str, Tensor] = {}
+        for domain in self.domains:
+            prior, code = self._shown(p, domain)
+            found.update(self.measure(prior.score, code.score, domain))
+        return found
+
+    def _code(self, p: ForwardPass, domain: Domain) -> Tensor:
+        return p.z(domain) if self.latent == "point" else p.latent_sample(domain)[-1]
+
+    def _shown(self, p: ForwardPass, domain: Domain) -> tuple[Shown, Shown]:
+        code = self._code(p, domain).detach()
+        prior = p.normal("latent_adversarial", domain, tuple(code.shape[1:]))
+        return (
+            Shown(prior, p.judged("latent", f"{domain}, prior", prior).realness),
+            Shown(code, p.judged("latent", f"{domain}, {self.latent}, detached", code).realness),
+        )
+
+    def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
+        prior, code = self._shown(p, domain)
+        return self.telling_apart(
+            prior, code, lambda x: p.realness("latent", x), lambda: p.uniform("latent_adversarial/penalty", domain)
+        )
+
+
+build = LatentAdversarial

@@ -1,0 +1,60 @@
+"""A source image beside its translation passes for a source image beside its counterpart: a conditional adversary.
+
+Equation: `E log d(x, y) + E log(1 - d(x, g_t(f_s(x))))`, where `y` is the counterpart of `x`; `d` sees both images,
+stacked along their channels.
+Source: Isola et al. 2017 (pix2pix), equation 1, and released code: cross entropy, the discriminator's loss halved.
+**Gradients:** source encoder and target decoder, through the translated image. The discriminator trains on detached
+pairs.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.pairs import counterpart
+
+
+@dataclass(frozen=True)
+class PairedAdversarial(AdversarialTerm):
+    """Adversarial loss of translation, given the source image.
+
+    Attributes:
+        loss: see `AdversarialTerm`; the paper's is `bce`.
+    """
+
+    loss: AdversaryLoss = "bce"
+
+    def needs(self) -> set[str]:
+        """Encoder, target decoder, the discriminator of pairs, and data in pairs."""
+        return {"encoder", "decoder.target", "discriminator.pair", "pairs"}
+
+    def generator(self, p: ForwardPass) -> Tensor:
+        """The translated pair passes for a real one."""
+        pair = torch.cat([p.image("source"), p.translated("source")], dim=1)
+        return self.fooling(p.judged("pair", "translated", pair).realness)
+
+    def discriminator(self, p: ForwardPass) -> Tensor:
+        """Counterparts are real, detached translations fake."""
+        return self.telling_apart(
+            *self._shown(p), lambda x: p.realness("pair", x), lambda: p.uniform("paired_adversarial", "source")
+        )
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """The discriminator's accuracy, 0.5 where it cannot tell."""
+        real, fake = self._shown(p)
+        return self.measure(real.score, fake.score)
+
+    def _shown(self, p: ForwardPass) -> tuple[Shown, Shown]:
+        source = p.image("source")
+        real = torch.cat([source, counterpart(p)], dim=1)
+        fake = torch.cat([source, p.translated("source").detach()], dim=1)
+        return (
+            Shown(real, p.judged("pair", "real", real).realness),
+            Shown(fake, p.judged("pair", "translated, detached", fake).realness),
+        )
+
+
+build = PairedAdversarial

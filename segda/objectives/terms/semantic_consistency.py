@@ -1,0 +1,64 @@
+"""A frozen classifier sees the same classes in an image before and after translation.
+
+Equation: `sum over domains of CE(f_J(translated x), argmax f_J(x))`; `f_J` is the judge, a frozen encoder and head
+that an earlier stage trained on source images.
+Source: Hoffman et al. 2018 (CyCADA), equation 4; `source_labels: true` is the released code, which asks the translated
+source image for its true label. Ours: the judge is trained before, where the code trains it along and drops the term
+while its loss is above 1.
+**Gradients:** the encoder of the image that is translated and the decoder of the domain that it is translated to;
+never the judge.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segda.batch import DOMAINS, Domain
+from segda.losses.supervised import cross_entropy
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.term import Term
+
+
+@dataclass(frozen=True)
+class SemanticConsistency(Term):
+    """Cross entropy of the judge on translated images against its own labels of the images before.
+
+    Attributes:
+        source_labels: compare translated source images with their true labels in place of the judge's.
+    """
+
+    source_labels: bool = False
+
+    def needs(self) -> set[str]:
+        """Encoder, both decoders and the judge."""
+        return {"encoder", "decoder.source", "decoder.target", "judge"}
+
+    def generator(self, p: ForwardPass) -> Tensor:
+        """The sum over both directions."""
+        source = (
+            p.task.supervised_loss(self._after(p, "source"), p.label())
+            if self.source_labels
+            else cross_entropy(self._after(p, "source"), self._before(p, "source"))
+        )
+        return source + cross_entropy(self._after(p, "target"), self._before(p, "target"))
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """For each direction the share of places where the judge sees the same class before and after."""
+        return {
+            f"{domain}_kept": (self._after(p, domain).argmax(dim=1) == self._before(p, domain)).float().mean()
+            for domain in DOMAINS
+        }
+
+    # The judge is the source classifier in all four places, whatever domain an image looks like. Labels keep the
+    # resolution of its logits, `[B, h, w]`, which holds for images with one class (h = w = 1) as well.
+
+    def _before(self, p: ForwardPass, domain: Domain) -> Tensor:
+        with torch.no_grad():
+            return p.judge_logits(domain, p.image(domain), "source").argmax(dim=1)
+
+    def _after(self, p: ForwardPass, domain: Domain) -> Tensor:
+        return p.judge_logits(f"{domain}, translated", p.translated(domain), "source")
+
+
+build = SemanticConsistency

@@ -1,0 +1,75 @@
+"""Each domain's discriminator sees real images through a lens that makes its life harder, and fades to glass.
+
+Equation: `L_L = lambda L_adv(d(L(x))) + |x - L(x)|^2`, `lambda = 1 - sin(pi t / 2 K)` until step `K`, then 0; `L_adv`
+is what makes real samples look fake, for `minimax` minus the discriminator's loss.
+Source: Sajjadi et al. 2018 (Tempered Adversarial Networks); the norm is a mean over pixels here, so that it does not
+depend on the image's size, and `K` is a share of training, as that paper's number of steps is not comparable.
+**Gradients:** both lenses; the discriminators see their images detached and frozen.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segda.batch import DOMAINS, Domain
+from segda.errors import ConfigError
+from segda.losses import adversarial
+from segda.losses.adversarial import AdversarialLoss
+from segda.losses.reconstruction import reconstruction
+from segda.objectives.adversary import AdversaryLoss
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.term import Term
+
+
+@dataclass(frozen=True)
+class TemperedLens(Term):
+    """The lenses' side of `translation_adversarial`, in both domains.
+
+    Attributes:
+        loss: as in `translation_adversarial`, whose discriminators the lenses fool.
+        over: share of training after which the lenses only go back to the identity, above 0 and at most 1.
+    """
+
+    loss: AdversaryLoss = "minimax"
+    over: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none.
+
+        Raises:
+            ConfigError: `over` lies outside.
+        """
+        if not 0 < self.over <= 1:
+            raise ConfigError(
+                f"terms.tempered_lens.over: found {self.over}, expected a share of training above 0 and at most 1"
+            )
+
+    def needs(self) -> set[str]:
+        """Encoder, both lenses, both image discriminators."""
+        return {"encoder", "lens.source", "lens.target", "discriminator.source", "discriminator.target"}
+
+    def generator(self, p: ForwardPass) -> Tensor:
+        """The sum over both lenses."""
+        first, second = (self._lens(p, domain) for domain in DOMAINS)
+        return first + second
+
+    def measures(self, p: ForwardPass) -> dict[str, Tensor]:
+        """The adversarial share `lambda`, and how far each lens changes its images."""
+        changes = {f"{domain}_change": (p.real(domain) - p.image(domain)).abs().mean() for domain in DOMAINS}
+        return {"lambda": torch.tensor(self.adversarial_weight(p.progress)), **changes}
+
+    def adversarial_weight(self, progress: float) -> float:
+        """`lambda` at `progress` in `[0, 1]`: 1 at first, 0 from `over` on."""
+        return 1 - math.sin(math.pi / 2 * min(1.0, progress / self.over))
+
+    def _lens(self, p: ForwardPass, domain: Domain) -> Tensor:
+        shown = p.through_lens(domain)
+        score = p.judged(domain, "real through the lens", shown).realness
+        family: AdversarialLoss = "wgan" if self.loss == "wgan_gp" else self.loss
+        weight = self.adversarial_weight(p.progress)
+        return weight * adversarial.disguise(score, family) + reconstruction(shown, p.image(domain), "l2")
+
+
+build = TemperedLens

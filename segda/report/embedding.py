@@ -1,0 +1,139 @@
+"""Features of both domains in a plane by PCA and t-SNE: colour tells the class, the marker the domain."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from segda.errors import DataError
+from segda.label_space import LabelSpace
+
+_UNLABELLED = "#9a9fa8"
+_MARKERS = {"source": "o", "target": "x"}
+_NAMED_CLASSES = 24  # a legend of more would be larger than the figure
+_FEWEST = 4
+
+
+class Panel(NamedTuple):
+    """The features of one network.
+
+    Attributes:
+        title: such as "before adaptation".
+        source: float `[N, C]`.
+        source_label: int `[N]` class indices, the ignore index where there is none.
+        target: float `[M, C]`.
+        target_label: int `[M]`.
+    """
+
+    title: str
+    source: np.ndarray
+    source_label: np.ndarray
+    target: np.ndarray
+    target_label: np.ndarray
+
+
+def principal_components(vectors: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Project vectors on the directions of their largest variance.
+
+    Args:
+        vectors: float `[N, C]`.
+        count: number of directions; missing ones, where C is smaller, are zeros.
+
+    Returns:
+        The projections `[N, count]`, each with its largest deviation on the positive side, and the share of the
+        variance that each direction has, `[count]`.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    left, size, _ = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+    projected = np.zeros((len(vectors), count))
+    kept = min(count, len(size))
+    projected[:, :kept] = left[:, :kept] * size[:kept]
+    # The sign of a direction is arbitrary; a figure should not depend on the linear algebra library.
+    projected *= np.where(projected[np.abs(projected).argmax(axis=0), np.arange(count)] < 0, -1, 1)
+    shares = np.zeros(count)
+    shares[:kept] = size[:kept] ** 2 / max(float((size**2).sum()), 1e-300)
+    return projected, shares
+
+
+def neighbours(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The t-SNE of vectors `[N, C]`: a plane `[N, 2]` that keeps neighbours, started from the principal components.
+
+    Source: van der Maaten and Hinton 2008, by scikit-learn.
+    """
+    from sklearn.manifold import TSNE
+
+    start, _ = principal_components(vectors)
+    deviation = start[:, 0].std()
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    tsne = TSNE(perplexity=perplexity, init=start / (deviation or 1.0) * 1e-4, random_state=seed)
+    plane: np.ndarray = tsne.fit_transform(vectors.astype(np.float32))
+    return plane
+
+
+def figure(panels: Sequence[Panel], space: LabelSpace, seed: int = 0) -> Figure:
+    """PCA above and t-SNE below, a column for each panel.
+
+    Args:
+        panels: of the same images, so that one can be compared with the other.
+        space: names and colours of the classes.
+        seed: of t-SNE.
+
+    Raises:
+        DataError: there is no panel, or one has too few vectors or vectors that are not finite.
+    """
+    if not panels:
+        raise DataError("embedding: no features; give at least one network's")
+    drawn = Figure(figsize=(3.7 * len(panels), 7.2), layout="constrained")
+    axes = drawn.subplots(2, len(panels), squeeze=False)
+    for column, panel in enumerate(panels):
+        vectors = np.concatenate([panel.source, panel.target])
+        labels = np.concatenate([panel.source_label, panel.target_label])
+        if len(vectors) < _FEWEST or not np.isfinite(vectors).all():
+            wrong = f"only {len(vectors)} vectors" if len(vectors) < _FEWEST else "vectors that are not finite"
+            raise DataError(f"embedding of {panel.title!r}: {wrong}; give at least {_FEWEST} finite ones")
+        is_target = np.arange(len(vectors)) >= len(panel.source)
+        projected, shares = principal_components(vectors)
+        _scatter(axes[0, column], projected, labels, is_target, space)
+        axes[0, column].set_title(f"{panel.title}: PCA, {shares.sum():.0%} of the variance", fontsize=9)
+        _scatter(axes[1, column], neighbours(vectors, seed), labels, is_target, space)
+        axes[1, column].set_title(f"{panel.title}: t-SNE", fontsize=9)
+    _legend(drawn, panels, space)
+    return drawn
+
+
+def _scatter(axes: Axes, plane: np.ndarray, labels: np.ndarray, is_target: np.ndarray, space: LabelSpace) -> None:
+    colours = np.full((256, 3), int(_UNLABELLED[1:3], 16) / 255)
+    colours[: space.count] = np.array(space.palette) / 255
+    size = float(np.clip(4000 / len(plane), 5, 22))
+    for domain, chosen in (("source", ~is_target), ("target", is_target)):
+        points, paint = plane[chosen], colours[labels[chosen]]
+        if domain == "source":
+            axes.scatter(points[:, 0], points[:, 1], size, paint, marker=_MARKERS[domain], alpha=0.55, linewidths=0)
+        else:
+            axes.scatter(points[:, 0], points[:, 1], size, paint, marker=_MARKERS[domain], linewidths=0.8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.margins(0.04)
+    for spine in axes.spines.values():
+        spine.set_color("#c8ccd2")
+
+
+def _legend(drawn: Figure, panels: Sequence[Panel], space: LabelSpace) -> None:
+    """Markers of the domains, and colours of the classes that occur unless there are too many to name."""
+    handles = [Line2D([], [], color="#444444", marker=marker, linestyle="", label=domain, markersize=5)
+               for domain, marker in _MARKERS.items()]  # fmt: skip
+    found = np.unique(np.concatenate([labels for p in panels for labels in (p.source_label, p.target_label)]))
+    present = [int(label) for label in found if label < space.count]
+    if len(present) <= _NAMED_CLASSES:
+        for label in present:
+            red, green, blue = (part / 255 for part in space.palette[label])
+            colour, name = (red, green, blue), space.classes[label]
+            handles.append(Line2D([], [], color=colour, marker="s", linestyle="", label=name, markersize=6))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(2, min(len(handles), int(60 * len(panels) / (longest + 4))))
+    box = drawn.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+    for text in box.get_texts():
+        text.set_parse_math(False)

@@ -1,0 +1,83 @@
+"""Fourier domain adaptation: the low frequencies' amplitude is the reference's, everything else the image's own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segda.data.transforms import resize_image
+from segda.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """Swaps low-frequency amplitudes; see `build`."""
+
+    device: torch.device
+    beta: float
+
+    def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """The image in the reference's look.
+
+        Args:
+            image: uint8 RGB `[H, W, 3]`.
+            reference: uint8 RGB `[h, w, 3]`; resized to the image's size.
+
+        Returns:
+            uint8 RGB `[H, W, 3]`; values that the swap drives out of 0 to 255 are clipped.
+        """
+        resized = resize_image(reference, (image.shape[0], image.shape[1]))
+        own, wanted = (
+            torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(self.device) for pixels in (image, resized)
+        )
+        swapped = amplitude_swapped(own, wanted, self.beta).round().clamp(0, 255).byte()
+        return swapped.permute(1, 2, 0).cpu().numpy()
+
+
+def amplitude_swapped(image: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """The image with the reference's amplitude at low frequencies, its own elsewhere, and its own phase everywhere.
+
+    Source: Yang and Soatto, CVPR 2020, equation 3.
+
+    Args:
+        image: `[C, H, W]`, any scale.
+        reference: `[C, H, W]`.
+        beta: see `build`.
+
+    Returns:
+        float64 `[C, H, W]`, not clipped.
+    """
+    spectrum = torch.fft.fft2(image.double())
+    wanted = torch.fft.fft2(reference.double()).abs()
+    low = low_frequencies(image.shape[-2], image.shape[-1], beta).to(image.device)
+    amplitude = torch.where(low, wanted, spectrum.abs())
+    # The window holds with every frequency its negative, so the answer is real but for rounding.
+    return torch.fft.ifft2(torch.polar(amplitude, spectrum.angle())).real
+
+
+def low_frequencies(height: int, width: int, beta: float) -> Tensor:
+    """Which frequencies of an unshifted spectrum lie in the window: bool `[height, width]`.
+
+    The window is the square of frequencies from `-b` to `b` cycles an image in both directions, where `b` is `beta`
+    times the shorter side, rounded down as in the authors' code. Negative frequencies stand at the end of the
+    spectrum, so the window lies in its four corners. `b = 0` swaps the mean colour alone.
+    """
+    reach = int(beta * min(height, width))
+    rows, columns = ((torch.fft.fftfreq(side) * side).round().abs() <= reach for side in (height, width))
+    return rows[:, None] & columns[None, :]
+
+
+def build(device: torch.device, beta: float = 0.01) -> Fourier:
+    """Fourier domain adaptation.
+
+    Args:
+        device: where to compute.
+        beta: half the window's side as a share of the image's shorter side; the authors try 0.01, 0.05 and 0.09.
+
+    Raises:
+        ConfigError: `beta` is not in `[0, 0.5]`.
+    """
+    if not 0 <= beta <= 0.5:
+        raise ConfigError(f"transfer fourier: beta: {beta}; expected a share of the shorter side, from 0 to 0.5")
+    return Fourier(device, beta)

@@ -1,0 +1,179 @@
+"""Neural style transfer: optimise the pixels until the content is the image's and the texture the reference's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segda.data.transforms import resize_image
+from segda.errors import ConfigError
+from segda.networks import vgg
+from segda.networks.vgg import Vgg
+
+CONTENT = ("conv4_2",)
+STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+
+
+@dataclass(frozen=True)
+class StyleTransfer:
+    """Gradient descent on an image; see `build`."""
+
+    device: torch.device
+    network: Vgg
+    content: tuple[str, ...]
+    style: tuple[str, ...]
+    content_weight: float
+    style_weight: float
+    steps: int
+    optimizer: Literal["lbfgs", "adam"]
+    learning_rate: float
+
+    def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """The image in the reference's texture.
+
+        Args:
+            image: uint8 RGB `[H, W, 3]`; the optimisation starts from it, so nothing is drawn at random.
+            reference: uint8 RGB `[h, w, 3]`; resized to the image's size, so that textures have its scale.
+
+        Returns:
+            uint8 RGB `[H, W, 3]`.
+
+        Raises:
+            ConfigError: the image is too small for the deepest layer.
+        """
+        smallest = self.network.smallest
+        if min(image.shape[:2]) < smallest:
+            raise ConfigError(
+                f"transfer style_transfer: an image of {image.shape[0]}x{image.shape[1]} (height x width) is too small "
+                f"for layer {self.network.deepest}, which needs {smallest}; name earlier layers, or set a larger resize"
+            )
+        pixels = _to_tensor(image).to(self.device)
+        with torch.no_grad():
+            contents = self.network(pixels)
+            resized = resize_image(reference, (image.shape[0], image.shape[1]))
+            styles = self.network(_to_tensor(resized).to(self.device))
+            grams = {layer: gram(styles[layer]) for layer in self.style}
+
+        def loss(candidate: Tensor) -> Tensor:
+            found = self.network(candidate)
+            content = torch.stack([content_loss(found[layer], contents[layer]) for layer in self.content]).mean()
+            style = torch.stack([style_loss(found[layer], grams[layer]) for layer in self.style]).mean()
+            return self.content_weight * content + self.style_weight * style
+
+        changed = minimised(loss, pixels, self.steps, self.optimizer, self.learning_rate)
+        values = ((changed.clamp(-1, 1) + 1) * 127.5).round().byte()
+        return values[0].permute(1, 2, 0).cpu().numpy()
+
+
+def gram(features: Tensor) -> Tensor:
+    """How often features appear together: `[B, C, H, W]` to `[B, C, C]`, `G_ij = sum over places of F_i F_j`.
+
+    Source: Gatys et al., CVPR 2016, equation 3.
+    """
+    flat = features.flatten(2)
+    return flat @ flat.mT
+
+
+def style_loss(features: Tensor, wanted: Tensor) -> Tensor:
+    """`E = sum_ij (G_ij - A_ij)^2 / (4 N^2 M^2)` with N maps of M places; mean over images.
+
+    Source: Gatys et al., CVPR 2016, equation 4.
+
+    Args:
+        features: `[B, N, H, W]` of the image that is optimised.
+        wanted: `[B, N, N]`, the reference's `gram` from maps of the same size.
+    """
+    maps, places = features.shape[1], features.shape[2] * features.shape[3]
+    squares = (gram(features) - wanted).square().sum((1, 2))
+    return squares.mean() / (4 * maps**2 * places**2)
+
+
+def content_loss(features: Tensor, wanted: Tensor) -> Tensor:
+    """Half the mean squared difference of two feature maps.
+
+    Gatys et al. (equation 1) sum where their released code averages; averaged, the weights hold for any image size.
+    """
+    return functional.mse_loss(features, wanted) / 2
+
+
+def minimised(
+    loss: Callable[[Tensor], Tensor], start: Tensor, steps: int, optimizer: Literal["lbfgs", "adam"], rate: float
+) -> Tensor:
+    """The image after `steps` steps down `loss` from `start`, `[1, 3, H, W]`; the start itself is not changed."""
+    candidate = start.clone().requires_grad_(True)
+
+    def closure() -> Tensor:
+        candidate.grad = None
+        value = loss(candidate)
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        if optimizer == "lbfgs":
+            search = torch.optim.LBFGS(
+                [candidate], lr=rate, max_iter=steps, tolerance_grad=0, tolerance_change=0,
+                line_search_fn="strong_wolfe",
+            )  # fmt: skip
+            search.step(closure)
+        else:
+            adam = torch.optim.Adam([candidate], lr=rate)
+            for _ in range(steps):
+                adam.step(closure)
+    return candidate.detach()
+
+
+def _to_tensor(image: np.ndarray) -> Tensor:
+    """uint8 RGB `[H, W, 3]` to float32 `[1, 3, H, W]` in `[-1, 1]`."""
+    return torch.from_numpy(image.transpose(2, 0, 1).copy()).float().div_(127.5).sub_(1)[None]
+
+
+def build(
+    device: torch.device,
+    weights: str | None = "imagenet",
+    depth: Literal[16, 19] = 19,
+    pooling: Literal["max", "average"] = "average",
+    content: tuple[str, ...] = CONTENT,
+    style: tuple[str, ...] = STYLE,
+    content_weight: float = 5.0,
+    style_weight: float = 100.0,
+    steps: int = 300,
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs",
+    learning_rate: float = 1.0,
+    seed: int = 0,
+) -> StyleTransfer:
+    """Neural style transfer on a VGG network.
+
+    Args:
+        device: where to compute.
+        weights: a file with torchvision's names (`.pth` state dict or `.safetensors`); `imagenet` downloads
+            torchvision's; `null` draws the filters from `seed`, which still carries textures (He, Wang and Hopcroft,
+            2016) but is not Gatys' method.
+        depth: VGG-16 or VGG-19.
+        pooling: Gatys et al. found average pooling to look better than the networks' own maxima.
+        content: layers whose rectified features keep the image's; `conv4_2` is the second convolution of block 4.
+        style: layers whose Gram matrices become the reference's; they weigh alike.
+        content_weight: of the content loss.
+        style_weight: of the style loss.
+        steps: iterations of L-BFGS, or steps of Adam, on one image.
+        optimizer: L-BFGS as in the paper, or Adam, which needs less memory.
+        learning_rate: first step of L-BFGS' line search (1 fits), or Adam's rate (0.02, say) in units of `[-1, 1]`.
+        seed: of drawn filters; not used with weights.
+
+    Raises:
+        ConfigError: an unknown layer, no layer, a weight or number of steps out of range, or weights that do not fit.
+    """
+    if not content or not style:
+        raise ConfigError("transfer style_transfer: content and style need at least one layer each, such as conv4_2")
+    if min(content_weight, style_weight) < 0 or steps < 1 or learning_rate <= 0:
+        raise ConfigError(
+            f"transfer style_transfer: content_weight {content_weight}, style_weight {style_weight}, steps {steps}, "
+            f"learning_rate {learning_rate}; expected weights of at least 0, at least 1 step and a rate above 0"
+        )
+    network = vgg.build(depth, weights, layers=(*content, *style), pooling=pooling, seed=seed).to(device)
+    return StyleTransfer(
+        device, network, content, style, content_weight, style_weight, steps, optimizer, learning_rate
+    )  # fmt: skip

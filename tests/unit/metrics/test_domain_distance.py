@@ -1,0 +1,84 @@
+"""The proxy A-distance where its value is known, and what it must not be fooled by."""
+
+import math
+
+import numpy as np
+import pytest
+
+from segda.errors import DataError
+from segda.metrics.domain_distance import Bound, divergence, joint_error, proxy_a_distance
+
+
+def normal(count: int, size: int, mean: float = 0.0, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, 1, (count, size))
+
+
+def test_domains_of_one_distribution_are_at_distance_zero() -> None:
+    distances = [proxy_a_distance(normal(400, 5, seed=k), normal(400, 5, seed=100 + k), seed=k) for k in range(5)]
+    assert abs(np.mean(distances)) < 0.1
+
+
+def test_many_useless_features_do_not_separate_what_is_alike() -> None:
+    """With more features than samples any training set is separable; held-out samples are not."""
+    distances = [proxy_a_distance(normal(60, 300, seed=k), normal(60, 300, seed=50 + k), seed=k) for k in range(4)]
+    assert abs(np.mean(distances)) < 0.4
+
+
+def test_separable_domains_are_at_distance_two() -> None:
+    assert proxy_a_distance(normal(200, 3, -10), normal(200, 3, 10, seed=1)) == 2
+
+
+@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0])
+def test_two_normal_distributions_have_the_distance_of_the_best_threshold(shift: float) -> None:
+    """The best answer cuts half-way and errs with probability Phi(-shift / 2)."""
+    error = 0.5 * math.erfc(shift / 2 / math.sqrt(2))
+    found = divergence(normal(8000, 1), normal(8000, 1, shift, seed=1))
+    assert found.error == pytest.approx(error, abs=0.02)
+    assert found.distance == pytest.approx(2 * (1 - 2 * error), abs=0.08)
+
+
+def test_scale_and_number_of_samples_do_not_matter() -> None:
+    """Guessing the larger domain would be right two times in three, if that were not evened out."""
+    source, target = normal(3000, 2), normal(1500, 2, seed=1)
+    found = divergence(source, target)
+    assert found.samples == 1500
+    assert found.error == pytest.approx(0.5, abs=0.05)
+    shifted = normal(1500, 2, 1.0, seed=1)
+    assert divergence(source, shifted).error == pytest.approx(divergence(1e4 * source, 1e4 * shifted).error, abs=1e-9)
+
+
+def test_the_same_seed_gives_the_same_number() -> None:
+    source, target = normal(100, 4), normal(100, 4, 0.5, seed=1)
+    assert divergence(source, target, seed=3) == divergence(source, target, seed=3)
+
+
+def test_the_joint_error_is_none_where_one_rule_serves_both_and_large_where_none_does() -> None:
+    features = normal(600, 1)
+    label = (features[:, 0] > 0).astype(int)
+    assert joint_error(features, label, features + 0, label) < 0.05
+    # The target's classes lie the other way round: whatever is right here is wrong there.
+    assert joint_error(features, label, features, 1 - label) == pytest.approx(1, abs=0.1)
+
+
+def test_the_bound_is_the_sum_of_its_pieces_and_unknown_without_target_labels() -> None:
+    assert Bound(0.1, 0.6, 0.2).value == pytest.approx(0.6)
+    assert Bound(0.1, 0.6).value is None
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (normal(4, 2), normal(9, 2), "at least 8 samples"),
+        (normal(9, 2), normal(9, 3), "encode both with one network"),
+        (np.full((9, 2), np.nan), normal(9, 2), "diverged"),
+        (normal(9, 2)[:, :, None], normal(9, 2), r"\[9, 2, 1\]"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(source: np.ndarray, target: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        divergence(source, target)
+
+
+def test_one_class_alone_has_no_joint_error() -> None:
+    with pytest.raises(DataError, match="of one class|of class 0"):
+        joint_error(normal(20, 2), np.zeros(20, int), normal(20, 2), np.zeros(20, int))

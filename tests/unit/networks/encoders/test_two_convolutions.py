@@ -1,0 +1,36 @@
+import pytest
+import torch
+from torch import nn
+
+from segda.errors import ConfigError
+from segda.networks.encoders import two_convolutions
+
+
+def test_the_tutorials_layers_and_counts() -> None:
+    """Keras prints 1,600 and 100,416 for the convolutions; the dense layer has 3,136 inputs and 128 units."""
+    encoder = two_convolutions.build(grey=True)
+    layers = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers] == [
+        1_600, 100_416, (3136 + 1) * 128
+    ]  # fmt: skip
+    features = encoder(torch.zeros(2, 3, 28, 28))
+    assert [tuple(feature.shape[1:]) for feature in features] == [(3, 28, 28), (32, 14, 14), (64, 7, 7), (128, 1, 1)]
+    assert encoder.strides == (1, 2, 4, 28)
+
+
+def test_it_starts_as_keras_starts_it() -> None:
+    encoder = two_convolutions.build(grey=True)
+    for layer, fans in ((encoder.stride4[0], 49 * (32 + 64)), (encoder.dense[1], 3136 + 128)):
+        limit = (6 / fans) ** 0.5
+        assert 0.98 * limit < float(layer.weight.detach().abs().max()) <= limit
+        assert not layer.bias.any()
+
+
+def test_another_size_has_to_be_asked_for() -> None:
+    with pytest.raises(ConfigError, match="two_convolutions: got 32x28, is built for 28x28 alone"):
+        two_convolutions.build()(torch.zeros(1, 3, 32, 28))
+    assert two_convolutions.build(size=32, hidden=8)(torch.zeros(1, 3, 32, 32))[-1].shape == (1, 8, 1, 1)
+    with pytest.raises(ConfigError, match="size is 30, must be a multiple of 4; use 32"):
+        two_convolutions.build(size=30)
+    with pytest.raises(ConfigError, match="size is 0, must be a multiple of 4; use 4"):
+        two_convolutions.build(size=0)

@@ -1,0 +1,78 @@
+"""Colour statistics: mean and spread of each channel of Lab are the reference's afterwards."""
+
+import cv2
+import numpy as np
+import torch
+
+from segda.transfer import colour_statistics
+
+CPU = torch.device("cpu")
+
+
+def lab(picture: np.ndarray) -> torch.Tensor:
+    return colour_statistics.to_lab(torch.from_numpy(picture.reshape(-1, 3).T / 255.0))
+
+
+def muted(seed: int, low: int = 90, high: int = 160) -> np.ndarray:
+    """A picture whose colours stay within RGB when they are stretched a little."""
+    return np.random.default_rng(seed).integers(low, high, (24, 30, 3), dtype=np.uint8)
+
+
+def test_lab_of_known_colours() -> None:
+    colours = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [119, 119, 119]], dtype=np.uint8)
+    expected = torch.tensor([[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20], [50.03, 0, 0]], dtype=torch.float64)
+    torch.testing.assert_close(lab(colours), expected.T, atol=0.02, rtol=0)
+
+
+def test_lab_is_opencvs() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    expected = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2Lab).reshape(-1, 3).T
+    np.testing.assert_allclose(lab(picture).numpy(), expected, atol=0.6)
+
+
+def test_there_and_back_is_the_same() -> None:
+    rgb = torch.rand(3, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(colour_statistics.to_rgb(colour_statistics.to_lab(rgb)), rgb, atol=1e-9, rtol=0)
+
+
+def test_statistics_by_hand() -> None:
+    values = torch.tensor([[0.0, 2.0], [5.0, 5.0]])  # means 1 and 5, spreads 1 and 0
+    wanted = torch.tensor([[10.0, 16.0, 13.0, 13.0], [1.0, 3.0, 1.0, 3.0]])  # means 13 and 2, first spread sqrt(4.5)
+    matched = colour_statistics.statistics_matched(values, wanted)
+    torch.testing.assert_close(matched[0], 13 + torch.tensor([-1.0, 1.0]) * 4.5**0.5)
+    torch.testing.assert_close(matched[1], torch.tensor([2.0, 2.0]))  # flat: the mean alone
+
+
+def test_mean_and_spread_are_the_references() -> None:
+    image, reference = muted(0), muted(1, 100, 150)
+    changed = lab(colour_statistics.build(CPU)(image, reference))
+    wanted = lab(reference)
+    # Rounding to 8 bits moves them a little.
+    torch.testing.assert_close(changed.mean(1), wanted.mean(1), atol=0.1, rtol=0)
+    torch.testing.assert_close(changed.std(1), wanted.std(1), atol=0.1, rtol=0)
+    assert (lab(image).std(1) - wanted.std(1)).abs().max() > 1  # there was something to do
+
+
+def test_grey_stays_grey() -> None:
+    grey = np.repeat(muted(2)[..., :1], 3, axis=2)
+    other = np.repeat(muted(3, 20, 60)[..., :1], 3, axis=2)
+    changed = colour_statistics.build(CPU)(grey, other)
+    assert (changed == changed[..., :1]).all()
+    assert abs(changed.mean() - other.mean()) < 1
+
+
+def test_one_colour_takes_the_mean_and_black_is_finite() -> None:
+    black = np.zeros((4, 5, 3), dtype=np.uint8)
+    reference = muted(4)[:7, :9]
+    changed = colour_statistics.build(CPU)(black, reference)
+    assert changed.shape == black.shape
+    assert (changed == changed[0, 0]).all()
+    np.testing.assert_allclose(lab(changed).mean(1), lab(reference).mean(1), atol=0.5)
+
+
+def test_extreme_colours_are_clipped() -> None:
+    image, reference = muted(5), np.zeros((10, 10, 3), dtype=np.uint8)
+    reference[::2] = 255
+    changed = colour_statistics.build(CPU)(image, reference)
+    assert changed.min() == 0
+    assert changed.max() == 255
