@@ -16,6 +16,7 @@ HEAD = ("channels", "strides", "classes")
 DECODER = ("channels", "strides", "domains")
 DISCRIMINATOR = ("channels", "classes")
 SAMPLER = ("domains",)
+TRANSFER = ("device",)
 
 
 def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
@@ -65,7 +66,7 @@ def _check_method(method: Method, path: str) -> None:
         where = f"{path}.terms.{name}"
         validate_options(_builder("segda.objectives.terms", name, where), options, where)
     if method.transfer is not None:
-        check_component("segda.transfer", method.transfer, f"{path}.transfer")
+        check_component("segda.transfer", method.transfer, f"{path}.transfer", TRANSFER)
 
 
 def check_task(task: Component, path: str = "task") -> None:

@@ -1,5 +1,6 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,8 +92,15 @@ def networks_of(
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
     """A networks config that loads no pretrained file: finished networks bring all their weights along."""
-    encoder = {name: value for name, value in config["encoder"].items() if name != "weights"}
-    return {**config, "encoder": encoder}
+    return {**config, "encoder": _without_weights(config["encoder"])}
+
+
+def _without_weights(encoder: dict[str, Any]) -> dict[str, Any]:
+    """An encoder's options without `weights`, also where it wraps another encoder."""
+    return {
+        name: _without_weights(value) if isinstance(value, dict) else value
+        for name, value in encoder.items() if name != "weights"
+    }  # fmt: skip
 
 
 def check(config: TrainingConfig, method: Method) -> None:
@@ -102,7 +110,7 @@ def check(config: TrainingConfig, method: Method) -> None:
         ConfigError: names the key.
     """
     if not method.terms:
-        raise ConfigError(f"method: {method.title!r} trains nothing; it goes with an export stage, which translates by it")
+        raise ConfigError(f"method: {method.title!r} trains nothing; it goes with a stage of kind export")
     terms = objectives.build(method.terms)
     needs = needs_of(method)
     if "teacher" in needs and config.ema is None:
@@ -143,6 +151,7 @@ def train(
     target_statistics: int = 0,
     teacher_statistics: Literal["running", "batch"] = "running",
     judge: Networks | None = None,
+    prepare: Callable[[Networks], Networks] | None = None,
 ) -> dict[str, Any]:
     """Train the networks that a method needs and write the published ones to `folder/networks`.
 
@@ -159,6 +168,7 @@ def train(
         target_statistics: number of target images to take the published batch normalisation statistics from.
         teacher_statistics: what a teacher's batch normalisation goes by.
         judge: a finished encoder and head, for terms that need them.
+        prepare: called with the networks on their device before training; trains what it gives back.
 
     Returns:
         What the manifest says of the training.
@@ -175,6 +185,8 @@ def train(
     modules = dict(networks.modules)
     for built in modules.values():
         built.to(session.device)
+    if prepare is not None:
+        networks = prepare(networks)
     if judge is not None:
         for built in judge.modules.values():
             built.requires_grad_(False)

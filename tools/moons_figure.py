@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from pipelines import plan, training
 from pipelines.command.rows import rows_of
@@ -48,12 +49,12 @@ class Points(NamedTuple):
 
 
 class Learnt(NamedTuple):
-    """What a row's networks say of any points `[N, 2]`: features `[N, C]`, class `[N]`, domain score `[N]`."""
+    """What a row's networks say of any points `[N, 2]`: features `[N, C]`, class `[N]`, which domain `[N]`."""
 
     networks: Networks
     features: Callable[[np.ndarray], np.ndarray]
     classes: Callable[[np.ndarray], np.ndarray]
-    domain: Callable[[np.ndarray], np.ndarray]
+    is_target: Callable[[np.ndarray], np.ndarray]
     judge: str
 
 
@@ -82,17 +83,17 @@ def draw(run: str, runs: Path, wanted: list[str]) -> Figure:
         DataError: its data are no points of a plane.
     """
     store, name = located(run, runs)
-    source, target = (points_of(opened) for opened in both_domains(store, name))
+    datasets = both_domains(store, name)
+    source, target = (points_of(dataset) for dataset in datasets)
     rows = rows_of(store, name, wanted)
-    figure = Figure(figsize=(12.4, 3.25 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(12.4, 3.25 * len(rows) + 0.4), layout="constrained")
     grid = figure.subplots(len(rows), 4, squeeze=False)
     for axes, (row, (folder, manifest)) in zip(grid, rows.items(), strict=True):
         learnt = load(folder, manifest, source, target)
         boundaries(axes[0], learnt.classes, around(axes[0], source, target), len(SOURCE))
         scatter(axes[0], source, target)
         components(axes[1], learnt, source, target)
-        boundaries(axes[2], lambda at, learnt=learnt: (learnt.domain(at) > 0).astype(float), around(
-            axes[2], source, target), 2)
+        boundaries(axes[2], learnt.is_target, around(axes[2], source, target), 2)
         scatter(axes[2], source, target)
         hidden_units(axes[3], learnt.networks, around(axes[3], source, target))
         scatter(axes[3], source, target)
@@ -101,7 +102,14 @@ def draw(run: str, runs: Path, wanted: list[str]) -> Figure:
             panel.set_title(title, fontsize=10)
             panel.set_xticks([])
             panel.set_yticks([])
-        axes[0].set_ylabel(row, fontsize=12)
+        right = np.mean(learnt.classes(target.places) == target.labels)
+        axes[0].set_ylabel(f"{row}\n{right:.0%} of the target right", fontsize=11)
+    handles = [
+        Line2D([], [], color=colour, marker=mark, linestyle="", label=f"source: {label}")
+        for colour, mark, label in zip(SOURCE, MARKS, datasets[0].space.classes, strict=False)
+    ]
+    handles.append(Line2D([], [], color="black", marker=".", linestyle="", label="target"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 
@@ -136,10 +144,14 @@ def opened(store: Store, lock: dict[str, Any], config: dict[str, Any], labels: s
 
 def points_of(dataset: Dataset) -> Points:
     """All points of a data set."""
-    pairs = [dataset.read(index) for index in range(len(dataset))]
-    if any(image.shape != (1, 1, 3) or label is None or label.ndim for image, label in pairs):
-        raise DataError(f"{dataset.root}: data set {dataset.name!r} holds no points; this figure is of runs like moons")
-    return Points(np.stack([image[0, 0, :2] for image, _ in pairs]), np.array([int(label) for _, label in pairs]))  # type: ignore[arg-type]
+    places, labels = [], []
+    for index in range(len(dataset)):
+        image, label = dataset.read(index)
+        if image.shape != (1, 1, 3) or label is None or label.ndim:
+            raise DataError(f"{dataset.root}: data set {dataset.name!r} holds no points; name a run such as moons")
+        places.append(image[0, 0, :2])
+        labels.append(int(label))
+    return Points(np.stack(places), np.array(labels))
 
 
 def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Learnt:
@@ -163,7 +175,7 @@ def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Le
 
     @torch.inference_mode()
     def judged(places: np.ndarray) -> np.ndarray:
-        return networks.judge("feature", z(places)[-1]).realness.mean(dim=(1, 2, 3)).numpy()
+        return networks.judge("feature", z(places)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
 
     if published:
         return Learnt(networks, vectors, classes, judged, "discriminator")
@@ -172,9 +184,7 @@ def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Le
     both = np.concatenate([source.places, target.places])
     domain = np.repeat([0, 1], [len(source.places), len(target.places)])
     fitted = LogisticRegression(C=100.0, max_iter=5000).fit(vectors(both), domain)
-    return Learnt(
-        networks, vectors, classes, lambda places: fitted.decision_function(vectors(places)), "fitted to the features"
-    )
+    return Learnt(networks, vectors, classes, lambda at: fitted.predict(vectors(at)), "fitted to the features")
 
 
 def around(axes: Axes, source: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
@@ -193,7 +203,7 @@ def boundaries(
 ) -> None:
     """A line wherever the answer, whole numbers below `count`, changes."""
     x, y = grid
-    values = answer(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)
+    values = answer(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape).astype(float)
     for number in range(count - 1):
         above = (values > number).astype(float)
         if above.min() < above.max():

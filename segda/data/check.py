@@ -125,11 +125,14 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
 
 
 def render(report: CheckReport, *, shown: int = 10) -> str:
-    """The report as plain lines; of each kind of problem, the first `shown` files are named."""
+    """The report as plain lines; the first `shown` sizes, and files of each kind of problem, are named."""
+    sizes = [f"{size[0]}x{size[1]} (height x width): {n}" for size, n in list(report.sizes.items())[:shown]]
+    if len(report.sizes) > shown:
+        sizes.append(f"... and {len(report.sizes) - shown} other sizes")
     lines = [
         f"{report.name} at {report.root}, label space {report.space}",
         f"pairs     {report.pairs}",
-        f"sizes     {', '.join(f'{size[0]}x{size[1]} (height x width): {n}' for size, n in report.sizes.items())}",
+        f"sizes     {', '.join(sizes)}",
         "",
         f"{'class':<16}{'share':>8}{report.unit:>16}",
     ]

@@ -1,6 +1,6 @@
-"""Digits drawn from fonts that matplotlib brings along, written in MNIST's own layout: a labelled source for nothing.
+"""Digits drawn from fonts, written in MNIST's own layout: a labelled source for nothing.
 
-OpenCV's Hershey fonts are no part of it: since release 5 OpenCV draws other fonts under their names.
+Half of them are printed in the fonts that matplotlib brings along, half drawn with the pen of Hershey's.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from segda.data import hershey_digits
 from segda.data.randomness import derive_seed
 from segda.data.whole_files import write_whole
 
@@ -31,6 +32,10 @@ PREFIXES = {"train": "train", "test": "t10k"}
 _LARGE = 4 * SIZE
 # Height of a digit before it is stretched.
 _GLYPH = 56
+# Standard deviation of the wobble's displacements.
+_WOBBLE = 3.0
+# The places (x, y) in the large picture that a changed glyph is sampled at, two to a pixel in each direction.
+_PLACES = np.stack(np.meshgrid(*[np.arange(0.5, _LARGE, 2, dtype=np.float32)] * 2), axis=-1)
 
 
 def write(
@@ -81,15 +86,20 @@ def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
     """
     digit = index % 10
     random = np.random.default_rng(derive_seed(seed, "rendered digits", split, index))
-    glyph = _thickened(_glyph(FONTS[random.integers(len(FONTS))], digit), int(random.integers(-3, 8)))
-    height, width = random.uniform(1.2, 2.0), random.uniform(1.0, 2.4)
+    if random.random() < 0.5:
+        glyph = _thickened(_glyph(FONTS[random.integers(len(FONTS))], digit), int(random.integers(-3, 8)))
+    else:
+        glyph = hershey_digits.draw(digit, _LARGE, _GLYPH, int(random.integers(4, 14)))
+    height, width = random.uniform(1.1, 1.9), random.uniform(0.9, 2.2)
     angle, shear = np.deg2rad(random.uniform(-12, 12)), random.uniform(-0.35, 0.35)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     change = turn @ np.array([[1, shear], [0, 1]]) @ np.diag([width, height])
     middle = np.array([_LARGE / 2, _LARGE / 2])
     shift = random.uniform(-0.06, 0.06, size=2) * _LARGE
-    matrix = np.column_stack([change, middle + shift - change @ middle])
-    moved = cv2.warpAffine(glyph, matrix, (_LARGE, _LARGE), flags=cv2.INTER_LINEAR)
+    # Where in the glyph each pixel comes from: the affine change backwards, and a wobble.
+    backwards = np.linalg.inv(change).T.astype(np.float32)
+    origins = (_PLACES + _wobble(random) - (middle + shift).astype(np.float32)) @ backwards
+    moved = cv2.remap(glyph, origins + middle.astype(np.float32), None, cv2.INTER_LINEAR)
     small = cv2.resize(moved, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
     small *= random.uniform(0.75, 1.0)
     small += random.normal(0, random.uniform(0, 12), small.shape)
@@ -108,6 +118,15 @@ def _thickened(glyph: np.ndarray, pixels: int) -> np.ndarray:
         return glyph
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(pixels) + 1, abs(pixels) + 1))
     return cv2.dilate(glyph, brush) if pixels > 0 else cv2.erode(glyph, brush)
+
+
+def _wobble(random: np.random.Generator) -> np.ndarray:
+    """A smooth random displacement of every one of `_PLACES`, in pixels of the large picture: `[56, 56, 2]`.
+
+    Source: elastic distortions of Simard, Steinkraus and Platt, ICDAR 2003.
+    """
+    coarse = random.normal(0, _WOBBLE, (5, 5, 2)).astype(np.float32)
+    return cv2.resize(coarse, _PLACES.shape[:2], interpolation=cv2.INTER_CUBIC)
 
 
 @cache

@@ -118,8 +118,9 @@ def evaluate(
 
     Process `rank` of `world` takes samples `rank`, `rank + world`, …; there is no padding, so no image counts twice,
     and the sum of whole numbers is the same for any number of processes. The protocol holds `dataset`, `label_space`,
-    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `measure`, `images`, `pixels_scored`,
-    `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`), `data_fingerprint` and `seconds`.
+    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `measure`, `images`,
+    `pixels_scored`, `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`), `data_fingerprint`
+    and `seconds`.
 
     Args:
         networks: on `device`, not wrapped for distributed training, whose buffer exchange would wait for processes
@@ -149,8 +150,8 @@ def evaluate(
     with torch.inference_mode(), _evaluating(networks):
         done = 0
         for group in _groups(dataset, share, task.evaluation_batch, resize):
-            images = torch.cat([sample.image for sample in group]).to(device)
-            predictions = task.predict(networks, images, group[0].label.shape)
+            inputs = torch.cat([sample.image for sample in group]).to(device)
+            predictions = task.predict(networks, inputs, group[0].label.shape)
             for sample, prediction in zip(group, predictions, strict=True):
                 confusion.update(torch.from_numpy(sample.label).to(device), prediction, name=sample.name)
             done += len(group)

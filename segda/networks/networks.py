@@ -1,6 +1,5 @@
 """The networks of a method by name, built only as far as its terms need them."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from segda import lookup
 from segda.batch import DOMAINS, Domain
 from segda.errors import ConfigError
+from segda.networks import component
 from segda.networks.judgement import Judgement
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
@@ -148,16 +148,16 @@ def build(
     modules: dict[str, nn.Module] = {}
     _check_ties(tied, encoder)
     for name in ["encoder"] if tied else [f"encoder.{domain}" for domain in DOMAINS]:
-        modules[name] = _component("encoder", encoder, "encoder")
+        modules[name] = component.build("encoder", encoder, "encoder")
     first: Any = next(iter(modules.values()))
     channels, strides = first.channels, first.strides
     if "head" in needs:
-        modules["head"] = _component("head", head, "head", channels, strides, classes)
+        modules["head"] = component.build("head", head, "head", channels, strides, classes)
     domains = tuple(domain for domain in DOMAINS if f"decoder.{domain}" in needs)
     if domains:
-        modules["decoder"] = _component("decoder", decoder, "decoder", channels, strides, domains)
+        modules["decoder"] = component.build("decoder", decoder, "decoder", channels, strides, domains)
     if "sampler" in needs:
-        modules["sampler"] = _component("sampler", sampler, "sampler", DOMAINS)
+        modules["sampler"] = component.build("sampler", sampler, "sampler", DOMAINS)
     if "posterior" in needs:
         modules["posterior"] = Posterior(channels[-1])
     for domain in DOMAINS:
@@ -171,7 +171,7 @@ def build(
         if f"discriminator.{name}" in needs:
             key = "image" if name in DOMAINS else name
             configured = (discriminators or {}).get(key)
-            module = _component("discriminator", configured, f"discriminators.{key}", channels_in, classes)
+            module = component.build("discriminator", configured, f"discriminators.{key}", channels_in, classes)
             if "semantic" in needs and key == "image" and not getattr(module, "semantic", False):
                 raise ConfigError(
                     f"discriminators.image: {configured and configured['name']!r} does not segment, but a term needs "
@@ -196,25 +196,3 @@ def _check_ties(tied: Tied, encoder: Mapping[str, Any]) -> None:
             f"encoder: {encoder['name']} goes with {expected}, but the method has `tied: {str(tied).lower()}`; "
             "choose another encoder (`coupled` is tied partly) or another method"
         )
-
-
-def _component(kind: str, config: Mapping[str, Any] | None, key: str, *given: Any) -> nn.Module:
-    """Call the `build` of a component file with what the method gives it and the user's options.
-
-    Args:
-        kind: encoder, head, decoder, sampler or discriminator.
-        config: the component's `name` and options.
-        key: where the configuration has it, for messages.
-        given: the leading arguments.
-    """
-    if config is None or "name" not in config:
-        valid = ", ".join(lookup.names(f"segda.networks.{kind}s"))
-        raise ConfigError(f"{key}: none configured, but the method's terms need it; add a `name`, one of: {valid}")
-    options = {option: value for option, value in config.items() if option != "name"}
-    component = lookup.module(f"segda.networks.{kind}s", config["name"])
-    known = list(inspect.signature(component.build).parameters)[len(given) :]
-    for option in options:
-        if option not in known:
-            raise ConfigError(f"{key}: {config['name']} has no option {option!r}; {lookup.nearest(option, known)}")
-    module: nn.Module = component.build(*given, **options)
-    return module

@@ -236,9 +236,13 @@ class ForwardPass:
 
     # --- verdicts for the discriminators' own side (inputs detached) ----------------------------------------------
 
+    def through_lens(self, domain: Domain) -> Tensor:
+        """The image as a lens shows it, if the method has lenses."""
+        return self.once(("through_lens", domain), lambda: self._networks.lens(self.image(domain), domain))
+
     def real(self, domain: Domain) -> Tensor:
         """What the discriminator is shown as real: the image, or what a lens makes of it, without gradient to that."""
-        return self.once(("real", domain), lambda: self._networks.lens(self.image(domain), domain).detach())
+        return self.through_lens(domain).detach()
 
     def judged_real(self, domain: Domain) -> Judgement:
         """A real image before the discriminator of its domain."""
@@ -264,6 +268,6 @@ class ForwardPass:
             return self.judged_translated_detached(domain)
         return self.judged(other(domain), "pool", self.translated_from_pool(domain))
 
-    def realness(self, discriminator: Domain, image: Tensor) -> Tensor:
+    def realness(self, discriminator: str, image: Tensor) -> Tensor:
         """Scores of any image by an image discriminator; not kept."""
         return self._networks.judge(discriminator, image).realness

@@ -1,7 +1,7 @@
 """Features of both domains in a plane by PCA and t-SNE: colour tells the class, the marker the domain."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ _UNLABELLED = "#9a9fa8"
 _MARKERS = {"source": "o", "target": "x"}
 _NAMED_CLASSES = 24  # a legend of more would be larger than the figure
 _FEWEST = 4
+_Place = Literal["outside upper center", "outside lower center"]
 
 
 class Panel(NamedTuple):
@@ -122,18 +123,25 @@ def _scatter(axes: Axes, plane: np.ndarray, labels: np.ndarray, is_target: np.nd
 
 
 def _legend(drawn: Figure, panels: Sequence[Panel], space: LabelSpace) -> None:
-    """Markers of the domains, and colours of the classes that occur unless there are too many to name."""
-    handles = [Line2D([], [], color="#444444", marker=marker, linestyle="", label=domain, markersize=5)
-               for domain, marker in _MARKERS.items()]  # fmt: skip
+    """Above, the markers of the domains; below, the colours of the classes that occur unless there are too many."""
     found = np.unique(np.concatenate([labels for p in panels for labels in (p.source_label, p.target_label)]))
     present = [int(label) for label in found if label < space.count]
-    if len(present) <= _NAMED_CLASSES:
-        for label in present:
-            red, green, blue = (part / 255 for part in space.palette[label])
-            colour, name = (red, green, blue), space.classes[label]
-            handles.append(Line2D([], [], color=colour, marker="s", linestyle="", label=name, markersize=6))
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(2, min(len(handles), int(60 * len(panels) / (longest + 4))))
-    box = drawn.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
-    for text in box.get_texts():
-        text.set_parse_math(False)
+    domains = [Line2D([], [], color="#444444", marker=marker, linestyle="", label=domain, markersize=5)
+               for domain, marker in _MARKERS.items()]  # fmt: skip
+    classes = []
+    for label in present if len(present) <= _NAMED_CLASSES else ():
+        red, green, blue = (part / 255 for part in space.palette[label])
+        name = space.classes[label]
+        classes.append(Line2D([], [], color=(red, green, blue), marker="s", linestyle="", label=name, markersize=6))
+    rows: list[tuple[list[Line2D], _Place]] = [(domains, "outside upper center"), (classes, "outside lower center")]
+    for handles, place in rows:
+        if handles:
+            # matplotlib does not wrap a legend: a letter is about 5 points wide, a panel 266.
+            longest = max(len(str(handle.get_label())) for handle in handles)
+            columns = max(1, min(len(handles), int(266 * len(panels) / (5 * longest + 22))))
+            box = drawn.legend(
+                handles=handles, loc=place, ncols=columns, frameon=False, fontsize=8,
+                handlelength=1.0, handletextpad=0.3, columnspacing=1.2,
+            )  # fmt: skip
+            for text in box.get_texts():
+                text.set_parse_math(False)

@@ -89,7 +89,7 @@ def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
     """The source of an adapting stage is never the target set, whose labels would then be read."""
     for stage in pipelines.load(str(path)).stages.values():
         source, target = getattr(stage.config, "source", None), getattr(stage.config, "target", None)
-        if target is not None:
+        if target is not None and source is not None:
             assert (source.name, source.root) != (target.name, target.root)
 
 
@@ -104,7 +104,9 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
                 data = getattr(stage.config, field, None)
                 if data is not None:
                     sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(data.resize)
-    source = next(stage.config.data.name for stage in stages.values() if stage.kind == "supervise")
+    labelled = (getattr(stage.config, "data", None) or stage.config.source for stage in stages.values()
+                if stage.kind in ("supervise", "align"))
+    source = next(data.name for data in labelled if data.name != "adapted")
     sizes[source] |= sizes.pop("source", set())
     assert all(len(found) == 1 for found in sizes.values()), sizes
 

@@ -23,7 +23,7 @@ from tests.equivalence.class_sizes import SIZES
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
 NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
 # Statistics of a batch are not a mean over its samples, so they depend on how it is split over processes.
-BATCH_STATISTICS = {name for name in NAMES if "feature_discrepancy" in yaml.safe_load((METHODS / f"{name}.yaml").read_text())["terms"]}
+BATCH_STATISTICS = {name for name in NAMES if "feature_discrepancy:" in (METHODS / f"{name}.yaml").read_text()}
 SEED = 7
 SIZE = 32
 CLASSES = 4
@@ -149,7 +149,7 @@ def objective_of(
     needs = objectives.needs(terms)
     chosen: dict[str, Any] = {name: teacher_of(built) for name in {"teacher"} & needs}
     chosen.update({name: judge() for name in {"judge"} & needs})
-    chosen.update({name: SIZES for name in {"class_sizes"} & needs})
+    chosen.update(dict.fromkeys({"class_sizes"} & needs, SIZES))
     chosen.update({"gather": gather} if gather else {})
     return Objective(terms, built, build_task(SPACE), seed=SEED, **chosen)
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from segda.objectives.objective import check_gradients
-from tests.equivalence import setting
-from tests.equivalence import hand_written
+from tests.equivalence import hand_written, setting
 from tests.equivalence.hand_written import Hand
 from tests.equivalence.hand_written_feature import BY_HAND_FEATURE
 from tests.equivalence.hand_written_generative import BY_HAND_GENERATIVE

@@ -30,7 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
     ),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
-    "engine": ("batch", "compat", "data", "errors", "metrics", "networks.networks", "objectives", "tasks"),
+    "engine": ("batch", "compat", "data", "errors", "label_space", "metrics", "networks.networks", "objectives"),
+    "transfer": ("data.transforms", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "label_space"),
 }  # fmt: skip
 
@@ -38,14 +39,18 @@ ROOMS: dict[str, tuple[str, ...]] = {
 CONFINED: dict[str, tuple[str, ...]] = {
     "timm": ("segda.networks.encoders",),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
-    "torchvision": (),
+    "torchvision": ("segda.networks.vgg",),
     "albumentations": ("segda.data.transforms",),
     "kornia": ("segda.data.photometry",),
     "accelerate": ("segda.engine.session",),
-    "scipy": ("segda.data.readers.gta5",),
+    "scipy": ("segda.data.readers.gta5", "segda.data.readers.svhn"),
+    "h5py": ("segda.data.readers.usps",),
+    "sklearn": (
+        "segda.data.handwritten_digits", "segda.data.moons", "segda.metrics.domain_distance", "segda.report.embedding",
+    ),
     "pydantic": ("segda.validation", "pipelines"),
     "yaml": ("segda.yaml_file",),
-    "matplotlib": ("segda.report",),
+    "matplotlib": ("segda.data.rendered_digits", "segda.report"),
     "jinja2": ("segda.report",),
     "rich": ("segda.engine", "segda.report", "pipelines"),
     "PIL": ("segda.data", "segda.report"),
@@ -54,7 +59,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 COMPONENTS = (
     "labels", "data/readers", "networks/encoders", "networks/decoders", "networks/heads", "networks/discriminators",
-    "objectives/terms", "tasks",
+    "networks/samplers", "objectives/terms", "tasks", "transfer",
 )  # fmt: skip
 
 

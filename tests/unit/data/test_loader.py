@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from segda.batch import Batch
 from segda.data.dataset import Dataset
 from segda.data.loader import batches, order, positions, to_tensor
+from segda.data.readers import points as points_reader
 from segda.data.transforms import TrainTransform
 from segda.errors import ConfigError, DataError
+from segda.label_space import load
 
 CROP = TrainTransform(crop=(4, 4), seed=5)
 FLIP = TrainTransform(crop=(4, 4), seed=6)
@@ -165,3 +168,41 @@ def test_images_of_different_sizes_need_a_crop(
     keep = TrainTransform(flip=False)
     with pytest.raises(DataError, match=r"different sizes .* set `crop` or `resize`"):
         take(1, data, transforms=(keep, None))
+
+
+def points(root: Path, labels: np.ndarray) -> Dataset:
+    """Float images of one pixel, whose label is one class for the whole image."""
+    root.mkdir()
+    np.savez(root / "train.npz", points=np.linspace(-1, 1, 2 * len(labels)).reshape(-1, 2), labels=labels)
+    return points_reader.build(root, load("moons"))
+
+
+def test_labels_of_whole_images_and_float_images(tmp_path: Path) -> None:
+    data = points(tmp_path / "points", np.array([0, 1, 1, 0]))
+    (batch,) = take(1, data, transforms=(TrainTransform(flip=False), None))
+    assert batch.source.image.shape == (4, 3, 1, 1)
+    assert batch.source.label is not None
+    assert (batch.source.label.shape, batch.source.label.dtype) == ((4,), torch.int64)
+    for image, label, key in zip(batch.source.image, batch.source.label, batch.source.key, strict=True):
+        pixels, expected = data.read(int(key))
+        assert np.array_equal(image[:, 0, 0].numpy(), pixels[0, 0]), "floats are in the range already"
+        assert int(label) == expected
+
+
+def test_pairs_come_together_and_move_alike(make_dataset: Callable[..., Dataset]) -> None:
+    data = make_dataset(n=6)
+    for batch in take(4, data, data, batch=4, paired=True):
+        assert batch.target is not None
+        assert batch.source.key == batch.target.key
+        assert torch.equal(batch.source.image, batch.target.image)
+        assert batch.target.label is None
+    apart = take(1, data, data, batch=6)[0]
+    assert apart.target is not None
+    assert apart.source.key != apart.target.key
+
+
+def test_pairs_that_do_not_agree(make_dataset: Callable[..., Dataset]) -> None:
+    with pytest.raises(DataError, match="5 samples do not pair with the 6"):
+        take(1, make_dataset("one", n=6), make_dataset("two", n=5), paired=True)
+    with pytest.raises(ConfigError, match="paired"):
+        take(1, make_dataset("one"), paired=True)

@@ -166,3 +166,55 @@ def test_seeding_is_cheap() -> None:
         transform(image, label, position)
         times.append(time.perf_counter() - begin)
     assert np.median(times) < 2e-3, "seconds for seeding and transforming a tiny image"
+
+
+def test_nothing_to_draw_calls_nothing() -> None:
+    image, label = pixels()
+    transform = TrainTransform(flip=False)
+    assert transform._compose is None
+    same, same_label = transform(image, label, 3)
+    assert np.array_equal(same, image)
+    assert np.array_equal(np.asarray(same_label), label)
+
+
+@pytest.mark.parametrize("options", [{}, {"crop": (8, 12)}, {"resize": (9, 9), "scale": (0.5, 2.0)}, {"rotate": 20.0}])
+def test_a_class_of_the_whole_image_is_left_alone(options: dict) -> None:
+    image, _ = pixels()
+    label = np.array(7, dtype=np.uint8)
+    moved, same = TrainTransform(**options, seed=2)(image, label, 0)
+    assert same is not None
+    assert (same.shape, int(same)) == ((), 7)
+    assert np.array_equal(moved, TrainTransform(**options, seed=2)(image, None, 0)[0])
+
+
+def test_rotation_and_shift_move_a_point_within_their_bounds() -> None:
+    image = np.zeros((41, 41, 3), np.uint8)
+    image[18:23, 33:38] = 255
+    shifted, turned = TrainTransform(flip=False, shift=0.1, fill="black"), TrainTransform(flip=False, rotate=30)
+    places, angles = [], []
+    for position in range(60):
+        moved = shifted(image, None, position)[0][:, :, 0].astype(float)
+        rows, columns = np.mgrid[:41, :41]
+        places.append(((rows * moved).sum() / moved.sum() - 20, (columns * moved).sum() / moved.sum() - 35))
+        moved = (turned(image, None, position)[0][:, :, 0] > 200).astype(float)
+        angles.append(
+            np.degrees(np.arctan2((rows * moved).sum() / moved.sum() - 20, (columns * moved).sum() / moved.sum() - 20))
+        )
+    assert 2.5 < np.abs(places).max() < 4.7
+    assert 20 < np.abs(angles).max() < 32
+    assert min(angles) < -10 < 10 < max(angles)
+
+
+def test_what_rotation_uncovers_is_filled_and_ignored() -> None:
+    image, label = np.full((30, 30, 3), 200, np.uint8), np.zeros((30, 30), np.uint8)
+    for fill, level in (("grey", 128), ("black", 0)):
+        transform = TrainTransform(flip=False, rotate=45, fill=fill)  # type: ignore[arg-type]
+        moved, ids = zip(*(transform(image, label, position) for position in range(8)), strict=True)
+        assert min(each.min() for each in moved) == level
+        assert set(np.unique(ids)) == {0, 255}
+
+
+@pytest.mark.parametrize(("key", "value"), [("rotate", -1), ("rotate", 181), ("shift", 1.5), ("fill", "white")])
+def test_geometry_out_of_range(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{key}: "):
+        TrainTransform(**{key: value})  # type: ignore[arg-type]

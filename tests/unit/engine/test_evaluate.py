@@ -161,7 +161,7 @@ def test_the_protocol_stands_beside_the_score(tmp_path: Path, task: Segmentation
         "dataset": "colours", "label_space": "colours", "classes": ["red", "green", "blue"], "resize": [32, 32],
         "resize_rule": "area where the image shrinks, bilinear where it grows",
         "prediction_rule": "whole image in one pass, logits upsampled bilinearly to the label's size, argmax",
-        "images": 2, "pixels_scored": 2 * 30 * 64, "pixels_ignored": 2 * 2 * 64,
+        "measure": "IoU", "images": 2, "pixels_scored": 2 * 30 * 64, "pixels_ignored": 2 * 2 * 64,
         "network_fingerprints": {"head": hashlib.sha256(b"weights").hexdigest()}, "data_fingerprint": "abc",
     }
     assert seen == [(1, 2), (2, 2)]

@@ -12,15 +12,19 @@ CONFIGS: dict[str, Any] = {
     "encoder": SMALL,
     "head": {"name": "linear"},
     "decoder": {"name": "transposed", "width": 8},
+    "sampler": {"name": "coupled", "noise": 7, "width": 1},
     "discriminators": {
         "image": {"name": "patch", "width": 4},
         "feature": {"name": "feature", "width": 4},
         "logits": {"name": "fully_convolutional", "width": 4, "layers": 2},
+        "conditional": {"name": "feature", "width": 4},
+        "latent": {"name": "feature", "width": 4},
+        "pair": {"name": "patch", "width": 4},
     },
 }
 
 
-def _build(needs: set[str], tied: bool = True, **changes: Any) -> networks.Networks:
+def _build(needs: set[str], tied: networks.Tied = True, **changes: Any) -> networks.Networks:
     return networks.build(needs, tied=tied, **{**CONFIGS, **changes})
 
 
@@ -36,7 +40,8 @@ def test_everything_together() -> None:
     built = _build(needs)
     assert set(built.modules) == {
         "encoder", "head", "decoder", "discriminator.feature", "discriminator.logits", "discriminator.source",
-        "discriminator.target",
+        "discriminator.target", "discriminator.conditional", "discriminator.latent", "discriminator.pair", "sampler",
+        "posterior", "lens.source", "lens.target",
     }  # fmt: skip
     image = torch.rand(2, 3, 64, 32) * 2 - 1
     features = built.encode(image, "source")
@@ -47,6 +52,27 @@ def test_everything_together() -> None:
     assert built.judge("feature", features[-1]).realness.shape == (2, 1, 8, 4)
     assert built.judge("logits", logits).realness.shape == (2, 1, 2, 1)
     assert built.judge("source", image).realness.shape == (2, 1, 4, 2)
+    assert built.judge("pair", torch.cat([image, image], 1)).realness.shape == (2, 1, 4, 2)
+    assert built.noise == 7
+    assert built.sample(torch.randn(2, 7), "target").shape == (2, 3, 28, 28)
+    assert [part.shape for part in built.posterior(features[-1])] == [features[-1].shape] * 2
+    assert torch.equal(built.lens(image, "source"), image), "a lens begins as glass"
+
+
+def test_without_a_lens_an_image_is_itself() -> None:
+    image = torch.rand(1, 3, 8, 8)
+    assert _build(set()).lens(image, "source") is image
+
+
+def test_an_encoder_told_its_domain_goes_with_partial_ties_alone() -> None:
+    coupled = {"name": "coupled"}
+    image = torch.rand(2, 3, 28, 28)
+    built = _build(set(), tied="partly", encoder=coupled)
+    assert not torch.equal(built.encode(image, "source")[-1], built.encode(image, "target")[-1])
+    with pytest.raises(ConfigError, match="tied: partly"):
+        _build(set(), tied=True, encoder=coupled)
+    with pytest.raises(ConfigError, match=r"tied: true.*coupled"):
+        _build(set(), tied="partly")
 
 
 def test_tied_domains_share_the_encoder_and_untied_ones_do_not() -> None:

@@ -70,6 +70,9 @@ class StandIn:
         self.calls[f"decode {domain}"] += 1
         return self.modules["decoder"](features, domain)
 
+    def lens(self, image: Tensor, domain: Domain) -> Tensor:
+        return image
+
     def judge(self, name: str, x: Tensor) -> Verdict:
         self.calls[f"judge {name}"] += 1
         return self.modules[f"discriminator.{name}"](x)

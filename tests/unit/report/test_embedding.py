@@ -64,8 +64,8 @@ def test_both_domains_are_drawn_in_the_classes_colours(space: LabelSpace) -> Non
         colours = target.get_facecolors()[:, :3]
         assert (colours[3] == colours[4]).all(), "unlabelled"
         assert (colours[3] != colours[0]).any()
-    named = [text.get_text() for text in drawn.legends[0].get_texts()]
-    assert named == ["source", "target", *space.classes]
+    named = [[text.get_text() for text in legend.get_texts()] for legend in drawn.legends]
+    assert named == [["source", "target"], list(space.classes)]
 
 
 def test_a_crowd_of_classes_is_not_named() -> None:
@@ -73,7 +73,7 @@ def test_a_crowd_of_classes_is_not_named() -> None:
     space = LabelSpace("many", names, tuple((number, number, number) for number in range(31)))
     vectors = np.random.default_rng(0).normal(size=(31, 3))
     drawn = figure([Panel("before", vectors, np.arange(31), vectors, np.arange(31))], space)
-    assert len(drawn.legends[0].get_texts()) == 2
+    assert [len(legend.get_texts()) for legend in drawn.legends] == [2]
 
 
 def test_what_cannot_be_drawn_is_refused(space: LabelSpace) -> None:

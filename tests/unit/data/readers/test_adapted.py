@@ -74,3 +74,19 @@ def test_no_index_and_no_other_split(root: Path, camvid: LabelSpace) -> None:
     (root / "dataset.json").unlink()
     with pytest.raises(DataError, match=r"dataset\.json is missing"):
         adapted.build(root, camvid)
+
+
+def test_labels_of_whole_images(tmp_path: Path, write_image: Callable) -> None:
+    keys, labels = ["b", "a", "c"], [3, 255, 5]
+    for key in keys:
+        write_image(tmp_path / "images" / f"{key}.png")
+    space = load("digits")
+    index = {"space": "digits", "classes": list(space.classes), "keys": keys, "labels": labels}
+    (tmp_path / "dataset.json").write_text(json.dumps(index))
+    data = adapted.build(tmp_path, space)
+    found = [data.read(place)[1] for place in range(3)]
+    assert [(int(label), label.shape) for label in found if label is not None] == [(255, ()), (3, ()), (5, ())]
+    assert adapted.build(tmp_path, space, with_labels=False).read(0)[1] is None
+    (tmp_path / "dataset.json").write_text(json.dumps(index | {"labels": [3, 4]}))
+    with pytest.raises(DataError, match="2 labels for 3 keys"):
+        adapted.build(tmp_path, space)

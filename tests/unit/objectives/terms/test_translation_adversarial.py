@@ -2,10 +2,30 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.losses import adversarial
 from segda.objectives.objective import Objective, build
+
+
+class Curved(nn.Module):
+    """A discriminator whose gradient is another one at every image."""
+
+    def __init__(self, line: nn.Module) -> None:
+        super().__init__()
+        self.line = line
+
+    def forward(self, x: Tensor) -> Any:
+        verdict = self.line(x)
+        return verdict._replace(realness=verdict.realness.square())
+
+
+def curved(stand_in: Any) -> Any:
+    networks = stand_in()
+    for domain in ("source", "target"):
+        networks.modules[f"discriminator.{domain}"] = Curved(networks.modules[f"discriminator.{domain}"])
+    return networks
 
 
 def losses(options: dict[str, Any], networks: Any, task: Any, batch: Any) -> Any:
@@ -45,7 +65,7 @@ def test_both_sides_by_hand(loss: str, fooling: Any, apart: Any, stand_in: Any, 
 def test_zero_centred_penalties_are_taken_at_their_own_images(
     option: str, subject: str, stand_in: Any, task: Any, batch_of: Any
 ) -> None:
-    networks, batch = stand_in(), batch_of()
+    networks, batch = curved(stand_in), batch_of()
     plain = losses({"loss": "bce"}, networks, task, batch)[3]
     _, p, _, penalised = losses({"loss": "bce", option: 6.0}, networks, task, batch)
     expected = plain
@@ -57,7 +77,7 @@ def test_zero_centred_penalties_are_taken_at_their_own_images(
 
 
 def test_penalties_of_fakes_are_taken_at_what_the_pool_shows(stand_in: Any, task: Any, batch_of: Any) -> None:
-    networks = stand_in()
+    networks = curved(stand_in)
     options = {"weight": 1.0, "loss": "bce", "pool": 1, "r2": 6.0}
     objective = Objective(build({"translation_adversarial": options}), networks, task, seed=0)
     swapped = False

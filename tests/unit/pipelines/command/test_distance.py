@@ -1,0 +1,72 @@
+"""`segda distance`: what it measures, and that it opens no label of the target unless it is told to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.__main__ import main
+from tests.unit.pipelines import colours
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run, and two data configs; the second target has no labels at all."""
+    made = tmp_path_factory.mktemp("colours")
+    colours.run(made)
+    for name in ("source", "target"):
+        (made / f"{name}.yaml").write_text(f"name: arrays\nroot: {made / name}\n")
+    (made / "unlabelled").mkdir()
+    np.savez(made / "unlabelled" / "train.npz", images=np.load(made / "target" / "train.npz")["images"])
+    return made
+
+
+@pytest.fixture(autouse=True)
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def measured(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["distance", "colours", "--source", "source.yaml", "--target", "target.yaml", "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_every_row_has_its_pieces_of_the_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    found = measured(capsys, "--target-root", "unlabelled")
+    assert list(found) == ["source only", "adapted"]
+    for row in found.values():
+        assert row["proxy_a_distance"] == pytest.approx(2 * (1 - 2 * row["domain_error"]))
+        assert row["samples"] == 24
+        assert 0 <= row["source_error"] <= 1
+        assert (row["joint_error"], row["bound"]) == (None, None)
+    assert found["source only"]["proxy_a_distance"] > 1.5, "a brighter domain is easily told apart"
+
+
+def test_a_domain_is_at_no_distance_from_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    found = measured(capsys, "--target-root", "source", "--stage", "source only")
+    assert abs(found["source only"]["proxy_a_distance"]) < 1
+
+
+def test_the_joint_error_takes_the_labels_of_the_target(capsys: pytest.CaptureFixture[str]) -> None:
+    row = measured(capsys, "--oracle", "--stage", "adapted")["adapted"]
+    assert row["bound"] == pytest.approx(row["source_error"] + row["proxy_a_distance"] / 2 + row["joint_error"])
+    assert main(["distance", "colours", "--source", "source.yaml", "--target", "target.yaml", "--oracle",
+                 "--target-root", "unlabelled"]) == 2  # fmt: skip
+    assert "labels" in capsys.readouterr().err
+
+
+def test_the_table_says_what_stands_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distance", "colours", "--source", "source.yaml", "--target", "target.yaml", "--count", "12"]) == 0
+    text = capsys.readouterr().out
+    assert "proxy A-distance" in text
+    assert "12 samples of each domain" in text
+
+
+def test_too_few_samples_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["distance", "colours", "--source", "source.yaml", "--target", "target.yaml", "--count", "3"]
+    assert main(words) == 2
+    assert "--count: 3; expected at least 8" in capsys.readouterr().err
