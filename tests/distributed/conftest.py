@@ -14,11 +14,18 @@ import yaml
 
 from pipelines import pipeline as pipelines
 from pipelines.execution import run_pipeline
+from pipelines.stage import Method
+from pipelines.training import needs_of
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
-NAMES = sorted(path.stem for path in METHODS.glob("*.yaml"))
+# Left out: what trains nothing, statistics of a batch (also in the sampler of CoGAN), and what needs pairs.
+LEFT_OUT = {
+    "colour_statistics", "fda", "style_transfer", "coral", "deep_coral", "deep_coral_tutorial", "dan", "ddc", "cogan",
+    "pix2pix",
+}  # fmt: skip
+NAMES = sorted({path.stem for path in METHODS.glob("*.yaml")} - LEFT_OUT)
 # Stages that both runs share, so that what builds on them has the same networks to work with.
 SHARED = ("streets", "segmenter", "translator")
 # No batch statistics: what one sample adds to a gradient does not depend on which others a process sees. SGD, since
@@ -33,6 +40,8 @@ TRAINED: dict[str, object] = {
             "image": {"name": "patch", "width": 3},
             "feature": {"name": "feature", "width": 5},
             "logits": {"name": "fully_convolutional", "width": 3, "layers": 2},
+            "conditional": {"name": "feature", "width": 5},
+            "latent": {"name": "feature", "width": 5},
         },
     },
     "steps": 4,
@@ -52,7 +61,8 @@ TARGET = {"name": "cityscapes", "root": {"from": "streets", "output": "camera"}}
 
 def stage(method: str) -> dict[str, object]:
     """The stage that trains a method."""
-    terms = yaml.safe_load((METHODS / f"{method}.yaml").read_text())["terms"]
+    content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
+    terms = content["terms"]
     changed: dict[str, object] = {"base": method}
     if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
         changed["terms"] = {"translation_adversarial": {"pool": 3}}  # so small that it swaps
@@ -60,8 +70,10 @@ def stage(method: str) -> dict[str, object]:
     if set(terms) == {"classification"}:
         return {"kind": "supervise", "data": TARGET if method == "oracle" else SOURCE, **shared}
     both = {"source": SOURCE, "target": TARGET, **shared}
-    if "classification" in terms:
-        return {"kind": "align", **both}
+    if "head" in needs_of(Method.model_validate(content)):
+        return {"kind": "align", **both, **({"init": {"from": "segmenter"}} if content.get("frozen") else {})}
+    if "semantic_consistency" in terms:
+        both["judge"] = {"from": "segmenter"}
     image = {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch70", "width": 4}
     slow = {**SGD, "learning_rate": 0.002}  # rounding grows in instance normalisation, the faster the larger the steps
     both.update(optimizer=slow, discriminator_optimizer=slow)

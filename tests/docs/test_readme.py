@@ -167,9 +167,9 @@ def test_the_map_is_whole() -> None:
             assert f"`segda/{path.name}`" in README, path.name
     for path in (ROOT / "pipelines").glob("[a-z]*.py"):
         assert f"`pipelines/{path.name}`" in README, path.name
-    for kind in set(pipelines.kinds()) - {"generate"}:
+    for kind in {kind for kind in pipelines.kinds() if not kind.startswith("generate")}:
         outputs = module("pipelines", kind).OUTPUTS
-        (row,) = re.findall(rf"^\| `{kind}` \|.*$", README, re.MULTILINE)
+        row = re.findall(rf"^\| `{kind}` \|.*$", README, re.MULTILINE)[0]  # the table of stages comes first
         assert all(output in row for output in outputs), kind
     for path in config.shipped("pipelines").glob("gta5*.yaml"):
         assert f"\n| `{path.stem}` |" in README
