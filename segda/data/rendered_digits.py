@@ -89,8 +89,8 @@ def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
     if random.random() < 0.5:
         glyph = _thickened(_glyph(FONTS[random.integers(len(FONTS))], digit), int(random.integers(-3, 8)))
     else:
-        glyph = hershey_digits.draw(digit, _LARGE, _GLYPH, int(random.integers(4, 14)))
-    height, width = random.uniform(1.1, 1.9), random.uniform(0.9, 2.2)
+        glyph = hershey_digits.draw(digit, _LARGE, _GLYPH, int(random.integers(4, 20)))
+    height, width = random.uniform(1.1, 2.0), random.uniform(0.8, 2.0)
     angle, shear = np.deg2rad(random.uniform(-12, 12)), random.uniform(-0.35, 0.35)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     change = turn @ np.array([[1, shear], [0, 1]]) @ np.diag([width, height])
@@ -101,6 +101,7 @@ def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
     origins = (_PLACES + _wobble(random) - (middle + shift).astype(np.float32)) @ backwards
     moved = cv2.remap(glyph, origins + middle.astype(np.float32), None, cv2.INTER_LINEAR)
     small = cv2.resize(moved, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.GaussianBlur(small, (0, 0), random.uniform(0.2, 1.6))
     small *= random.uniform(0.75, 1.0)
     small += random.normal(0, random.uniform(0, 12), small.shape)
     return small.round().clip(0, 255).astype(np.uint8), digit

@@ -94,7 +94,11 @@ class Session:
         with warnings.catch_warnings():
             # The successor of the option, `forward_sync_buffers`, cannot be passed through Accelerate yet.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            return {name: self.accelerator.prepare(modules[name]) for name in sorted(modules)}
+            # Networks that are frozen as a whole have no gradients to exchange, and cannot be wrapped.
+            return {
+                name: self.accelerator.prepare(module) if any(p.requires_grad for p in module.parameters()) else module
+                for name, module in sorted(modules.items())
+            }
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`, scaled where fp16 needs it."""

@@ -14,7 +14,7 @@ from pipelines import training
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
 from segda.objectives import objective as objectives
-from tests.distributed.conftest import NAMES, Runs, run
+from tests.distributed.conftest import NAMES, SHARED, Runs, run
 
 pytestmark = pytest.mark.distributed
 
@@ -60,7 +60,8 @@ def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) 
 @pytest.fixture(scope="module")
 def accumulated(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp("accumulated")
-    shutil.copytree(one.folder("streets"), root / one.folder("streets").name)
+    for name in SHARED:
+        shutil.copytree(one.folder(name), root / one.folder(name).name)
     return run(file, root, [f"stages.{method}.accumulate=2" for method in NAMES], NAMES)
 
 
