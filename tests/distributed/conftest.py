@@ -24,7 +24,7 @@ METHODS = Path(__file__).parents[2] / "configs" / "methods"
 LEFT_OUT = {
     "colour_statistics", "fda", "style_transfer", "coral", "deep_coral", "deep_coral_tutorial", "dan", "ddc", "cogan",
     "pix2pix",
-    # Not compared yet: a judge's narrow decisions turn on rounding, and lenses and posteriors move little in three steps.
+    # Not compared yet: a judge's narrow decisions turn on rounding; lenses and posteriors move little in three steps.
     "cycada_pixel", "cyclegan_tempered", "i2i_adversarial_latent", "i2i_vae",
 }  # fmt: skip
 NAMES = sorted({path.stem for path in METHODS.glob("*.yaml")} - LEFT_OUT)
