@@ -99,12 +99,13 @@ def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
     # Where in the glyph each pixel comes from: the affine change backwards, and a wobble.
     backwards = np.linalg.inv(change).T.astype(np.float32)
     origins = (_PLACES + _wobble(random) - (middle + shift).astype(np.float32)) @ backwards
-    moved = cv2.remap(glyph, origins + middle.astype(np.float32), None, cv2.INTER_LINEAR)
+    origins += middle.astype(np.float32)
+    moved = cv2.remap(glyph, origins[..., 0], origins[..., 1], cv2.INTER_LINEAR)
     small = cv2.resize(moved, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = cv2.GaussianBlur(small, (0, 0), random.uniform(0.2, 1.6))
-    small *= random.uniform(0.75, 1.0)
-    small += random.normal(0, random.uniform(0, 12), small.shape)
-    return small.round().clip(0, 255).astype(np.uint8), digit
+    blurred = np.asarray(cv2.GaussianBlur(small, (0, 0), random.uniform(0.2, 1.6)), dtype=np.float32)
+    faded = blurred * np.float32(random.uniform(0.75, 1.0))
+    noisy = faded + random.normal(0, random.uniform(0, 12), faded.shape).astype(np.float32)
+    return noisy.round().clip(0, 255).astype(np.uint8), digit
 
 
 def idx(array: np.ndarray) -> bytes:
