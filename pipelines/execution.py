@@ -164,7 +164,7 @@ def _run_stage(
                 key=planned.key,
                 config=config,
                 inputs=planned.inputs,
-                outputs=manifests.describe_outputs(folder, stage.module.OUTPUTS),
+                outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
                 metrics=dict(metrics or {}),
                 provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start)},
             )
@@ -174,6 +174,12 @@ def _run_stage(
     finally:
         if session.is_main:
             claim.__exit__(None, None, None)
+
+
+def published(module: Any, folder: Path) -> list[str]:
+    """The outputs that a finished stage has to show: all of its kind's, of its `OPTIONAL` ones those that it wrote."""
+    optional = getattr(module, "OPTIONAL", ())
+    return [name for name in module.OUTPUTS if name not in optional or (folder / name).exists()]
 
 
 def run_pipeline(

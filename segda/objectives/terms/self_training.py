@@ -5,7 +5,8 @@ Equation: `mean_p w_p CE(h(f_t(A(M x_s + (1 - M) x_t))), M c + (1 - M) argmax h'
 pixels whose confidence is above the threshold.
 Source: Tranheden et al. 2021 (DACS), with mixing; French et al. 2018 (self-ensembling), the teacher; Hoyer et al. 2022
 (DAFormer), rows without pseudo-labels. Our choices: the share is each image's own, not the batch's, so that it does not
-depend on how a batch is split; hue moves less than DACS lets it.
+depend on how a batch is split; hue moves less than DACS lets it. A task of one label an image sets `mix: false`, and
+`w` is 1 or 0.
 **Gradients:** head and target encoder, through the augmented image only; none to the teacher.
 """
 
@@ -52,8 +53,9 @@ class SelfTraining(Term):
             )
 
     def needs(self) -> set[str]:
-        """Encoder, head and teacher, and labels for every pixel, since the loss is one of pixels."""
-        return {"encoder", "head", "teacher", "label_map"}
+        """Encoder, head and teacher; labels for every pixel where pixels are mixed or rows are left out."""
+        pixels = self.mix or self.ignore_top or self.ignore_bottom
+        return {"encoder", "head", "teacher"} | ({"label_map"} if pixels else set())
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The student's weighted cross entropy on its own view of the target images."""

@@ -37,6 +37,29 @@ def test_weight_is_each_images_share_of_trusted_pixels(stand_in: Any, task: Any,
     torch.testing.assert_close(term.measures(p)["trusted"], share.mean())
 
 
+def test_labels_for_every_pixel_are_needed_where_pixels_are_mixed_or_rows_left_out() -> None:
+    def needs(options: dict[str, Any]) -> set[str]:
+        return build({"self_training": {**PLAIN, **options}})["self_training"].needs()
+
+    assert needs({}) == {"encoder", "head", "teacher"}
+    for options in ({"mix": True}, {"ignore_top": 0.1}, {"ignore_bottom": 0.1}):
+        assert needs(options) == {"encoder", "head", "teacher", "label_map"}
+
+
+def test_of_one_label_an_image_the_confident_images_count(stand_in: Any, task: Any, batch_of: Any) -> None:
+    p, term = self_training({"threshold": 0.5}, stand_in, task, batch_of())
+    teacher, student = (logits.mean(dim=(2, 3), keepdim=True) for logits in (p.teacher_logits(), p.logits("target")))
+    p.teacher_logits = lambda: teacher
+    p.predict = lambda image, domain: student
+    confidence, pseudo = teacher[:, :, 0, 0].softmax(1).max(1)
+    threshold = float(confidence.mean())
+    trusted = confidence > threshold
+    term = build({"self_training": {**PLAIN, "threshold": threshold}})["self_training"]
+    each = functional.cross_entropy(student[:, :, 0, 0], pseudo, reduction="none")
+    torch.testing.assert_close(term.generator(p), (trusted * each).mean())
+    assert 0 < trusted.sum() < len(trusted)
+
+
 def test_a_threshold_that_nothing_passes_trains_nothing(stand_in: Any, task: Any, batch_of: Any) -> None:
     p, term = self_training({"threshold": 1.0}, stand_in, task, batch_of())
     assert term.generator(p) == 0
