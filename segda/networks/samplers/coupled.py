@@ -14,6 +14,9 @@ from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_glorot
 
+# The side of the last shared map.
+LEAST_SIZE = 25
+
 
 class CoupledSampler(nn.Module):
     """Shared layers from noise to features, and the last layer of each domain.
@@ -22,7 +25,7 @@ class CoupledSampler(nn.Module):
         noise: how many numbers an image is made from.
     """
 
-    def __init__(self, domains: tuple[str, ...], noise: int, width: int, grey: bool) -> None:
+    def __init__(self, domains: tuple[str, ...], noise: int, width: int, size: int, grey: bool) -> None:
         """Build the layers; see `build`."""
         super().__init__()
         self.noise = noise
@@ -39,7 +42,7 @@ class CoupledSampler(nn.Module):
             ]
         self.shared = nn.Sequential(*body)
         self.own = nn.ModuleDict(
-            {domain: nn.ConvTranspose2d(width, 1 if grey else 3, 6, padding=1) for domain in domains}
+            {domain: nn.ConvTranspose2d(width, 1 if grey else 3, size - 22, padding=1) for domain in domains}
         )
         self.tanh = nn.Tanh()
         # As CoGAN's code starts both its networks.
@@ -53,7 +56,7 @@ class CoupledSampler(nn.Module):
             domain: one of the built domains.
 
         Returns:
-            `[B, 3, 28, 28]` in `[-1, 1]`; the same noise gives corresponding images of both domains.
+            `[B, 3, size, size]` in `[-1, 1]`; the same noise gives corresponding images of both domains.
 
         Raises:
             ConfigError: the noise has another length.
@@ -66,17 +69,21 @@ class CoupledSampler(nn.Module):
         return from_grey(image) if self.grey else image
 
 
-def build(domains: tuple[str, ...], noise: int = 100, width: int = 128, grey: bool = False) -> CoupledSampler:
-    """CoGAN's generators, for 28x28 images.
+def build(
+    domains: tuple[str, ...], noise: int = 100, width: int = 128, size: int = 28, grey: bool = False
+) -> CoupledSampler:
+    """CoGAN's generators.
 
     Args:
         domains: the domains to make images of.
         noise: how many numbers an image is made from.
         width: feature maps of the last shared layer; 2, 4 and 8 times as many before it.
+        size: height and width of the images, from 25; other than the authors' 28, by a last kernel of another size.
         grey: make one channel and repeat it.
 
     Raises:
-        ConfigError: an option is not positive.
+        ConfigError: an option is not positive, or the size is too small.
     """
     demand_at_least("sampler coupled", 1, noise=noise, width=width)
-    return CoupledSampler(domains, noise, width, grey)
+    demand_at_least("sampler coupled", LEAST_SIZE, size=size)
+    return CoupledSampler(domains, noise, width, size, grey)

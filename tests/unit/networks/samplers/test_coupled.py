@@ -31,3 +31,11 @@ def test_both_domains_images_come_from_the_same_features() -> None:
 def test_options_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="sampler coupled: noise is 0"):
         coupled.build(("source",), noise=0)
+    with pytest.raises(ConfigError, match="sampler coupled: size is 24"):
+        coupled.build(("source",), size=24)
+
+
+@pytest.mark.parametrize("size", [25, 28, 32])
+def test_images_have_the_size_that_was_asked_for(size: int) -> None:
+    sampler = coupled.build(("source", "target"), noise=3, width=2, size=size).eval()
+    assert sampler(torch.randn(1, 3), "target").shape == (1, 3, size, size)
