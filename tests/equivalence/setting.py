@@ -51,11 +51,11 @@ class TinySampler(torch.nn.Module):
         return torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
 
 
-def networks(config: dict[str, Any], seed: int = 0) -> Networks:
+def networks(config: dict[str, Any], seed: int = 0, width: int = 3) -> Networks:
     """Without batch statistics, so that a step is a sum over samples."""
     needs = training.needs_of(Method.model_validate(config))
     terms = config["terms"]
-    encoder = {"name": "small", "width": 3, "blocks": 1, "norm": "none"}
+    encoder = {"name": "small", "width": width, "blocks": 1, "norm": "none"}
     if config["tied"] == "partly":
         encoder = {"name": "coupled", "size": SIZE, "features": [3, 4], "hidden": 5}
     with torch.random.fork_rng():
@@ -93,8 +93,11 @@ def teacher_of(student: Networks) -> Networks:
 
 
 def judge() -> Networks:
-    """A classifier of its own, tied as a stage on source labels leaves it, without gradients."""
-    built = networks({**method("source_only")}, seed=11)
+    """A classifier of its own, tied as a stage on source labels leaves it, without gradients.
+
+    Wider, since of three units that see nearly grey translations all may be off.
+    """
+    built = networks({**method("source_only")}, seed=11, width=8)
     for module in built.modules.values():
         module.requires_grad_(False)
     return built

@@ -16,9 +16,9 @@ def receivers(terms: dict[str, Any]) -> tuple[set[str], set[str]]:
     config = {"tied": False, "terms": terms}
     # The full set of networks, so that a gradient that should not be there has somewhere to go.
     everything = {"tied": False, "terms": {
-        "classification": PLAIN, "identity": PLAIN, "feature_adversarial": PLAIN, "semantic_discrimination": PLAIN,
+        "classification": PLAIN, "identity": PLAIN, "feature_adversarial": PLAIN, "semantic_discrimination": PLAIN, **terms,
     }}  # fmt: skip
-    objective = setting.objective_of(config, setting.networks(everything))
+    objective = setting.objective_of(config, setting.networks(everything, seed=1))
     p = objective.forward(setting.batch(), setting.PROGRESS)
     torch.stack(list(objective.generator_losses(p).values())).sum().backward()
     generators = moved(objective)
@@ -71,6 +71,19 @@ IMAGE = {"discriminator.source", "discriminator.target"}
         ({"semantic_discrimination": PLAIN}, {"encoder.source", "encoder.target", *BOTH}, IMAGE),
         ({"target_entropy": PLAIN}, {"encoder.target", "head"}, set()),
         ({"self_training": {"weight": 1.0, "jitter": 0.0, "blur": 0.0}}, {"encoder.target", "head"}, set()),
+        ({"feature_adversarial": {"weight": 1.0, "loss": "bce", "fool": "uniform"}},
+         {"encoder.source", "encoder.target"}, {"discriminator.feature"}),
+        ({"conditional_adversarial": {"weight": 1.0, "update": "alternating", "fool": "both"}},
+         {"encoder.source", "encoder.target"}, {"discriminator.conditional"}),
+        ({"feature_discrepancy": {"weight": 1.0, "loss": "coral", "at": "features"}},
+         {"encoder.source", "encoder.target"}, set()),
+        ({"feature_discrepancy": {"weight": 1.0, "loss": "mmd", "at": "logits"}},
+         {"encoder.source", "encoder.target", "head"}, set()),
+        ({"latent_divergence": PLAIN}, {"encoder.source", "encoder.target", "posterior"}, set()),
+        ({"latent_adversarial": {"weight": 1.0, "loss": "bce"}}, {"encoder.source", "encoder.target"},
+         {"discriminator.latent"}),
+        ({"semantic_consistency": PLAIN}, {"encoder.source", "encoder.target", *BOTH}, set()),
+        ({"class_size": PLAIN}, {"encoder.target", "head"}, set()),
     ],
 )  # fmt: skip
 def test_gradients_reach_exactly_these(
