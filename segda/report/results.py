@@ -1,6 +1,7 @@
 """What runs scored: collected from their folders, or kept in a results file that needs no run to be shown again."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,8 +117,7 @@ def _origin(run: str, stage: str, finished: dict[str, tuple[Path, Manifest]]) ->
     commands = (manifest.provenance.get("command") for _, manifest in finished.values())
     return {
         "run": run,
-        # `python -m pipelines` is the same program.
-        "commands": list(dict.fromkeys(c.replace("__main__.py", "segda", 1) for c in commands if c)),
+        "commands": list(dict.fromkeys(_portable(command) for command in commands if command)),
         "git": own.get("git"),
         "dirty": own.get("dirty"),
         "finished": own.get("finished"),
@@ -125,3 +125,8 @@ def _origin(run: str, stage: str, finished: dict[str, tuple[Path, Manifest]]) ->
         "machine": {key: own[key] for key in _MACHINE if key in own},
         "packages": own.get("packages", {}),
     }
+
+
+def _portable(command: str) -> str:
+    """A command as others would type it: `python -m pipelines` is segda, and where results lay is one machine's own."""
+    return re.sub(r" --runs[ =]\S+", "", command.replace("__main__.py", "segda", 1))

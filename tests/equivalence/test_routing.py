@@ -16,7 +16,8 @@ def receivers(terms: dict[str, Any]) -> tuple[set[str], set[str]]:
     config = {"tied": False, "terms": terms}
     # The full set of networks, so that a gradient that should not be there has somewhere to go.
     everything = {"tied": False, "terms": {
-        "classification": PLAIN, "identity": PLAIN, "feature_adversarial": PLAIN, "semantic_discrimination": PLAIN, **terms,
+        "classification": PLAIN, "identity": PLAIN, "feature_adversarial": PLAIN, "semantic_discrimination": PLAIN,
+        **terms,
     }}  # fmt: skip
     objective = setting.objective_of(config, setting.networks(everything, seed=1))
     p = objective.forward(setting.batch(), setting.PROGRESS)
