@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pipelines import plan as plans
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
@@ -84,6 +86,8 @@ def provenance(session: Session, seconds: float) -> dict[str, Any]:
         "packages": packages,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": torch.get_num_threads(),
         "device": str(session.device),
         "mixed_precision": session.mixed_precision,
         "world_size": session.world,
@@ -91,6 +95,16 @@ def provenance(session: Session, seconds: float) -> dict[str, Any]:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def _cpu() -> str:
+    """The processor's model, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
 
 
 def _git() -> dict[str, Any]:

@@ -40,7 +40,9 @@ def write_run(
             outputs=manifests.describe_outputs(folder, ["evaluation.json"]) if kind == "evaluate" else {},
             provenance={
                 "run": name, "git": "abc", "dirty": False, "seconds": 2.5, "platform": "Linux", "cpu": "a CPU",
-                "threads": 2, "command": f"__main__.py run {pipeline} --runs /somewhere/runs --seed {seed}", "packages": {"torch": "2"},
+                "threads": 2,
+                "command": f"__main__.py run {pipeline} --runs /somewhere/runs --seed {seed}",
+                "packages": {"torch": "2"},
             },
         )  # fmt: skip
         manifests.write(folder, manifest)
