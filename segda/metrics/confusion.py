@@ -191,13 +191,26 @@ def _count_pairs(label: Labels, prediction: Labels, name: str) -> np.ndarray:
     """How often each (label, prediction) pair of 8-bit values occurs: int64 `[256, 256]`."""
     if isinstance(label, Tensor) and isinstance(prediction, Tensor) and label.device.type != "cpu":
         return _count_on_device(label, prediction, name)
-    flat = (_bytes(label, name).reshape(1, -1), _bytes(prediction, name).reshape(1, -1))
+    flat = (_bytes(label, name), _bytes(prediction, name))
     pairs = np.zeros((_VALUES, _VALUES), dtype=np.int64)
     for start in range(0, flat[0].size, _EXACT):
         # Several times as fast as numpy.bincount, which needs each pair as one 64-bit number.
-        part = [values[:, start : start + _EXACT] for values in flat]
+        part = [_woven(values[start : start + _EXACT]) for values in flat]
         pairs += cv2.calcHist(part, [0, 1], None, [_VALUES] * 2, [0, _VALUES] * 2).astype(np.int64)
     return pairs
+
+
+def _woven(values: np.ndarray) -> np.ndarray:
+    """The values in another order, `[1, N]`: the four quarters in turns.
+
+    Neighbours are mostly equal, and a processor that adds to one counter again and again waits for itself each time.
+    """
+    quarter = values.size // 4
+    if not quarter:
+        return values.reshape(1, -1)
+    woven = cv2.merge(list(values[: 4 * quarter].reshape(4, 1, quarter))).reshape(1, -1)
+    rest = values[4 * quarter :].reshape(1, -1)
+    return np.hstack([woven, rest]) if rest.size else woven
 
 
 def _count_on_device(label: Tensor, prediction: Tensor, name: str) -> np.ndarray:
