@@ -52,10 +52,24 @@ EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 #: Raw id to name. Cityscapes itself numbers the licence plate -1, which an 8-bit file holds as 255.
 IDS: dict[int, str] = {raw: name for raw, (name, _) in _RAW.items()} | {255: "license plate"}
 
+#: The category of each evaluated class; the benchmark scores these seven, too.
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "flat": ("road", "sidewalk"),
+    "construction": ("building", "wall", "fence"),
+    "object": ("pole", "traffic light", "traffic sign"),
+    "nature": ("vegetation", "terrain"),
+    "sky": ("sky",),
+    "human": ("person", "rider"),
+    "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
+_CATEGORY = {name: category for category, names in CATEGORIES.items() for name in names}
+
 SPACE = LabelSpace(
     name="cityscapes",
     classes=tuple(_RAW[raw][0] for raw in EVALUATED),
     palette=tuple(_RAW[raw][1] for raw in EVALUATED),
+    categories=tuple(_CATEGORY[_RAW[raw][0]] for raw in EVALUATED),
+    subspaces=("synthia16", "synthia13"),
 )
 
 

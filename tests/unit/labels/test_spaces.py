@@ -58,3 +58,12 @@ def test_camvid_has_segnets_classes_and_colours() -> None:
     assert CAMVID.classes[-1] == "bicyclist"
     assert CAMVID.palette[CAMVID.classes.index("pavement")] == (60, 40, 222)
     assert len(set(CAMVID.palette)) == CAMVID.count == 11
+
+
+def test_subspaces_of_cityscapes_are_synthias_classes() -> None:
+    subsets = cityscapes.SPACE.subsets()
+    assert {name: len(classes) for name, classes in subsets.items()} == {"synthia16": 16, "synthia13": 13}
+    assert set(cityscapes.SPACE.classes) - set(subsets["synthia16"]) == {"terrain", "truck", "train"}
+    assert set(subsets["synthia16"]) - set(subsets["synthia13"]) == {"wall", "fence", "pole"}
+    assert list(load("synthia16").subsets()) == ["synthia13"]
+    assert CAMVID.subsets() == {}
