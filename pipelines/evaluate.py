@@ -12,7 +12,8 @@ from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
 from segda.artefacts.manifest import Manifest, write_bytes, write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
-from segda.engine.evaluate import Evaluation, evaluate
+from segda.engine.evaluate import evaluate
+from segda.engine.evaluation import Evaluation
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.report import table, terminal

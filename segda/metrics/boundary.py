@@ -135,10 +135,9 @@ def _border(values: np.ndarray, unknown: np.ndarray, distance: int) -> np.ndarra
     classes = values.astype(np.int16)
     box = np.ones((2 * distance + 1, 2 * distance + 1), dtype=np.uint8)
     # Beyond the edge lies a class below all others; to the greatest it is nothing, as unknown pixels are to both.
-    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (-1.0,)}
     classes[unknown] = VALUES
-    least = cv2.erode(classes, box, **outside)
+    least = cv2.erode(classes, box, borderType=cv2.BORDER_CONSTANT, borderValue=-1.0)
     classes[unknown] = -1
-    greatest = cv2.dilate(classes, box, **outside)
-    border: np.ndarray = (least != greatest) & ~unknown
+    greatest = cv2.dilate(classes, box, borderType=cv2.BORDER_CONSTANT, borderValue=-1.0)
+    border: np.ndarray = np.not_equal(least, greatest) & ~unknown
     return border
