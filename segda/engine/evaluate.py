@@ -102,7 +102,7 @@ def evaluate(
     confusion = task.meter()
     borders = Boundary(task.space.classes, task.space.ignore_index) if boundary else None
     share = range(rank, len(dataset), world)
-    with torch.inference_mode(), _evaluating(networks):
+    with torch.inference_mode(), evaluating(networks):
         done = 0
         for group in _groups(dataset, share, task.evaluation_batch, resize):
             inputs = torch.cat([sample.image for sample in group]).to(device)
@@ -202,7 +202,7 @@ def _check(dataset: Dataset, task: Task) -> None:
 
 
 @contextmanager
-def _evaluating(networks: Networks) -> Iterator[None]:
+def evaluating(networks: Networks) -> Iterator[None]:
     """All networks in evaluation mode; afterwards each submodule in the mode it was in, frozen ones included."""
     modes = {module: module.training for top in networks.modules.values() for module in top.modules()}
     for top in networks.modules.values():

@@ -5,6 +5,7 @@ Source: cityscapesScripts, `helpers/labels.py`.
 
 import numpy as np
 
+from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
 # One row for each raw id: name and official RGB colour. GTA5 writes the licence plate as 34.
@@ -73,17 +74,28 @@ SPACE = LabelSpace(
 )
 
 
-def to_ids(label: np.ndarray) -> np.ndarray:
+def to_ids(label: np.ndarray, space: LabelSpace = SPACE) -> np.ndarray:
     """Class indices to raw ids, as the official scorer and the `labelIds` files want them.
 
     Args:
         label: integer `[H, W]` of class indices; 255 where ignored.
+        space: whose indices they are; its classes are called as Cityscapes calls them.
 
     Returns:
         uint8 `[H, W]` of raw ids; ignored pixels become 0 (`unlabeled`).
+
+    Raises:
+        ConfigError: the space has a class that Cityscapes does not evaluate.
     """
+    known = {_RAW[raw][0]: raw for raw in EVALUATED}
+    for name in space.classes:
+        if name not in known:
+            raise ConfigError(
+                f"label space {space.name!r}: class {name!r} has no id among Cityscapes' evaluated ones, "
+                f"{', '.join(known)}"
+            )
     table = np.zeros(256, dtype=np.uint8)
-    table[: len(EVALUATED)] = EVALUATED
+    table[: space.count] = [known[name] for name in space.classes]
     return table[label]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segda.errors import ConfigError
 from segda.label_space import load
 from segda.labels import cityscapes
 from segda.labels.camvid import SPACE as CAMVID
@@ -30,6 +31,14 @@ def test_to_ids_inverts_the_table() -> None:
     ids = cityscapes.to_ids(indices)
     assert ids[0, [0, 18, 19]].tolist() == [7, 33, 0]
     assert cityscapes.SPACE.table(cityscapes.IDS)[ids].tolist() == indices.tolist()
+
+
+def test_other_spaces_go_back_to_raw_ids_by_name() -> None:
+    space = load("synthia13")
+    ids = cityscapes.to_ids(np.arange(13), space)
+    assert [cityscapes.IDS[int(each)] for each in ids] == list(space.classes)
+    with pytest.raises(ConfigError, match="'camvid': class 'pavement' has no id"):
+        cityscapes.to_ids(np.zeros(1, int), CAMVID)
 
 
 def test_id_palette_gives_official_colours_to_pil() -> None:
