@@ -67,6 +67,13 @@ class Config(StageConfig):
     augmentation: Augmentation = Augmentation()
     boundary: bool = False
 
+    @model_validator(mode="after")
+    def _of_pixels(self) -> "Config":
+        """Said before any training, not after it."""
+        if self.task.name == "classification" and (self.boundary or self.augmentation.window is not None):
+            raise ValueError("boundary and augmentation.window need label maps; classification has one class an image")
+        return self
+
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Score every row, print the table and write it as JSON and CSV."""
