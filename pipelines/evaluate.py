@@ -4,21 +4,52 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, model_validator
 from rich.console import Console
 
 from pipelines import batches, training
-from pipelines.stage import Component, Data, Inputs, Reference, StageConfig
+from pipelines.stage import Component, Data, Inputs, Reference, Size, StageConfig, Strict
 from segda.artefacts.manifest import Manifest, write_bytes, write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
-from segda.engine.evaluate import Evaluation, evaluate
+from segda.engine.evaluate import evaluate
+from segda.engine.evaluation import Evaluation
+from segda.engine.inference import PLAIN, Inference
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
+from segda.errors import ConfigError
 from segda.report import table, terminal
 
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("evaluation.json", "table.csv", "table.json")
+
+
+class Augmentation(Strict):
+    """Test-time augmentation; the default is none.
+
+    Attributes:
+        flip: the mirrored image, too.
+        scales: factors of what the networks see otherwise.
+        window: `(height, width)` that networks see at a time; `None` for the whole image.
+        stride: `(height, width)` from one window to the next; `None` for two thirds of the window's.
+    """
+
+    flip: bool = False
+    scales: tuple[PositiveFloat, ...] = (1.0,)
+    window: Size | None = None
+    stride: Size | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "Augmentation":
+        try:
+            self.inference()
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def inference(self) -> Inference:
+        """The same for the engine."""
+        return Inference(**self.model_dump())
 
 
 class Config(StageConfig):
@@ -27,10 +58,21 @@ class Config(StageConfig):
     Attributes:
         data: the labelled split; `resize` is what the networks see, scores are taken at the labels' own size.
         rows: row name to the stage whose networks it scores; the first row is what gains are counted from.
+        augmentation: how else each image is shown to the networks, and the probabilities averaged.
+        boundary: score the borders of the classes (boundary IoU), too.
     """
 
     data: Data
     rows: dict[str, Reference] = Field(min_length=1)
+    augmentation: Augmentation = Augmentation()
+    boundary: bool = False
+
+    @model_validator(mode="after")
+    def _of_pixels(self) -> "Config":
+        """Said before any training, not after it."""
+        if self.task.name == "classification" and (self.boundary or self.augmentation.window is not None):
+            raise ValueError("boundary and augmentation.window need label maps; classification has one class an image")
+        return self
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
@@ -49,6 +91,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
                 config.data.split,
                 session,
                 progress=lambda done, total, line=line: line.update(done),  # type: ignore[misc]
+                inference=config.augmentation.inference(),
+                boundary=config.boundary,
             )
     if session.is_main:
         evaluations = {name: row.to_json() for name, row in rows.items()}
@@ -69,6 +113,8 @@ def score(
     split: str,
     session: Session,
     progress: Callable[[int, int], None] | None = None,
+    inference: Inference = PLAIN,
+    boundary: bool = False,
 ) -> Evaluation:
     """Score the networks that a finished stage published.
 
@@ -80,6 +126,8 @@ def score(
         split: the split's name, for the protocol.
         session: the processes.
         progress: called with images done and to do.
+        inference: test-time augmentation.
+        boundary: score the borders of the classes, too.
     """
     resize = resize or working_size(manifest)
     networks = training.networks_of(stage_folder, manifest.config, ("encoder", "head"), session.device)
@@ -88,6 +136,8 @@ def score(
         dataset,
         training.task_of(Component(**manifest.config["task"])),
         resize=resize,
+        inference=inference,
+        boundary=boundary,
         device=session.device,
         rank=session.rank,
         world=session.world,

@@ -20,12 +20,16 @@ class LabelSpace:
         classes: class names, in the order of their indices.
         palette: one RGB triple a class.
         ignore_index: the label value that neither trains nor scores.
+        categories: the category of each class, in the order of the classes, for scores by category; empty for none.
+        subspaces: names of label spaces over some of these classes, whose mean is shown beside the mean over all.
     """
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     ignore_index: int = IGNORE_INDEX
+    categories: tuple[str, ...] = ()
+    subspaces: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.palette):
@@ -35,11 +39,31 @@ class LabelSpace:
             )
         if len(set(self.classes)) != len(self.classes):
             raise ConfigError(f"label space {self.name!r}: a class name occurs twice; names must differ")
+        if self.categories and len(self.categories) != len(self.classes):
+            raise ConfigError(
+                f"label space {self.name!r}: {len(self.classes)} classes but {len(self.categories)} categories; "
+                "name the category of every class, or none"
+            )
 
     @property
     def count(self) -> int:
         """Number of classes."""
         return len(self.classes)
+
+    def subsets(self) -> dict[str, tuple[str, ...]]:
+        """The classes of each of the `subspaces`.
+
+        Raises:
+            ConfigError: there is no such label space, or it has a class that this one lacks.
+        """
+        found = {name: load(name).classes for name in self.subspaces}
+        for name, classes in found.items():
+            foreign = [each for each in classes if each not in self.classes]
+            if foreign:
+                raise ConfigError(
+                    f"label space {self.name!r}: class {foreign[0]!r} of its subspace {name!r} is not among its classes"
+                )
+        return found
 
     def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
         """The lookup table from a data set's native 8-bit ids to this space's indices.

@@ -1,8 +1,17 @@
 """Score the finished networks of a run on any labelled split, without training."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.command import inference
+
+if TYPE_CHECKING:
+    from pipelines.stage import Data
+    from segda.artefacts.manifest import Manifest
+    from segda.engine.inference import Inference
+    from segda.engine.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--boundary", action="store_true", help="score the borders of the classes, too")
+    parser.add_argument(
+        "--format-submission", type=Path, metavar="DIR",
+        help="score nothing; write label-id PNGs for the Cityscapes server, which needs no labels",
+    )  # fmt: skip
+    inference.add_arguments(parser)
 
 
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
@@ -31,11 +46,18 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
 
     rows = rows_of(Store(given.runs), given.run, given.stage)
     data = read(given.data, given.root, given.split)
+    how = inference.read(given)
     session = Session(cpu=given.cpu)
+    if given.format_submission is not None:
+        write_submission(rows, data, how, given.format_submission, session)
+        session.close()
+        return 0
     scored = {}
     for name, (folder, manifest) in rows.items():
         dataset = open_data(data, manifest.config["task"]["labels"], data_root(data), True)
-        scored[name] = score(folder, manifest, dataset, data.resize, data.split, session)
+        scored[name] = score(
+            folder, manifest, dataset, data.resize, data.split, session, inference=how, boundary=given.boundary
+        )
     if session.is_main:
         if given.json:
             print(json.dumps({name: row.to_json() for name, row in scored.items()}, indent=1))
@@ -43,3 +65,36 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
             show({name: row.to_json() for name, row in scored.items()})
     session.close()
     return 0
+
+
+def write_submission(
+    rows: Mapping[str, tuple[Path, "Manifest"]], data: "Data", how: "Inference", folder: Path, session: "Session"
+) -> None:
+    """Write the predictions of a row's networks as the Cityscapes server wants them; labels are not opened.
+
+    Raises:
+        ConfigError: there are several rows, of which one must be named, or their classes are not Cityscapes'.
+        DataError: an image is not named as Cityscapes names them, or the folder holds other predictions.
+    """
+    from pipelines import training
+    from pipelines.evaluate import working_size
+    from pipelines.plan import data_root, open_data
+    from pipelines.stage import Component
+    from segda.engine.live_line import LiveLine
+    from segda.engine.submission import write
+    from segda.errors import ConfigError
+
+    if len(rows) > 1:
+        raise ConfigError(f"--format-submission: one prediction an image; name one --stage of {', '.join(rows)}")
+    name, (stage, manifest) = next(iter(rows.items()))
+    dataset = open_data(data, manifest.config["task"]["labels"], data_root(data), False)
+    networks = training.networks_of(stage, manifest.config, ("encoder", "head"), session.device)
+    share = len(range(session.rank, len(dataset), session.world))
+    with LiveLine(name, 0, share, "images", show=session.is_main) as line:
+        write(
+            networks, dataset, training.task_of(Component(**manifest.config["task"])), folder,
+            resize=data.resize or working_size(manifest), inference=how, device=session.device,
+            rank=session.rank, world=session.world, progress=lambda done, total: line.update(done),
+        )  # fmt: skip
+    session.barrier()
+    session.print(f"{len(dataset)} label-id images of {name!r}: {folder}")

@@ -4,7 +4,6 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,8 +14,11 @@ from torch import Tensor
 from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
 from segda.data.transforms import resize_image
+from segda.engine.evaluation import Evaluation
+from segda.engine.inference import PLAIN, Inference, predict
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.label_space import LabelSpace
+from segda.metrics.boundary import Boundary
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
 
@@ -35,69 +37,13 @@ class Task(Protocol):
         """Class indices of `[B, 3, H, W]`, each of the size of a label."""
         ...
 
+    def probabilities(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+        """The probability of every class, `[B, K, *size]`."""
+        ...
+
     def meter(self) -> Confusion:
         """An empty confusion matrix."""
         ...
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The scores of networks on a data set, with all that is needed to compare them with others.
-
-    Attributes:
-        confusion: pixel counts over the whole set.
-        images: number of images scored.
-        protocol: how it was measured; the keys are listed in `evaluate`.
-    """
-
-    confusion: Confusion
-    images: int
-    protocol: dict[str, Any]
-
-    @property
-    def pixels(self) -> int:
-        """Number of pixels scored."""
-        return self.confusion.pixels
-
-    @property
-    def ignored(self) -> int:
-        """Number of pixels whose label is the ignore index."""
-        return self.confusion.ignored
-
-    def to_json(self) -> dict[str, Any]:
-        """Scores, as unrounded fractions with `None` in place of NaN, the protocol and the counts."""
-        confusion = self.confusion
-        return {
-            "scores": {
-                "mean_iou": _number(confusion.mean_iou()),
-                "pixel_accuracy": _number(confusion.pixel_accuracy()),
-                "mean_accuracy": _number(confusion.mean_accuracy()),
-                "frequency_weighted_iou": _number(confusion.frequency_weighted_iou()),
-            },
-            "iou": {
-                name: _number(value) for name, value in zip(confusion.classes, confusion.iou().tolist(), strict=True)
-            },
-            "class_accuracy": {
-                name: _number(value)
-                for name, value in zip(confusion.classes, confusion.class_accuracy().tolist(), strict=True)
-            },
-            "absent": list(confusion.absent()),
-            "protocol": self.protocol,
-            "confusion": confusion.to_json(),
-        }
-
-    @staticmethod
-    def from_json(content: Mapping[str, Any], name: str = "evaluation") -> "Evaluation":
-        """The evaluation that `to_json` wrote; scores are taken from the counts again.
-
-        Raises:
-            ArtefactError: the confusion matrix or the protocol is missing or damaged.
-        """
-        try:
-            protocol = dict(content["protocol"])
-            return Evaluation(Confusion.from_json(content["confusion"], name), int(protocol["images"]), protocol)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtefactError(f"{name}: not an evaluation, {error} is missing or wrong; evaluate again") from error
 
 
 def evaluate(
@@ -106,6 +52,8 @@ def evaluate(
     task: Task,
     *,
     resize: tuple[int, int] | None = None,
+    inference: Inference = PLAIN,
+    boundary: bool = False,
     device: torch.device | str = "cpu",
     rank: int = 0,
     world: int = 1,
@@ -118,9 +66,10 @@ def evaluate(
 
     Process `rank` of `world` takes samples `rank`, `rank + world`, …; there is no padding, so no image counts twice,
     and the sum of whole numbers is the same for any number of processes. The protocol holds `dataset`, `label_space`,
-    `classes`, `resize` (`[height, width]` or `None`), `resize_rule`, `prediction_rule`, `measure`, `images`,
-    `pixels_scored`, `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`), `data_fingerprint`
-    and `seconds`.
+    `classes`, `categories` (of each class) and `subspaces` (name to classes) where the label space has them, `resize`
+    (`[height, width]` or `None`), `resize_rule`, `inference` (test-time augmentation), `prediction_rule`, `measure`,
+    `images`, `pixels_scored`, `pixels_ignored`, `network_fingerprints` (SHA-256 of each of `network_files`),
+    `data_fingerprint` and `seconds`.
 
     Args:
         networks: on `device`, not wrapped for distributed training, whose buffer exchange would wait for processes
@@ -129,6 +78,8 @@ def evaluate(
         task: predicts, and provides the confusion matrix.
         resize: height and width of what the networks see; `None` for each image's own. Whatever it is, scores are
             taken at the size of the label file.
+        inference: test-time augmentation.
+        boundary: score the borders of the classes, too; it takes tens of milliseconds an image.
         device: where the networks are.
         rank: this process.
         world: the number of processes.
@@ -138,35 +89,44 @@ def evaluate(
         progress: called after each image with the number done and the number to do in this process.
 
     Raises:
-        ConfigError: the data set is not in the task's label space.
+        ConfigError: the data set is not in the task's label space, or windows or boundaries are asked for where an
+            image has one class.
         DataError: the data set is empty or has no labels, or a label holds a value outside the label space.
         ArtefactError: one of `network_files` cannot be read.
     """
     _check(dataset, task)
+    if boundary and task.measure != "IoU":
+        raise ConfigError("boundary: the task answers for whole images, which have no borders; leave it out")
     fingerprints = {name: _sha256(path) for name, path in (network_files or {}).items()}
     start = time.monotonic()
     confusion = task.meter()
+    borders = Boundary(task.space.classes, task.space.ignore_index) if boundary else None
     share = range(rank, len(dataset), world)
-    with torch.inference_mode(), _evaluating(networks):
+    with torch.inference_mode(), evaluating(networks):
         done = 0
         for group in _groups(dataset, share, task.evaluation_batch, resize):
             inputs = torch.cat([sample.image for sample in group]).to(device)
-            predictions = task.predict(networks, inputs, group[0].label.shape)
+            predictions = predict(networks, task, inputs, group[0].label.shape, inference)
             for sample, prediction in zip(group, predictions, strict=True):
                 confusion.update(torch.from_numpy(sample.label).to(device), prediction, name=sample.name)
+                if borders is not None:
+                    borders.update(sample.label, prediction, name=sample.name)
             done += len(group)
             if progress is not None:
                 progress(done, len(share))
-    counts = torch.cat([confusion.to_tensor(), torch.tensor([len(share)])])
-    counts = reduce(counts.to(device)).cpu()
-    confusion, images = confusion.from_tensor(counts[:-1]), int(counts[-1])
+    parts = [confusion.to_tensor(), torch.tensor([len(share)]), *([borders.to_tensor()] if borders else [])]
+    totals = reduce(torch.cat(parts).to(device)).cpu().split([len(part) for part in parts])
+    confusion, images = confusion.from_tensor(totals[0]), int(totals[1])
+    borders = borders.from_tensor(totals[2]) if borders else None
     protocol = {
         "dataset": dataset.name,
         "label_space": task.space.name,
         "classes": list(task.space.classes),
+        **_groupings(task),
         "resize": None if resize is None else list(resize),
         "resize_rule": None if resize is None else RESIZE_RULE,
-        "prediction_rule": task.prediction_rule,
+        "inference": inference.to_json(),
+        "prediction_rule": inference.rule(task),
         "measure": task.measure,
         "images": images,
         "pixels_scored": confusion.pixels,
@@ -175,7 +135,16 @@ def evaluate(
         "data_fingerprint": data_fingerprint,
         "seconds": round(time.monotonic() - start, 3),
     }
-    return Evaluation(confusion, images, protocol)
+    return Evaluation(confusion, images, protocol, borders)
+
+
+def _groupings(task: Task) -> dict[str, Any]:
+    """How the label space groups its classes; nothing for tasks that are not scored by IoU."""
+    if task.measure != "IoU":
+        return {}
+    subsets = {name: list(classes) for name, classes in task.space.subsets().items()}
+    groups = {"categories": list(task.space.categories), "subspaces": subsets}
+    return {name: group for name, group in groups.items() if group}
 
 
 class _Ready(NamedTuple):
@@ -233,7 +202,7 @@ def _check(dataset: Dataset, task: Task) -> None:
 
 
 @contextmanager
-def _evaluating(networks: Networks) -> Iterator[None]:
+def evaluating(networks: Networks) -> Iterator[None]:
     """All networks in evaluation mode; afterwards each submodule in the mode it was in, frozen ones included."""
     modes = {module: module.training for top in networks.modules.values() for module in top.modules()}
     for top in networks.modules.values():
@@ -254,8 +223,3 @@ def _sha256(path: Path) -> str:
     except OSError as error:
         raise ArtefactError(f"{path}: cannot be read for its fingerprint ({error.strerror}); export again") from error
     return digest.hexdigest()
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)

@@ -5,6 +5,7 @@ Source: cityscapesScripts, `helpers/labels.py`.
 
 import numpy as np
 
+from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
 # One row for each raw id: name and official RGB colour. GTA5 writes the licence plate as 34.
@@ -52,24 +53,49 @@ EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 3
 #: Raw id to name. Cityscapes itself numbers the licence plate -1, which an 8-bit file holds as 255.
 IDS: dict[int, str] = {raw: name for raw, (name, _) in _RAW.items()} | {255: "license plate"}
 
+#: The category of each evaluated class; the benchmark scores these seven, too.
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "flat": ("road", "sidewalk"),
+    "construction": ("building", "wall", "fence"),
+    "object": ("pole", "traffic light", "traffic sign"),
+    "nature": ("vegetation", "terrain"),
+    "sky": ("sky",),
+    "human": ("person", "rider"),
+    "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
+_CATEGORY = {name: category for category, names in CATEGORIES.items() for name in names}
+
 SPACE = LabelSpace(
     name="cityscapes",
     classes=tuple(_RAW[raw][0] for raw in EVALUATED),
     palette=tuple(_RAW[raw][1] for raw in EVALUATED),
+    categories=tuple(_CATEGORY[_RAW[raw][0]] for raw in EVALUATED),
+    subspaces=("synthia16", "synthia13"),
 )
 
 
-def to_ids(label: np.ndarray) -> np.ndarray:
+def to_ids(label: np.ndarray, space: LabelSpace = SPACE) -> np.ndarray:
     """Class indices to raw ids, as the official scorer and the `labelIds` files want them.
 
     Args:
         label: integer `[H, W]` of class indices; 255 where ignored.
+        space: whose indices they are; its classes are called as Cityscapes calls them.
 
     Returns:
         uint8 `[H, W]` of raw ids; ignored pixels become 0 (`unlabeled`).
+
+    Raises:
+        ConfigError: the space has a class that Cityscapes does not evaluate.
     """
+    known = {_RAW[raw][0]: raw for raw in EVALUATED}
+    for name in space.classes:
+        if name not in known:
+            raise ConfigError(
+                f"label space {space.name!r}: class {name!r} has no id among Cityscapes' evaluated ones, "
+                f"{', '.join(known)}"
+            )
     table = np.zeros(256, dtype=np.uint8)
-    table[: len(EVALUATED)] = EVALUATED
+    table[: space.count] = [known[name] for name in space.classes]
     return table[label]
 
 

@@ -21,4 +21,6 @@ _CLASSES = {
     "bicycle": (119, 11, 32),
 }
 
-SPACE = LabelSpace(name="synthia16", classes=tuple(_CLASSES), palette=tuple(_CLASSES.values()))
+SPACE = LabelSpace(
+    name="synthia16", classes=tuple(_CLASSES), palette=tuple(_CLASSES.values()), subspaces=("synthia13",)
+)

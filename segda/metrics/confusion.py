@@ -8,11 +8,7 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-
-Labels = np.ndarray | Tensor
-"""Class indices of any integer type and shape; torch tensors may live on any device."""
-
-_VALUES = 256  # labels and predictions are 8-bit values, so one pair of them is an index below 65536
+from segda.metrics.pairs import VALUES, Labels, count_pairs
 
 
 class Confusion:
@@ -24,6 +20,7 @@ class Confusion:
 
     A class is *absent* when its union is zero: no scored pixel is labelled with it and none is predicted as it. Its IoU
     is NaN and left out of the mean. A class that is predicted but never labelled has IoU 0 and stays in the mean.
+    A prediction of the ignore index is of no class: wrong for the class that is labelled, and nothing else.
 
     Source: `getIouScoreForLabel` and `getScoreAverage` of cityscapesScripts' pixel-level evaluation.
 
@@ -31,18 +28,20 @@ class Confusion:
         classes: the names of the classes, in the order of their indices.
         ignore_index: the label value that is not scored.
         counts: int64 `[C, C]`, rows are labels and columns predictions.
+        rejected: int64 `[C]`, the scored pixels of each class whose prediction is the ignore index.
         ignored: the number of pixels whose label is the ignore index.
     """
 
     def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
-        if not 0 < len(classes) <= ignore_index < _VALUES:
+        if not 0 < len(classes) <= ignore_index < VALUES:
             raise ConfigError(
                 f"confusion matrix: {len(classes)} classes with ignore index {ignore_index}; "
-                f"give at least one class, and an ignore index from the number of classes to {_VALUES - 1}"
+                f"give at least one class, and an ignore index from the number of classes to {VALUES - 1}"
             )
         self.classes = tuple(classes)
         self.ignore_index = ignore_index
         self.counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
+        self.rejected = np.zeros(len(classes), dtype=np.int64)
         self.ignored = 0
 
     def update(self, label: Labels, prediction: Labels, name: str = "label") -> None:
@@ -50,18 +49,19 @@ class Confusion:
 
         Args:
             label: class indices, the ignore index where not scored; any shape.
-            prediction: class indices of the same shape; under ignored labels any 8-bit value will do.
+            prediction: class indices of the same shape, the ignore index where of no class; under ignored labels any
+                8-bit value will do.
             name: what to call the label in an error, such as its path.
 
         Raises:
-            DataError: the shapes differ, or a value is neither a class index nor, in the label, the ignore index.
+            DataError: the shapes differ, or a value is neither a class index nor the ignore index.
         """
         if tuple(label.shape) != tuple(prediction.shape):
             raise DataError(
                 f"{name}: label is {tuple(label.shape)} but prediction is {tuple(prediction.shape)}; "
                 "predict at the label's own size"
             )
-        pairs = _count_pairs(label, prediction, name)
+        pairs = count_pairs(label, prediction, name)
         classes = len(self.classes)
         labelled = pairs.sum(axis=1)
         labelled[self.ignore_index] = 0
@@ -71,6 +71,8 @@ class Confusion:
                 f"{name}: label value {wrong} at {labelled[wrong]} pixels; expected 0 to {classes - 1}, or "
                 f"{self.ignore_index} where ignored; map native ids to the label space first"
             )
+        rejected = pairs[:classes, self.ignore_index].copy()
+        pairs[:classes, self.ignore_index] = 0
         if pairs[:classes, classes:].any():
             wrong = classes + int(pairs[:classes, classes:].sum(axis=0).argmax())
             raise DataError(
@@ -78,6 +80,7 @@ class Confusion:
                 "the network was built for another label space"
             )
         self.counts += pairs[:classes, :classes]
+        self.rejected += rejected
         self.ignored += int(pairs[self.ignore_index].sum())
 
     def __add__(self, other: "Confusion") -> "Confusion":
@@ -89,18 +92,19 @@ class Confusion:
             )
         total = Confusion(self.classes, self.ignore_index)
         total.counts = self.counts + other.counts
+        total.rejected = self.rejected + other.rejected
         total.ignored = self.ignored + other.ignored
         return total
 
     @property
     def pixels(self) -> int:
         """Number of scored pixels."""
-        return int(self.counts.sum())
+        return int(self._labelled().sum())
 
     def iou(self) -> np.ndarray:
         """Intersection over union of each class: float64 `[C]` in `[0, 1]`, NaN for absent classes."""
         intersection = np.diagonal(self.counts)
-        union = self.counts.sum(axis=1) + self.counts.sum(axis=0) - intersection
+        union = self._labelled() + self.counts.sum(axis=0) - intersection
         return _ratio(intersection, union)
 
     def absent(self) -> tuple[str, ...]:
@@ -128,13 +132,51 @@ class Confusion:
             values = values[[self.classes.index(name) for name in names]]
         return _mean(values)
 
+    def category_iou(self, categories: Sequence[str]) -> dict[str, float]:
+        """IoU of each category, in the order of their first classes; NaN where all classes of one are absent.
+
+        A pixel taken for another class of its own category counts as right.
+
+        Args:
+            categories: the category of each class.
+
+        Raises:
+            ConfigError: there are more or fewer categories than classes.
+
+        Source: `getIouScoreForCategory` of cityscapesScripts' pixel-level evaluation.
+        """
+        return {
+            name: float(value)
+            for name, value in zip(dict.fromkeys(categories), self.merged(categories).iou(), strict=True)
+        }
+
+    def merged(self, groups: Sequence[str]) -> "Confusion":
+        """The confusion of groups of classes, in the order of their first classes.
+
+        Args:
+            groups: the group of each class.
+
+        Raises:
+            ConfigError: there are more or fewer groups than classes.
+        """
+        if len(groups) != len(self.classes):
+            raise ConfigError(f"{len(groups)} groups for {len(self.classes)} classes; name the group of every class")
+        names = list(dict.fromkeys(groups))
+        member = np.zeros((len(names), len(groups)), dtype=np.int64)
+        member[[names.index(group) for group in groups], np.arange(len(groups))] = 1
+        merged = Confusion(names, self.ignore_index)
+        merged.counts = member @ self.counts @ member.T
+        merged.rejected = member @ self.rejected
+        merged.ignored = self.ignored
+        return merged
+
     def pixel_accuracy(self) -> float:
         """Share of the scored pixels that are predicted right, in `[0, 1]`; NaN if none is scored."""
-        return float(_ratio(np.trace(self.counts), self.counts.sum()))
+        return float(_ratio(np.trace(self.counts), self._labelled().sum()))
 
     def class_accuracy(self) -> np.ndarray:
         """Recall of each class: float64 `[C]` in `[0, 1]`, NaN for classes without a labelled pixel."""
-        return _ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
+        return _ratio(np.diagonal(self.counts), self._labelled())
 
     def mean_accuracy(self) -> float:
         """Mean recall over the classes that are labelled somewhere, in `[0, 1]`; NaN if none is."""
@@ -142,29 +184,31 @@ class Confusion:
 
     def frequency_weighted_iou(self) -> float:
         """IoU of each class weighted by its share of the labelled pixels, in `[0, 1]`; NaN if none is scored."""
-        shares = _ratio(self.counts.sum(axis=1), self.counts.sum())
+        shares = _ratio(self._labelled(), self._labelled().sum())
         return float(np.nan) if np.isnan(shares).any() else float(np.nansum(shares * self.iou()))
 
     def to_tensor(self) -> Tensor:
-        """Counts and ignored pixels as int64 `[C * C + 1]`, for a sum over processes."""
-        return torch.from_numpy(np.append(self.counts.ravel(), np.int64(self.ignored)))
+        """All counts as int64 `[C * C + C + 1]`, for a sum over processes."""
+        return torch.from_numpy(np.concatenate([self.counts.ravel(), self.rejected, [np.int64(self.ignored)]]))
 
     def from_tensor(self, values: Tensor) -> "Confusion":
         """A confusion over the same classes with the counts of `to_tensor`'s layout."""
         array = values.cpu().numpy().astype(np.int64)
         total = Confusion(self.classes, self.ignore_index)
-        total.counts = array[:-1].reshape(self.counts.shape).copy()
+        total.counts = array[: self.counts.size].reshape(self.counts.shape).copy()
+        total.rejected = array[self.counts.size : -1].copy()
         total.ignored = int(array[-1])
         return total
 
     def to_json(self) -> dict[str, Any]:
         """Counts as whole numbers; `from_json` gives the identical confusion back."""
-        return {
+        content = {
             "classes": list(self.classes),
             "ignore_index": self.ignore_index,
             "ignored": self.ignored,
             "counts": self.counts.tolist(),
         }
+        return {**content, "rejected": self.rejected.tolist()} if self.rejected.any() else content
 
     @staticmethod
     def from_json(content: dict[str, Any], name: str = "confusion matrix") -> "Confusion":
@@ -179,49 +223,20 @@ class Confusion:
             if counts.shape != confusion.counts.shape or counts.dtype.kind != "i" or (counts < 0).any():
                 raise ValueError(f"counts are {counts.dtype} {counts.shape}")
             confusion.counts = counts.astype(np.int64)
+            if "rejected" in content:
+                rejected = np.array(content["rejected"])
+                if rejected.shape != confusion.rejected.shape or rejected.dtype.kind != "i" or (rejected < 0).any():
+                    raise ValueError(f"rejected is {rejected.dtype} {rejected.shape}")
+                confusion.rejected = rejected.astype(np.int64)
             confusion.ignored = int(content["ignored"])
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ArtefactError(f"{name}: not a confusion matrix ({error}); evaluate again") from error
         return confusion
 
-
-def _count_pairs(label: Labels, prediction: Labels, name: str) -> np.ndarray:
-    """How often each (label, prediction) pair of 8-bit values occurs: int64 `[256, 256]`."""
-    if isinstance(label, Tensor) and isinstance(prediction, Tensor) and label.device.type != "cpu":
-        return _count_on_device(label, prediction, name)
-    pairs = _bytes(label, name).astype(np.uint16)
-    pairs <<= 8
-    pairs |= _bytes(prediction, name)
-    return np.bincount(pairs, minlength=_VALUES * _VALUES).reshape(_VALUES, _VALUES)
-
-
-def _count_on_device(label: Tensor, prediction: Tensor, name: str) -> np.ndarray:
-    """`_count_pairs` where the tensors are: 512 KiB of counts are moved instead of the pixels."""
-    for values in (label, prediction):
-        if values.is_floating_point() or values.is_complex():
-            raise DataError(f"{name}: values are {values.dtype}; expected whole numbers, such as class indices")
-        if values.numel():
-            _check_range(int(values.min()), int(values.max()), name)
-    pairs = label.flatten().long() * _VALUES + prediction.to(label.device).flatten().long()
-    return torch.bincount(pairs, minlength=_VALUES * _VALUES).reshape(_VALUES, _VALUES).cpu().numpy()
-
-
-def _bytes(values: Labels, name: str) -> np.ndarray:
-    """The values as flat uint8, after a check that none is lost by it."""
-    array = (values.cpu().numpy() if isinstance(values, Tensor) else values).ravel()
-    if array.dtype.kind not in "iu":
-        raise DataError(f"{name}: values are {array.dtype}; expected whole numbers, such as uint8 class indices")
-    if array.dtype != np.uint8 and array.size:
-        _check_range(int(array.min()), int(array.max()), name)
-    return array.astype(np.uint8, copy=False)
-
-
-def _check_range(low: int, high: int, name: str) -> None:
-    if low < 0 or high >= _VALUES:
-        raise DataError(
-            f"{name}: value {low if low < 0 else high} is outside 0 to {_VALUES - 1}; "
-            "map native ids to the label space first"
-        )
+    def _labelled(self) -> np.ndarray:
+        """The scored pixels of each class: int64 `[C]`."""
+        labelled: np.ndarray = self.counts.sum(axis=1) + self.rejected
+        return labelled
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

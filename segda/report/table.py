@@ -21,6 +21,8 @@ SUMMARY = {
 }
 """By measure: what the table calls a whole-set score, and its key in an evaluation's JSON; "weighted" is by class
 frequency. The first is the headline."""
+SECTIONS = {"category": "categories", "boundary": "boundary"}
+"""What the table calls scores of other parts than classes, and their key in an evaluation's JSON."""
 _PER_CLASS = {"IoU": "iou", "accuracy": "class_accuracy"}
 _ABSENCE = {
     "IoU": f"{ABSENT} absent, neither labelled nor predicted, and left out of the mean",
@@ -69,6 +71,13 @@ class Line(NamedTuple):
     cells: tuple[Cell | None, ...]
 
 
+class Section(NamedTuple):
+    """More lines by name: IoU of the categories, or along the borders of the classes."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Scores of several stages side by side.
@@ -79,6 +88,7 @@ class ScoreTable:
         summary: the scores of the whole set, the headline first: mIoU or accuracy.
         notes: what a reader must know: absent classes, oracles, columns that were not measured alike.
         measure: what the lines of the classes show, "IoU" or "accuracy".
+        sections: scores of the same kind by category and along borders, where all evaluations have them.
     """
 
     columns: tuple[str, ...]
@@ -86,6 +96,12 @@ class ScoreTable:
     summary: tuple[Line, ...]
     notes: tuple[str, ...]
     measure: str = "IoU"
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, from the classes to the summary."""
+        return (*self.classes, *(line for section in self.sections for line in section.lines), *self.summary)
 
 
 def build(results: Sequence[Result]) -> ScoreTable:
@@ -122,13 +138,48 @@ def build(results: Sequence[Result]) -> ScoreTable:
     return ScoreTable(
         columns=tuple(result.name for result in results),
         classes=tuple(_line(name, [[e[key][name] for e in r.evaluations] for r in results]) for name in classes),
-        summary=tuple(
-            _line(name, [[e["scores"][score] for e in r.evaluations] for r in results])
-            for name, score in SUMMARY[measure].items()
-        ),
+        summary=_summary(results, measure),
         notes=tuple(_notes(results, classes, measure)),
         measure=measure,
+        sections=_sections(results),
     )
+
+
+def _summary(results: Sequence[Result], measure: str) -> tuple[Line, ...]:
+    """Scores of the whole set; after the headline the means over subspaces, categories and borders."""
+    first, *others = (
+        _line(name, [[e["scores"][score] for e in r.evaluations] for r in results])
+        for name, score in SUMMARY[measure].items()
+    )
+    spaces = {f"mIoU {name}": ("subspaces", name) for name in _shared(results, "subspaces")}
+    parts = {f"{title} mIoU": (key,) for title, key in SECTIONS.items() if _shared(results, key)}
+    means = [
+        _line(name, [[_below(e, path)["mean_iou"] for e in r.evaluations] for r in results])
+        for name, path in (spaces | parts).items()
+    ]
+    return (first, *means, *others)
+
+
+def _below(content: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
+    for key in path:
+        content = content[key]
+    return content
+
+
+def _sections(results: Sequence[Result]) -> tuple[Section, ...]:
+    sections = []
+    for title, key in SECTIONS.items():
+        if _shared(results, key):
+            names = results[0].evaluations[0][key]["iou"]
+            lines = (_line(name, [[e[key]["iou"].get(name) for e in r.evaluations] for r in results]) for name in names)
+            sections.append(Section(f"{title} IoU", tuple(lines)))
+    return tuple(sections)
+
+
+def _shared(results: Sequence[Result], key: str) -> list[str]:
+    """The names below `key` that all evaluations have, in order."""
+    found = [evaluation.get(key) or {} for result in results for evaluation in result.evaluations]
+    return [name for name in found[0] if all(name in other for other in found)]
 
 
 def measure_of(evaluation: Mapping[str, Any]) -> str:
@@ -168,17 +219,17 @@ def to_json(table: ScoreTable) -> dict[str, Any]:
     def lines(lines: Sequence[Line]) -> dict[str, Any]:
         return {line.name: dict(zip(table.columns, map(cell, line.cells), strict=True)) for line in lines}
 
-    return {
-        "measure": table.measure, "columns": list(table.columns),
-        "classes": lines(table.classes), "summary": lines(table.summary),
-        "notes": list(table.notes),
-    }
+    content: dict[str, Any] = {"measure": table.measure, "columns": list(table.columns)}
+    content |= {"classes": lines(table.classes), "summary": lines(table.summary)}
+    if table.sections:
+        content["sections"] = {section.title: lines(section.lines) for section in table.sections}
+    return {**content, "notes": list(table.notes)}
 
 
 def to_csv(table: ScoreTable) -> str:
     """The table in percent with one decimal: mean, gain and, if there are several seeds, spread and extremes.
 
-    An absent class is an empty field.
+    An absent class is an empty field. Lines of a section have its title in brackets: `sky (category IoU)`.
     """
     seeds = has_seeds(table)
     header = ["class"]
@@ -188,8 +239,10 @@ def to_csv(table: ScoreTable) -> str:
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(header)
-    for line in (*table.classes, *table.summary):
-        fields = [line.name]
+    titles = [f"{line.name} ({section.title})" for section in table.sections for line in section.lines]
+    names = [*(line.name for line in table.classes), *titles, *(line.name for line in table.summary)]
+    for name, line in zip(names, table.lines, strict=True):
+        fields = [name]
         for position, cell in enumerate(line.cells):
             fields.append("" if cell is None else percent(cell.mean))
             if position:

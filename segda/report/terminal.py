@@ -25,7 +25,8 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
     Where gains and spreads of all columns do not fit, spreads are left out, then gains; where even the plain scores do
     not fit, the columns go on in another table below.
     """
-    names = min(_NAME_WIDTH, max(len(line.name) for line in (*table.classes, *table.summary)))
+    titles = [section.title for section in table.sections]
+    names = min(_NAME_WIDTH, max(map(len, (*titles, *(line.name for line in table.lines)))))
     wanted = (len(table.columns) > 1, has_seeds(table))
     for gains, spreads in (wanted, (wanted[0], False), (False, False)):
         columns = [_column(table, position, gains, spreads) for position in range(len(table.columns))]
@@ -69,7 +70,7 @@ def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
 
 def _column(table: ScoreTable, position: int, gains: bool, spreads: bool) -> list[Parts]:
     cells: list[Parts] = []
-    for line in (*table.classes, *table.summary):
+    for line in table.lines:
         cell = line.cells[position]
         if cell is None:
             cells.append((ABSENT, "", ""))
@@ -105,7 +106,13 @@ def _table(
     for position in positions:
         header = Text(table.columns[position], overflow="fold")
         grid.add_column(header, justify="right", width=widths[position], overflow="fold")
-    for index, line in enumerate((*table.classes, *table.summary)):
+    # Where a part of the table ends, and before which lines a title stands.
+    parts = [len(table.classes), *(len(section.lines) for section in table.sections)]
+    ends = [sum(parts[: count + 1]) for count in range(len(parts))]
+    titles = dict(zip(ends, (section.title for section in table.sections), strict=False))
+    for index, line in enumerate(table.lines):
+        if index in titles:
+            grid.add_row(Text(titles[index], style="dim italic"))
         cells = []
         for position in positions:
             cell, (value, spread, gain) = line.cells[position], columns[position][index]
@@ -113,5 +120,5 @@ def _table(
             style = "green" if points > 0 else "red" if points < 0 else ""
             cells.append(Text.assemble(value, (spread, "dim"), (gain, style)))
         style = "bold" if line is table.summary[0] else ""
-        grid.add_row(Text(line.name), *cells, style=style, end_section=index == len(table.classes) - 1)
+        grid.add_row(Text(line.name), *cells, style=style, end_section=index + 1 in ends)
     return grid

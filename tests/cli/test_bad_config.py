@@ -32,6 +32,12 @@ SETTINGS = {
     "no teacher": ("stages.translate.method=self_training", ["stages.translate: ema", "teacher", "ema: 0.99"]),
     "negative weight": ("stages.translate.method.terms.cycle.weight=-1", ["stages.translate", "cycle", "weight", "-1"]),
     "row without a head": ("stages.evaluate.rows.x.from=translate", ["stages.evaluate.rows.x", "no head", "source"]),
+    "stride without a window": (
+        "stages.evaluate.augmentation={stride: [4, 4]}", ["stages.evaluate.augmentation", "stride: [4, 4]", "window"]
+    ),
+    "scale of nothing": (
+        "stages.evaluate.augmentation={scales: [0]}", ["stages.evaluate.augmentation.scales", "above 0"]
+    ),
     "translator without a decoder": (
         "stages.adapted.translator.from=source", ["stages.adapted.translator", "no decoder", "translate"]
     ),
@@ -46,6 +52,13 @@ def test_one_line_names_key_and_remedy(data: Path, refused: Refused, setting: st
         assert part in line, line
     # Nothing was begun, not even the folder of runs.
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("setting", ["boundary=true", "augmentation={window: [8, 8]}"])
+def test_whole_images_have_neither_borders_nor_windows(data: Path, refused: Refused, setting: str) -> None:
+    line = refused("moons", "--set", f"stages.evaluate.{setting}")
+    assert "stages.evaluate" in line
+    assert "boundary and augmentation.window need label maps" in line
 
 
 @pytest.mark.parametrize(

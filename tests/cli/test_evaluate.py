@@ -57,6 +57,44 @@ def test_the_protocol_says_what_was_scored(capsys: pytest.CaptureFixture[str]) -
     assert set(protocol["network_fingerprints"]) == {"encoder.safetensors", "head.safetensors"}  # type: ignore[call-overload]
 
 
+def test_a_stage_with_augmentation_and_borders_is_another_result(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "stages.evaluate.augmentation={flip: true, scales: [0.5, 1]}"]
+    settings += ["--set", "stages.evaluate.boundary=true"]
+    assert main(["job.yaml", "--only", "evaluate"]) == 0
+    plain = capsys.readouterr().out
+    assert main(["job.yaml", "--only", "evaluate", *settings]) == 0
+    shown = capsys.readouterr().out
+    folders = sorted(Path("runs").glob("evaluate-*"))
+    assert len(folders) == 2, "another key"
+    found = [json.loads((folder / "evaluation.json").read_text())["source only"] for folder in folders]
+    before, after = sorted(found, key=lambda content: "boundary" in content)
+    assert before["protocol"]["prediction_rule"].startswith("whole image in one pass")
+    assert after["protocol"]["inference"] == {"flip": True, "scales": [0.5, 1.0], "window": None, "stride": None}
+    assert before["confusion"]["counts"] != after["confusion"]["counts"]
+    for line in ("mIoU synthia16", "mIoU synthia13", "category mIoU", "category IoU", "vehicle"):
+        assert line in plain
+        assert line in shown
+    assert "boundary mIoU" in shown
+    assert "boundary" not in plain
+    tables = [json.loads((folder / "table.json").read_text()) for folder in folders]
+    summary = next(table for table in tables if "boundary IoU" in table["sections"])["summary"]
+    assert summary["mIoU synthia16"]["source only"]["mean"] == after["subspaces"]["synthia16"]["mean_iou"]
+    assert summary["boundary mIoU"]["source only"]["mean"] == after["boundary"]["mean_iou"]
+    assert all("mIoU synthia13," in (folder / "table.csv").read_text() for folder in folders)
+
+
+def test_options_of_the_command_are_those_of_the_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = scored(capsys, "job")["source only"]
+    found = scored(capsys, "job", "--flip", "--window", "24", "32", "--stride", "12", "16", "--boundary")["source only"]
+    assert "boundary" not in plain
+    assert found["boundary"]["counts"]["width"] == 0.02  # type: ignore[index]
+    expected = {"flip": True, "scales": [1.0], "window": [24, 32], "stride": [12, 16]}
+    assert found["protocol"]["inference"] == expected
+    assert found["confusion"]["ignored"] == plain["confusion"]["ignored"]
+    one = scored(capsys, "job", "--window", "5000", "5000")["source only"]
+    assert one["confusion"] == plain["confusion"], "a window that covers the image"
+
+
 def test_a_stage_without_a_head_is_refused(refused: Refused) -> None:
     assert main(["job.yaml", "--only", "translate"]) == 0
     folder = next(Path("runs").glob("translate-*"))

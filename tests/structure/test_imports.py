@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "artefacts": ("errors",),
     "metrics": ("errors",),
     "label_space": ("errors", "lookup"),
-    "labels": ("label_space",),
+    "labels": ("errors", "label_space"),
     "validation": ("errors", "lookup"),
     "config": ("errors", "lookup", "validation", "yaml_file"),
     "data": ("batch", "errors", "label_space", "labels", "lookup"),
@@ -30,7 +30,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
     ),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
-    "engine": ("batch", "compat", "data", "errors", "label_space", "metrics", "networks.networks", "objectives"),
+    "engine": (
+        "batch", "compat", "data", "errors", "label_space", "labels.cityscapes", "metrics", "networks.networks",
+        "objectives",
+    ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "label_space"),
 }  # fmt: skip

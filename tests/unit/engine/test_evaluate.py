@@ -10,10 +10,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from segda import label_space
 from segda.data.dataset import Dataset, Sample
-from segda.engine.evaluate import Evaluation, as_input, evaluate
+from segda.engine.evaluate import _groupings, as_input, evaluate
+from segda.engine.evaluation import Evaluation
+from segda.engine.inference import Inference, predict
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.label_space import LabelSpace
+from segda.labels.cityscapes import CATEGORIES
+from segda.metrics.boundary import Boundary
+from segda.metrics.confusion import Confusion
+from segda.tasks import classification
 from segda.tasks.segmentation import Segmentation, build
 
 SPACE = LabelSpace("colours", ("red", "green", "blue"), ((255, 0, 0), (0, 255, 0), (0, 0, 255)))
@@ -160,11 +167,92 @@ def test_the_protocol_stands_beside_the_score(tmp_path: Path, task: Segmentation
     assert protocol == {
         "dataset": "colours", "label_space": "colours", "classes": ["red", "green", "blue"], "resize": [32, 32],
         "resize_rule": "area where the image shrinks, bilinear where it grows",
+        "inference": {"flip": False, "scales": [1.0], "window": None, "stride": None},
         "prediction_rule": "whole image in one pass, logits upsampled bilinearly to the label's size, argmax",
         "measure": "IoU", "images": 2, "pixels_scored": 2 * 30 * 64, "pixels_ignored": 2 * 2 * 64,
         "network_fingerprints": {"head": hashlib.sha256(b"weights").hexdigest()}, "data_fingerprint": "abc",
     }
     assert seen == [(1, 2), (2, 2)]
+
+
+class RightLeaning(ColourNetworks):
+    """Takes the right half of whatever it is shown for blue."""
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        logits = features[-1].clone()
+        logits[:, 2, :, logits.shape[-1] // 2 :] += 3
+        return logits
+
+
+def test_augmentation_changes_the_score_and_stands_in_the_protocol(tmp_path: Path, task: Segmentation) -> None:
+    dataset = write(tmp_path, [np.zeros((32, 64), np.uint8)])
+    plain = evaluate(RightLeaning(), dataset, task)
+    assert plain.confusion.counts[0].tolist() == [32 * 32, 0, 32 * 32]
+    how = Inference(flip=True, window=(32, 32), stride=(32, 8))
+    found = evaluate(RightLeaning(), dataset, task, inference=how)
+    expected = predict(RightLeaning(), task, as_input(dataset.read(0)[0]), (32, 64), how)
+    assert found.confusion.counts[0].tolist() == torch.bincount(expected.ravel(), minlength=3).tolist()
+    assert found.confusion.counts.tolist() != plain.confusion.counts.tolist()
+    assert found.protocol["inference"] == {"flip": True, "scales": [1.0], "window": [32, 32], "stride": [32, 8]}
+    assert "windows of 32x32 every 32x8" in found.protocol["prediction_rule"]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_borders_are_scored_over_all_processes_where_asked_for(
+    tmp_path: Path, task: Segmentation, world: int
+) -> None:
+    labels = label_maps(3, (20, 24))
+    dataset = write(tmp_path, labels)
+    assert evaluate(ColourNetworks(), dataset, task).boundary is None
+    parts: list[Tensor] = []
+
+    def keep(part: Tensor) -> Tensor:
+        parts.append(part)
+        return torch.stack(parts).sum(dim=0)
+
+    for rank in range(world):
+        found = evaluate(
+            RightLeaning(), dataset, task, boundary=True, rank=rank, world=world, reduce=keep, resize=(20, 24)
+        )
+    expected = Boundary(SPACE.classes)
+    for index, label in enumerate(labels):
+        expected.update(label, task.predict(RightLeaning(), as_input(dataset.read(index)[0]), label.shape)[0])
+    assert found.boundary is not None
+    assert (found.boundary.counts == expected.counts).all()
+    assert found.images == 3
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert content["boundary"]["mean_iou"] == pytest.approx(expected.mean_iou())
+    assert list(content["boundary"]["iou"]) == list(SPACE.classes)
+    assert Evaluation.from_json(content).to_json() == found.to_json()
+
+
+def test_subspaces_and_categories_of_cityscapes_stand_in_the_json() -> None:
+    """19 classes: the mean over SYNTHIA's 16 and 13, and the seven categories."""
+    space = label_space.load("cityscapes")
+    confusion = Confusion(space.classes)
+    confusion.counts += np.diag(np.arange(1, 20))
+    confusion.counts[0, 9] = 7  # road for terrain, which is not among the 16
+    task = build(space)
+    content = Evaluation(confusion, 1, {"images": 1, **_groupings(task)}).to_json()
+    iou = dict(zip(space.classes, confusion.iou(), strict=True))
+    for name, count in (("synthia16", 16), ("synthia13", 13)):
+        classes = label_space.load(name).classes
+        assert content["subspaces"][name] == {
+            "classes": count, "mean_iou": pytest.approx(sum(iou[each] for each in classes) / count),
+        }  # fmt: skip
+    assert content["subspaces"]["synthia16"]["mean_iou"] < 1, "a pixel lost to a class outside is an error"
+    assert list(content["categories"]["iou"]) == list(CATEGORIES)
+    assert content["categories"]["iou"]["flat"] == pytest.approx(3 / 10)
+    assert content["categories"]["iou"]["nature"] == pytest.approx(19 / 26)
+    assert content["categories"]["mean_iou"] == pytest.approx((5 + 3 / 10 + 19 / 26) / 7)
+
+
+def test_spaces_without_groups_and_classification_have_none(tmp_path: Path, task: Segmentation) -> None:
+    content = evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), task).to_json()
+    assert not {"subspaces", "categories", "boundary"} & set(content)
+    assert _groupings(classification.build(label_space.load("cityscapes"))) == {}
+    with pytest.raises(ConfigError, match="boundary: the task answers for whole images"):
+        evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), classification.build(SPACE), boundary=True)
 
 
 def test_json_has_no_nan_and_gives_the_evaluation_back(tmp_path: Path, task: Segmentation) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segda.errors import ConfigError
 from segda.label_space import load
 from segda.labels import cityscapes
 from segda.labels.camvid import SPACE as CAMVID
@@ -32,6 +33,14 @@ def test_to_ids_inverts_the_table() -> None:
     assert cityscapes.SPACE.table(cityscapes.IDS)[ids].tolist() == indices.tolist()
 
 
+def test_other_spaces_go_back_to_raw_ids_by_name() -> None:
+    space = load("synthia13")
+    ids = cityscapes.to_ids(np.arange(13), space)
+    assert [cityscapes.IDS[int(each)] for each in ids] == list(space.classes)
+    with pytest.raises(ConfigError, match="'camvid': class 'pavement' has no id"):
+        cityscapes.to_ids(np.zeros(1, int), CAMVID)
+
+
 def test_id_palette_gives_official_colours_to_pil() -> None:
     image = Image.fromarray(np.array([[7, 26, 23, 200]], dtype=np.uint8), mode="P")
     image.putpalette(cityscapes.id_palette())
@@ -58,3 +67,12 @@ def test_camvid_has_segnets_classes_and_colours() -> None:
     assert CAMVID.classes[-1] == "bicyclist"
     assert CAMVID.palette[CAMVID.classes.index("pavement")] == (60, 40, 222)
     assert len(set(CAMVID.palette)) == CAMVID.count == 11
+
+
+def test_subspaces_of_cityscapes_are_synthias_classes() -> None:
+    subsets = cityscapes.SPACE.subsets()
+    assert {name: len(classes) for name, classes in subsets.items()} == {"synthia16": 16, "synthia13": 13}
+    assert set(cityscapes.SPACE.classes) - set(subsets["synthia16"]) == {"terrain", "truck", "train"}
+    assert set(subsets["synthia16"]) - set(subsets["synthia13"]) == {"wall", "fence", "pole"}
+    assert list(load("synthia16").subsets()) == ["synthia13"]
+    assert CAMVID.subsets() == {}

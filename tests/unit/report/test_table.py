@@ -134,3 +134,44 @@ def test_accuracy_and_iou_do_not_go_in_one_table(evaluation: Make) -> None:
     unknown = accuracy(60, measure="luck")
     with pytest.raises(ArtefactError, match="measure 'luck'; this segda shows IoU and accuracy"):
         build([Result("a", [unknown])])
+
+
+GROUPS = {"categories": ["ground", "ground", "sky"], "subspaces": {"two": ["road", "car"], "one": ["car"]}}
+
+
+def test_means_over_subspaces_and_categories_stand_after_the_headline(evaluation: Make) -> None:
+    table = build([Result("a", [evaluation(2, **GROUPS)]), Result("b", [evaluation(7, **GROUPS)])])
+    names = ["mIoU", "mIoU two", "mIoU one", "category mIoU", "pixel accuracy", "mean accuracy", "weighted IoU"]
+    assert [line.name for line in table.summary] == names
+    two, one, category = (line.cells[0] for line in table.summary[1:4])
+    assert two is not None
+    assert one is not None
+    assert category is not None
+    assert (two.mean, one.mean) == (pytest.approx((0.2 + 10 / 18) / 2), pytest.approx(10 / 18))
+    assert category.mean == 1, "road and car are one category, and nothing is taken for sky"
+    content = to_json(table)
+    assert content["summary"]["mIoU one"]["b"]["gain"] == pytest.approx(10 / 13 - 10 / 18)
+    assert list(content["sections"]) == ["category IoU"]
+    assert content["sections"]["category IoU"]["ground"]["a"]["mean"] == 1
+    assert content["sections"]["category IoU"]["sky"] == {"a": None, "b": None}
+    lines = {line["class"]: line for line in csv.DictReader(io.StringIO(to_csv(table)))}
+    assert lines["ground (category IoU)"]["b"] == "100.0"
+    assert lines["mIoU two"]["a"] == "37.8"
+
+
+def test_scores_along_borders_are_a_section_of_their_own(evaluation: Make) -> None:
+    along = {"boundary": {"mean_iou": 0.25, "iou": {"road": 0.5, "car": 0.0, "sky": None}}}
+    table = build([Result("a", [{**evaluation(2), **along}])])
+    assert [line.name for line in table.summary][:2] == ["mIoU", "boundary mIoU"]
+    assert to_json(table)["sections"]["boundary IoU"]["road"]["a"]["mean"] == 0.5
+    assert "sky (boundary IoU)," in to_csv(table)
+
+
+def test_what_some_evaluations_lack_is_not_shown(evaluation: Make) -> None:
+    """Results of an earlier segda have no categories."""
+    table = build([Result("a", [evaluation(2, **GROUPS)]), Result("b", [evaluation(7)])])
+    assert [line.name for line in table.summary] == ["mIoU", "pixel accuracy", "mean accuracy", "weighted IoU"]
+    assert table.sections == ()
+    assert "sections" not in to_json(table)
+    part = build([Result("a", [evaluation(2, **GROUPS)]), Result("b", [evaluation(7, subspaces={"one": ["car"]})])])
+    assert [line.name for line in part.summary][:2] == ["mIoU", "mIoU one"]

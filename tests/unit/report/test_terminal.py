@@ -75,3 +75,14 @@ def test_a_file_gets_no_colours_and_a_terminal_does(evaluation: Make) -> None:
     road = line_of(coloured.getvalue(), "road")
     assert "\x1b[32m +20.0" in road
     assert "\x1b[31m -20.0" in road
+
+
+def test_sections_stand_under_their_titles_between_the_classes_and_the_summary(evaluation: Make) -> None:
+    groups = {"categories": ["ground", "ground", "sky"], "subspaces": {"two": ["road", "car"]}}
+    text = to_text(build([Result("a", [evaluation(2, **groups)]), Result("b", [evaluation(7, **groups)])]))
+    lines = [line.rstrip() for line in text.splitlines()]
+    names = [line.split("  ")[0] for line in lines if line and not line.startswith("─")]
+    assert names[1:10] == ["road", "car", "sky", "category IoU", "ground", "sky", "mIoU", "mIoU two", "category mIoU"]
+    assert lines[lines.index("category IoU") - 1].startswith("──") or not lines[lines.index("category IoU") - 1]
+    assert line_of(text, "mIoU two").split()[2:] == ["37.8", "73.5", "+35.7"]
+    assert line_of(text, "ground").split() == ["ground", "100.0", "100.0", "0.0"]

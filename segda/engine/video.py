@@ -1,0 +1,106 @@
+"""Videos frame by frame, through OpenCV: read one after another, written whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from segda.errors import DataError
+
+_CODEC = "mp4v"  # in every build of OpenCV, and what an .mp4 file may hold
+_RATE = 25.0  # for the few files that do not tell theirs
+
+
+def describe(path: Path) -> tuple[int, float]:
+    """Number of frames, as far as the file tells, and frames per second.
+
+    Raises:
+        DataError: the file is no video that OpenCV reads.
+    """
+    video = _opened(path)
+    try:
+        count, rate = int(video.get(cv2.CAP_PROP_FRAME_COUNT)), float(video.get(cv2.CAP_PROP_FPS))
+    finally:
+        video.release()
+    return max(count, 0), rate if rate > 0 else _RATE
+
+
+def frames(path: Path) -> Iterator[np.ndarray]:
+    """The frames in order, uint8 RGB `[H, W, 3]`.
+
+    Raises:
+        DataError: the file is no video that OpenCV reads, or has no frame.
+    """
+    video = _opened(path)
+    found = False
+    try:
+        while True:
+            more, frame = video.read()
+            if not more:
+                break
+            found = True
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    finally:
+        video.release()
+    if not found:
+        raise DataError(f"{path}: no frame in it; fetch the file again")
+
+
+class VideoFile:
+    """An `.mp4` file being written; it appears under its name when the `with` block ends without an error."""
+
+    def __init__(self, path: Path, rate: float) -> None:
+        """Write nothing yet.
+
+        Args:
+            path: ends in `.mp4`; its folder is made where it is missing.
+            rate: frames per second.
+        """
+        self.path, self.rate = path, rate
+        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # OpenCV goes by the ending
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> "VideoFile":
+        return self
+
+    def add(self, frame: np.ndarray) -> None:
+        """Append a frame, uint8 RGB `[H, W, 3]`, all of one size; an odd last row or column is left out by the codec.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        if self._writer is None:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(f"{self.path.parent}: cannot be made ({error.strerror}); choose another -o") from error
+            code = cv2.VideoWriter.fourcc(*_CODEC)
+            self._writer = cv2.VideoWriter(str(self._partial), code, self.rate, (frame.shape[1], frame.shape[0]))
+            if not self._writer.isOpened():
+                raise DataError(
+                    f"{self.path}: OpenCV cannot write {_CODEC} of {frame.shape[1]}x{frame.shape[0]}; predict the "
+                    "frames as images"
+                )
+        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+        if error is None and self._partial.is_file():
+            os.replace(self._partial, self.path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> cv2.VideoCapture:
+    # Else FFmpeg, inside OpenCV, writes lines of its own beside the one that a user is shown.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    video = cv2.VideoCapture(str(path))
+    if not video.isOpened():
+        raise DataError(f"{path}: no video that OpenCV reads; convert it, to H.264 in .mp4 say")
+    return video

@@ -1,0 +1,74 @@
+"""`segda predict`: pictures and folders through the networks of a finished run."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipelines.__main__ import main
+from pipelines.command.predict import KINDS, chosen
+from segda.artefacts.manifest import Manifest
+from segda.engine import predict
+from tests.cli.conftest import Refused
+from tests.configs.layouts import write_image
+
+
+@pytest.fixture(autouse=True)
+def finished(data: Path) -> Path:
+    """The run `job`, of which `source` is finished, and pictures in folders."""
+    assert main(["job.yaml", "--only", "source"]) == 0
+    write_image(Path("photos/1.png"), 36, 48, 0)
+    write_image(Path("photos/town/2.jpg"), 33, 51, 1)
+    return next(Path("runs").glob("supervise-*"))
+
+
+def files(folder: str) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_predicted_with_its_names(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "job", "photos", "-o", "seen", "--cpu"]) == 0
+    assert "2 files predicted by 'source only': seen" in capsys.readouterr().out
+    assert files("seen") == {
+        "predictions.json", "colour/1.png", "overlay/1.jpg", "ids/1.png", "colour/town/2.png", "overlay/town/2.jpg",
+        "ids/town/2.png",
+    }  # fmt: skip
+    ids = cv2.imread("seen/ids/town/2.png", cv2.IMREAD_UNCHANGED)
+    assert ids.shape == (33, 51)
+    assert ids.max() < 19
+    content = json.loads(Path("seen/predictions.json").read_text())
+    assert (content["row"], content["stage"], content["label_space"]) == ("source only", finished.name, "cityscapes")
+
+
+def test_a_picture_one_kind_and_augmentation(finished: Path) -> None:
+    words = ["predict", str(finished), "photos/1.png", "-o", "seen", "--cpu", "--kind", "ids"]
+    assert main(words) == 0
+    plain = cv2.imread("seen/ids/1.png", cv2.IMREAD_UNCHANGED)
+    assert files("seen") == {"predictions.json", "ids/1.png"}
+    assert main([*words, "--flip", "--scales", "0.5", "1.5", "--resize", "32", "64"]) == 0
+    augmented = cv2.imread("seen/ids/1.png", cv2.IMREAD_UNCHANGED)
+    assert augmented.shape == plain.shape == (36, 48)
+    assert (augmented != plain).any()
+    rule = json.loads(Path("seen/predictions.json").read_text())["prediction_rule"]
+    assert "scales 0.5, 1.5; mirrored" in rule
+    assert np.unique(augmented).size > 1
+
+
+def test_what_cannot_be_done_is_one_line(refused: Refused) -> None:
+    words = ["predict", "job", "photos", "-o", "seen", "--cpu"]
+    assert "no such file or folder" in refused("predict", "job", "nowhere", "-o", "seen", finished=1)
+    assert "no finished row or stage 'sorce'" in refused(*words, "--stage", "sorce", finished=1)
+    assert "--resize" in refused(*words, "--resize", "0", "5", finished=1)
+    assert "never seen" in refused(*words, "--window", "8", "8", "--stride", "9", "9", finished=1)
+    assert not Path("seen").exists()
+
+
+def test_without_a_name_the_last_row_that_is_no_oracle_predicts() -> None:
+    def row(labels: str) -> tuple[Path, Manifest]:
+        return Path(), Manifest("s", "supervise", 1, "0", {"method": {"labels": labels}}, {}, {})
+
+    assert chosen({"source only": row("source"), "both": row("source"), "oracle": row("target")}) == "both"
+    assert chosen({"oracle": row("target")}) == "oracle"
+    assert KINDS == predict.KINDS
