@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from segda.errors import ArtefactError
@@ -52,7 +53,8 @@ def _published(path: Path, make: Callable[[Path], object]) -> None:
         # Two names of one file are no news to rename, which then leaves both.
         temporary.unlink(missing_ok=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ArtefactError(
             f"{path}: cannot be written ({error.strerror or error}); what is there stays: free space, then run again"
         ) from error
