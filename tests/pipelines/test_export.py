@@ -129,7 +129,8 @@ def test_the_sources_own_layout_is_read_by_its_own_reader(data: Path, name: str,
         "carla": lambda: carla(data / "carla"),
     }[name]()
     labels = "camvid" if name == "camvid" else "cityscapes"
-    folder = exported(labels=labels, layout="source", data={**made, "resize": resize}) / "data"
+    target = {"base": "gta5" if name == "cityscapes" else "cityscapes"}
+    folder = exported(labels=labels, layout="source", data={**made, "resize": resize}, target=target) / "data"
     split = made.get("split", "train")
     build, space = module("segda.data.readers", name).build, label_space.load(labels)
     before, after = build(data / name, space, split), build(folder, space, split)
@@ -216,7 +217,7 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for domain in ("source", "target"):
         images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
         np.savez(tmp_path / f"{domain}.npz", images=images, labels=np.array([3, 1, 4, 1]))
-        data[domain] = {"name": "arrays", "root": str(tmp_path), "file": f"{domain}.npz"}
+        data[domain] = {"name": "arrays", "root": str(tmp_path / domain), "file": "all.npz"}
     options = {"labels": "digits", "data": data["source"], "target": data["target"]}
     datasets, found = pytest.importorskip("datasets"), {}
     folder = exported(layout="huggingface", **options) / "data"
