@@ -216,7 +216,8 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
     data = {}
     for domain in ("source", "target"):
         images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
-        np.savez(tmp_path / f"{domain}.npz", images=images, labels=np.array([3, 1, 4, 1]))
+        (tmp_path / domain).mkdir()
+        np.savez(tmp_path / domain / "all.npz", images=images, labels=np.array([3, 1, 4, 1]))
         data[domain] = {"name": "arrays", "root": str(tmp_path / domain), "file": "all.npz"}
     options = {"labels": "digits", "data": data["source"], "target": data["target"]}
     datasets, found = pytest.importorskip("datasets"), {}
