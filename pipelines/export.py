@@ -112,7 +112,7 @@ def check(config: Config) -> None:
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Translate and write the whole set, each process its share."""
     # A death between the last file of an export and its manifest leaves nothing to do.
-    if not session.broadcast(session.is_main and index.is_whole(folder)):
+    if not index.is_whole(folder):
         export(config, inputs, folder, session)
     session.barrier()
     content = index.load(folder)
@@ -141,7 +141,7 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
         group=form.group or length,
         length=length,
     )
-    # No process may change what another one still looks at.
+    # No process may change what another one still looks at: whether the export is finished, and who was judged.
     session.barrier()
     share = range(session.rank, len(work.groups), session.world)
     total = sum(len(work.groups[number]) for number in share)

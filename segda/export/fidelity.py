@@ -28,7 +28,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     means = one.mean(axis=0), two.mean(axis=0)
     centred = [(part - mean) / np.sqrt(len(part) - 1) for part, mean in zip((one, two), means, strict=True)]
     # Triangular factors have the singular values of the products, and at most C rows each.
-    roots: list[np.ndarray] = [np.linalg.qr(part, mode="r") for part in centred]
+    roots = [np.asarray(np.linalg.qr(part, mode="r")) for part in centred]
     shared = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
     spread = sum(float(np.square(part).sum()) for part in centred)
     return float(np.square(means[0] - means[1]).sum() + spread - 2 * shared)

@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from segda.errors import ArtefactError, ConfigError, DataError
 from segda.lookup import module
 from tests.configs import layouts
 from tests.pipelines import tiny
+from tests.structure import source
 
 SPACE = label_space.load("cityscapes")
 
@@ -234,6 +239,22 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found == dict.fromkeys(found, expected)
     with pytest.raises(ConfigError, match="keeps its images in the archive"):
         exported(layout="source", **options)
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("layout", ["segda", "webdataset"])
+def test_processes_share_the_work_and_change_no_byte(data: Path, layout: str) -> None:
+    """Shards of one image, half of them for each process, a judge in both, and one image dropped."""
+    report = json.loads((exported(judged=True) / "agreement.json").read_text())
+    least = report["images"][report["worst"][1]]["agreement"]
+    options = {"minimum_agreement": least, "on_disagreement": "drop", "layout": layout, "shard": 1}
+    one = tree(exported(Path("one"), judged=True, **options))
+    shutil.copytree(tiny.folder(Path("one"), "source"), Path("two") / tiny.folder(Path("one"), "source").name)
+    command = [sys.executable, "-m", "pipelines", "run", "tiny.yaml", "--processes", "2", "--runs", "two"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(source.ROOT)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert tree(tiny.folder(Path("two"), "adapted")) == one
 
 
 def test_what_an_export_says_of_itself(data: Path) -> None:
