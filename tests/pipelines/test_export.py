@@ -21,7 +21,7 @@ from pipelines.__main__ import main
 from pipelines.execution import run_pipeline
 from segda import label_space
 from segda.artefacts.store import Store
-from segda.data.readers import adapted
+from segda.data.readers import adapted, gta5
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.lookup import module
@@ -84,7 +84,9 @@ def test_formats(data: Path, name: str, ending: str) -> None:
     folder = exported(Path("other"), format=name)
     opened = adapted.build(folder, SPACE)
     assert [sample.key for sample in opened.samples] == ["00001", "00002", "00003", "20801"]
-    for sample in opened.samples:
+    before = gta5.build(data / "gta5", SPACE)
+    for index, sample in enumerate(opened.samples):
+        assert np.array_equal(opened.read(index)[1], before.read(index)[1])  # type: ignore[arg-type]
         assert sample.image.suffix == ending
         assert Image.open(sample.image).format == name.upper()
         off = np.abs(pixels(sample.image).astype(int) - pixels(plain / "images" / f"{sample.key}.png"))
