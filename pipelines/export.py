@@ -1,70 +1,87 @@
 """Write the adapted data set: every source image in the target's look, with its label, complete or refused.
 
-The folder is a data set of its own (`images/`, `labels/`, `dataset.json`) that any trainer can read: RGB PNG images and
-8-bit PNG labels holding class indices of the label space, 255 where ignored. Where the label is one class for the whole
-image, `dataset.json` holds it and there is no `labels/`. Each file is written under a temporary name and renamed, so a
-killed export goes on where it stopped; `dataset.json` is written last.
+`layout: segda` is a data set of its own: images in `images/`, 8-bit PNG labels in `labels/` holding class indices of
+the label space, 255 where ignored. Where the label is one class for the whole image, `dataset.json` holds it and there
+is no `labels/`. The other layouts lie in `data/`, for other trainers. Each file is written under a temporary name and
+renamed, so a killed export goes on where it stopped; `dataset.json`, with every file's checksum, is written last.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import cv2
-import numpy as np
 import torch
+from pydantic import Field, PositiveInt
 
-from pipelines import batches, training
-from pipelines.stage import Data, Inputs, Method, Reference, StageConfig
+from pipelines import batches, exporting, translation
+from pipelines.exporting import Work
+from pipelines.stage import Data, Inputs, Method, Reference, Size, StageConfig
+from pipelines.translation import Tiling, Translate
 from segda import label_space
 from segda.artefacts.manifest import write_json
 from segda.data.dataset import Dataset
-from segda.data.randomness import derive_seed
-from segda.data.transforms import resize_image, resize_label
-from segda.engine.evaluate import as_input
+from segda.data.index import fingerprint
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError
-from segda.lookup import module
+from segda.export import agreement, index, layout, shards, tiles
+from segda.export.layout import Layout
+from segda.export.picture import Format, Picture
+from segda.export.workers import Workers
 
-VERSION = 2
-OUTPUTS = ("images", "labels", "dataset.json")
-#: What is not written where labels are classes of whole images.
-OPTIONAL = ("labels",)
-
-# Pictures of at most so many pixels (digits) go through a translator together and unpadded: networks for them are
-# trained on whole images of one size. Larger ones go one by one, padded to a multiple of every encoder's stride.
-SMALL = 64 * 64
-TOGETHER = 256
-DIVISOR = 32
-
-Translate = Callable[[list[np.ndarray], Sequence[int]], list[np.ndarray]]
-"""Images of one size and their places in the data set, to the same images in the target's look."""
+VERSION = 3
+OUTPUTS = ("images", "labels", "data", "agreement.json", "dataset.json")
+#: Which of them are written depends on the layout, the kind of labels, and whether there is a judge.
+OPTIONAL = ("images", "labels", "data", "agreement.json")
 
 
 class Config(StageConfig):
     """An exporting stage: by a trained `translator`, or by a `method` that needs no training.
 
+    `runtime.workers` is the number of threads that decode and encode, in each process.
+
     Attributes:
-        data: the labelled set to translate; its `resize` is the size of the exported files.
+        data: the labelled set to translate; its `resize` is the size that is translated at, and that of the exported
+            files, but for `layout: source`, where images have the size of their label.
         translator: a `translate` or `align` stage that published `encoder` and `decoder`.
         method: one with `transfer`, such as `fda`.
         target: the unlabelled set that `method` takes its reference images from: one for each image, drawn at random.
+        layout: `segda`; `source`, the source's own paths and label files byte for byte; `huggingface`, an image folder
+            with `metadata.jsonl`; `parquet`; `webdataset`, tar archives.
+        format: of the images; PNG when left out, or what their names end in where `layout` is `source`.
+        quality: of JPEG.
+        hard_links: whether `layout: source` links labels to the source's files where the disk allows it, else copies.
+        shard: images in one file of `parquet` and `webdataset`.
+        tile: height and width above which a translator gets an image in tiles of this size; `None` for whole images.
+        overlap: of neighbouring tiles, in pixels.
+        judge: a stage with encoder and head that measures label agreement, written to `agreement.json`.
+        minimum_agreement: the least that an image must have.
+        on_disagreement: what is done about one that has less: `keep` it, `drop` it, or `fail`, which refuses all.
     """
 
     data: Data
     translator: Reference | None = None
     method: Method | None = None
     target: Data | None = None
+    layout: Literal["segda", "source", "huggingface", "parquet", "webdataset"] = "segda"
+    format: Format | None = None
+    quality: int = Field(default=95, ge=1, le=100)
+    hard_links: bool = True
+    shard: PositiveInt = 64
+    tile: Size | None = None
+    overlap: PositiveInt = 64
+    judge: Reference | None = None
+    minimum_agreement: float | None = Field(default=None, ge=0, le=1)
+    on_disagreement: Literal["keep", "drop", "fail"] = "keep"
 
 
 def check(config: Config) -> None:
-    """Refuse a config that does not say how to translate.
+    """Refuse a config that does not say how to translate, or asks for what does not go together.
 
     Raises:
-        ConfigError: neither a translator nor a method, both of them, or a method that lacks its part.
+        ConfigError: neither a translator nor a method, both of them, or a method that lacks its part; tiles that do not
+            fit; a least agreement without a judge, or without anything to be done about it.
     """
     if (config.translator is None) == (config.method is None):
         found = "neither is given" if config.method is None else "both are given"
@@ -80,156 +97,179 @@ def check(config: Config) -> None:
         raise ConfigError("target: missing; a method without training takes its reference images from there")
     if config.translator is not None and config.target is not None:
         raise ConfigError("target: not used with a translator, which has learnt the target's look; remove it")
+    if config.tile is not None:
+        if config.translator is None:
+            raise ConfigError("tile: a method without training looks at whole images; remove it, or use a translator")
+        tiles.check(config.tile, config.overlap, translation.DIVISOR)
+    if config.on_disagreement != "keep" and config.minimum_agreement is None:
+        raise ConfigError(f"on_disagreement: {config.on_disagreement}: below what? give `minimum_agreement`")
+    if config.minimum_agreement is not None and config.judge is None:
+        raise ConfigError("minimum_agreement: nobody measures it; give `judge`, a stage with encoder and head")
+    if config.layout == "parquet":
+        shards.check_parquet()
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Translate and write the whole set, each process its share."""
-    dataset = batches.open_data(config, "data", inputs, with_labels=True)
-    translate = translation(config, inputs, session.device)
-    first, label = read(dataset, 0, config)
-    whole_images = label.ndim == 0
-    kinds = ("images",) if whole_images else ("images", "labels")
+    # A death between the last file of an export and its manifest leaves nothing to do.
+    if not index.is_whole(folder):
+        export(config, inputs, folder, session)
+    session.barrier()
+    content = index.load(folder)
+    return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
 
+
+def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> None:
+    """Do this process's share; then the first process puts an end to it."""
+    dataset = batches.open_data(config, "data", inputs, with_labels=True)
+    resize, to_label = config.data.resize, config.layout == "source"
+    first = exporting.read(dataset, resize, to_label, 0)
+    form = layout_of(config, dataset, maps=first.label.ndim > 0)
     # Blocks lie where they lie whatever is written already, so that an image always has the same company and a
     # restart the same bytes.
-    length = TOGETHER if first.shape[0] * first.shape[1] <= SMALL else 1
-    pending = range(session.rank * length, len(dataset), session.world * length)
-    total = sum(min(length, len(dataset) - start) for start in pending)
-    done = 0
-    with LiveLine(folder.name, 0, total, "images", show=session.is_main) as line:
-        for start in pending:
-            block = range(start, min(start + length, len(dataset)))
-            if missing(dataset, block, folder, kinds):
-                write_block(dataset, block, config, folder, translate)
-            done += len(block)
-            line.update(done)
+    length = translation.TOGETHER if first.image.shape[0] * first.image.shape[1] <= translation.SMALL else 1
+    records = agreement.Records(folder, session.rank)
+    work = Work(
+        dataset=dataset,
+        form=form,
+        place=place_of(form, folder),
+        read=partial(exporting.read, dataset, resize, to_label),
+        translate=translation_of(config, inputs, session.device),
+        judge=exporting.judge_of(config.judge, inputs, session.device) if config.judge else None,
+        records=records,
+        minimum=config.minimum_agreement if config.on_disagreement == "drop" else None,
+        group=form.group or length,
+        length=length,
+    )
+    # No process may change what another one still looks at: whether the export is finished, and who was judged.
     session.barrier()
-
-    if session.is_main:
-        absent = missing(dataset, range(len(dataset)), folder, kinds)
-        if absent:
-            raise ArtefactError(f"{folder}: {len(absent)} files were not written, {absent[0]} first; run again")
-        space = label_space.load(config.task.options["labels"])
-        index = {
-            "space": space.name,
-            "classes": list(space.classes),
-            "ignore_index": space.ignore_index,
-            "origin": dataset.name,
-            "keys": [sample.key for sample in dataset.samples],
-        }
-        if whole_images:
-            index["labels"] = [int(dataset.decode_label(s.label)) for s in dataset.samples if s.label is not None]
-        write_json(folder / "dataset.json", index)
-    session.barrier()
-    return {"images": len(dataset)}
-
-
-def read(dataset: Dataset, index: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """One image and its label at the size of the export.
-
-    Raises:
-        ArtefactError: the image has no label, or is no 8-bit picture.
-    """
-    sample = dataset.samples[index]
-    image, label = dataset.read(index)
-    if label is None:
-        raise ArtefactError(f"{sample.image}: no label to export beside the image; open a labelled split")
-    if image.dtype != np.uint8:
-        raise ArtefactError(f"{sample.image}: holds {image.dtype}, which PNG cannot; only 8-bit pictures are exported")
-    if config.data.resize is not None:
-        image, label = resize_image(image, config.data.resize), resize_label(label, config.data.resize)
-    return image, label
-
-
-def write_block(dataset: Dataset, block: range, config: Config, folder: Path, translate: Translate) -> None:
-    """Translate neighbours of one size together, and write what is not there."""
-    samples = [dataset.samples[index] for index in block]
-    pairs = [read(dataset, index, config) for index in block]
-    for sample, (_, label) in zip(samples, pairs, strict=True):
-        label_file = folder / "labels" / f"{sample.key}.png"
-        if label.ndim and not label_file.is_file():
-            write_png(label_file, label)
-    for _, alike in groupby(range(len(block)), lambda number: pairs[number][0].shape):
-        numbers = list(alike)
-        changed = translate([pairs[number][0] for number in numbers], [block[number] for number in numbers])
-        for number, image in zip(numbers, changed, strict=True):
-            image_file = folder / "images" / f"{samples[number].key}.png"
-            if not image_file.is_file():
-                write_png(image_file, image)
-
-
-def missing(dataset: Dataset, block: range, folder: Path, kinds: Sequence[str]) -> list[str]:
-    """Keys of the samples whose files are not all there."""
-    return [
-        dataset.samples[index].key
-        for index in block
-        if not all((folder / kind / f"{dataset.samples[index].key}.png").is_file() for kind in kinds)
-    ]
-
-
-def translation(config: Config, inputs: Inputs, device: torch.device) -> Translate:
-    """How this export translates: by the networks of its translator, or by its method's transfer."""
-    if config.translator is not None:
-        networks = training.networks_of(
-            inputs.folder(config.translator),
-            inputs.manifest(config.translator).config,
-            ("encoder", "decoder"),
-            device,
-        )
-        return lambda images, places: translated_together(networks, images, device)
-
-    check(config)
-    assert config.method is not None
-    assert config.method.transfer is not None
-    assert config.target is not None
-    transfer = module("segda.transfer", config.method.transfer.name).build(device, **config.method.transfer.options)
-    target = batches.open_data(config, "target", inputs, with_labels=False)
-    resize = config.target.resize
-
-    def reference(place: int) -> np.ndarray:
-        drawn = derive_seed(config.seed, "reference", place) % len(target)
-        image = target.decode_image(target.samples[drawn].image)
-        return image if resize is None else resize_image(image, resize)
-
-    return lambda images, places: [
-        transfer(image, reference(place)) for image, place in zip(images, places, strict=True)
-    ]
-
-
-def translated(networks: Any, image: np.ndarray, device: torch.device) -> np.ndarray:
-    """One source image in the target's look; uint8 RGB `[H, W, 3]` in and out, whatever the stride."""
-    return translated_together(networks, [image], device)[0]
-
-
-@torch.inference_mode()
-def translated_together(networks: Any, images: list[np.ndarray], device: torch.device) -> list[np.ndarray]:
-    """Source images of one size in the target's look; uint8 RGB `[H, W, 3]` in and out."""
-    height, width = images[0].shape[:2]
-    padding = (0, 0) if height * width <= SMALL else (-height % DIVISOR, -width % DIVISOR)
-    padded = [cv2.copyMakeBorder(image, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT) for image in images]
-    given = torch.cat([as_input(image) for image in padded]).to(device)
-    answer = networks.decode(networks.encode(given, "source"), "target")[..., :height, :width]
-    pixels = (answer.clamp(-1, 1) + 1) * 127.5
-    return list(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy())
-
-
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write an image or label as PNG, whole or not at all.
-
-    Raises:
-        ArtefactError: the disk is full or the folder not writable; nothing half-written stays behind.
-    """
-    # Level 1 is eight times faster to write than OpenCV's default and a tenth larger.
-    shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-    # The temporary name is always the same, so a killed export's leftover is overwritten, not left lying.
-    temporary = path.with_name(f".{path.name}.partial")
+    share = range(session.rank, len(work.groups), session.world)
+    total = sum(len(work.groups[number]) for number in share)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded.tobytes())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with (
+            Workers(config.runtime.workers) as workers,
+            LiveLine(folder.name, 0, total, "images", show=session.is_main) as line,
+        ):
+            work.run(share, workers, line.update)
+    finally:
+        records.close()
+    session.barrier()
+    if session.is_main:
+        publish(config, inputs, work, folder)
+
+
+def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
+    """Write `dataset.json`, once all that belongs to the export is there and nothing else.
+
+    Raises:
+        ArtefactError: a file is missing or too many, or images have too little agreement.
+    """
+    dataset, form = work.dataset, work.form
+    space = label_space.load(config.task.options["labels"])
+    work.records.counts = agreement.read(folder)
+    dropped: list[str] = []
+    if config.judge is not None:
+        dropped = agreed(config, inputs, work, folder)
+    samples = [sample for sample in dataset.samples if sample.key not in set(dropped)]
+    classes: dict[str, int] = {}
+    if exporting.read(dataset, None, False, 0).label.ndim == 0:
+        classes = {s.key: int(dataset.decode_label(s.label)) for s in samples if s.label is not None}
+    names = [name for number in range(len(work.groups)) for name in form.names(number, work.kept(number))]
+    names += form.complete(work.place, samples, classes)
+    index.require(work.place, names, index.FOLDERS if form.folder is None else (".",))
+    if form.folder is not None:
+        os.replace(work.place, folder / form.folder)
+        names = [f"{form.folder}/{name}" for name in names]
+    content: dict[str, Any] = {
+        "layout": config.layout,
+        "format": None if config.layout == "source" else config.format or "png",
+        "space": space.name,
+        "classes": list(space.classes),
+        "ignore_index": space.ignore_index,
+        "origin": dataset.name,
+        "source": {"dataset": dataset.name, "split": config.data.split, "fingerprint": fingerprint(dataset)},
+        "generator": generator(config, inputs),
+        "config": config.model_dump(mode="json", by_alias=True, exclude={"runtime"}),
+        "keys": [sample.key for sample in samples],
+        "dropped": sorted(dropped),
+    }
+    if classes:
+        content["labels"] = [classes[sample.key] for sample in samples]
+    index.publish(folder, content, names + (["agreement.json"] if config.judge else []))
+    agreement.remove(folder)
+
+
+def agreed(config: Config, inputs: Inputs, work: Work, folder: Path) -> list[str]:
+    """Write `agreement.json`; the keys of the images that are left out.
+
+    Raises:
+        ArtefactError: images are not judged; or have too little agreement and that is refused, or is true of all.
+    """
+    assert config.judge is not None
+    counts, keys = work.records.counts, [sample.key for sample in work.dataset.samples]
+    unjudged = [key for key in keys if key not in counts]
+    if unjudged:
+        raise ArtefactError(f"{folder}: {len(unjudged)} images were not judged, {unjudged[0]} first; run again")
+    low = agreement.disagreeing(counts, config.minimum_agreement)
+    dropped = low if config.on_disagreement == "drop" else []
+    manifest = inputs.manifest(config.judge)
+    judge = {"stage": manifest.stage, "kind": manifest.kind, "key": manifest.key}
+    report = agreement.report(
+        counts, keys, work.dataset.space.classes, minimum=config.minimum_agreement, dropped=dropped, judge=judge
+    )
+    write_json(folder / "agreement.json", report)
+    if low and (config.on_disagreement == "fail" or len(dropped) == len(keys)):
         raise ArtefactError(
-            f"{path}: cannot be written ({error.strerror or error}); what is there stays: free space, then run again"
-        ) from error
+            f"{folder / 'agreement.json'}: {len(low)} of {len(keys)} images have an agreement below minimum_agreement "
+            f"{config.minimum_agreement}, {low[0]} the least ({counts[low[0]].mean()[0]:.3f}); look at its `worst`, "
+            "then train the translator better, lower minimum_agreement, or set on_disagreement to keep or drop"
+        )
+    return dropped
+
+
+def generator(config: Config, inputs: Inputs) -> dict[str, Any]:
+    """What gave the images their look: the stage with its networks' checksums, or the method."""
+    if config.translator is None:
+        assert config.method is not None
+        return {"method": config.method.title, "published": config.method.source}
+    manifest = inputs.manifest(config.translator)
+    networks = {name: described["sha256"] for name, described in manifest.outputs.items()}
+    return {"stage": manifest.stage, "kind": manifest.kind, "key": manifest.key, "networks": networks}
+
+
+def layout_of(config: Config, dataset: Dataset, maps: bool) -> Layout:
+    """The layout that a config asks for.
+
+    Raises:
+        ConfigError: it cannot hold the data set.
+    """
+    picture = Picture(config.format or "png", config.quality)
+    if config.layout == "source":
+        layout.check_source(dataset, config.format)
+        beside = config.data.options.get("split_file")
+        return layout.Source(
+            dataset.root, config.quality, config.hard_links, () if beside is None else (str(beside),)
+        )
+    if config.layout == "segda":
+        return layout.Segda(picture, maps)
+    if config.layout == "huggingface":
+        return layout.ImageFolder(picture, maps)
+    if config.layout == "webdataset":
+        shards.check_keys(sample.key for sample in dataset.samples)
+    return shards.Shards(picture, config.shard, -(-len(dataset) // config.shard), config.layout == "parquet")
+
+
+def place_of(form: Layout, folder: Path) -> Path:
+    """Where an export's files lie, or are written until all are there."""
+    if form.folder is None:
+        return folder
+    return folder / form.folder if (folder / form.folder).is_dir() else folder / layout.UNFINISHED
+
+
+def translation_of(config: Config, inputs: Inputs, device: torch.device) -> Translate:
+    """How this export translates: by the networks of its translator, or by its method's transfer."""
+    if config.translator is None:
+        check(config)
+        return translation.by_transfer(config, inputs, device)
+    tiling = None if config.tile is None else Tiling(config.tile, config.overlap)
+    return translation.by_networks(inputs, config.translator, tiling, device)

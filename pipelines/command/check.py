@@ -1,12 +1,15 @@
-"""Check a data set before a GPU is spent: pairs, sizes, ids, class counts, broken and mismatched files."""
+"""Check a data set before a GPU is spent: pairs, sizes, ids, class counts, broken files; or an export's checksums."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("data", metavar="DATA", help="a shipped data config, or the path of a .yaml file")
+    parser.add_argument(
+        "data", metavar="DATA", help="a shipped data config, the path of a .yaml file, or the folder of an export"
+    )
     parser.add_argument("--root", metavar="PATH", help="the data set's folder, in place of the config's")
     parser.add_argument("--split", help="the split, in place of the config's")
     parser.add_argument("--labels", default="cityscapes", metavar="SPACE", help="label space (cityscapes)")
@@ -14,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Print what was found; 0 when the data set can be used, 1 otherwise."""
+    # A data config's name is not taken for a folder that happens to be called so.
+    if Path(given.data).is_dir() and (Path(given.data).name != given.data or _holds_a_stage(Path(given.data))):
+        return verify(Path(given.data))
     from pipelines.command.data import read
     from pipelines.plan import data_root, open_data
     from segda.data.check import check, render
@@ -22,3 +28,26 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     report = check(open_data(data, given.labels, data_root(data), with_labels=True, strict=False))
     print(render(report))
     return 1 if report.problems else 0
+
+
+def verify(folder: Path) -> int:
+    """Compare an export's files with its checksums and name each that differs, is missing or too many.
+
+    Raises:
+        ArtefactError: the folder is no finished export.
+    """
+    from segda.export import index
+
+    content, differences = index.check(folder)
+    print(
+        f"export at {folder}, layout {content['layout']}, label space {content['space']}: "
+        f"{len(content['keys'])} images, {len(content['files'])} files"
+    )
+    for difference in differences:
+        print(f"{difference.kind:<9} {difference.file}{': ' if difference.detail else ''}{difference.detail}")
+    print(f"{len(differences)} problems" if differences else "no problems found")
+    return 1 if differences else 0
+
+
+def _holds_a_stage(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("dataset.json", "stage.json"))

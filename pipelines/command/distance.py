@@ -14,7 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
     for domain in ("source", "target"):
-        parser.add_argument(f"--{domain}", required=True, metavar="DATA", help=f"the {domain}'s data config")
+        given = f"the {domain}'s data config, or an export's folder"
+        parser.add_argument(f"--{domain}", required=True, metavar="DATA", help=given)
         parser.add_argument(f"--{domain}-root", metavar="PATH", help="its folder, in place of the config's")
         parser.add_argument(f"--{domain}-split", metavar="SPLIT", help="its split, in place of the config's")
     parser.add_argument("--stage", action="append", default=[], help="a row of the evaluation or a stage; repeatable")
@@ -82,6 +83,7 @@ def measure(
     from pipelines.evaluate import working_size
     from pipelines.plan import data_root, open_data
     from pipelines.stage import Component
+    from segda.export.fidelity import frechet_distance, kernel_distance
     from segda.metrics.domain_distance import Bound, divergence, joint_error
 
     labels = manifest.config["task"]["labels"]
@@ -109,6 +111,8 @@ def measure(
         "domain_error": found.error,
         "cost": found.cost,
         "samples": found.samples,
+        "frechet_distance": frechet_distance(near.vectors, far.vectors),
+        "kernel_distance": kernel_distance(near.vectors, far.vectors),
         "source_error": bound.source_error,
         "joint_error": bound.joint_error,
         "bound": bound.value,
@@ -124,18 +128,22 @@ def show(measured: dict[str, dict[str, Any]]) -> None:
 
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     grid.add_column("row")
-    for title in ("proxy A-distance", "source error", "joint error (oracle)", "bound"):
+    titles = ("proxy A-distance", "Fréchet", "kernel", "source error", "joint error (oracle)", "bound")
+    for title in titles:
         grid.add_column(title, justify="right")
     for name, row in measured.items():
         pieces = (row["source_error"], row["joint_error"], row["bound"])
         shown = ["–" if piece is None else f"{piece:.3f}" for piece in pieces]
-        grid.add_row(Text(name), f"{row['proxy_a_distance']:.2f}", *shown)
+        far = [f"{row[name]:.4g}" for name in ("frechet_distance", "kernel_distance")]
+        grid.add_row(Text(name), f"{row['proxy_a_distance']:.2f}", *far, *shown)
     console = Console()
     console.print(grid)
     samples = " and ".join(sorted({str(row["samples"]) for row in measured.values()}))
     console.print()
     for note in (
         f"proxy A-distance 2 (1 - 2 error) of a linear SVM on {samples} samples of each domain: 0 alike, 2 separable",
+        "Fréchet and kernel distance of the pooled features (FID and KID with this network in place of Inception): to "
+        "compare exports that were measured with one network",
         "bound on the target error: source error + distance / 2 + joint error, the error of one linear classifier for "
         "both domains, which takes labels of the target (--oracle)",
     ):

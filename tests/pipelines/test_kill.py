@@ -2,14 +2,21 @@
 
 import hashlib
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from pipelines.__main__ import main
+from tests.configs import layouts
 from tests.pipelines import tiny
 
 
@@ -116,3 +123,97 @@ def test_the_kill_tool_finds_the_tiny_pipeline_equal(job: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.splitlines()[-1].endswith("compared after 3 kills: equal")
+
+
+@pytest.mark.parametrize(
+    ("layout", "deaths"), [("segda", 10), ("source", 10), ("huggingface", 3), ("webdataset", 3), ("parquet", 3)]
+)
+def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, deaths: int
+) -> None:
+    """With threads that write, and a judge that drops the worst image: the same tree, the same bytes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
+    layouts.gta5(tmp_path / "data", 9)
+    layouts.cityscapes(tmp_path / "data")
+    tiny.run(export_job(layout, 0.0), tmp_path / "kept")
+    judged = json.loads((tiny.folder(tmp_path / "kept", "adapted") / "agreement.json").read_text())["images"]
+    least = sum(sorted(image["agreement"] for image in judged.values())[:2]) / 2
+    file = export_job(layout, least)
+    source = tiny.folder(tmp_path / "kept", "source")
+    random, died, kept, rounds = Random(0), 0, 0, 0
+    shutil.copytree(source, tmp_path / "undisturbed" / source.name)
+    tiny.run(file, tmp_path / "undisturbed")
+    expected = tree(tiny.folder(tmp_path / "undisturbed", "adapted"))
+    while died < deaths:
+        runs = tmp_path / f"runs-{rounds}"
+        shutil.copytree(source, runs / source.name)
+        while dies(lambda: tiny.run(file, runs), random):  # noqa: B023
+            died += 1
+            began = next(runs.glob("export-*"), None)
+            kept += began is not None and any(began.rglob("0*"))
+            assert began is None or not (began / "manifest.json").exists()
+        assert tree(tiny.folder(runs, "adapted")) == expected
+        assert len(json.loads((tiny.folder(runs, "adapted") / "dataset.json").read_text())["dropped"]) == 1
+        assert main(["check", str(tiny.folder(runs, "adapted"))]) == 0
+        rounds += 1
+    assert kept or layout in ("webdataset", "parquet"), "some deaths left files behind"
+
+
+def export_job(layout: str, least: float) -> Path:
+    """An export of nine images by FDA, judged by a stage that is trained for two steps; bad ones are dropped."""
+    file = Path("tiny.yaml").absolute()
+    file.write_text(f"""
+task: {{name: segmentation, labels: cityscapes}}
+runtime: {{workers: 2, cpu: true}}
+stages:
+  source:
+    kind: supervise
+    data: {{base: gta5}}
+    method: source_only
+    networks: {{encoder: {{name: small, width: 4, blocks: 1}}, head: {{name: linear}}}}
+    steps: 2
+    batch: 2
+    crop: [32, 32]
+    runtime: {{workers: 0}}
+  adapted:
+    kind: export
+    data: {{base: gta5}}
+    method: fda
+    target: {{base: cityscapes}}
+    judge: {{from: source}}
+    minimum_agreement: {least}
+    on_disagreement: drop
+    layout: {layout}
+    shard: 2
+""")
+    return file
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """The SHA-256 of all that an export holds, but for what says when it was made, and what a death left beside it."""
+    beside = ("manifest.json", *(path.name for path in folder.glob(".*")))
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def dies(work: Callable[[], None], random: Random) -> bool:
+    """Do `work` in a process that dies at a random moment: before a file gets its name, or half-way through one."""
+    moment, halfway = random.randint(2, 24), random.random() < 0.5
+    if not halfway:
+        return tiny.killed(work, moment, kinds=["publish"])
+    written = [0]
+
+    def half(path: Path, content: bytes) -> None:
+        written[0] += 1
+        with open(path, "wb") as file:
+            file.write(content if written[0] != moment else content[: len(content) // 2])
+            file.flush()
+            if written[0] == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def disturbed() -> None:
+        setattr(Path, "write_bytes", half)  # noqa: B010 in the forked process alone
+        work()
+
+    return tiny.killed(disturbed, fatal=0, kinds=["publish"])

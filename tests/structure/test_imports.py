@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "objectives": (
         "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
     ),
+    "export": ("artefacts", "data", "errors"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
         "batch", "compat", "data", "errors", "label_space", "labels.cityscapes", "metrics", "networks.networks",
@@ -47,6 +48,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "kornia": ("segda.data.photometry",),
     "accelerate": ("segda.engine.session",),
     "scipy": ("segda.data.readers.gta5", "segda.data.readers.svhn"),
+    "pyarrow": ("segda.export.shards",),
     "h5py": ("segda.data.readers.usps",),
     "sklearn": (
         "segda.data.handwritten_digits", "segda.data.moons", "segda.metrics.domain_distance", "segda.report.embedding",

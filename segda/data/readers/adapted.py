@@ -1,8 +1,10 @@
 """A data set that segda exported: translated images with the labels of their originals, in one folder.
 
-Layout: `images/<key>.png`, `labels/<key>.png` (8-bit class indices, 255 ignored), and
+Layout: `images/<key>.png` (or `.jpg`, `.webp`), `labels/<key>.png` (8-bit class indices, 255 ignored), and
 `dataset.json`: `{"space": name, "classes": [...], "keys": [...]}`. Where a label is one class for the whole image there
-is no folder `labels`, but `dataset.json` has `"labels": [class index, ...]`, in the order of `keys`.
+is no folder `labels`, but `dataset.json` has `"labels": [class index, ...]`, in the order of `keys`. Where it has
+`"files": {path: {"bytes": size, ...}}`, every file must have its size. An export that is not finished has no
+`dataset.json`, and is refused.
 """
 
 import json
@@ -20,6 +22,8 @@ from segda.data.label_decoder import LabelDecoder
 from segda.data.whole_image import checked
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
+
+_ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 def build(
@@ -45,15 +49,17 @@ def build(
         allow_single_class: whether all labels may be of one class, where a label is a whole image's.
 
     Raises:
-        DataError: `dataset.json` is missing or damaged, another label space, files that the index names are missing.
+        DataError: `dataset.json` is missing or damaged, another label space or layout, files that the index names are
+            missing or of another size.
         ConfigError: another split than `train`.
     """
     if split != "train":
         raise ConfigError(f"adapted has no split {split!r}; it has only 'train', all its files")
-    keys, whole_image = _keys(root, space)
-    wanted = set(keys)
-    images = _listed(find_files(root, "images", [".png"]), wanted)
-    lost = [Problem("missing file", root / "images" / f"{key}.png") for key in sorted(wanted - images.keys())]
+    keys, index = _keys(root, space)
+    wanted, whole_image = set(keys), "labels" in index
+    ending = _ENDINGS.get(str(index.get("format")), ".png")
+    images = _listed(find_files(root, "images", [ending]), wanted)
+    lost = [Problem("missing file", root / "images" / f"{key}{ending}") for key in sorted(wanted - images.keys())]
     labels = None
     read_ids: Callable[[Path], np.ndarray] = read_index
     if with_labels and whole_image:
@@ -68,20 +74,25 @@ def build(
             f"{root}: {len(lost)} of the files that dataset.json names are missing, the first {lost[0].file}; "
             "export the data set again"
         )
+    used = [*images.values(), *(labels.values() if labels is not None and not whole_image else ())]
+    resized = _resized(root, index.get("files") or {}, used)
+    if resized and strict:
+        raise DataError(f"{resized[0].file}: {resized[0].detail}, as {len(resized)} files; export the data set again")
     samples, _ = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
     ids: dict[int, str | None] = {**dict(enumerate(space.classes)), space.ignore_index: None}
-    dataset = Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), tuple(lost))
+    dataset = Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), (*lost, *resized))
     if not whole_image or not with_labels:
         return dataset
     found = np.array([int(read_ids(sample.label)) for sample in samples if sample.label is not None])
     return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
 
 
-def _keys(root: Path, space: LabelSpace) -> tuple[list[str], bool]:
-    """The keys that `dataset.json` lists, after a check that it speaks of the same classes; has it their labels?"""
+def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
+    """The keys that `dataset.json` lists, and all that it says, after a check that it speaks of the same classes."""
     file = root / "dataset.json"
     if not file.is_file():
-        raise DataError(f"{file} is missing; give the folder of a finished export as `root`")
+        begun = "the export is not finished" if (root / "stage.json").is_file() else "that is no finished export"
+        raise DataError(f"{file} is missing, so {begun}; run it to its end, or give a finished one as `root`")
     try:
         index: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         name, classes, keys = str(index["space"]), tuple(index["classes"]), [str(key) for key in index["keys"]]
@@ -97,7 +108,24 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], bool]:
     for key in keys:
         if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
             raise DataError(f"{file}: key {key!r} leads out of the folder; export the data set again")
-    return keys, "labels" in index
+    layout = index.get("layout", "segda")
+    if layout != "segda":
+        raise DataError(
+            f"{file}: exported with layout {layout!r}, for other readers; open {root / 'data'} with "
+            f"{index.get('origin')!r} if that is 'source', or export with layout segda"
+        )
+    return keys, index
+
+
+def _resized(root: Path, files: dict[str, Any], used: list[Path]) -> list[Problem]:
+    """Files of another size than `dataset.json` has for them."""
+    found = []
+    for path in sorted(used):
+        expected = files.get(path.relative_to(root).as_posix())
+        if expected is not None and path.stat().st_size != expected["bytes"]:
+            detail = f"has {path.stat().st_size} bytes, dataset.json says {expected['bytes']}"
+            found.append(Problem("another size", path, detail))
+    return found
 
 
 def _classes(file: Path) -> np.ndarray:

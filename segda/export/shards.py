@@ -1,0 +1,161 @@
+"""Layouts of many images a file: Parquet as Hugging Face `datasets` reads it, and WebDataset's tar archives."""
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from segda.data.dataset import Sample
+from segda.errors import ConfigError
+from segda.export.files import is_there, write_whole
+from segda.export.layout import DATA, Entry
+from segda.export.picture import Picture, encode_label
+from segda.export.workers import Workers
+
+
+class Coded(NamedTuple):
+    """One sample as a shard holds it: key, the image's file, and the label's file or class index."""
+
+    key: str
+    image: bytes
+    label: bytes | int
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Files in `data/` that hold `group` samples each; one whose samples were all dropped is not written.
+
+    Attributes:
+        picture: how images are encoded.
+        group: samples a file.
+        total: files in all.
+        parquet: Parquet, else tar.
+    """
+
+    picture: Picture
+    group: int
+    total: int
+    parquet: bool
+    folder: str | None = DATA
+
+    def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
+        """The one file of a group."""
+        if not samples:
+            return []
+        return [f"train-{number:05d}-of-{self.total:05d}.parquet" if self.parquet else f"train-{number:05d}.tar"]
+
+    def write(self, place: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
+        """Encode every entry in a job of its own, then pack them in one more, which waits for them."""
+        coded = [(entry.sample.key, workers.call(self._code, entry)) for entry in entries]
+        if coded:
+            path = place / f"{self.names(number, [Sample('', Path(), None)])[0]}"
+            workers.submit(self._pack, path, coded)
+
+    def _code(self, entry: Entry) -> Coded:
+        label = encode_label(entry.label) if entry.label.ndim else int(entry.label)
+        return Coded(entry.sample.key, self.picture.encode(entry.image), label)
+
+    def _pack(self, path: Path, coded: Sequence[tuple[str, "Future[Coded]"]]) -> None:
+        if is_there(path):
+            return
+        pack: Callable[[list[Coded], str], bytes] = parquet_file if self.parquet else tar_file
+        write_whole(path, pack([future.result() for _, future in coded], self.picture.ending))
+
+    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
+        """Nothing."""
+        return []
+
+
+def tar_file(coded: Sequence[Coded], ending: str) -> bytes:
+    """One shard of WebDataset: `<key>.image.<ending>`, `<key>.label.png` (or `<key>.cls`) and `<key>.json`.
+
+    WebDataset ends a sample's name at its first dot; dots in keys become `_`, and `<key>.json` holds the key itself.
+    """
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for key, image, label in coded:
+            name = shard_key(key)
+            parts = {f"image{ending}": image}
+            parts |= {"cls": str(label).encode()} if isinstance(label, int) else {"label.png": label}
+            parts["json"] = json.dumps({"key": key}).encode()
+            for part, content in parts.items():
+                # Owner, time and mode stay as a new TarInfo has them, so that a shard's bytes depend on its samples.
+                member = tarfile.TarInfo(f"{name}.{part}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def shard_key(key: str) -> str:
+    """A key as WebDataset takes it."""
+    return re.sub(r"\.", "_", key)
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """Refuse keys that WebDataset would take for one sample.
+
+    Raises:
+        ConfigError: two keys differ in nothing but dots.
+    """
+    seen: dict[str, str] = {}
+    for key in keys:
+        other = seen.setdefault(shard_key(key), key)
+        if other != key:
+            raise ConfigError(
+                f"layout: webdataset: keys {other!r} and {key!r} are both {shard_key(key)!r} there; use another layout"
+            )
+
+
+def parquet_file(coded: Sequence[Coded], ending: str) -> bytes:
+    """One Parquet file with columns `key`, `image` and `label`, whose types `datasets` finds in its metadata.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    picture = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    maps = not isinstance(coded[0].label, int)
+    features = {
+        "key": {"dtype": "string", "_type": "Value"},
+        "image": {"_type": "Image"},
+        "label": {"_type": "Image"} if maps else {"dtype": "int64", "_type": "Value"},
+    }
+    schema = pyarrow.schema(
+        [("key", pyarrow.string()), ("image", picture), ("label", picture if maps else pyarrow.int64())],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    table = pyarrow.Table.from_pydict(
+        {
+            "key": [each.key for each in coded],
+            "image": [{"bytes": each.image, "path": f"{each.key}{ending}"} for each in coded],
+            "label": [{"bytes": e.label, "path": f"{e.key}.png"} if maps else e.label for e in coded],
+        },
+        schema=schema,
+    )
+    buffer = io.BytesIO()
+    # Encoded pictures do not get smaller.
+    parquet.write_table(table, buffer, compression="none")
+    return buffer.getvalue()
+
+
+def check_parquet() -> None:
+    """Refuse Parquet where it cannot be written.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
+    _pyarrow()
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ConfigError("layout: parquet needs pyarrow; run `pip install pyarrow`, or use another layout") from error
+    return pyarrow, parquet

@@ -1,0 +1,82 @@
+"""Agreement by hand, and what is kept of it over deaths."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segda.export import agreement
+from segda.export.agreement import Counts, Records
+
+BEFORE = np.array([[0, 0, 1, 1], [2, 2, 2, 2]])
+AFTER = np.array([[0, 1, 1, 1], [2, 2, 0, 0]])
+LABEL = np.array([[0, 0, 0, 1], [2, 2, 2, 255]])
+
+
+def counted(before: np.ndarray = BEFORE, after: np.ndarray = AFTER, label: np.ndarray = LABEL) -> Counts:
+    return agreement.compare(before, after, label, 4, 255)
+
+
+def test_counts_by_hand() -> None:
+    """The last pixel is ignored, so class 2 has three pixels before, two after; class 3 is nowhere."""
+    found = counted()
+    # Before and after share: class 0 at one place of three, class 1 at two of three, class 2 at two of three.
+    assert found.intersection.tolist() == [[1, 2, 2, 0], [2, 1, 3, 0], [1, 1, 2, 0]]
+    assert found.union.tolist() == [[3, 3, 3, 0], [3, 2, 3, 0], [4, 3, 3, 0]]
+    assert found.mean() == pytest.approx(((1 + 2 + 2) / 9, (2 / 3 + 1 / 2 + 1) / 3, (1 / 4 + 1 / 3 + 2 / 3) / 3))
+
+
+def test_an_unchanged_prediction_agrees_wholly_and_a_mere_swap_not_at_all() -> None:
+    assert counted(after=BEFORE).mean()[0] == 1
+    assert counted(np.zeros((2, 4), int), np.ones((2, 4), int)).mean()[0] == 0
+
+
+def test_nothing_labelled_cannot_be_judged_and_is_not_dropped() -> None:
+    nothing = counted(label=np.full((2, 4), 255))
+    assert nothing.mean() == (None, None, None)
+    low = agreement.disagreeing({"none": nothing, "some": counted(), "same": counted(after=BEFORE)}, 0.99)
+    assert low == ["some"]
+    assert agreement.disagreeing({"some": counted()}, None) == []
+    assert agreement.disagreeing({"same": counted(after=BEFORE)}, 1.0) == [], "the least is enough"
+
+
+def test_classes_of_whole_images() -> None:
+    assert agreement.compare(np.array(3), np.array(3), np.array(1), 4, 255).mean() == (1, 0, 0)
+    assert agreement.compare(np.array(3), np.array(1), np.array(1), 4, 255).mean() == (0, 0, 1)
+
+
+def test_the_report_by_hand() -> None:
+    counts = {"b": counted(after=BEFORE), "a": counted(), "c": counted(label=np.full((2, 4), 255))}
+    found = agreement.report(
+        counts, ["a", "b", "c"], ["w", "x", "y", "z"], minimum=0.6, dropped=["a"], judge={"stage": "source"}, worst=1
+    )
+    assert found["mean"]["agreement"] == pytest.approx((5 / 9 + 1) / 2, abs=1e-6)
+    # Over all pixels: class w agrees at 1 + 2 of 3 + 2 places.
+    assert found["classes"]["w"]["agreement"] == pytest.approx(3 / 5)
+    assert found["classes"]["z"] == {"agreement": None, "before": None, "after": None}
+    assert found["worst"] == ["a"]
+    assert found["images"]["a"]["classes"]["w"] == pytest.approx([1 / 3, 2 / 3, 1 / 4], abs=1e-6)
+    assert "z" not in found["images"]["a"]["classes"]
+    assert found["images"]["c"] == {"agreement": None, "before": None, "after": None, "classes": {}}
+
+
+def test_records_survive_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    first = Records(tmp_path, 0)
+    first.add("a", counted())
+    first.add("b", counted(after=BEFORE))
+    first.close()
+    other = Records(tmp_path, 1)
+    other.add("c", counted())
+    other.close()
+    file = tmp_path / "agreement-0.jsonl"
+    file.write_text(file.read_text()[:-20])
+    again = Records(tmp_path, 0)
+    assert sorted(again.counts) == ["a", "c"]
+    again.add("b", counted(after=BEFORE))
+    again.close()
+    found = agreement.read(tmp_path)
+    assert sorted(found) == ["a", "b", "c"]
+    assert found["a"].mean() == counted().mean()
+    assert found["b"].mean()[0] == 1
+    agreement.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,55 @@
+"""Files appear whole or not at all; labels share the source's bytes."""
+
+from pathlib import Path
+
+import pytest
+
+from segda.errors import ArtefactError
+from segda.export.files import is_there, link_whole, write_whole
+
+
+def test_written_whole_over_a_leftover(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.png"
+    path.parent.mkdir()
+    (path.parent / ".b.png.partial").write_bytes(b"half")
+    write_whole(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    assert [found.name for found in path.parent.iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize("hard_link", [True, False])
+def test_a_label_is_linked_or_copied(tmp_path: Path, hard_link: bool) -> None:
+    origin, path = tmp_path / "origin.png", tmp_path / "deep" / "label.png"
+    origin.write_bytes(b"ids")
+    (tmp_path / "way.png").symlink_to(origin)
+    link_whole(tmp_path / "way.png", path, hard_link=hard_link)
+    assert path.read_bytes() == b"ids"
+    assert not path.is_symlink()
+    assert path.samefile(origin) == hard_link
+    # Again, as after a death between the link and its name: two names of one file do not rename.
+    link_whole(tmp_path / "way.png", path, hard_link=hard_link)
+    assert [found.name for found in path.parent.iterdir()] == ["label.png"]
+
+
+def test_a_label_is_copied_where_links_are_not_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    (tmp_path / "origin.png").write_bytes(b"ids")
+    link_whole(tmp_path / "origin.png", tmp_path / "label.png", hard_link=True)
+    assert (tmp_path / "label.png").read_bytes() == b"ids"
+
+
+def test_an_empty_file_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert not is_there(tmp_path / "empty")
+    assert not is_there(tmp_path / "none")
+    write_whole(tmp_path / "one", b"1")
+    assert is_there(tmp_path / "one")
+
+
+def test_a_folder_in_the_way_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ArtefactError, match="cannot be written.*run again"):
+        write_whole(tmp_path / "taken" / "image.png", b"1")
