@@ -176,13 +176,21 @@ def same(found: dict[str, tuple[Any, Any]], expected: dict[str, tuple[np.ndarray
     )
 
 
+def hugging_face() -> Any:
+    """The library that owns the formats, without the thread that watches its progress bars: later tests fork."""
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0
+    return pytest.importorskip("datasets")
+
+
 @pytest.mark.parametrize("name", ["huggingface", "parquet"])
 def test_hugging_face_datasets_reads_image_folder_and_parquet(
     data: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    datasets = pytest.importorskip("datasets")
+    datasets = hugging_face()
     expected = rows(exported(Path("plain")))
     place = exported(layout=name, shard=3) / "data"
     if name == "parquet":
@@ -227,7 +235,7 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
         np.savez(tmp_path / domain / "all.npz", images=images, labels=np.array([3, 1, 4, 1]))
         data[domain] = {"name": "arrays", "root": str(tmp_path / domain), "file": "all.npz"}
     options = {"labels": "digits", "data": data["source"], "target": data["target"]}
-    datasets, found = pytest.importorskip("datasets"), {}
+    datasets, found = hugging_face(), {}
     folder = exported(layout="huggingface", **options) / "data"
     opened = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir="cache")
     found["huggingface"] = {row["key"]: row["label"] for row in opened}

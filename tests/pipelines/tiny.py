@@ -132,7 +132,7 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     A fork has torch loaded already, so that a death costs a fraction of a second. It must compute in one thread, as
     the fixture `one_thread` sees to: torch's other threads do not come along.
     """
-    assert threading.active_count() == 1, "a fork with threads running may hang"
+    assert threading.active_count() == 1, f"a fork with threads running may hang: {threading.enumerate()}"
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
