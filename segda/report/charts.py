@@ -120,7 +120,7 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
                     series.setdefault(name, {})[step] = float(value)
     found = {name: sorted(points.items()) for name, points in series.items()}
     rates = {name: found[name] for name in found if name.startswith(f"{_RATE}.")}
-    if len(rates) > 1 and all(points == next(iter(rates.values())) for points in rates.values()):
+    if rates and all(points == next(iter(rates.values())) for points in rates.values()):
         found = {name: points for name, points in found.items() if name not in rates}
         found[_RATE] = next(iter(rates.values()))
     return found

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,7 +278,7 @@ def _protocol(results: Sequence[Result]) -> dict[str, Any]:
     for key in keys:
         values = []
         for result in results:
-            texts = [_readable(evaluation["protocol"].get(key)) for evaluation in result.evaluations]
+            texts = [_readable(_shortened(evaluation["protocol"].get(key))) for evaluation in result.evaluations]
             values.append("; ".join(dict.fromkeys(texts)))
         line = {"name": key.replace("_", " "), "code": key.endswith(("fingerprint", "fingerprints"))}
         if len(set(values)) == 1:
@@ -285,6 +286,13 @@ def _protocol(results: Sequence[Result]) -> dict[str, Any]:
         else:
             differing.append({**line, "values": values})
     return {"common": common, "differing": differing, "names": [result.name for result in results]}
+
+
+def _shortened(value: Any) -> Any:
+    """Several checksums as their first digits, which tell them apart; `evaluation.json` has all of them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part[:12] if re.fullmatch("[0-9a-f]{64}", str(part)) else part for name, part in value.items()}
 
 
 def _readable(value: Any) -> str:
