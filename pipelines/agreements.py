@@ -1,4 +1,4 @@
-"""What `agreement.json` beside an export says, and the images that lost most of their content, for people to look at."""
+"""What `agreement.json` beside an export says, and the images that lost most of their content."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -54,8 +54,8 @@ class Config(StageConfig):
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Write the report; one process does it."""
     if session.is_main:
-        shown_stages = [config.evaluation, config.before, config.after, *([config.translator] if config.translator else [])]
-        chain = ancestors(*(inputs.folder(reference) for reference in shown_stages))
+        told = (config.evaluation, config.before, config.after, config.translator)
+        chain = ancestors(*(inputs.folder(reference) for reference in told if reference is not None))
         names = stage_names(chain)
         provenance = inputs.manifest(config.evaluation).provenance
         evaluations = read_json(inputs.folder(config.evaluation) / "evaluation.json")

@@ -1,8 +1,9 @@
 """Criteria that choose among finished networks without a label of the target.
 
-Each is an estimate with failures of its own. Entropy rewards a network that is certain and wrong, one that sees a single
-class everywhere included; so does soft neighbourhood density, though it does not reward mere certainty; mutual information
-asks for many classes, which a target may not hold as often. A weighted source risk trusts that source and target overlap.
+Each is an estimate with failures of its own. Entropy rewards a network that is certain and wrong, one that sees a
+single class everywhere included; so does soft neighbourhood density, though it does not reward mere certainty; mutual
+information asks for many classes, which a target may not hold as often. A weighted source risk trusts that source and
+target overlap.
 """
 
 from collections.abc import Sequence

@@ -102,8 +102,8 @@ def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
         return pixels
     if pixels.shape != against.shape or pixels.ndim != 2:
         raise DataError(
-            f"picture {picture.title!r}: {list(pixels.shape)} against {list(against.shape)}; give two class maps [H, W] "
-            "of one size"
+            f"picture {picture.title!r}: {list(pixels.shape)} against {list(against.shape)}; give two class maps "
+            "[H, W] of one size"
         )
     drawn = space.colorize(pixels)
     drawn[pixels == against] = RIGHT

@@ -53,11 +53,20 @@ class Classification:
         Returns:
             int64 `[B]` of class indices.
         """
-        return networks.classify(networks.encode(image, domain)).mean(dim=(-2, -1)).argmax(dim=1)
+        return self._logits(networks, image, domain).argmax(dim=1)
+
+    def probabilities(
+        self, networks: Networks, image: Tensor, size: tuple[int, ...] = (), domain: Domain = "target"
+    ) -> Tensor:
+        """The probability of every class for every image, `[B, K]`; arguments as in `predict`."""
+        return self._logits(networks, image, domain).softmax(dim=1)
 
     def meter(self) -> Confusion:
         """An empty confusion matrix over this task's classes."""
         return Confusion(self.space.classes, self.space.ignore_index)
+
+    def _logits(self, networks: Networks, image: Tensor, domain: Domain) -> Tensor:
+        return networks.classify(networks.encode(image, domain)).mean(dim=(-2, -1))
 
 
 def build(space: LabelSpace) -> Classification:

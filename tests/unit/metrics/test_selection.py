@@ -102,7 +102,7 @@ def test_weights_are_one_without_a_shift_and_the_odds_with_one() -> None:
 
 
 def test_weighting_finds_the_risk_on_the_target() -> None:
-    """The loss is the place's distance from 1, so it is small where the target lies; the source alone says otherwise."""
+    """The loss is the place's distance from 1, small where the target lies; the source alone says otherwise."""
     generator = np.random.default_rng(1)
     fitted, held_out = generator.normal(0, 1, (3000, 1)), generator.normal(0, 1, (3000, 1))
     target = generator.normal(1, 1, (3000, 1))
@@ -134,7 +134,9 @@ def test_the_best_is_the_largest_or_the_smallest() -> None:
         picks({}, larger=True)
 
 
-@pytest.mark.parametrize("rows", [np.zeros((0, 2)), np.array([0.5, 0.5]), np.array([[2.0, 3.0]]), np.array([[np.nan, 1]])])
+@pytest.mark.parametrize(
+    "rows", [np.zeros((0, 2)), np.array([0.5, 0.5]), np.array([[2.0, 3.0]]), np.array([[np.nan, 1]])]
+)
 def test_what_is_no_prediction_is_refused(rows: np.ndarray) -> None:
     for criterion in (entropy, mutual_information, neighbourhood_density):
         with pytest.raises(DataError, match="selection: predictions are"):

@@ -54,14 +54,15 @@ COLUMN = """([table, column]) =>
 
 
 def evaluation(score: float) -> dict[str, Any]:
-    """Class k is right in `score - k` percent of a thousand pixels, else taken for road, road for car; wall is absent."""
+    """Class k is right in `score - k` percent of a thousand pixels, else taken for road, road for car; no wall."""
     confusion = Confusion(SPACE.classes)
     for index in range(SPACE.count):
         if index != WALL:
             confusion.counts[index, index] = right = int(10 * (score - index))
             confusion.counts[index, 0 if index else 13] += 1000 - right
     protocol = {
-        "dataset": "cityscapes", "images": 500, "resize": [512, 1024], "data_fingerprint": "0f" * 32, "steps": int(score),
+        "dataset": "cityscapes", "images": 500, "resize": [512, 1024], "data_fingerprint": "0f" * 32,
+        "steps": int(score),
         "network_fingerprints": {"encoder.safetensors": "ab" * 32, "head.safetensors": f"{int(score):02d}" * 32},
     }  # fmt: skip
     return Evaluation(confusion, 500, protocol).to_json()
@@ -222,8 +223,8 @@ def test_nothing_is_wider_than_a_phone(visit: Callable[..., Any]) -> None:
     """Wide tables and charts scroll inside themselves, the page does not."""
     page = visit(width=390)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    inner = page.evaluate("[...document.querySelectorAll('.wide, .chart')].map((box) => box.scrollWidth > box.clientWidth)")
-    assert any(inner), "else this test sees no wide table"
+    boxes = "[...document.querySelectorAll('.wide, .chart')]"
+    assert page.evaluate(f"{boxes}.some((box) => box.scrollWidth > box.clientWidth)"), "else there is no wide table"
 
 
 def test_it_prints_in_black_on_white_without_buttons_and_bars(visit: Callable[..., Any]) -> None:
@@ -232,4 +233,5 @@ def test_it_prints_in_black_on_white_without_buttons_and_bars(visit: Callable[..
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert not page.locator("nav").is_visible()
-    assert page.evaluate("[...document.querySelectorAll('.wide')].every((box) => getComputedStyle(box).overflowX === 'visible')")
+    boxes = "[...document.querySelectorAll('.wide')]"
+    assert page.evaluate(f"{boxes}.every((box) => getComputedStyle(box).overflowX === 'visible')")
