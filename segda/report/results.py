@@ -126,7 +126,8 @@ def _picks(store: Store, run: str) -> dict[str, list[str]]:
             step = "" if candidate["step"] is None else f" at step {candidate['step']}"
             found.setdefault(candidate["row"], []).append(f"{criterion}{step}")
     except (KeyError, TypeError, AttributeError) as error:
-        raise ArtefactError(f"{path}: no selection ({error!r}); write it again: segda select {run} --target …") from None
+        remedy = f"write it again: segda select {run} --target …"
+        raise ArtefactError(f"{path}: no selection ({error!r}); {remedy}") from None
     return found
 
 

@@ -84,15 +84,17 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     photograph, label, wrong = drawn(0, (16, 32, 3), 255), drawn(1, (16, 32), 19), drawn(2, (16, 32), 19)
     label[:16] = 255
     pictures = PictureRow(EVIL, [
-        *(Picture(title, photograph) for title in ("source", "translated", "cycled", "target")), Picture("label", label),
+        *(Picture(title, photograph) for title in ("source", "translated", "cycled", "target")),
+        Picture("label", label),
         Picture("before adaptation", wrong), Picture("errors before adaptation", wrong, label),
         Picture("after adaptation", label), Picture("errors after adaptation", label, label), Picture("missing", None),
     ])  # fmt: skip
     figure = io.BytesIO()
     Image.fromarray(photograph).resize((900, 600)).save(figure, "PNG")
     stages = [StageState("source", "supervise", "done", 61.0, "supervise-0a1b2c3d")]
-    stages += [StageState(f"stage {number}", "align", "done", 7.0 * number, "align-0a1b2c3d", [stages[-1].name, "source"])
-               for number in range(1, 8)]  # fmt: skip
+    for number in range(1, 8):
+        before = ["source", stages[-1].name]
+        stages.append(StageState(f"stage {number}", "align", "done", 7.0 * number, "align-0a1b2c3d", before))
     shares = (0.5, 0.4, 0.3)
     write(folder, ReportContent(
         title=EVIL, space=LabelSpace(SPACE.name, SPACE.classes, SPACE.palette), seeds=[0], created="2025-01-02",
@@ -102,7 +104,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stages=[*stages, StageState(EVIL, EVIL, EVIL, None, EVIL, ["stage 7"])],
         logs={"stage 1": log, EVIL: log}, pictures=[pictures],
         illustrations=[Illustration("embedding", "Features", "In a plane.", figure.getvalue())],
-        agreements=[Agreement("adapted", shares, [("road", shares), ("sky", (None,) * 3)], [(EVIL, shares)], [pictures])],
+        agreements=[
+            Agreement("adapted", shares, [("road", shares), ("sky", (None,) * 3)], [(EVIL, shares)], [pictures])
+        ],
         datasets=[DataState("gta5", "train", "0f" * 32, ["source", "stage 1"])],
     ))  # fmt: skip
     return folder / "report.html"
@@ -128,9 +132,9 @@ def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
     def open_page(width: int = 1200, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None)
+        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else wrong.append(asked.url))
         page.goto(page_file.as_uri())
         opened.append(context)
         return page

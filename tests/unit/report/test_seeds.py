@@ -120,7 +120,7 @@ def test_on_a_narrow_terminal_the_mean_stays(tmp_path: Path) -> None:
 
 
 def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path: Path) -> None:
-    """In two of three seeds entropy picks dann, in one it picks a checkpoint of source only; labels pick dann in one."""
+    """In two of three seeds entropy picks dann, in one a checkpoint of source only; labels pick dann in one."""
     digits(tmp_path)
     assert "picked by" not in seeds.cells(seeds.build("digits", scored(tmp_path)))[0]
     candidates = {"dann": {"row": "dann", "step": None}, "early": {"row": "source only", "step": 4}}
