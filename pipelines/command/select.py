@@ -82,11 +82,11 @@ def show(found: dict[str, Any]) -> None:
 
     picks, oracle = found["picks"], found["oracle"]
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    grid.add_column("row")
+    grid.add_column("row", overflow="fold")
     for name in picks:
-        grid.add_column(name, justify="right")
+        grid.add_column(name, justify="right", overflow="fold")
     if oracle:
-        grid.add_column(f"{oracle['measure']} (target labels)", justify="right")
+        grid.add_column(f"{oracle['measure']} (target labels)", justify="right", overflow="fold")
     for name, candidate in found["candidates"].items():
         cells = [_starred(candidate["scores"][key], pick["candidate"] == name) for key, pick in picks.items()]
         if oracle:
@@ -109,4 +109,4 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _starred(value: float, picked: bool) -> str:
-    return f"{value:.3f} *" if picked else f"{value:.3f}  "
+    return f"{value:.3g} *" if picked else f"{value:.3g}  "

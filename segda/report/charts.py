@@ -15,8 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from segda.report.table import ScoreTable
 
-COLOURS = ("#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800")
-"""One colour a stage, the first one grey; told apart with every kind of colour vision (after Okabe and Ito)."""
+COLOURS = (
+    "#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800",
+    "#9c3d6e", "#7f6bd6", "#a0622d", "#3bb3a6",
+)  # fmt: skip
+"""One colour a stage, the first one grey; the first eight told apart with every kind of colour vision (after Okabe and
+Ito), the others there so that no two of a dozen stages are alike."""
 
 _INK = "#111317"  # what the page replaces by its own text colour
 _POINTS = 300  # a curve of more steps is averaged into this many

@@ -172,6 +172,15 @@ def test_a_confusion_is_normalised_by_the_label_and_summed_over_the_seeds(evalua
     assert found["rows"] == [[0.45, 0.55, 0.0], [0.0, 1.0, 0.0], [None] * 3]
 
 
+def test_a_share_is_rounded_and_never_shown_as_zero(content: ReportContent, evaluation: Make) -> None:
+    """Of 200 road pixels one is taken for sky, of 201 car pixels one for road: half a percent, and a little less."""
+    shown = evaluation(10)
+    shown["confusion"]["counts"] = [[199, 0, 1], [1, 200, 0], [0, 0, 4]]
+    page = render(replace(content, results=[Result("both", [shown])]))
+    texts = re.findall(r"<td[^>]* style=\"--share: [\d.]+\">([^<]*)</td>", page)
+    assert texts == ["100", "", "1", "", "100", "", "", "", "100"]
+
+
 def test_the_page_shows_the_confusion_of_the_named_rows_alone(content: ReportContent) -> None:
     page = render(content)
     assert page.count('<table class="confusion">') == 1
