@@ -304,6 +304,8 @@ def _readable(value: Any) -> str:
     if isinstance(value, list | tuple):
         numbers = len(value) == 2 and all(isinstance(part, int) for part in value)
         return " × ".join(map(str, value)) if numbers else ", ".join(map(str, value))
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     return str(value)
