@@ -252,7 +252,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
-    """A row with its pictures as data URLs; an empty place has none."""
+    """A row with its pictures as data URLs, an empty place without one; many pictures make two lines."""
     shown = []
     for picture in row.pictures:
         url = ""
@@ -260,7 +260,8 @@ def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
             kind, data = pictures.single(pictures.painted(picture, space), space, photograph=picture.against is None)
             url = _data_url(kind, data)
         shown.append({"title": picture.title, "url": url})
-    return {"name": row.name, "pictures": shown}
+    count = len(shown)
+    return {"name": row.name, "pictures": shown, "columns": count if count <= 5 else (count + 1) // 2}
 
 
 def _data_url(kind: str, data: bytes) -> str:

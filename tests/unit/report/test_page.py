@@ -208,6 +208,14 @@ def test_the_worst_agreement_is_shown_where_an_export_was_judged(
         assert expected in text, expected
 
 
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (5, 5), (6, 3), (9, 5)])
+def test_many_pictures_of_a_row_make_two_lines(
+    content: ReportContent, photograph: np.ndarray, count: int, columns: int
+) -> None:
+    row = PictureRow("", [Picture(str(number), photograph) for number in range(count)])
+    assert f'style="--columns: {columns}"' in render(replace(content, pictures=[row]))
+
+
 def test_summary_rows_stay_below_whatever_is_sorted(content: ReportContent) -> None:
     page = render(content)
     foot = page[page.index("<tfoot>") : page.index("</tfoot>")]
