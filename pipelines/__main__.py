@@ -12,7 +12,7 @@ from types import ModuleType
 from segda import __version__
 from segda.errors import SegdaError
 
-COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance")
+COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 

@@ -1,12 +1,14 @@
 """Set the evaluated rows side by side for people: one HTML file with table, curves and pictures, and its parts."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from pipelines import batches, features, samples
+from pipelines import agreements, batches, features, samples
 from pipelines.samples import Predictor, Shown, Translator
 from pipelines.stage import Data, Inputs, Reference, StageConfig
 from segda import label_space
@@ -15,11 +17,11 @@ from segda.artefacts.manifest import Manifest, read_json
 from segda.engine.session import Session
 from segda.label_space import LabelSpace
 from segda.report import charts, embedding, page, tiles
-from segda.report.page import Illustration
+from segda.report.page import DataState, Illustration
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
-VERSION = 2
+VERSION = 3
 OUTPUTS = ("report.html",)
 
 
@@ -52,47 +54,97 @@ class Config(StageConfig):
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Write the report; one process does it."""
     if session.is_main:
-        chain = ancestors(inputs.folder(config.evaluation))
+        told = (config.evaluation, config.before, config.after, config.translator)
+        chain = ancestors(*(inputs.folder(reference) for reference in told if reference is not None))
+        names = stage_names(chain)
+        provenance = inputs.manifest(config.evaluation).provenance
         evaluations = read_json(inputs.folder(config.evaluation) / "evaluation.json")
         space = label_space.load(config.task.options["labels"])
         shown = content_of(config, inputs, session, space)
         content = page.ReportContent(
-            title=str(inputs.manifest(config.evaluation).provenance.get("run", folder.name)),
+            title=str(provenance.get("run", folder.name)),
             space=space,
             results=[Result(name, [evaluation]) for name, evaluation in evaluations.items()],
             seeds=[config.seed],
             created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            command=str(inputs.manifest(config.evaluation).provenance.get("command", "")),
+            command=str(provenance.get("command", "")),
             stages=[
-                page.StageState(m.stage, m.kind, "done", m.provenance.get("seconds"), where.name) for where, m in chain
+                page.StageState(names[where], m.kind, "done", m.provenance.get("seconds"), where.name, [
+                    names[before] for before in origins(where, m)
+                ])
+                for where, m in chain
             ],
-            logs={m.stage: where / "log.jsonl" for where, m in chain if (where / "log.jsonl").is_file()},
+            logs={names[where]: where / "log.jsonl" for where, _ in chain if (where / "log.jsonl").is_file()},
             pictures=shown.pictures,
+            confused=compared(config, inputs),
+            agreements=agreements.of_chain(chain, config.pictures, session.device),
+            datasets=datasets(chain),
             illustrations=shown.illustrations,
             notes=notes(evaluations),
-            versions=inputs.manifest(config.evaluation).provenance.get("packages", {}),
-        )
+            versions=software(provenance),
+        )  # fmt: skip
         page.write(folder, content)
         session.print(f"report: {folder / 'report.html'}")
     session.barrier()
     return {}
 
 
-def ancestors(folder: Path) -> list[tuple[Path, Manifest]]:
-    """A finished stage and all that it was made from, each after what it was made from."""
+def ancestors(*folders: Path) -> list[tuple[Path, Manifest]]:
+    """Finished stages and all that they were made from, each after what it was made from."""
     found: dict[Path, Manifest] = {}
 
     def visit(place: Path) -> None:
         if place in found:
             return
         manifest = manifests.load(place)
-        for origin in manifest.inputs.values():
-            if origin.get("folder"):
-                visit(folder.parent / Path(origin["folder"]).name)
+        for origin in origins(place, manifest):
+            visit(origin)
         found[place] = manifest
 
-    visit(folder)
+    for folder in folders:
+        visit(folder)
     return list(found.items())
+
+
+def origins(folder: Path, manifest: Manifest) -> list[Path]:
+    """The folders of the stages that a stage was made from, each once."""
+    named = (Path(origin["folder"]).name for origin in manifest.inputs.values() if origin.get("folder"))
+    return [folder.parent / name for name in dict.fromkeys(named)]
+
+
+def stage_names(chain: list[tuple[Path, Manifest]]) -> dict[Path, str]:
+    """A name for each folder; stages of other runs may be called alike, and are then told apart by their folders."""
+    count = Counter(manifest.stage for _, manifest in chain)
+    return {
+        folder: manifest.stage if count[manifest.stage] == 1 else f"{manifest.stage} ({folder.name})"
+        for folder, manifest in chain
+    }
+
+
+def datasets(chain: list[tuple[Path, Manifest]]) -> list[DataState]:
+    """The data sets that the stages opened, with the fingerprints that their keys hold."""
+    users: dict[tuple[str, str, str], list[str]] = {}
+    for _, manifest in chain:
+        for origin in manifest.inputs.values():
+            if origin.get("dataset"):
+                key = (str(origin["dataset"]), str(origin.get("split", "")), str(origin["fingerprint"]))
+                users.setdefault(key, []).append(manifest.stage)
+    return [DataState(*key, list(dict.fromkeys(stages))) for key, stages in users.items()]
+
+
+def compared(config: Config, inputs: Inputs) -> list[str]:
+    """The rows of the evaluation that score the networks before and after adaptation."""
+    rows = inputs.manifest(config.evaluation).inputs
+    shown = [inputs.folder(reference).name for reference in (config.before, config.after)]
+    places = {name.removeprefix("rows."): Path(origin.get("folder") or "").name for name, origin in rows.items()}
+    return [name for name, place in places.items() if place in shown]
+
+
+def software(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Where and by what the scores were taken, as far as the manifest says."""
+    machine = {name: provenance.get(name) for name in ("git", "device", "mixed_precision", "world_size", "python")}
+    told = {name.replace("_", " "): str(value) for name, value in machine.items() if value is not None}
+    return {**told, **provenance.get("packages", {})}
 
 
 def notes(evaluations: dict[str, Any]) -> list[str]:

@@ -57,9 +57,11 @@ class Predictor:
         self.device = device
 
     @torch.inference_mode()
-    def __call__(self, image: np.ndarray, resize: Size | None, size: tuple[int, ...]) -> np.ndarray:
-        """Class indices of one target image, uint8 of the label's `size`."""
-        classes = self.task.predict(self.networks, as_input(image, resize).to(self.device), size)[0]
+    def __call__(
+        self, image: np.ndarray, resize: Size | None, size: tuple[int, ...], domain: Domain = "target"
+    ) -> np.ndarray:
+        """Class indices of one image of a domain, uint8 of the label's `size`."""
+        classes = self.task.predict(self.networks, as_input(image, resize).to(self.device), size, domain)[0]
         predicted: np.ndarray = classes.byte().cpu().numpy()
         return predicted
 
@@ -113,16 +115,21 @@ def label_maps(shown: Shown) -> bool:
 def map_rows(
     source: Shown, target: Shown, translator: Translator | None, predictors: Mapping[str, Predictor]
 ) -> list[PictureRow]:
-    """Source and translated image, target image and label map, and the maps that are predicted: a row a sample."""
+    """Source image, translated and back; target image and label map; predictions and their errors: a row a sample."""
     rows = []
     for near, far, image in zip(source.places, target.places, source.images(), strict=False):
         pictures = [Picture("source", image)]
         if translator is not None and "target" in translator.domains:
-            pictures.append(Picture("translated", translator(image, "source", "target")))
+            translated = translator(image, "source", "target")
+            pictures.append(Picture("translated", translated))
+            if "source" in translator.domains:
+                pictures.append(Picture("cycled", translator(translated, "target", "source")))
         photograph, label = target.dataset.read(far)
         assert label is not None  # the caller saw to it
         pictures += [Picture("target", photograph), Picture("label", label)]
-        pictures += [Picture(title, ask(photograph, target.resize, label.shape)) for title, ask in predictors.items()]
+        for title, ask in predictors.items():
+            predicted = ask(photograph, target.resize, label.shape)
+            pictures += [Picture(title, predicted), Picture(f"errors {title}", predicted, label)]
         names = source.dataset.samples[near].key, target.dataset.samples[far].key
         rows.append(PictureRow(" / ".join(names), pictures))
     return rows

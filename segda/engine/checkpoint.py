@@ -123,14 +123,26 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
     damaged: list[str] = []
     for candidate in sorted(folder.glob(f"{_PREFIX}*"), reverse=True):
         try:
-            plain = json.loads((candidate / "state.json").read_text())
-            stored = (candidate / "tensors.safetensors").read_bytes()
-            if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
-                raise ValueError("its checksum differs")
-            return int(plain["step"]), load(stored), plain, damaged
+            tensors, plain = read(candidate)
+            return int(plain["step"]), tensors, plain, damaged
         except (OSError, ValueError, KeyError) as error:
             damaged.append(f"{candidate}: damaged checkpoint passed over ({error})")
     return 0, {}, {}, damaged
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and plain values of one checkpoint.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is damaged.
+        KeyError: likewise.
+    """
+    plain = json.loads((folder / "state.json").read_text())
+    stored = (folder / "tensors.safetensors").read_bytes()
+    if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
+        raise ValueError("its checksum differs")
+    return load(stored), plain
 
 
 def _flush(path: Path) -> None:

@@ -15,11 +15,16 @@ from matplotlib.ticker import MaxNLocator
 
 from segda.report.table import ScoreTable
 
-COLOURS = ("#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800")
-"""One colour a stage, the first one grey; told apart with every kind of colour vision (after Okabe and Ito)."""
+COLOURS = (
+    "#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800",
+    "#9c3d6e", "#7f6bd6", "#a0622d", "#3bb3a6",
+)  # fmt: skip
+"""One colour a stage, the first one grey; the first eight told apart with every kind of colour vision (after Okabe and
+Ito), the others there so that no two of a dozen stages are alike."""
 
 _INK = "#111317"  # what the page replaces by its own text colour
 _POINTS = 300  # a curve of more steps is averaged into this many
+_RATE = "learning_rate"
 _Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # step, mean, minimum, maximum
 
 
@@ -67,13 +72,14 @@ def colour(position: int) -> str:
 
 
 def curves(log: Path) -> Figure | None:
-    """Every loss and measure of a training log in a small chart of its own.
+    """Every loss, measure and learning rate of a training log in a small chart of its own.
 
     The line is the mean of neighbouring steps, the band their extremes. Steps that were trained again after an
     interruption count once, as they were at last.
 
     Args:
-        log: one JSON object a line, with `step`, `losses` and `measures`; a half-written last line is passed over.
+        log: one JSON object a line, with `step`, `losses`, `measures` and `learning_rate`; a half-written last line is
+            passed over.
 
     Returns:
         The figure, or `None` if the log is missing or holds nothing to draw.
@@ -97,7 +103,10 @@ def curves(log: Path) -> Figure | None:
 
 
 def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
-    """The finite values of each loss and measure of a training log, by step."""
+    """The finite values of each loss, measure and learning rate of a training log, by step.
+
+    Players whose learning rates are the same throughout share a series.
+    """
     series: dict[str, dict[int, float]] = {}
     if not log.is_file():
         return {}
@@ -106,13 +115,19 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
             try:
                 entry = json.loads(line)
                 step = int(entry["step"])
-                values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {})}
-            except (ValueError, TypeError, KeyError):
+                rates = {f"{_RATE}.{player}": rate for player, rate in entry.get("learning_rate", {}).items()}
+                values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {}), **rates}
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the line that a killed process was writing
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     series.setdefault(name, {})[step] = float(value)
-    return {name: sorted(points.items()) for name, points in series.items()}
+    found = {name: sorted(points.items()) for name, points in series.items()}
+    rates = {name: found[name] for name in found if name.startswith(f"{_RATE}.")}
+    if rates and all(points == next(iter(rates.values())) for points in rates.values()):
+        found = {name: points for name, points in found.items() if name not in rates}
+        found[_RATE] = next(iter(rates.values()))
+    return found
 
 
 def to_svg(figure: Figure, name: str) -> str:

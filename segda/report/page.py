@@ -1,7 +1,9 @@
 """The report of a run: one self-contained page, with the table and the pictures as files beside it."""
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from markupsafe import Markup
 
 from segda.artefacts.manifest import write_bytes
 from segda.label_space import LabelSpace
-from segda.report import charts, pictures, table, terminal
+from segda.report import charts, graph, pictures, table, terminal
 from segda.report.pictures import PictureRow
 from segda.report.table import Result
 
@@ -26,6 +28,7 @@ class StageState(NamedTuple):
         state: one word, such as "done", "skipped", "resumed" or "failed".
         seconds: time spent on it, over all its restarts; `None` where not known.
         folder: its folder, as the reader should see it.
+        after: the names of the stages that it builds on.
     """
 
     name: str
@@ -33,6 +36,38 @@ class StageState(NamedTuple):
     state: str
     seconds: float | None = None
     folder: str = ""
+    after: Sequence[str] = ()
+
+
+class DataState(NamedTuple):
+    """A data set that stages read: its name, split and fingerprint, and which stages."""
+
+    name: str
+    split: str
+    fingerprint: str
+    stages: Sequence[str]
+
+
+class Agreement(NamedTuple):
+    """How well an exported set kept its content in a judge's eyes; scores as in `segda.export`'s `agreement.json`.
+
+    Attributes:
+        stage: that exported.
+        mean: agreement of the predictions before and after translation; of either with the label, each in `[0, 1]`.
+        classes: a class's name and the same three.
+        worst: an image's key and the same three, worst first.
+        pictures: of the worst.
+        minimum: the least agreement that was asked for, if any.
+        dropped: how many images were left out for it.
+    """
+
+    stage: str
+    mean: Sequence[float | None]
+    classes: Sequence[tuple[str, Sequence[float | None]]]
+    worst: Sequence[tuple[str, Sequence[float | None]]]
+    pictures: Sequence[PictureRow] = ()
+    minimum: float | None = None
+    dropped: int = 0
 
 
 class Illustration(NamedTuple):
@@ -64,7 +99,10 @@ class ReportContent:
         command: what the run was started with.
         stages: every stage of the run, in order.
         logs: a stage's name and its `log.jsonl`, for the curves.
-        pictures: rows of source, translated, target, label, prediction before and after.
+        pictures: rows of source, translated, cycled, target, label, predictions and their errors before and after.
+        confused: names of the results whose confusion matrices are shown.
+        agreements: of the exported sets.
+        datasets: what the stages read.
         illustrations: other figures, such as features in a plane or samples of a translation.
         notes: sentences to stand below the headline, such as the share of the gap that was closed.
         versions: names and versions of the software.
@@ -79,6 +117,9 @@ class ReportContent:
     stages: Sequence[StageState] = ()
     logs: Mapping[str, Path] = field(default_factory=dict)
     pictures: Sequence[PictureRow] = ()
+    confused: Sequence[str] = ()
+    agreements: Sequence[Agreement] = ()
+    datasets: Sequence[DataState] = ()
     illustrations: Sequence[Illustration] = ()
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -119,30 +160,75 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
 
 
 def render(content: ReportContent) -> str:
-    """The page: HTML without scripts and without anything to be fetched."""
+    """The page: HTML that needs nothing else, and whose one script only sorts tables.
+
+    Its policy lets a browser fetch nothing, and run no script but this one, wherever the names on it come from.
+    """
+    folder = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
     figures = {name: charts.curves(log) for name, log in content.logs.items()}
+    script = (folder / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    protocol = _protocol(content.results)
+    sections = {
+        "scores": "Scores by class" if scores else "",
+        "confusion": "Confusion" if content.confused else "",
+        "pictures": "Pictures" if content.pictures else "",
+        **{shown.name: shown.title for shown in content.illustrations},
+        "agreement": "Label agreement" if content.agreements else "",
+        "stages": "Stages" if content.stages else "",
+        "training": "Training" if any(figures.values()) else "",
+        "protocol": "How it was measured" if content.results or content.versions or content.datasets else "",
+    }
     return environment.get_template("page.html").render(
         content=content,
+        style=Markup((folder / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        sections={place: title for place, title in sections.items() if title},
         scores=scores,
         legend=table.legend(scores) if scores else "",
         absent=table.ABSENT,
         bars=Markup(charts.to_svg(charts.bars(scores, legend=False), "bars")) if scores else None,
         bar_colours=[(name, charts.colour(position)) for position, name in enumerate(scores.columns)] if scores else [],
+        confusions=[confusion(result) for result in content.results if result.name in content.confused],
         curves={
             name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
         },
         gallery=[_embedded(row, content.space) for row in content.pictures],
         illustrations=[(shown, _data_url("image/png", shown.png)) for shown in content.illustrations],
-        colours=[(name, "rgb({}, {}, {})".format(*colour)) for name, colour in pictures.legend(content.space)],
-        protocol=_protocol(content.results),
+        agreements=[
+            (found, [_embedded(row, content.space) for row in found.pictures]) for found in content.agreements
+        ],
+        colours=[(name, _css(colour)) for name, colour in pictures.legend(content.space)],
+        right=_css(pictures.RIGHT),
+        ignored=_css(pictures.IGNORED),
+        graph=graph.to_svg([
+            graph.Node(stage.name, f"{stage.kind}, {duration(stage.seconds)}", stage.after) for stage in content.stages
+        ]) if content.stages else "",
+        protocol=protocol,
         total=sum(stage.seconds or 0 for stage in content.stages),
-    )
+    )  # fmt: skip
+
+
+def confusion(result: Result) -> dict[str, Any]:
+    """A result's confusion over its seeds: of each label's pixels, the share that was predicted as each class.
+
+    Returns:
+        `name`, `classes`, and `rows`: a row a class of the label, `None` throughout where it is nowhere labelled.
+    """
+    counts = [evaluation["confusion"]["counts"] for evaluation in result.evaluations]
+    total = [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*counts, strict=True)]
+    return {
+        "name": result.name,
+        "classes": result.evaluations[0]["confusion"]["classes"],
+        "rows": [[cell / sum(row) if sum(row) else None for cell in row] for row in total],
+    }
 
 
 def tone(gain: float) -> str:
@@ -166,37 +252,48 @@ def duration(seconds: float | None) -> str:
 
 
 def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
-    """A row with its pictures as data URLs; an empty place has none."""
+    """A row with its pictures as data URLs, an empty place without one; many pictures make two lines."""
     shown = []
     for picture in row.pictures:
         url = ""
         if picture.pixels is not None:
-            kind, data = pictures.single(picture.pixels, space)
+            kind, data = pictures.single(pictures.painted(picture, space), space, photograph=picture.against is None)
             url = _data_url(kind, data)
         shown.append({"title": picture.title, "url": url})
-    return {"name": row.name, "pictures": shown}
+    count = len(shown)
+    return {"name": row.name, "pictures": shown, "columns": count if count <= 5 else (count + 1) // 2}
 
 
 def _data_url(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _protocol(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The protocol line by line: one value where all results agree, else one a result."""
+def _css(colour: tuple[int, int, int]) -> str:
+    return "rgb({}, {}, {})".format(*colour)
+
+
+def _protocol(results: Sequence[Result]) -> dict[str, Any]:
+    """The protocol: `common` lines where all results agree, `differing` columns with a value for each of `names`."""
     keys = dict.fromkeys(key for result in results for e in result.evaluations for key in e["protocol"])
-    lines = []
+    common, differing = [], []
     for key in keys:
         values = []
         for result in results:
-            texts = [_readable(evaluation["protocol"].get(key)) for evaluation in result.evaluations]
+            texts = [_readable(_shortened(evaluation["protocol"].get(key))) for evaluation in result.evaluations]
             values.append("; ".join(dict.fromkeys(texts)))
-        lines.append({
-            "name": key.replace("_", " "),
-            "code": key.endswith(("fingerprint", "fingerprints")),
-            "values": values[:1] if len(set(values)) == 1 else values,
-            "names": [result.name for result in results],
-        })
-    return lines
+        line = {"name": key.replace("_", " "), "code": key.endswith(("fingerprint", "fingerprints"))}
+        if len(set(values)) == 1:
+            common.append({**line, "value": values[0]})
+        else:
+            differing.append({**line, "values": values})
+    return {"common": common, "differing": differing, "names": [result.name for result in results]}
+
+
+def _shortened(value: Any) -> Any:
+    """Several checksums as their first digits, which tell them apart; `evaluation.json` has all of them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part[:12] if re.fullmatch("[0-9a-f]{64}", str(part)) else part for name, part in value.items()}
 
 
 def _readable(value: Any) -> str:
@@ -204,10 +301,12 @@ def _readable(value: Any) -> str:
     if value is None or value in ({}, []):
         return "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_readable(part)}" for name, part in value.items())
+        return ", ".join(f"{str(name).removesuffix('.safetensors')} {_readable(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
         numbers = len(value) == 2 and all(isinstance(part, int) for part in value)
         return " × ".join(map(str, value)) if numbers else ", ".join(map(str, value))
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
     return str(value)

@@ -16,6 +16,8 @@ _GAP = 8
 _TITLE = 24  # height of a line of text, in pixels
 _SWATCH = 14
 _INK, _PAPER, _EMPTY = (32, 33, 36), (255, 255, 255), (240, 240, 242)
+RIGHT, IGNORED = (255, 255, 255), (96, 96, 96)
+"""Of an error map: pixels that agree, and pixels that are not compared."""
 
 
 class Picture(NamedTuple):
@@ -24,10 +26,13 @@ class Picture(NamedTuple):
     Attributes:
         title: the column's name, such as "prediction before".
         pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices; `None` leaves the place empty.
+        against: a class map of the same size. With it, an error map is drawn: the class of `pixels` where the two
+            differ, white where they agree, grey where `against` is ignored.
     """
 
     title: str
     pixels: np.ndarray | None
+    against: np.ndarray | None = None
 
 
 class PictureRow(NamedTuple):
@@ -75,7 +80,7 @@ def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> byt
             if picture.pixels is None:
                 draw.rectangle((*place, place[0] + width - 1, place[1] + height - 1), fill=_EMPTY)
             else:
-                canvas.paste(_drawn(picture.pixels, space, (width, height)), place)
+                canvas.paste(_drawn(painted(picture, space), space, (width, height), picture.against is None), place)
         top += name + height + _GAP
     for (name_, colour), (left, below) in zip(legend(space), entries, strict=True):
         at = (left, legend_top + below + 4)
@@ -84,15 +89,45 @@ def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> byt
     return encoded(canvas, "PNG")
 
 
-def single(pixels: np.ndarray, space: LabelSpace, width: int = 480) -> tuple[str, bytes]:
+def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
+    """A picture's pixels as they are, or its error map as uint8 RGB `[H, W, 3]`.
+
+    Raises:
+        DataError: the picture is empty, or the two class maps differ in size.
+    """
+    pixels, against = picture.pixels, picture.against
+    if pixels is None:
+        raise DataError(f"picture {picture.title!r}: it is empty; give pixels")
+    if against is None:
+        return pixels
+    if pixels.shape != against.shape or pixels.ndim != 2:
+        raise DataError(
+            f"picture {picture.title!r}: {list(pixels.shape)} against {list(against.shape)}; give two class maps "
+            "[H, W] of one size"
+        )
+    drawn = space.colorize(pixels)
+    drawn[pixels == against] = RIGHT
+    drawn[against == space.ignore_index] = IGNORED
+    return drawn
+
+
+def single(
+    pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograph: bool = True
+) -> tuple[str, bytes]:
     """One picture for a page, at most `width` pixels wide.
 
+    Args:
+        pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices.
+        space: draws class maps.
+        width: of the picture, in pixels.
+        photograph: whether colours may be blended, as those of an error map may not.
+
     Returns:
-        The media type and the file: a JPEG of a photograph, a PNG of a class map.
+        The media type and the file: a JPEG of a photograph, a PNG of anything else.
     """
     height = max(1, round(pixels.shape[0] * min(width, pixels.shape[1]) / pixels.shape[1]))
-    image = _drawn(pixels, space, (min(width, pixels.shape[1]), height))
-    if pixels.ndim == 2:
+    image = _drawn(pixels, space, (min(width, pixels.shape[1]), height), photograph)
+    if pixels.ndim == 2 or not photograph:
         return "image/png", encoded(image, "PNG")
     return "image/jpeg", encoded(image, "JPEG", quality=88)
 
@@ -102,13 +137,14 @@ def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
     return [*zip(space.classes, space.palette, strict=True), ("ignored", (0, 0, 0))]
 
 
-def _drawn(pixels: np.ndarray, space: LabelSpace, size: tuple[int, int]) -> Image.Image:
+def _drawn(pixels: np.ndarray, space: LabelSpace, size: tuple[int, int], photograph: bool = True) -> Image.Image:
     """A photograph or a class map at `size` (width, height); classes are never blended into each other."""
     if pixels.ndim == 2 and pixels.dtype.kind in "iu":
         return Image.fromarray(space.colorize(pixels)).resize(size, Image.Resampling.NEAREST)
     if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
         shrinks = size[0] <= pixels.shape[1]
         rule = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+        rule = rule if photograph else Image.Resampling.NEAREST
         return Image.fromarray(np.ascontiguousarray(pixels)).resize(size, rule)
     raise DataError(
         f"picture: array is {pixels.dtype} {pixels.shape}; give uint8 RGB [H, W, 3], or whole numbers [H, W] of classes"

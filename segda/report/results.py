@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Scored:
         evaluations: row name to an evaluation's JSON, with protocol and confusion counts.
         origin: `run`, `commands`, `git` and `dirty` (the code that evaluated), `finished`, `seconds` by stage,
             `machine` and `packages`, as far as the manifests say.
+        picks: row name to what `segda select` found to pick it: criteria, and labels of the target, called so.
     """
 
     pipeline: str
@@ -38,6 +39,7 @@ class Scored:
     settings: str
     evaluations: dict[str, dict[str, Any]]
     origin: dict[str, Any]
+    picks: dict[str, list[str]] = field(default_factory=dict)
 
 
 def of_run(store: Store, run: str) -> list[Scored]:
@@ -59,7 +61,8 @@ def of_run(store: Store, run: str) -> list[Scored]:
         if manifest.kind == "evaluate":
             manifests.verify(folder)
             evaluations = read_json(folder / "evaluation.json")
-            scored.append(Scored(pipeline, stage, seed, settings, evaluations, _origin(run, stage, finished)))
+            origin = _origin(run, stage, finished)
+            scored.append(Scored(pipeline, stage, seed, settings, evaluations, origin, _picks(store, run)))
     return scored
 
 
@@ -101,6 +104,31 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
 
 def _line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _picks(store: Store, run: str) -> dict[str, list[str]]:
+    """What picks each row of a run, if `segda select` was asked; a checkpoint's step stands beside its row.
+
+    Raises:
+        ArtefactError: the file is damaged.
+    """
+    path = store.root / f"{run}.selection.json"
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    found: dict[str, list[str]] = {}
+    try:
+        named = {criterion: pick["candidate"] for criterion, pick in content["picks"].items()}
+        if content["oracle"]:
+            named["target labels (oracle)"] = content["oracle"]["candidate"]
+        for criterion, name in named.items():
+            candidate = content["candidates"][name]
+            step = "" if candidate["step"] is None else f" at step {candidate['step']}"
+            found.setdefault(candidate["row"], []).append(f"{criterion}{step}")
+    except (KeyError, TypeError, AttributeError) as error:
+        remedy = f"write it again: segda select {run} --target …"
+        raise ArtefactError(f"{path}: no selection ({error!r}); {remedy}") from None
+    return found
 
 
 def _finished(store: Store, stages: dict[str, dict[str, Any]]) -> Iterator[tuple[str, tuple[Path, Manifest]]]:

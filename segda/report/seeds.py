@@ -1,6 +1,7 @@
 """One experiment over its seeds: a line a row, with mean, spread, gain over the first row, and papers' numbers."""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ class Row(NamedTuple):
         values: seed to headline score; a seed without a score is missing.
         gains: seed to the difference from the first row of the same seed; empty for the first row.
         claims: column name to the percent that a paper prints.
+        picked: criterion of `segda select` to the number of seeds in which it picks this row.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Row(NamedTuple):
     values: dict[int, float]
     gains: dict[int, float]
     claims: dict[str, float]
+    picked: Mapping[str, int] = {}
 
     @property
     def label(self) -> str:
@@ -135,7 +138,8 @@ def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, want
         own = values.get(name, {})
         gains = {} if name == names[0] else {seed: own[seed] - first[seed] for seed in own if seed in first}
         oracle = any(table.is_oracle(evaluation) for evaluation in columns.get(name, ()))
-        rows.append(Row(name, oracle, own, gains, dict(claims.values.get(name, {}))))
+        picked = Counter(criterion for run in runs for criterion in run.picks.get(name, ()))
+        rows.append(Row(name, oracle, own, gains, dict(claims.values.get(name, {})), picked))
     shown = [row for row in rows if not wanted or row.name in wanted]
     used = dict.fromkeys(column for row in shown for column in row.claims)
     return SeedTable(
@@ -151,7 +155,7 @@ def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, want
 
 def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the table as text, a field empty where there is nothing to say."""
-    several = len(table.seeds) > 1
+    several, selected = len(table.seeds) > 1, any(row.picked for row in table.rows)
     header = ["row", *(f"seed {seed}" for seed in table.seeds)]
     header += ["mean ± spread", "gain ± spread"] if several else ["gain"]
     lines = []
@@ -160,8 +164,10 @@ def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
         line += [_spread(row.values, "{:.1f}")] if several else []
         line += [_spread(row.gains, "{:+.1f}")]
         line += [f"{row.claims[column]:.1f}" if column in row.claims else "" for column in table.sources]
-        lines.append(line)
-    return [*header, *table.sources], lines
+        # In how many seeds, where there are several.
+        picked = (f"{criterion} {count}x" if several else criterion for criterion, count in row.picked.items())
+        lines.append([*line, ", ".join(picked)] if selected else line)
+    return [*header, *table.sources, *(["picked by"] if selected else [])], lines
 
 
 def to_markdown(table: SeedTable) -> str:
@@ -191,6 +197,7 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
                 **_summary(row.values),
                 "gain": _summary(row.gains) if row.gains else None,
                 "claims": row.claims,
+                **({"picked": dict(row.picked)} if row.picked else {}),
             }
             for row in seeds.rows
         },

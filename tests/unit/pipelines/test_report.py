@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from pipelines.report import notes
+from pipelines import agreements
+from pipelines.report import ancestors, notes, stage_names
+from segda import label_space
+from segda.artefacts import manifest as manifests
+from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
+from segda.report.pictures import RIGHT, painted
 from tests.unit.pipelines import colours
 from tests.unit.report.scored_runs import accuracy
 
@@ -37,7 +43,7 @@ def test_predictions_samples_and_features_stand_beside_and_in_the_page(report: P
     for name, title in (
         ("predictions", "Predictions"), ("samples", "Translation and reconstruction"), ("embedding", "Features"),
     ):  # fmt: skip
-        assert f"<h2>{title}</h2>" in page
+        assert f'<h2 id="{name}">{title}</h2>' in page
         image = Image.open(report / f"{name}.png")
         assert np.asarray(image.convert("RGB")).std() > 10
     assert not (report / "pictures.png").exists(), "class maps are for labels that are maps"
@@ -66,3 +72,107 @@ def test_the_note_says_how_far_the_best_row_went(rows: list[int], expected: list
     evaluations: dict[str, Any] = {"a": accuracy(rows[0]), "b": accuracy(rows[1])}
     assert notes(evaluations) == [], "no oracle, no gap"
     assert notes({**evaluations, "o": accuracy(rows[2], oracle=True)}) == expected
+
+
+def write_stage(folder: Path, kind: str, stage: str, inputs: dict[str, Any], config: dict[str, Any]) -> Path:
+    """A finished stage that another one may be made from."""
+    folder.mkdir(parents=True)
+    manifests.write(folder, Manifest(stage, kind, 1, "0" * 64, config, inputs, {}))
+    return folder
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export of two images of 4x8, road on the left and sky on the right; the second came out all red.
+
+    The judge sees sky where an image is blue and road elsewhere, so it loses the sky of the second.
+    """
+    data = tmp_path / "data"
+    for name in ("images", "labels"):
+        (data / name).mkdir(parents=True)
+    export = write_stage(
+        tmp_path / "runs" / "export-0", "export", "adapted",
+        {"judge": {"stage": "source", "kind": "supervise", "key": "1", "folder": "supervise-0", "output": None}},
+        {"data": {"name": "folder", "root": str(data), "split": "train", "images": "images", "labels": "labels",
+                  "classes": {"0": "road", "1": "sky"}}, "task": {"name": "segmentation", "labels": "cityscapes"}},
+    )  # fmt: skip
+    write_stage(tmp_path / "runs" / "supervise-0", "supervise", "source", {}, {})
+    (export / "images").mkdir()
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[:, :4, 0] = image[:, 4:, 2] = 200
+    for key, translated in (("a", image), ("b", np.full_like(image, (200, 0, 0)))):
+        Image.fromarray(image).save(data / "images" / f"{key}.png")
+        Image.fromarray((image[:, :, 2] > 0).astype(np.uint8)).save(data / "labels" / f"{key}.png")
+        Image.fromarray(translated).save(export / "images" / f"{key}.png")
+    pairs = ["agreement", "before", "after"]
+    shares = {"a": (1.0, 1.0, 1.0), "b": (0.25, 1.0, 0.25)}
+    write_json(export / "agreement.json", {
+        "pairs": pairs, "minimum_agreement": 0.2, "dropped": [], "worst": ["b", "a"],
+        "mean": dict(zip(pairs, (0.625, 1.0, 0.625), strict=True)),
+        "classes": {"road": dict(zip(pairs, (0.66, 1.0, 0.66), strict=True)), "car": dict.fromkeys(pairs)},
+        "images": {key: {**dict(zip(pairs, found, strict=True)), "classes": {}} for key, found in shares.items()},
+    })  # fmt: skip
+
+    class Judge:
+        def __init__(self, folder: Path, manifest: Manifest, device: torch.device) -> None:
+            assert folder.name == "supervise-0"
+
+        def __call__(self, image: np.ndarray, resize: Any, size: tuple[int, ...], domain: str) -> np.ndarray:
+            assert (size, domain) == ((4, 8), "source")
+            return np.where(image[:, :, 2] > 0, 10, 0).astype(np.uint8)
+
+    monkeypatch.setattr(agreements, "Predictor", Judge)
+    return export
+
+
+def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) -> None:
+    chain = [(exported, manifests.load(exported))]
+    (found,) = agreements.of_chain(chain, 1, torch.device("cpu"))
+    assert (found.stage, found.mean, found.minimum, found.dropped) == ("adapted", [0.625, 1.0, 0.625], 0.2, 0)
+    assert found.classes == [("road", [0.66, 1.0, 0.66]), ("car", [None] * 3)]
+    assert [key for key, _ in found.worst] == ["b", "a"]
+    (row,) = found.pictures
+    assert row.name == "b: agreement 25.0"
+    assert [picture.title for picture in row.pictures] == [
+        "source", "label", "predicted before", "translated", "predicted after", "changed by translation",
+    ]
+    changed = painted(row.pictures[-1], label_space.load("cityscapes"))
+    road = label_space.load("cityscapes").palette[0]
+    assert (changed[:, :4] == RIGHT).all(), "the road is still a road"
+    assert (changed[:, 4:] == road).all(), "the sky became one"
+
+
+def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -> None:
+    (exported / "images" / "b.png").unlink()
+    (found,) = agreements.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu"))
+    assert [[picture.pixels is None for picture in row.pictures] for row in found.pictures] == [
+        [False] * 3 + [True] * 3, [False] * 6,
+    ]
+
+
+def test_an_export_without_a_judge_has_nothing_to_show(exported: Path) -> None:
+    (exported / "agreement.json").unlink()
+    assert agreements.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu")) == []
+
+
+def test_the_chain_names_its_stages_and_data(report: Path) -> None:
+    """All that the report was made from, each after what it builds on, with the rows before and after."""
+    page = (report / "report.html").read_text(encoding="utf-8")
+    stages = page[page.index('<h2 id="stages">') : page.index('<h2 id="training">')]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', stages)
+    assert rows == [("before", "supervise", "–"), ("after", "align", "–"), ("evaluate", "evaluate", "before, after")]
+    assert page.count('<table class="confusion">') == 2
+    data = page[page.index("<h3>Data</h3>") :]
+    users = re.findall(r'<th scope="row">arrays</th><td>train</td><td>(.*?)</td><td><code>[0-9a-f]{64}</code>', data)
+    assert users == ["before, after", "after", "evaluate"], "the target without its labels, and with them"
+
+
+def test_stages_of_other_runs_that_are_called_alike_are_told_apart(tmp_path: Path) -> None:
+    first = write_stage(tmp_path / "supervise-1", "supervise", "source", {}, {})
+    origin = {"stage": "source", "kind": "supervise", "key": "1", "folder": "supervise-1", "output": None}
+    inputs = {"init": origin, "data": {"dataset": "x"}}
+    second = write_stage(tmp_path / "supervise-2", "supervise", "source", inputs, {})
+    chain = ancestors(second, first)
+    assert [folder.name for folder, _ in chain] == ["supervise-1", "supervise-2"]
+    assert list(stage_names(chain).values()) == ["source (supervise-1)", "source (supervise-2)"]
+    assert stage_names(chain[:1]) == {first: "source"}

@@ -89,3 +89,19 @@ def test_png_has_the_size_of_its_figure(evaluation: Make) -> None:
     width, height = figure.get_size_inches()
     image = Image.open(io.BytesIO(to_png(figure, resolution=100)))
     assert image.size == (int(width * 100), int(height * 100))
+
+
+def test_learning_rates_are_curves_and_share_one_where_the_players_do(tmp_path: Path) -> None:
+    def log(discriminator: float) -> Path:
+        rates = [{"generator": 0.2 / step, "discriminator": discriminator / step} for step in (1, 2)]
+        path = tmp_path / "log.jsonl"
+        path.write_text("\n".join(json.dumps({"step": n, "learning_rate": rate}) for n, rate in enumerate(rates)))
+        return path
+
+    assert read_log(log(0.2)) == {"learning_rate": [(0, 0.2), (1, 0.1)]}
+    assert read_log(log(0.4)) == {
+        "learning_rate.generator": [(0, 0.2), (1, 0.1)], "learning_rate.discriminator": [(0, 0.4), (1, 0.2)],
+    }
+    figure = curves(log(0.4))
+    assert figure is not None
+    assert figure.axes[1].get_title(loc="left") == "learning rate: discriminator"

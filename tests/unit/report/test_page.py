@@ -15,7 +15,18 @@ import pytest
 from PIL import Image
 
 from segda.label_space import LabelSpace
-from segda.report.page import Illustration, ReportContent, StageState, duration, render, tone, write
+from segda.report.page import (
+    Agreement,
+    DataState,
+    Illustration,
+    ReportContent,
+    StageState,
+    confusion,
+    duration,
+    render,
+    tone,
+    write,
+)
 from segda.report.pictures import Picture, PictureRow
 from segda.report.table import Result
 
@@ -33,6 +44,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.text += " " if tag in ("td", "th") else ""
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -52,7 +64,8 @@ def content(tmp_path: Path, space: LabelSpace, evaluation: Make, photograph: np.
         logs={"translate": log, "align": tmp_path / "absent.jsonl"},
         pictures=[PictureRow("one", [Picture("target", photograph), Picture("label", np.ones((20, 40), np.uint8)),
                                      Picture("prediction after", None)])],
-        notes=["Half of the gap is closed."], versions={"segda": "0.1"},
+        notes=["Half of the gap is closed."], versions={"segda": "0.1"}, confused=["both"],
+        datasets=[DataState("gta5", "train", "0123abcd", ["translate", "source"])],
     )
 
 
@@ -72,18 +85,20 @@ def test_page_shows_scores_stages_and_protocol(content: ReportContent) -> None:
     text = re.sub(r"\s+", " ", Page(render(content)).text)
     for expected in (
         "streets", "seed 7 · 2025-01-02 · 1 h 2 min of work", "segda run streets", "Half of the gap is closed.",
-        "resumed", "runs/translate-0a1b2c3d", "generator: cycle", "left out of the mean: sky", "segda0.1",
-        "not measured alike: resize differs", "source only: 32 × 64", "both: none", "data fingerprint abc",
+        "resumed", "runs/translate-0a1b2c3d", "generator: cycle", "left out of the mean: sky", "segda 0.1",
+        "not measured alike: resize differs", "data fingerprint abc", "row resize source only 32 × 64 both none",
+        "gta5 train translate, source 0123abcd",
     ):
         assert expected in text, expected
-    assert "nan" not in text.lower()
+    assert "nan" not in re.sub(r"<script>.*", "", render(content), flags=re.DOTALL).lower()
     assert re.search(r"road 20\.0 70\.0 \+50\.0", text)
     assert re.search(r"sky – –", text)
 
 
 def test_page_stands_alone(content: ReportContent) -> None:
     page = Page(render(content))
-    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    assert not {"link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}], "one, and it is in the page"
     for tag, attributes in page.tags:
         for name in ("src", "href", "xlink:href", "style"):
             value = attributes.get(name) or ""
@@ -106,12 +121,15 @@ def test_names_are_text_wherever_they_come_from(content: ReportContent, evaluati
     page = render(ReportContent(
         title=evil, space=space, created=evil, command=evil, notes=[evil], versions={evil: evil},
         results=[Result(evil, [evaluation(3, classes=names, dataset=evil)])],
-        stages=[StageState(evil, evil, evil, None, evil)], logs={evil: content.logs["translate"]},
+        stages=[StageState(evil, evil, evil, None, evil, [evil])], logs={evil: content.logs["translate"]},
         pictures=[PictureRow(evil, [Picture(f'"{evil}', np.zeros((4, 4), np.uint8))])],
+        confused=[evil], datasets=[DataState(evil, evil, evil, [evil])],
+        agreements=[Agreement(evil, (0.5, 0.4, 0.3), [(evil, (0.5, None, 0.3))], [(evil, (0.1, 0.2, 0.3))])],
     ))
-    assert "<script" not in page
+    assert page.count("<script") == 1, "the page's own"
+    assert "alert(1)</script>" not in page
     assert "<img src=x" not in page
-    assert Page(page).text.count(evil) >= 12
+    assert Page(page).text.count(evil) >= 24
 
 
 def test_illustrations_are_files_and_part_of_the_page(tmp_path: Path, content: ReportContent) -> None:
@@ -145,3 +163,61 @@ def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> 
 
 def test_a_gain_that_is_shown_as_zero_is_neither_up_nor_down() -> None:
     assert [tone(gain) for gain in (0.01, 0.0004, 0.0, -0.0004, -0.01)] == ["up", "", "", "", "down"]
+
+
+def test_a_confusion_is_normalised_by_the_label_and_summed_over_the_seeds(evaluation: Make) -> None:
+    """Of 20 road pixels 2 and 7 are right; all 20 car pixels are; there is no sky."""
+    found = confusion(Result("both", [evaluation(2), evaluation(7)]))
+    assert found["classes"] == ["road", "car", "sky"]
+    assert found["rows"] == [[0.45, 0.55, 0.0], [0.0, 1.0, 0.0], [None] * 3]
+
+
+def test_a_share_is_rounded_and_never_shown_as_zero(content: ReportContent, evaluation: Make) -> None:
+    """Of 200 road pixels one is taken for sky, of 201 car pixels one for road: half a percent, and a little less."""
+    shown = evaluation(10)
+    shown["confusion"]["counts"] = [[199, 0, 1], [1, 200, 0], [0, 0, 4]]
+    page = render(replace(content, results=[Result("both", [shown])]))
+    texts = re.findall(r"<td[^>]* style=\"--share: [\d.]+\">([^<]*)</td>", page)
+    assert texts == ["100", "", "1", "", "100", "", "", "", "100"]
+
+
+def test_the_page_shows_the_confusion_of_the_named_rows_alone(content: ReportContent) -> None:
+    page = render(content)
+    assert page.count('<table class="confusion">') == 1
+    cells = re.findall(r"<td( class=\"same\")? style=\"--share: ([\d.]+)\">([^<]*)</td>", page)
+    assert [(bool(same), share, text) for same, share, text in cells] == [
+        (True, "0.700", "70"), (False, "0.300", "30"), (False, "0.000", ""),
+        (False, "0.000", ""), (True, "1.000", "100"), (False, "0.000", ""),
+        (False, "0.000", ""), (False, "0.000", ""), (True, "0.000", "–"),
+    ]
+
+
+def test_the_worst_agreement_is_shown_where_an_export_was_judged(
+    content: ReportContent, photograph: np.ndarray
+) -> None:
+    assert "Label agreement" not in render(content)
+    found = Agreement(
+        "adapted", (0.512, 0.6, None), [("road", (0.9, 0.8, 0.7)), ("sky", (None, None, None))],
+        [("town/7", (0.125, 0.5, 0.25))], [PictureRow("town/7: 12.5", [Picture("translated", photograph)])], 0.2, 3,
+    )
+    text = re.sub(r"\s+", " ", Page(render(replace(content, agreements=[found]))).text)
+    for expected in (
+        "adapted: agreement 51.2", "Least agreement asked for: 20.0; 3 images were left out", "town/7 12.5 50.0 25.0",
+        "sky – – –", "town/7: 12.5",
+    ):
+        assert expected in text, expected
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (5, 5), (6, 3), (9, 5)])
+def test_many_pictures_of_a_row_make_two_lines(
+    content: ReportContent, photograph: np.ndarray, count: int, columns: int
+) -> None:
+    row = PictureRow("", [Picture(str(number), photograph) for number in range(count)])
+    assert f'style="--columns: {columns}"' in render(replace(content, pictures=[row]))
+
+
+def test_summary_rows_stay_below_whatever_is_sorted(content: ReportContent) -> None:
+    page = render(content)
+    foot = page[page.index("<tfoot>") : page.index("</tfoot>")]
+    assert re.findall(r'<th scope="row">(.*?)</th>', foot)[0] == "mIoU"
+    assert 'data-value="0.2"' in page[: page.index("<tfoot>")]

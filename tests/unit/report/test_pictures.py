@@ -8,7 +8,7 @@ from PIL import Image
 
 from segda.errors import DataError
 from segda.label_space import LabelSpace
-from segda.report.pictures import Picture, PictureRow, grid, single
+from segda.report.pictures import IGNORED, RIGHT, Picture, PictureRow, grid, painted, single
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -62,3 +62,25 @@ def test_rows_must_have_the_same_titles(space: LabelSpace, photograph: np.ndarra
         grid(rows, space)
     with pytest.raises(DataError, match="no pictures"):
         grid([], space)
+
+
+def test_an_error_map_shows_the_wrong_class_and_leaves_the_right_white(space: LabelSpace) -> None:
+    predicted = np.array([[0, 1, 2], [1, 1, 0]], np.uint8)
+    label = np.array([[0, 0, 255], [1, 2, 0]], np.uint8)
+    errors = painted(Picture("errors", predicted, label), space)
+    road, car = space.palette[:2]
+    assert [tuple(map(int, pixel)) for pixel in errors.reshape(-1, 3)] == [RIGHT, car, IGNORED, RIGHT, car, RIGHT]
+    assert painted(Picture("predicted", predicted), space) is predicted
+    with pytest.raises(DataError, match=r"errors.*\[2, 3\] against \[1, 3\].*of one size"):
+        painted(Picture("errors", predicted, label[:1]), space)
+
+
+def test_the_colours_of_an_error_map_are_not_blended(space: LabelSpace) -> None:
+    predicted = np.indices((40, 40)).sum(axis=0).astype(np.uint8) % 2
+    picture = Picture("errors", predicted, np.zeros_like(predicted))
+    allowed = {RIGHT, space.palette[1]}
+    kind, data = single(painted(picture, space), space, width=13, photograph=False)
+    assert kind == "image/png"
+    assert {tuple(pixel) for pixel in opened(data).reshape(-1, 3).tolist()} <= allowed
+    shrunk = opened(grid([PictureRow("", [picture])], space, width=13))[32:45, 8:21]
+    assert {tuple(pixel) for pixel in shrunk.reshape(-1, 3).tolist()} <= allowed

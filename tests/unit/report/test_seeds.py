@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from segda.artefacts.manifest import write_json
 from segda.artefacts.store import Store
 from segda.errors import ArtefactError
 from segda.report import results, seeds
@@ -116,3 +117,26 @@ def test_on_a_narrow_terminal_the_mean_stays(tmp_path: Path) -> None:
     assert "seed 1" not in narrow
     assert "84.0 ± 4.0" in narrow
     assert max(map(len, narrow.splitlines())) <= 60
+
+
+def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path: Path) -> None:
+    """In two of three seeds entropy picks dann, in one a checkpoint of source only; labels pick dann in one."""
+    digits(tmp_path)
+    assert "picked by" not in seeds.cells(seeds.build("digits", scored(tmp_path)))[0]
+    candidates = {"dann": {"row": "dann", "step": None}, "early": {"row": "source only", "step": 4}}
+    seen = (("digits", "dann", None), ("digits-seed1", "dann", "dann"), ("digits-seed2", "early", None))
+    for run, picked, oracle in seen:
+        write_json(tmp_path / f"{run}.selection.json", {
+            "candidates": candidates, "picks": {"entropy": {"candidate": picked}},
+            "oracle": oracle and {"candidate": oracle},
+        })  # fmt: skip
+    table = seeds.build("digits", scored(tmp_path))
+    header, lines = seeds.cells(table)
+    assert header[-1] == "picked by"
+    assert [line[-1] for line in lines] == ["entropy at step 4 1x", "entropy 2x, target labels (oracle) 1x", ""]
+    assert seeds.to_json(table)["rows"]["dann"]["picked"] == {"entropy": 2, "target labels (oracle)": 1}
+    results.write(tmp_path / "kept.json", scored(tmp_path))
+    assert seeds.cells(seeds.build("digits", results.read(tmp_path / "kept.json"))) == (header, lines)
+    (tmp_path / "digits.selection.json").write_text("{}")
+    with pytest.raises(ArtefactError, match=r"digits.selection.json: no selection .*segda select digits"):
+        scored(tmp_path)

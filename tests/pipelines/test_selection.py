@@ -1,0 +1,47 @@
+"""Selection and the report over label maps, on the main job in small."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from tests.pipelines import tiny
+
+
+def test_every_criterion_scores_every_row_of_a_segmentation_run(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row that was trained on labels of the target is scored and never picked, whatever the criteria say."""
+    streets = tiny.folder(finished, "streets")
+    words = ["select", "tiny", "--runs", str(finished), "--save", str(tmp_path / "selection.json"), "--cpu", "--json"]
+    words += ["--target", "cityscapes", "--target-root", str(streets / "camera"), "--target-split", "val"]
+    words += ["--source", "gta5", "--source-root", str(streets / "rendered"), "--count", "24", "--pixels", "8"]
+    # Domains of fewer than eight images have no classifier, which is said in one line.
+    assert main(words) == 2
+    assert "at least 8 samples" in capsys.readouterr().err
+    start = words.index("--source")
+    assert main([*words[:start], *words[start + 4 :], "--oracle"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    evaluation = json.loads((tiny.folder(finished, "evaluate") / "evaluation.json").read_text())
+    assert list(found["candidates"]) == list(evaluation)
+    assert found["oracle"]["measure"] == "mIoU"
+    assert found["candidates"]["oracle"]["trained_on_target_labels"] is True
+    assert "oracle" not in {pick["candidate"] for pick in (*found["picks"].values(), found["oracle"])}
+
+
+def test_the_page_shows_translations_back_and_forth_and_errors(finished: Path) -> None:
+    page = (tiny.folder(finished, "report") / "report.html").read_text(encoding="utf-8")
+    titles = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert titles[:9] == [
+        "source", "translated", "cycled", "target", "label", "before adaptation", "errors before adaptation",
+        "after adaptation", "errors after adaptation",
+    ]
+    assert "learning rate" in page
+    assert re.findall(r'<h3>(source only|pixel\+feature)</h3>\s*<div class="wide".*?aria-label="confusion', page) == [
+        "source only", "pixel+feature",
+    ]
+    stages = page[page.index('<svg class="graph"') : page.index("</svg>", page.index('<svg class="graph"'))]
+    assert sorted(re.findall(r"<title>(\w+):", stages)) == sorted({*tiny.STAGES} - {"report"})
+    assert stages.count("<rect") == len(tiny.STAGES) - 1
