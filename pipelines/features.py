@@ -30,9 +30,14 @@ class Features(NamedTuple):
 
 
 def spread(dataset: Dataset, count: int) -> list[int]:
-    """The places of `count` samples at even distances through a data set; all of a smaller one."""
+    """The places of `count` samples, one drawn from each of as many equal parts of a data set; all of a smaller one.
+
+    At even distances they would keep step with the order of a set, such as one whose classes take turns.
+    """
     count = min(count, len(dataset))
-    return [index * len(dataset) // count for index in range(count)]
+    bounds = [index * len(dataset) // count for index in range(count + 1)]
+    drawn = np.random.default_rng(derive_seed(0, "spread", len(dataset), count))
+    return [int(drawn.integers(low, high)) for low, high in zip(bounds, bounds[1:], strict=False)]
 
 
 def pooled(

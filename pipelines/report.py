@@ -35,7 +35,7 @@ class Config(StageConfig):
         translator: a stage that published `encoder` and `decoder`; none, and no translated images are shown.
         before: the networks before adaptation.
         after: the networks after it.
-        pictures: how many images of each domain are shown, spread evenly over the sets.
+        pictures: how many images of each domain are shown, one from each of as many equal parts of the sets.
         thumbnails: how many are shown in place of that where the label is one class for the whole image.
         embedding: how many feature vectors of each domain are shown in a plane; 0 for no such figure.
     """

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
     resize: Size | None
 
     def more(self, count: int) -> "Shown":
-        """As many samples as `count`, spread evenly over the set."""
+        """As many samples as `count`, one from each of as many equal parts of the set."""
         return self._replace(places=features.spread(self.dataset, count))
 
     def images(self) -> list[np.ndarray]:

@@ -92,7 +92,7 @@ class Settings(NamedTuple):
     """How much is looked at.
 
     Attributes:
-        images: of each domain at most, spread evenly over the sets.
+        images: of each domain at most, one from each of as many equal parts of the sets.
         pixels: predictions drawn from an image whose label is a map.
         seed: of that draw, and of the domain classifier.
         oracle: whether labels of the target are opened.

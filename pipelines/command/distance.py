@@ -74,7 +74,7 @@ def measure(
         manifest: its manifest.
         source: the labelled set.
         target: the other one.
-        count: samples of each at most, spread evenly over the sets.
+        count: samples of each at most, one from each of as many equal parts of the sets.
         seed: of the halves that train and score.
         oracle: whether the target's labels may be opened.
         device: where to encode.

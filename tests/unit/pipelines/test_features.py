@@ -81,7 +81,10 @@ def test_whole_images_keep_their_one_vector() -> None:
 
 def test_samples_are_spread_over_the_set() -> None:
     data = dataset([grey(0)] * 10, None)
-    assert features.spread(data, 5) == [0, 2, 4, 6, 8]
+    drawn = features.spread(data, 5)
+    assert [place // 2 for place in drawn] == [0, 1, 2, 3, 4]
+    assert {place % 2 for place in drawn} == {0, 1}, "not in step with a set whose classes take turns"
+    assert features.spread(data, 5) == drawn
     assert features.spread(data, 99) == list(range(10))
 
 
