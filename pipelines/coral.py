@@ -14,13 +14,13 @@ from torch import Tensor
 
 from pipelines import batches, training
 from pipelines.stage import AdaptingConfig, Inputs, Reference, Size
-from segda.artefacts.manifest import write_bytes
 from segda.batch import Domain
 from segda.data.dataset import Dataset
 from segda.engine.evaluate import as_input
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.errors import ConfigError, DataError
+from segda.files import write_whole
 from segda.networks.networks import Networks
 
 VERSION = 1
@@ -108,7 +108,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
                 )._asdict().items()
             }
             if session.is_main:
-                write_bytes(file, safetensors.torch.save(measured))
+                write_whole(file, safetensors.torch.save(measured))
             session.barrier()
         known = safetensors.torch.load_file(file)
         found = [Statistics(known[f"{domain}.mean"], known[f"{domain}.covariance"]) for domain in sets]

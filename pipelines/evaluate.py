@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pipelines import batches, training
 from pipelines.stage import Component, Data, Inputs, Reference, Size, StageConfig, Strict
-from segda.artefacts.manifest import Manifest, write_bytes, write_json
+from segda.artefacts.manifest import Manifest, write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.engine.evaluate import evaluate
@@ -18,6 +18,7 @@ from segda.engine.inference import PLAIN, Inference
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.errors import ConfigError
+from segda.files import write_whole
 from segda.report import table, terminal
 
 VERSION = 2
@@ -99,7 +100,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
         scores = table.build([table.Result(name, [evaluation]) for name, evaluation in evaluations.items()])
         write_json(folder / "evaluation.json", evaluations)
         write_json(folder / "table.json", table.to_json(scores))
-        write_bytes(folder / "table.csv", table.to_csv(scores).encode())
+        write_whole(folder / "table.csv", table.to_csv(scores).encode())
         Console().print(terminal.renderable(scores, Console().width))
     session.barrier()
     return {name: {"miou": row.confusion.mean_iou()} for name, row in rows.items()}

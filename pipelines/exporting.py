@@ -20,9 +20,9 @@ from segda.data.transforms import resize_image, resize_label
 from segda.engine.evaluate import as_input
 from segda.errors import ArtefactError
 from segda.export import agreement
-from segda.export.files import is_there
 from segda.export.layout import Entry, Layout
 from segda.export.workers import Workers
+from segda.files import is_there
 
 Judge = Callable[[np.ndarray, np.ndarray, np.ndarray], agreement.Counts]
 """One image before and after translation, and its label, to what predictions on them have in common."""

@@ -27,10 +27,11 @@ from matplotlib.lines import Line2D
 from pipelines import plan, training
 from pipelines.command.rows import rows_of
 from pipelines.stage import Data
-from segda.artefacts.manifest import Manifest, write_bytes
+from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.data.dataset import Dataset
 from segda.errors import ArtefactError, DataError, SegdaError
+from segda.files import write_whole
 from segda.networks.networks import Networks
 from segda.report.charts import to_png
 from segda.report.embedding import principal_components
@@ -67,7 +68,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("moons.png"), help="the file to write (./moons.png)")
     given = parser.parse_args()
     try:
-        write_bytes(given.out, to_png(draw(given.run, given.runs, given.row), 160))
+        write_whole(given.out, to_png(draw(given.run, given.runs, given.row), 160))
     except SegdaError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

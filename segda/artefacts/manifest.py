@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segda.errors import ArtefactError
+from segda.files import write_whole
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
@@ -55,32 +55,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that after any crash the old content or the new content is there, never a part.
-
-    Raises:
-        ArtefactError: the disk is full or the folder is not writable.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ArtefactError(f"{path}: cannot be written ({error.strerror}); free space or choose --runs") from error
-
-
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """`write_bytes` of a mapping as JSON; numbers that are not finite become null."""
-    write_bytes(path, (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+    """Write a mapping as JSON, whole or not at all; numbers that are not finite become null."""
+    write_whole(path, (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from segda.data.npz import npz
 from segda.data.randomness import derive_seed
-from segda.data.whole_files import npz, write_whole
 from segda.errors import DataError
+from segda.files import write_whole
 
 #: How many there are.
 COUNT = 1797
@@ -26,7 +27,8 @@ def write(folder: Path, *, test: int, seed: int) -> None:
         seed: of that draw.
 
     Raises:
-        DataError: `test` leaves nothing to train on, or a file cannot be written.
+        DataError: `test` leaves nothing to train on.
+        ArtefactError: a file cannot be written.
     """
     if not 0 < test < COUNT:
         raise DataError(f"handwritten digits: {test} of {COUNT} pictures to hold out; leave some on either side")

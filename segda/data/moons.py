@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from segda.data.npz import npz
 from segda.data.randomness import derive_seed
-from segda.data.whole_files import npz, write_whole
 from segda.errors import DataError
+from segda.files import write_whole
 
 # Half the distance between the corners of what `make_moons` draws, rounded up: turned by any angle it stays inside.
 _REACH = 2.0
@@ -29,7 +30,8 @@ def write(folder: Path, *, train: int, test: int, noise: float, angle: float, se
         seed: of all draws.
 
     Raises:
-        DataError: fewer than two points, or a file cannot be written.
+        DataError: fewer than two points.
+        ArtefactError: a file cannot be written.
     """
     if min(train, test) < 2 or not 0 <= noise <= 0.2:
         raise DataError(

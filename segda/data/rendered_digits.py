@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segda.data import hershey_digits
 from segda.data.randomness import derive_seed
-from segda.data.whole_files import write_whole
+from segda.files import write_whole
 
 #: Of the fonts in matplotlib's folder, those whose digits stand on the base line; by family.
 FONTS = (
@@ -54,7 +54,7 @@ def write(
         progress: called with the number of pictures that are there.
 
     Raises:
-        DataError: a file cannot be written.
+        ArtefactError: a file cannot be written.
     """
     done = 0
     for split, count in (("train", train), ("test", test)):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from segda.engine.session import Session
 from segda.errors import ArtefactError
+from segda.files import flush
 
 KEPT = 2
 _PREFIX = "step-"
@@ -99,11 +100,11 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
         digest = hashlib.sha256(content).hexdigest()
         (temporary / "state.json").write_text(json.dumps({"step": step, "sha256": digest, **plain}))
         for file in temporary.iterdir():
-            _flush(file)
+            flush(file)
         if final.exists():
             shutil.rmtree(final)
         os.replace(temporary, final)
-        _flush(folder)
+        flush(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise ArtefactError(
@@ -143,11 +144,3 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
         raise ValueError("its checksum differs")
     return load(stored), plain
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import Any
 
 from segda.engine.live_line import LiveLine
 from segda.errors import ArtefactError
+from segda.files import write_whole
 
 
 class Log:
@@ -34,13 +34,10 @@ class Log:
         if not show:
             return
         self.path = folder / "log.jsonl"
-        temporary = folder / ".log.jsonl.partial"
+        write_whole(self.path, "".join(_lines_before(self.path, start)).encode())
         try:
-            temporary.write_text("".join(_lines_before(self.path, start)), encoding="utf-8")
-            os.replace(temporary, self.path)
             self.file = self.path.open("a", encoding="utf-8")
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise _unwritable(self.path, error) from error
 
     def __enter__(self) -> "Log":

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from segda.data.decode import read_rgb
-from segda.data.whole_files import write_whole
 from segda.engine import video
 from segda.engine.evaluate import Task, as_input, evaluating
 from segda.engine.inference import PLAIN, Inference, predict
 from segda.errors import ConfigError, DataError
+from segda.files import write_whole
 from segda.label_space import LabelSpace
 from segda.networks.networks import Networks
 
@@ -110,7 +110,8 @@ class Prediction:
             progress: called with the number of pictures and frames done.
 
         Raises:
-            DataError: a file cannot be read or written.
+            DataError: a file cannot be read.
+            ArtefactError: a file cannot be written.
         """
         done = 0
         for item in items:
@@ -123,7 +124,8 @@ class Prediction:
             classes = self.classes(image)
             for kind in self.kinds:
                 pixels = drawn(kind, image, classes, self.task.space)
-                write_whole(folder / kind / f"{item.key}{_ENDINGS[kind]}", _encoded(pixels, _ENDINGS[kind]))
+                path = folder / kind / f"{item.key}{_ENDINGS[kind]}"
+                write_whole(path, _encoded(pixels, _ENDINGS[kind]), durable=False)
             done += 1
             progress(done)
 
@@ -139,7 +141,8 @@ class Prediction:
                 for kind, file in opened.items():
                     file.add(drawn(kind, frame, classes, self.task.space))
                 if "ids" in self.kinds:
-                    write_whole(folder / "ids" / item.key / f"{number:06d}.png", _encoded(classes, ".png"))
+                    path = folder / "ids" / item.key / f"{number:06d}.png"
+                    write_whole(path, _encoded(classes, ".png"), durable=False)
                 yield
 
 

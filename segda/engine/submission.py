@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from segda.data.dataset import Dataset
-from segda.data.whole_files import write_whole
 from segda.engine.evaluate import Task, as_input, evaluating
 from segda.engine.inference import PLAIN, Inference, predict
 from segda.errors import ConfigError, DataError
+from segda.files import write_whole
 from segda.labels.cityscapes import to_ids
 from segda.networks.networks import Networks
 
@@ -72,7 +72,7 @@ def write(
             size = (int(pixels.shape[0]), int(pixels.shape[1]))
             classes = predict(networks, task, as_input(pixels, resize).to(device), size, inference)[0]
             ids = to_ids(classes.byte().cpu().numpy(), task.space)
-            write_whole(folder / names[index], cv2.imencode(".png", ids)[1].tobytes())
+            write_whole(folder / names[index], cv2.imencode(".png", ids)[1].tobytes(), durable=False)
             if progress is not None:
                 progress(done, len(share))
 

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from segda.artefacts.manifest import write_bytes
 from segda.errors import ArtefactError
+from segda.files import write_whole
 
 PAIRS = ("agreement", "before", "after")
 """What is compared: the predictions with one another, the one before with the label, the one after with it."""
@@ -90,7 +90,7 @@ class Records:
             if self._file is None:
                 # A line that a death cut short must not run into the next one.
                 whole = [text for text in _lines(path) if text.endswith("\n")]
-                write_bytes(path, "".join(whole).encode())
+                write_whole(path, "".join(whole).encode())
                 self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()

@@ -10,9 +10,9 @@ import numpy as np
 
 from segda.data.dataset import Dataset, Sample
 from segda.errors import ConfigError
-from segda.export.files import is_there, link_whole, write_whole
 from segda.export.picture import Picture, encode_label, format_of
 from segda.export.workers import Workers
+from segda.files import is_there, link_whole, write_whole
 
 DATA = "data"
 UNFINISHED = "data.partial"
@@ -96,9 +96,9 @@ class Segda:
     def _write(self, place: Path, entry: Entry) -> None:
         label, image = place / self.label(entry.sample), place / self.image(entry.sample)
         if self.maps and not is_there(label):
-            write_whole(label, encode_label(entry.label))
+            write_whole(label, encode_label(entry.label), durable=False)
         if not is_there(image):
-            write_whole(image, self.picture.encode(entry.image))
+            write_whole(image, self.picture.encode(entry.image), durable=False)
 
     def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
         """Nothing: `dataset.json` says it all."""
@@ -158,7 +158,7 @@ class Source:
         if not is_there(image):
             kept = format_of(image)
             assert kept is not None  # see `check_source`
-            write_whole(image, Picture(kept, self.quality).encode(entry.image))
+            write_whole(image, Picture(kept, self.quality).encode(entry.image), durable=False)
 
     def _label_file(self, sample: Sample) -> Path | None:
         return sample.label if sample.label is not None and sample.label != sample.image else None

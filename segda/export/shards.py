@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from segda.data.dataset import Sample
 from segda.errors import ConfigError
-from segda.export.files import is_there, write_whole
 from segda.export.layout import DATA, Entry
 from segda.export.picture import Picture, encode_label
 from segda.export.workers import Workers
+from segda.files import is_there, write_whole
 
 
 class Coded(NamedTuple):

@@ -1,6 +1,5 @@
 """Networks to and from a folder: one safetensors file a network."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from segda.errors import ArtefactError
+from segda.files import write_whole
 
 
 def save(modules: Mapping[str, nn.Module], folder: Path) -> None:
@@ -26,18 +26,7 @@ def save(modules: Mapping[str, nn.Module], folder: Path) -> None:
         tensors = {
             key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in module.state_dict().items()
         }
-        path = folder / f"{name}.safetensors"
-        unfinished = folder / f".{name}.safetensors.unfinished"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("wb") as file:
-                file.write(safetensors.torch.save(tensors))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise ArtefactError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+        write_whole(folder / f"{name}.safetensors", safetensors.torch.save(tensors))
 
 
 def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | None = None) -> None:

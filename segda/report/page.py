@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segda.artefacts.manifest import write_bytes
+from segda.files import write_whole
 from segda.label_space import LabelSpace
 from segda.report import charts, graph, pictures, table, terminal
 from segda.report.pictures import PictureRow
@@ -155,7 +155,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
     files["report.html"] = render(content)
     for name, text in files.items():
         data = text.encode("utf-8") if isinstance(text, str) else text
-        write_bytes(folder / name, data)
+        write_whole(folder / name, data)
     return [folder / name for name in files]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from segda.artefacts import manifest as manifests
 from segda.artefacts.key import digest
-from segda.artefacts.manifest import Manifest, read_json, write_bytes
+from segda.artefacts.manifest import Manifest, read_json
 from segda.artefacts.store import Store
 from segda.errors import ArtefactError
+from segda.files import write_whole
 
 SCHEMA = 1
 _MACHINE = ("platform", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
@@ -99,7 +100,7 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtefactError(f"{path.parent}: cannot be made ({error.strerror}); choose another --save") from error
-    write_bytes(path, text.encode("utf-8"))
+    write_whole(path, text.encode("utf-8"))
 
 
 def _line(value: Any) -> str:

@@ -13,30 +13,31 @@ from tests.structure import source
 ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "batch": (),
+    "files": ("errors",),
     "compat": (),
     "losses": (),
     "lookup": ("errors",),
     "yaml_file": ("errors",),
-    "artefacts": ("errors",),
+    "artefacts": ("errors", "files"),
     "metrics": ("errors",),
     "label_space": ("errors", "lookup"),
     "labels": ("errors", "label_space"),
     "validation": ("errors", "lookup"),
     "config": ("errors", "lookup", "validation", "yaml_file"),
-    "data": ("batch", "errors", "label_space", "labels", "lookup"),
-    "networks": ("batch", "compat", "errors", "lookup"),
+    "data": ("batch", "errors", "files", "label_space", "labels", "lookup"),
+    "networks": ("batch", "compat", "errors", "files", "lookup"),
     # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
     "objectives": (
         "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
     ),
-    "export": ("artefacts", "data", "errors"),
+    "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
-        "batch", "compat", "data", "errors", "label_space", "labels.cityscapes", "metrics", "networks.networks",
-        "objectives",
+        "batch", "compat", "data", "errors", "files", "label_space", "labels.cityscapes", "metrics",
+        "networks.networks", "objectives",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
-    "report": ("artefacts", "errors", "label_space"),
+    "report": ("artefacts", "errors", "files", "label_space"),
 }  # fmt: skip
 
 # Outside package to the only places that may import it.

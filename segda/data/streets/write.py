@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -16,6 +15,7 @@ from segda.data.streets import ids
 from segda.data.streets import rendered as rendered_appearance
 from segda.data.streets.scene import make
 from segda.errors import DataError
+from segda.files import write_whole
 
 #: Raised whenever a picture or label of the same seed changes.
 VERSION = 1
@@ -50,8 +50,8 @@ def write(
         progress: called with the number of pictures that are there after each.
 
     Raises:
-        DataError: the folder holds streets of other settings, the settings make no pictures, or a file cannot be
-            written.
+        DataError: the folder holds streets of other settings, or the settings make no pictures.
+        ArtefactError: a file cannot be written.
     """
     if min(size) < 32 or min(rendered, camera_train, camera_val) < 0:
         raise DataError(
@@ -108,7 +108,7 @@ def _record(path: Path, settings: dict[str, object]) -> None:
         if found != settings:
             raise DataError(f"{path}: found {found}, expected {settings}; choose another folder or delete this one")
         return
-    _replace(path, (json.dumps(settings) + "\n").encode())
+    write_whole(path, (json.dumps(settings) + "\n").encode())
 
 
 def _write_pair(
@@ -120,9 +120,9 @@ def _write_pair(
     for path in (image, label):
         path.parent.mkdir(parents=True, exist_ok=True)
     if not label.exists():
-        _replace(label, _palette_png(ids_of_pixels) if domain == "rendered" else _png(ids_of_pixels))
+        write_whole(label, _palette_png(ids_of_pixels) if domain == "rendered" else _png(ids_of_pixels), durable=False)
     if not image.exists():
-        _replace(image, _png(picture[..., ::-1]))
+        write_whole(image, _png(picture[..., ::-1]), durable=False)
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -137,17 +137,3 @@ def _palette_png(label: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     stored.save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    # The temporary name is always the same, so a stopped writer's leftover is overwritten, not left lying.
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or mend the folder, then run again: "
-            "what is there is kept"
-        ) from error

@@ -56,7 +56,7 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: p
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(weights.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ArtefactError, match=r"encoder\.source\.safetensors: cannot be written .*No space left"):
         weights.save(_modules(), tmp_path)
     assert (tmp_path / "head.safetensors").read_bytes() == before

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segda.data.streets import ids
 from segda.data.streets.write import draw, write
-from segda.errors import DataError
+from segda.errors import ArtefactError, DataError
 
 SIZE = (48, 96)
 COUNTS = {"rendered": 4, "camera_train": 4, "camera_val": 3}
@@ -122,7 +122,7 @@ def test_a_full_disk_is_told_and_leaves_no_part(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "write_bytes", half)
     message = r"images/00001\.png: cannot be written \(No space left on device\); free space"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(ArtefactError, match=message):
         write(tmp_path, **COUNTS, size=SIZE, seed=7)
     assert list(tree(tmp_path)) == ["rendered/labels/00001.png", "streets.json"]
 

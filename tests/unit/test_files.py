@@ -1,11 +1,12 @@
 """Files appear whole or not at all; labels share the source's bytes."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from segda.errors import ArtefactError
-from segda.export.files import is_there, link_whole, write_whole
+from segda.files import is_there, link_whole, write_whole
 
 
 def test_written_whole_over_a_leftover(tmp_path: Path) -> None:
@@ -51,5 +52,23 @@ def test_an_empty_file_is_not_there(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(ArtefactError, match="cannot be written.*run again"):
+    with pytest.raises(ArtefactError, match="cannot be written.*run the same command again"):
         write_whole(tmp_path / "taken" / "image.png", b"1")
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync", "rename"])
+def test_an_error_at_any_moment_leaves_the_old_content_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    write_whole(tmp_path / "a", b"old")
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    place, name = {"write": (Path, "write_bytes"), "fsync": (os, "fsync"), "rename": (os, "replace")}[moment]
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, full)
+        with pytest.raises(ArtefactError, match=r"a: cannot be written \(No space left on device\); free space"):
+            write_whole(tmp_path / "a", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
