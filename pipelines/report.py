@@ -142,7 +142,8 @@ def compared(config: Config, inputs: Inputs) -> list[str]:
 
 def software(provenance: Mapping[str, Any]) -> dict[str, str]:
     """Where and by what the scores were taken, as far as the manifest says."""
-    machine = {name: provenance.get(name) for name in ("git", "device", "mixed_precision", "world_size", "python")}
+    names = ("git", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
+    machine = {name: provenance.get(name) for name in names}
     told = {name.replace("_", " "): str(value) for name, value in machine.items() if value is not None}
     return {**told, **provenance.get("packages", {})}
 
