@@ -21,7 +21,7 @@ from segda.report.page import DataState, Illustration
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
-VERSION = 3
+VERSION = 4
 OUTPUTS = ("report.html",)
 
 
