@@ -16,6 +16,9 @@ from segda.artefacts.manifest import Manifest, read_json
 from segda.data.dataset import Dataset
 from segda.data.decode import read_rgb
 from segda.data.transforms import resize_image, resize_label
+from segda.export.layout import DATA
+from segda.export.picture import ENDINGS
+from segda.export.shards import image_in
 from segda.report.page import Agreement
 from segda.report.pictures import Picture, PictureRow
 
@@ -82,11 +85,10 @@ def _pictures(
             Picture("label", label),
             Picture("predicted before", before),
         ]
-        file = _exported(folder, dataset, numbers[key], layout)
-        if file is None:
+        translated = _exported(folder, manifest.config, dataset, numbers[key])
+        if translated is None:
             shown += [Picture(title, None) for title in ("translated", "predicted after", "changed by translation")]
         else:
-            translated = read_rgb(file)
             after = predictor(translated, resize, label.shape, "source")
             shown += [
                 Picture("translated", translated),
@@ -109,13 +111,16 @@ def _opened(folder: Path, manifest: Manifest, data: Data) -> Dataset:
     return plan.open_data(data, manifest.config["task"]["labels"], root, True)
 
 
-def _exported(folder: Path, dataset: Dataset, number: int, layout: str) -> Path | None:
-    """The file of a translated image; `None` where it was left out, or lies in an archive or under another name."""
-    sample = dataset.samples[number]
-    if layout == "segda":
-        found = [folder / "images" / f"{sample.key}.{ending}" for ending in ("png", "jpg", "webp")]
-    elif layout == "source":
-        found = [folder / "data" / sample.image.relative_to(dataset.root)]
+def _exported(folder: Path, config: dict[str, Any], dataset: Dataset, number: int) -> np.ndarray | None:
+    """A translated image, uint8 RGB `[H, W, 3]`, from wherever its layout has put it; `None` where it was left out."""
+    sample, layout = dataset.samples[number], config.get("layout", "segda")
+    if layout in ("webdataset", "parquet"):
+        # Samples that were left out do not move the others from one shard to the next.
+        found = next((folder / DATA).glob(f"train-{number // config['shard']:05d}*"), None)
+        return None if found is None else image_in(found, sample.key)
+    if layout == "source":
+        files = [folder / DATA / sample.image.relative_to(dataset.root)]
     else:
-        found = []
-    return next((file for file in found if file.is_file()), None)
+        place = folder / DATA if layout == "huggingface" else folder
+        files = [place / "images" / f"{sample.key}{ending}" for endings in ENDINGS.values() for ending in endings]
+    return next((read_rgb(file) for file in files if file.is_file()), None)

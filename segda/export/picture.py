@@ -61,6 +61,18 @@ def encode_label(label: np.ndarray) -> bytes:
     return _encoded(".png", label, _LABEL)
 
 
+def decode(content: bytes) -> np.ndarray:
+    """The image of a file that `Picture.encode` made, uint8 RGB `[H, W, 3]`.
+
+    Raises:
+        ArtefactError: it is damaged.
+    """
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ArtefactError(f"an image of {len(content)} bytes is damaged; `segda check EXPORT` names its file")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
 def format_of(path: PurePath) -> Format | None:
     """The format that a file's name promises; `None` for any other ending."""
     ending = path.suffix.lower()

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from segda.data.dataset import Sample
 from segda.errors import ConfigError
 from segda.export.layout import DATA, Entry
-from segda.export.picture import Picture, encode_label
+from segda.export.picture import Picture, decode, encode_label
 from segda.export.workers import Workers
 from segda.files import is_there, write_whole
 
@@ -141,6 +143,27 @@ def parquet_file(coded: Sequence[Coded], ending: str) -> bytes:
     # Encoded pictures do not get smaller.
     parquet.write_table(table, buffer, compression="none")
     return buffer.getvalue()
+
+
+def image_in(path: Path, key: str) -> np.ndarray | None:
+    """The image of one sample of a shard, uint8 RGB `[H, W, 3]`; `None` where the shard does not hold it."""
+    found = (_from_parquet if path.suffix == ".parquet" else _from_tar)(path, key)
+    return None if found is None else decode(found)
+
+
+def _from_tar(path: Path, key: str) -> bytes | None:
+    with tarfile.open(path) as archive:
+        for member in archive.getmembers():
+            if member.name.startswith(f"{shard_key(key)}.image."):
+                file = archive.extractfile(member)
+                return None if file is None else file.read()
+    return None
+
+
+def _from_parquet(path: Path, key: str) -> bytes | None:
+    _, parquet = _pyarrow()
+    rows = parquet.read_table(path, columns=["image"], filters=[("key", "==", key)]).to_pylist()
+    return rows[0]["image"]["bytes"] if rows else None
 
 
 def check_parquet() -> None:

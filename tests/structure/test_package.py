@@ -61,7 +61,7 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("segda", "pipelines", "configs"):
         for path in (source.ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css") or path.name == "py.typed":
+            if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css", ".js") or path.name == "py.typed":
                 assert path.relative_to(source.ROOT).as_posix() in held
     assert not [name for name in held if name.split("/")[0] in ("tests", "tools", "docs", "runs")]
     # Unpacked in an empty folder, it finds its own configs.

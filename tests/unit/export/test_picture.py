@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segda.errors import ArtefactError
-from segda.export.picture import ENDINGS, Picture, encode_label, format_of
+from segda.export.picture import ENDINGS, Picture, decode, encode_label, format_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (33, 47, 3)).astype(np.uint8)
 
@@ -51,3 +51,11 @@ def test_endings() -> None:
     assert [Picture(name).ending for name in ENDINGS] == [".png", ".jpg", ".webp"]
     found = [format_of(PurePath(name)) for name in ("a/b.JPG", "b.jpeg", "c.x.png", "d.webp", "e.tif")]
     assert found == ["jpeg", "jpeg", "png", "webp", None]
+
+
+def test_what_is_encoded_is_decoded_to_the_same_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    for lossless in (Picture("png"), Picture("webp")):
+        np.testing.assert_array_equal(decode(lossless.encode(pixels)), pixels)
+    with pytest.raises(ArtefactError, match="7 bytes is damaged"):
+        decode(b"no file")

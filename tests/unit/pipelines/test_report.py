@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
+from segda.data.dataset import Sample
+from segda.export.layout import Entry
+from segda.export.picture import Picture
+from segda.export.shards import Shards
+from segda.export.workers import Workers
 from segda.report.pictures import RIGHT, painted
 from tests.unit.pipelines import colours
 from tests.unit.report.scored_runs import accuracy
@@ -148,6 +154,34 @@ def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -
     assert [[picture.pixels is None for picture in row.pictures] for row in found.pictures] == [
         [False] * 3 + [True] * 3, [False] * 6,
     ]
+
+
+@pytest.mark.parametrize("layout", ["source", "huggingface", "webdataset", "parquet"])
+def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> None:
+    (expected,) = agreements.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu"))
+    manifest = manifests.load(exported)
+    manifest.config.update(layout=layout, shard=1)
+    place = exported / "data"
+    place.mkdir()
+    if layout in ("webdataset", "parquet"):
+        form = Shards(Picture(), 1, 2, layout == "parquet")
+        for number, key in enumerate("ab"):
+            sample, image = Sample(key, Path(), None), np.asarray(Image.open(exported / "images" / f"{key}.png"))
+            with Workers(0) as workers:
+                form.write(place, number, [Entry(sample, image, np.zeros((4, 8), np.uint8))], workers)
+        shutil.rmtree(exported / "images")
+    else:
+        (exported / "images").rename(place / "images")
+    (found,) = agreements.of_chain([(exported, manifest)], 2, torch.device("cpu"))
+    for row, other in zip(found.pictures, expected.pictures, strict=True):
+        for picture, same in zip(row.pictures, other.pictures, strict=True):
+            assert picture.title == same.title
+            np.testing.assert_array_equal(picture.pixels, same.pixels)
+    # One that was left out.
+    for file in (place / "images").glob("b.*") if (place / "images").is_dir() else place.glob("train-00001*"):
+        file.unlink()
+    (left,) = agreements.of_chain([(exported, manifest)], 1, torch.device("cpu"))
+    assert left.pictures[0].pictures[3].pixels is None
 
 
 def test_an_export_without_a_judge_has_nothing_to_show(exported: Path) -> None:
