@@ -12,12 +12,14 @@ from types import ModuleType
 from segda import __version__
 from segda.errors import SegdaError
 
-COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
+COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select", "import")
+# A module cannot be called by a word of the language.
+MODULES = {"import": "import_weights"}
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(f"pipelines.command.{name}")
+    return importlib.import_module(f"pipelines.command.{MODULES.get(name, name)}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,11 +15,13 @@ from pipelines import plan as plans
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.stage import Data, Reference, TrainingConfig
+from segda import config as configs
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, SegdaError
+from segda.networks import foreign
 
 PACKAGES = (
     "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
@@ -143,6 +145,8 @@ def _refuse(plan: Sequence[Planned], pipeline: Pipeline, world: int) -> None:
             raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
         if planned.state in ("run", "resume"):
             config = pipeline.stages[planned.stage].config
+            for file in configs.weights_files(config.model_dump()):
+                foreign.opened(file)  # refuses what was not imported
             if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
                 raise ConfigError(
                     f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
