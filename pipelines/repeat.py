@@ -213,7 +213,7 @@ def _difference(before: Manifest, after: Manifest, passed_over: set[str]) -> str
             new = after.inputs.get(name, {})
             if origin.get("fingerprint") != new.get("fingerprint"):
                 return f"differs: {name} is another data set, fingerprint {str(new.get('fingerprint'))[:8]}"
-        return f"differs: key {after.key[:8]}, not {before.key[:8]}: this segda, or a stage before it, makes another one"
+        return f"differs: key {after.key[:8]}, not {before.key[:8]}: this segda, or a stage before it, has another"
     names = (before.outputs.keys() | after.outputs.keys()) - passed_over
     files = sorted(name for name in names if before.outputs.get(name) != after.outputs.get(name))
     if files:

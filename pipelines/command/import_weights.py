@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Read and write."""
     from segda.networks import foreign
+    from segda.printable import printable
 
     path, count = foreign.keep(given.file, given.out)
-    print(f"{count} tensors of {given.file}: {path}")
+    print(printable(f"{count} tensors of {given.file}: {path}"))
     return 0
