@@ -43,12 +43,14 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 def changed(file: Path, change: Callable[[Any], object]) -> None:
+    """Change a JSON file, which then says nothing of a checksum of its own."""
     content = json.loads(file.read_text())
+    content.pop("checksum", None)
     change(content)
     file.write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("name", ["../secret", "/tmp", "..", ".", "a/b", 3])
+@pytest.mark.parametrize("name", ["../secret", "/tmp", "..", ".", "a/b"])
 def test_a_lock_file_names_folders_of_its_own_store(
     runs: Path, refused: Callable[..., str], name: object
 ) -> None:
@@ -62,7 +64,10 @@ def test_a_lock_file_names_folders_of_its_own_store(
         assert repr(name) in line
 
 
-@pytest.mark.parametrize("lock", ["{}", '{"stages": 3}', '{"stages": {"a": 3}}', "[]", '{"stages": {"a": {}}}'])
+@pytest.mark.parametrize("lock", [
+    "{}", '{"stages": 3}', '{"stages": {"a": 3}}', "[]", '{"stages": {"a": {}}}',
+    '{"config": {"stages": {}}, "stages": {"a": {"kind": "b", "folder": 3, "key": "c"}}}',
+])  # fmt: skip
 def test_a_lock_file_of_something_else(runs: Path, refused: Callable[..., str], lock: str) -> None:
     (runs / "tiny.lock.json").write_text(lock)
     assert "tiny.lock.json: " in refused("status", "tiny")
