@@ -11,13 +11,16 @@ from types import ModuleType
 
 from segda import __version__
 from segda.errors import SegdaError
+from segda.printable import printable
 
-COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
+COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select", "import")
+# A module cannot be called by a word of the language.
+MODULES = {"import": "import_weights"}
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(f"pipelines.command.{name}")
+    return importlib.import_module(f"pipelines.command.{MODULES.get(name, name)}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +60,8 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
     mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
     if debug or not mendable:
-        return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
+        lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
+        return "\n".join(printable(line) for line in lines), 2 if mendable else 1
     line = " ".join(str(error).split())
     if isinstance(error, OSError):
         # An open file that cannot grow raises without its name, and never with a remedy.
@@ -65,7 +69,7 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
     if out_of_memory:
         line = f"{line.split('. ')[0]}; raise the stage's `accumulate`, or lower its `batch` or `crop`, then run again"
-    return (f"error: {line}" if line else ""), 2
+    return (f"error: {printable(line)}" if line else ""), 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,8 @@ from segda.report import table, terminal
 
 VERSION = 2
 OUTPUTS = ("evaluation.json", "table.csv", "table.json")
+#: Outputs that tell when or how fast they were made, so that no two are equal.
+DATED = ("evaluation.json",)
 
 
 class Augmentation(Strict):

@@ -1,30 +1,22 @@
 """Run a pipeline's stages, one after another, in one process group; publish each when it is finished."""
 
-import importlib.metadata
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pipelines import plan as plans
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
+from pipelines.provenance import provenance
 from pipelines.stage import Data, Reference, TrainingConfig
+from segda import config as configs
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, SegdaError
-
-PACKAGES = (
-    "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
-    "kornia", "accelerate", "numpy", "safetensors", "pydantic",
-)  # fmt: skip
+from segda.networks import foreign
 
 
 class SharedError(SegdaError):
@@ -73,55 +65,6 @@ def _on_main(session: Session, work: Any) -> Any:
     return value
 
 
-def provenance(session: Session, seconds: float) -> dict[str, Any]:
-    """Where, when and with what a stage ran. Nothing of it enters a key."""
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        **_git(),
-        "packages": packages,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "threads": torch.get_num_threads(),
-        "device": str(session.device),
-        "mixed_precision": session.mixed_precision,
-        "world_size": session.world,
-        "seconds": round(seconds, 1),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    }
-
-
-def _cpu() -> str:
-    """The processor's model, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.machine()
-
-
-def _git() -> dict[str, Any]:
-    """Commit of the code that runs and whether it was changed since; nulls outside a checkout."""
-    where = Path(__file__).parent
-
-    def ask(*arguments: str) -> str | None:
-        try:
-            command = ["git", "-C", str(where), *arguments]
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            return None
-
-    changes = ask("status", "--porcelain", "--untracked-files=no")
-    return {"git": ask("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
-
-
 def _lock(pipeline: Pipeline, plan: Sequence[Planned], done: set[str]) -> dict[str, Any]:
     stages = {
         planned.stage: {
@@ -143,6 +86,8 @@ def _refuse(plan: Sequence[Planned], pipeline: Pipeline, world: int) -> None:
             raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
         if planned.state in ("run", "resume"):
             config = pipeline.stages[planned.stage].config
+            for file in configs.weights_files(config.model_dump()):
+                foreign.opened(file)  # refuses what was not imported
             if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
                 raise ConfigError(
                     f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
@@ -180,7 +125,9 @@ def _run_stage(
                 inputs=planned.inputs,
                 outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
                 metrics=dict(metrics or {}),
-                provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start)},
+                provenance={
+                    "run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)
+                },
             )
             manifests.write(folder, manifest)
 

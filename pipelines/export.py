@@ -141,6 +141,10 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
         group=form.group or length,
         length=length,
     )
+    # Keys and names come from the source's reader, or its folders; what is written by them stays below the export.
+    index.check_names(dataset.root, (sample.key for sample in dataset.samples))
+    for number, places in enumerate(work.groups):
+        index.check_names(dataset.root, form.names(number, [dataset.samples[place] for place in places]))
     # No process may change what another one still looks at: whether the export is finished, and who was judged.
     session.barrier()
     share = range(session.rank, len(work.groups), session.world)

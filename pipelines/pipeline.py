@@ -15,6 +15,7 @@ from pipelines.stage import Component, Data, Method, Reference, Runtime, StageCo
 from segda import config as configs
 from segda.errors import ConfigError
 from segda.lookup import module, names, nearest
+from segda.paths import is_below
 
 FOLDERS: dict[type, str] = {Data: "data", Method: "methods"}
 
@@ -174,6 +175,10 @@ def _check_references(stages: Mapping[str, Stage]) -> None:
             if reference.stage not in stages:
                 raise ConfigError(f"{where}: no stage {reference.stage!r}; {nearest(reference.stage, stages)}")
             outputs = stages[reference.stage].module.OUTPUTS
+            if reference.output is not None and not is_below(reference.output):
+                raise ConfigError(
+                    f"{where}: output {reference.output!r} leads out of the stage's folder; {nearest('', outputs)}"
+                )
             if reference.output is not None and reference.output.split("/")[0] not in outputs:
                 raise ConfigError(
                     f"{where}: stage {reference.stage!r} has no output {reference.output!r}; "
@@ -210,7 +215,19 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pi
     Raises:
         ConfigError: whatever is wrong first, with its path.
     """
-    run, raw = resolve(name, settings, seed)
+    return build(*resolve(name, settings, seed))
+
+
+def build(run: str, raw: dict[str, Any]) -> Pipeline:
+    """Validate all of a pipeline's plain config, as `resolve` answers it and lock files keep it.
+
+    Args:
+        run: the run's name.
+        raw: the config.
+
+    Raises:
+        ConfigError: whatever is wrong first, with its path.
+    """
     top = configs.validate(Top, raw, "")
     stages = {}
     for stage_name, content in raw["stages"].items():

@@ -19,6 +19,7 @@ from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.errors import DataError
 from segda.lookup import module
+from segda.printable import printable
 
 State = Literal["done", "resume", "run", "data missing", "left out"]
 
@@ -192,26 +193,30 @@ def _planned(stage: Stage, plan: dict[str, Planned], keys: _Keys, store: Store) 
 
 def table(plan: Iterable[Planned], title: str) -> str:
     """The plan as lines of plain text."""
-    rows = [("stage", "kind", "state", "folder", "reason")]
-    rows += [(p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan]
+    header = ("stage", "kind", "state", "folder", "reason")
+    told = ((p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan)
+    rows = [header, *([printable(cell) for cell in row] for row in told)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
-    return "\n".join([title, *lines])
+    return "\n".join([printable(title), *lines])
 
 
 def show(plan: Iterable[Planned], title: str) -> None:
     """Print the plan: a table on a terminal, plain lines elsewhere."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
         print(table(plan, title))
         return
     colours = {"done": "green", "resume": "yellow", "run": "cyan", "data missing": "red", "left out": "dim"}
-    drawn = Table("stage", "kind", "state", "folder", "reason", title=title, title_justify="left")
+    drawn = Table("stage", "kind", "state", "folder", "reason", title=Text(printable(title)), title_justify="left")
     for planned in plan:
         colour = colours[planned.state]
         folder = planned.folder.name if planned.folder else "-"
-        drawn.add_row(planned.stage, planned.kind, f"[{colour}]{planned.state}[/]", folder, planned.reason)
+        cells = (planned.stage, planned.kind, planned.state, folder, planned.reason)
+        styles = ("", "", colour, "", "")
+        drawn.add_row(*(Text(printable(cell), style) for cell, style in zip(cells, styles, strict=True)))
     console.print(drawn)

@@ -23,6 +23,8 @@ from segda.report.table import Result, headline, is_oracle
 
 VERSION = 4
 OUTPUTS = ("report.html",)
+#: Outputs that tell when or how fast they were made, so that no two are equal.
+DATED = ("report.html",)
 
 
 class Config(StageConfig):

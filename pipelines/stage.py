@@ -156,6 +156,7 @@ class Runtime(Strict):
         save_every: steps between checkpoints.
         log_every: steps between lines of `log.jsonl`.
         cpu: stay on the CPU although there is a GPU.
+        deterministic: take no kernel that gives other bits each time; a launch's own, not a stage's.
     """
 
     workers: NonNegativeInt = 1
@@ -163,6 +164,7 @@ class Runtime(Strict):
     save_every: PositiveInt = 200
     log_every: PositiveInt = 10
     cpu: bool = False
+    deterministic: bool = False
 
 
 class StageConfig(Strict):

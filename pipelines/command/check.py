@@ -37,14 +37,16 @@ def verify(folder: Path) -> int:
         ArtefactError: the folder is no finished export.
     """
     from segda.export import index
+    from segda.printable import printable
 
     content, differences = index.check(folder)
-    print(
+    print(printable(
         f"export at {folder}, layout {content['layout']}, label space {content['space']}: "
         f"{len(content['keys'])} images, {len(content['files'])} files"
-    )
+    ))  # fmt: skip
     for difference in differences:
-        print(f"{difference.kind:<9} {difference.file}{': ' if difference.detail else ''}{difference.detail}")
+        told = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"
+        print(f"{difference.kind:<9} {printable(told)}")
     print(f"{len(differences)} problems" if differences else "no problems found")
     return 1 if differences else 0
 

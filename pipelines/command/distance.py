@@ -126,6 +126,8 @@ def show(measured: dict[str, dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from segda.printable import printable
+
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     grid.add_column("row")
     titles = ("proxy A-distance", "Fréchet", "kernel", "source error", "joint error (oracle)", "bound")
@@ -135,7 +137,7 @@ def show(measured: dict[str, dict[str, Any]]) -> None:
         pieces = (row["source_error"], row["joint_error"], row["bound"])
         shown = ["–" if piece is None else f"{piece:.3f}" for piece in pieces]
         far = [f"{row[name]:.4g}" for name in ("frechet_distance", "kernel_distance")]
-        grid.add_row(Text(name), f"{row['proxy_a_distance']:.2f}", *far, *shown)
+        grid.add_row(Text(printable(name)), f"{row['proxy_a_distance']:.2f}", *far, *shown)
     console = Console()
     console.print(grid)
     samples = " and ".join(sorted({str(row["samples"]) for row in measured.values()}))

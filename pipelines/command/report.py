@@ -21,6 +21,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.artefacts.manifest import read_json
     from segda.artefacts.store import Store
     from segda.errors import ArtefactError
+    from segda.printable import printable
 
     store, run = Store(given.runs).locate(given.run)
     shown = 0
@@ -34,7 +35,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
             show(read_json(folder / "evaluation.json"))
         else:
             pages = [file for file in manifest.outputs if file.endswith(".html")]
-            print("\n".join(f"report: {folder / page}" for page in pages))
+            print("\n".join(f"report: {printable(folder / page)}" for page in pages))
     if not shown:
         raise ArtefactError(f"{run}: no finished evaluation or report; run it first: segda run {run}")
     return 0

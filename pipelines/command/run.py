@@ -6,11 +6,22 @@ Heavy imports stand inside `execute`, so that `--help` is quick.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.pipeline import Pipeline
+    from pipelines.repeat import Recorded
+    from segda.artefacts.store import Store
+    from segda.engine.session import Session
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("name", metavar="NAME", help="a shipped pipeline, or the path of a .yaml file")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a shipped pipeline, or the path of a .yaml file")
+    parser.add_argument(
+        "--from-manifest", type=Path, metavar="PATH",
+        help="in place of NAME: make a recorded result again in --runs and compare; a manifest.json or RUN.lock.json",
+    )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
     parser.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; repeatable")
     parser.add_argument(
@@ -25,20 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
+    parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
     precisions = ("auto", "no", "fp16", "bf16")
     parser.add_argument("--mixed-precision", choices=precisions, help="auto: bf16 on GPUs that have it")
 
 
 def _settings(given: argparse.Namespace) -> list[str]:
     """The `--set` settings, with those that have an option of their own."""
-    settings = list(given.settings)
-    if given.workers is not None:
-        settings.append(f"runtime.workers={given.workers}")
-    if given.cpu:
-        settings.append("runtime.cpu=true")
-    if given.mixed_precision is not None:
-        settings.append(f"runtime.mixed_precision={given.mixed_precision}")
-    return settings
+    return [*given.settings, *(f"runtime.{name}={str(value).lower()}" for name, value in _runtime(given).items())]
+
+
+def _runtime(given: argparse.Namespace) -> dict[str, object]:
+    """The settings of `runtime` that have an option of their own, as far as they are given."""
+    options = {
+        "workers": given.workers,
+        "cpu": given.cpu or None,
+        "deterministic": given.deterministic or None,
+        "mixed_precision": given.mixed_precision,
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
@@ -51,7 +67,8 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from pipelines import pipeline as pipelines
     from segda.artefacts.store import Store
 
-    loaded = pipelines.load(given.name, _settings(given), given.seed)
+    recorded = _recorded(given)
+    loaded = recorded[1] if recorded else pipelines.load(given.name, _settings(given), given.seed)
     store = Store(given.runs)
     if given.plan:
         from pipelines import plan
@@ -61,9 +78,60 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         return 0
 
     from pipelines.execution import run_pipeline
+    from segda.engine.determinism import deterministic
     from segda.engine.session import Session
 
-    session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
-    run_pipeline(loaded, store, session, given.only, given.force)
-    session.close()
-    return 0
+    with deterministic(loaded.runtime.deterministic):
+        session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
+        if recorded:
+            _warn(recorded[0], session)
+        run_pipeline(loaded, store, session, given.only, given.force)
+        same = not recorded or _compare(*recorded, store, session)
+        session.close()
+    return 0 if same else 1
+
+
+def _recorded(given: argparse.Namespace) -> "tuple[Recorded, Pipeline] | None":
+    """What `--from-manifest` names and the pipeline that makes it again; `None` without that option.
+
+    Raises:
+        ConfigError: neither or both of NAME and `--from-manifest`, or an option that would change what is made.
+    """
+    from pipelines import pipeline as pipelines
+    from pipelines import repeat
+    from segda.errors import ConfigError
+
+    if (given.name is None) == (given.from_manifest is None):
+        raise ConfigError("run: expected the NAME of a pipeline, or --from-manifest PATH, and not both")
+    if given.from_manifest is None:
+        return None
+    for name, value in (("--set", given.settings), ("--seed", given.seed), ("--only", given.only)):
+        if value not in (None, []):
+            raise ConfigError(f"{name}: --from-manifest makes a result again as it was; leave {name} out")
+    recorded = repeat.read(given.from_manifest)
+    recorded.refuse(given.runs)
+    return recorded, pipelines.build(recorded.run, repeat.with_runtime(recorded.raw, _runtime(given)))
+
+
+def _warn(recorded: "Recorded", session: "Session") -> None:
+    """Say what is not as it was when the result was made, a line each."""
+    from pipelines import repeat
+    from pipelines.provenance import provenance
+
+    for command in repeat.commands(recorded):
+        session.print(f"recorded: {command}")
+    for line in repeat.strangeness(recorded, provenance(session, 0)) if session.is_main else ():
+        session.print(line)
+
+
+def _compare(recorded: "Recorded", pipeline: "Pipeline", store: "Store", session: "Session") -> bool:
+    """Say of each stage whether it came out the same."""
+    from pipelines import plan, repeat
+
+    same = True
+    if session.is_main:
+        dated = {stage.kind: getattr(stage.module, "DATED", ()) for stage in pipeline.stages.values()}
+        lines, same = repeat.compare(recorded, plan.make(pipeline, store), dated)
+        for line in lines:
+            session.print(line)
+    return bool(session.broadcast(same))

@@ -80,31 +80,34 @@ def show(found: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from segda.printable import printable
+
     picks, oracle = found["picks"], found["oracle"]
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     grid.add_column("row", overflow="fold")
     for name in picks:
-        grid.add_column(name, justify="right", overflow="fold")
+        grid.add_column(Text(printable(name)), justify="right", overflow="fold")
     if oracle:
-        grid.add_column(f"{oracle['measure']} (target labels)", justify="right", overflow="fold")
+        grid.add_column(Text(printable(f"{oracle['measure']} (target labels)")), justify="right", overflow="fold")
     for name, candidate in found["candidates"].items():
         cells = [_starred(candidate["scores"][key], pick["candidate"] == name) for key, pick in picks.items()]
         if oracle:
             cells.append(_starred(oracle["scores"][name], oracle["candidate"] == name))
         called = f"{name} (oracle)" if candidate["trained_on_target_labels"] else name
-        grid.add_row(Text(called), *cells)
+        grid.add_row(Text(printable(called)), *cells)
     console = Console()
     console.print(grid)
     console.print()
     for name, pick in picks.items():
         order = "largest" if pick["larger_is_better"] else "smallest"
-        console.print(Text(f"* {name} picks {pick['candidate']!r}, the {order}: {pick['published']}", style="dim"))
+        told = f"* {name} picks {pick['candidate']!r}, the {order}: {pick['published']}"
+        console.print(Text(printable(told), style="dim"))
     if any(candidate["trained_on_target_labels"] for candidate in found["candidates"].values()):
         console.print(Text("(oracle): trained on labels of the target, so never picked", style="dim"))
     if oracle:
         console.print(Text(
-            f"* labels of the target pick {oracle['candidate']!r}: an oracle, no result may be selected by it",
-            style="bold",
+            f"* labels of the target pick {printable(oracle['candidate'])!r}: an oracle, no result may be selected "
+            "by it", style="bold",
         ))  # fmt: skip
 
 

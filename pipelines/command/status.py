@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Print one line a stage; 1 when `--verify` found damage."""
     from segda.artefacts.store import Store
+    from segda.printable import printable
 
     folder = Path(given.run) if given.run and Path(given.run).is_dir() else given.runs
     store = Store(folder)
@@ -28,9 +29,10 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         return 0
     damaged = False
     for name in names:
-        print(name)
+        print(printable(name))
         rows = [_row(store, stage, entry, given.verify) for stage, entry in store.read_lock(name)["stages"].items()]
         damaged |= any(row[1].startswith("damaged") for row in rows)
+        rows = [(printable(stage), printable(state), printable(place)) for stage, state, place in rows]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for row in rows:
             print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -37,6 +37,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from rich.console import Console
 
     from segda.errors import ArtefactError
+    from segda.printable import printable
     from segda.report import results, seeds, terminal
 
     paths = given.path or (["."] if given.runs == Path("runs") else [str(given.runs)])
@@ -61,7 +62,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
             print()
         if given.markdown:
             if len(tables) > 1:
-                print(f"**{table.title}**, {table.headline} in percent\n")
+                print(f"**{printable(table.title)}**, {table.headline} in percent\n")
             print(seeds.to_markdown(table))
             continue
         console.print(terminal.over_seeds(table, console.width))

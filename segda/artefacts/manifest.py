@@ -11,6 +11,7 @@ from typing import Any
 
 from segda.errors import ArtefactError
 from segda.files import write_whole
+from segda.paths import is_below, is_plain, leading_out
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
@@ -131,7 +132,7 @@ def load(folder: Path) -> Manifest:
     """The manifest of a finished stage.
 
     Raises:
-        ArtefactError: there is none, it is damaged, or it is of another schema.
+        ArtefactError: there is none, it is damaged or of another schema, or a path in it leads out of the folder.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -140,9 +141,30 @@ def load(folder: Path) -> Manifest:
     if content.get("schema") != SCHEMA:
         raise ArtefactError(f"{path}: schema {content.get('schema')!r}; this segda reads schema {SCHEMA}")
     try:
-        return Manifest(**content)
-    except TypeError as error:
-        raise ArtefactError(f"{path}: damaged ({error}); move {folder} away and run the stage again") from None
+        manifest = Manifest(**content)
+        wrong = _wrong(manifest)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        wrong = f"damaged ({error})"
+    if wrong:
+        raise ArtefactError(f"{path}: {wrong}; move {folder} away and run the stage again")
+    return manifest
+
+
+def _wrong(manifest: Manifest) -> str | None:
+    """What in a manifest nobody of ours wrote: a path that leads out of its folder, a size that is no number."""
+    for name, described in manifest.outputs.items():
+        if not is_below(name):
+            return f"outputs: {name!r} leads out of the folder"
+        if not isinstance(described["bytes"], int) or not isinstance(described["sha256"], str):
+            return f"outputs: {name!r} has no size and hash"
+    for name, origin in manifest.inputs.items():
+        for key, allowed in (("folder", is_plain), ("output", is_below)):
+            if origin.get(key) is not None and not allowed(origin[key]):
+                return f"inputs: {name}: {key} {origin[key]!r} leads out of the folder of runs"
+    if not isinstance(manifest.provenance.get("seconds") or 0, int | float):
+        return "provenance: seconds is no number"
+    manifest.config.keys(), manifest.metrics.keys()
+    return None
 
 
 def damage(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
@@ -152,7 +174,13 @@ def damage(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
         folder: the stage's folder.
         manifest: its manifest.
         full: compare hashes too, which reads every file.
+
+    Raises:
+        ArtefactError: one of them leads out of the folder by a link.
     """
+    linked = leading_out(folder, manifest.outputs)
+    if linked is not None:
+        raise ArtefactError(f"{folder / linked}: leads out of {folder} by a link; put the file itself there")
     for name, expected in manifest.outputs.items():
         path = folder / name
         if not path.is_file():

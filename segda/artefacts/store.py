@@ -12,6 +12,7 @@ from typing import Any, Literal
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import read_json, write_json
 from segda.errors import ArtefactError
+from segda.paths import is_plain, leading_out
 
 State = Literal["done", "resume", "run"]
 STAGE_FILE = "stage.json"
@@ -73,6 +74,7 @@ class Store:
         if found.state == "done":
             raise ArtefactError(f"{found.folder}: finished already; use it, or replace it with --force")
         if found.state == "resume":
+            self._check_links(found.folder)
             return found.folder
         self.replace(kind, key)
         # A folder appears with its key in it or not at all: made aside, then renamed.
@@ -97,6 +99,7 @@ class Store:
         if not folder.exists():
             return None
         self.find(kind, key)
+        self._check_links(folder)
         number = 1
         while (aside := folder.with_name(f"{folder.name}.replaced-{number}")).exists():
             number += 1
@@ -140,13 +143,24 @@ class Store:
         """What a run's lock file says.
 
         Raises:
-            ArtefactError: there is no such run here.
+            ArtefactError: there is no such run here, or its lock file names what is no folder of this store.
         """
         path = self.lock_path(run)
         if not path.is_file():
             known = ", ".join(self.runs()) or "none"
             raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
-        return read_json(path)
+        content = read_json(path)
+        try:
+            folders = {stage: entry["folder"] for stage, entry in content["stages"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtefactError(f"{path}: no lock file of a run ({error!r}); run it again") from None
+        for stage, name in folders.items():
+            if name is not None and not is_plain(name):
+                raise ArtefactError(
+                    f"{path}: stages.{stage}.folder: {name!r} is no folder in {self.root}; move the file away and run "
+                    "again"
+                )
+        return content
 
     def locate(self, run: str) -> tuple["Store", str]:
         """The store and the name of the run that people mean by `run`: its name, or the path of its lock file."""
@@ -158,6 +172,16 @@ class Store:
     def runs(self) -> list[str]:
         """The names of the runs that have a lock file here, sorted."""
         return sorted(path.name.removesuffix(LOCK_ENDING) for path in self.root.glob(f"*{LOCK_ENDING}"))
+
+    @staticmethod
+    def _check_links(folder: Path) -> None:
+        """Refuse to work where what is written would land elsewhere."""
+        linked = leading_out(folder, sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else None
+        if linked is not None:
+            raise ArtefactError(
+                f"{folder / linked}: leads out of {folder} by a link, and a run writes there; remove the link, or move "
+                "the folder away"
+            )
 
     @staticmethod
     def _check_key(folder: Path, found: str, expected: str) -> None:

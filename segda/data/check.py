@@ -11,6 +11,7 @@ import numpy as np
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError
+from segda.printable import printable
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def render(report: CheckReport, *, shown: int = 10) -> str:
         if len(found) > shown:
             lines.append(f"  ... and {len(found) - shown} more")
     lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:

@@ -6,6 +6,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from segda.printable import printable
+
 PAUSE = 15.0
 """Seconds between plain lines, where the output is no terminal."""
 
@@ -23,21 +25,21 @@ class LiveLine:
             unit: what is counted, such as "steps" or "images".
             show: whether this process shows anything.
         """
-        self.title, self.start, self.total, self.unit, self.show = title, start, total, unit, show
+        self.title, self.start, self.total, self.unit, self.show = printable(title), start, total, unit, show
         self.began = self.last_plain = time.monotonic()
         self.progress: Progress | None = None
         console = Console()
         if show and console.is_terminal:
             self.progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[rate]}", markup=False),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=console,
             )
-            self.task = self.progress.add_task(title, total=total, completed=start, rate="", note="")
+            self.task = self.progress.add_task(self.title, total=total, completed=start, rate="", note="")
 
     def __enter__(self) -> "LiveLine":
         if self.progress:
@@ -56,7 +58,7 @@ class LiveLine:
             return
         seconds = max(time.monotonic() - self.began, 1e-9)
         made = max(done - self.start, 1)
-        rate = f"{made / seconds:.2f} {self.unit}/s"
+        rate, note = f"{made / seconds:.2f} {self.unit}/s", printable(note)
         if self.progress:
             self.progress.update(self.task, completed=done, rate=rate, note=note[:60])
         elif time.monotonic() - self.last_plain > PAUSE or done == self.total:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segda import compat
 from segda.errors import ConfigError
+from segda.printable import printable
 
 compat.import_ready()  # Accelerate looks for torchvision, too
 
@@ -167,7 +168,7 @@ class Session:
     def print(self, text: str) -> None:
         """Print one line, once."""
         if self.is_main:
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def close(self) -> None:
         """Leave the process group."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from segda.artefacts.manifest import describe_outputs, read_json, write_json
 from segda.errors import ArtefactError
+from segda.paths import is_below, leading_out
 
 FILE_NAME = "dataset.json"
 FOLDERS = ("images", "labels", "data")
@@ -65,11 +66,29 @@ def load(folder: Path) -> dict[str, Any]:
     """The content of `dataset.json`.
 
     Raises:
-        ArtefactError: it is missing or damaged.
+        ArtefactError: it is missing or damaged, or names what lies outside of the folder.
     """
     if not (folder / FILE_NAME).is_file():
         raise ArtefactError(f"{folder}: no {FILE_NAME}, so this is no finished export; run its stage to the end")
-    return read_json(folder / FILE_NAME)
+    content = read_json(folder / FILE_NAME)
+    for entry in ("files", "keys"):
+        check_names(folder / FILE_NAME, content.get(entry) or ())
+    return content
+
+
+def check_names(told_by: Path, names: Iterable[str]) -> None:
+    """Refuse names that lead out of the folder that they are about.
+
+    Args:
+        told_by: the file or data set that names them, for the message.
+        names: paths with `/`, or keys of samples.
+
+    Raises:
+        ArtefactError: names the first.
+    """
+    wrong = next((name for name in names if not is_below(name)), None)
+    if wrong is not None:
+        raise ArtefactError(f"{told_by}: {wrong!r} leads out of the folder; an export holds nothing but files below it")
 
 
 def is_whole(folder: Path) -> bool:
@@ -100,12 +119,15 @@ def check(folder: Path) -> tuple[dict[str, Any], list[Difference]]:
         The content of `dataset.json`, and what differs, by kind and path; nothing for an export as it was written.
 
     Raises:
-        ArtefactError: it is no finished export, or one of a segda that kept no checksums.
+        ArtefactError: it is no finished export, or one of a segda that kept no checksums, or a file leads out of it.
     """
     content = load(folder)
     listed = content.get("files")
     if not isinstance(listed, dict):
         raise ArtefactError(f"{folder / FILE_NAME}: lists no checksums, as an older segda wrote it; export again")
+    linked = leading_out(folder, listed)
+    if linked is not None:
+        raise ArtefactError(f"{folder / linked}: leads out of {folder} by a link; put the file itself there")
     differences = []
     if content.get("sha256") != _digest({name: value for name, value in content.items() if name != "sha256"}):
         differences.append(Difference("differs", FILE_NAME, "another content than was written"))

@@ -1,17 +1,15 @@
 """ImageNet weights into an encoder: from a local file, or downloaded where a config asks for them by name."""
 
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from segda.errors import ConfigError, SegdaError
+from segda.networks import foreign
 
 IMAGENET = "imagenet"
 _CLASSIFIERS = ("fc.", "classifier.", "head.")
@@ -55,11 +53,11 @@ def load_pretrained(module: nn.Module, path: str, rename: Callable[[str], str] |
 
     Args:
         module: the encoder, with timm's or torchvision's names.
-        path: a `.safetensors` file, or one of torch.save (read without running code from it).
+        path: a `.safetensors` file, or one of torch.save that was imported (`foreign`).
         rename: maps a name in the file to the encoder's.
 
     Raises:
-        ConfigError: the file is missing or damaged, or does not fit the encoder.
+        ConfigError: the file is missing, damaged or not imported, or does not fit the encoder.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found: dict[str, Tensor] = {}
@@ -86,18 +84,10 @@ def _read(path: str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise ConfigError(f"weights {path}: no such file; correct the path, or use `weights: {IMAGENET}` to download")
     try:
-        if path.endswith(".safetensors"):
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
+        content = safetensors.torch.load_file(foreign.opened(path))
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"weights {path}: not readable ({reason}); expected a state dict of tensors") from error
-    for wrapper in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ConfigError(f"weights {path}: holds {type(content).__name__}, expected a state dict of tensors by name")
+        raise ConfigError(f"weights {path}: not readable ({reason}); expected tensors as safetensors") from error
     return {name.removeprefix("module."): tensor for name, tensor in content.items()}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from segda.errors import ArtefactError
+from segda.printable import printable
 from segda.report import table
 from segda.report.results import Scored
 from segda.report.table import Result, ScoreTable
@@ -174,7 +175,7 @@ def to_markdown(table: SeedTable) -> str:
     """The table in Markdown."""
     header, lines = cells(table)
     shown = [header, *lines]
-    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in shown]
+    rows = ["| " + " | ".join(printable(cell).replace("|", "\\|") for cell in line) + " |" for line in shown]
     return "\n".join([rows[0], "|---|" + "---:|" * (len(header) - 1), *rows[1:]])
 
 

@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from segda.printable import printable
 from segda.report import seeds
 from segda.report.seeds import SeedTable
-from segda.report.table import ABSENT, ScoreTable, has_seeds, legend, percent, signed
+from segda.report.table import ABSENT, Line, ScoreTable, Section, has_seeds, legend, percent, signed
 
 _NAME_WIDTH = 24  # longer class names are folded
 _HEADER_WORD = 13  # longer words in a column's name are folded
@@ -25,6 +27,7 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
     Where gains and spreads of all columns do not fit, spreads are left out, then gains; where even the plain scores do
     not fit, the columns go on in another table below.
     """
+    table = _printable(table)
     titles = [section.title for section in table.sections]
     names = min(_NAME_WIDTH, max(map(len, (*titles, *(line.name for line in table.lines)))))
     wanted = (len(table.columns) > 1, has_seeds(table))
@@ -46,6 +49,7 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
 def over_seeds(table: SeedTable, width: int = 100) -> Group:
     """One experiment over its seeds for a rich console: a line a row; each seed's own score where it fits."""
     header, lines = seeds.cells(table)
+    header, lines = [printable(cell) for cell in header], [[printable(cell) for cell in line] for line in lines]
     columns = list(range(len(header)))
     widths = [max(len(line[column]) for line in (header, *lines)) for column in columns]
     notes = table.legend
@@ -57,7 +61,8 @@ def over_seeds(table: SeedTable, width: int = 100) -> Group:
         grid.add_column(Text(header[column]), justify="right" if column else "left", overflow="fold")
     for row, line in zip(table.rows, lines, strict=True):
         grid.add_row(*(Text(line[column]) for column in columns), style="dim" if row.oracle or not row.values else "")
-    return Group(Text(table.title, style="bold"), grid, Text(), *(Text(note, style="dim") for note in notes))
+    shown = (Text(printable(note), style="dim") for note in notes)
+    return Group(Text(printable(table.title), style="bold"), grid, Text(), *shown)
 
 
 def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
@@ -66,6 +71,22 @@ def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
     shown = renderable(table, width) if isinstance(table, ScoreTable) else over_seeds(table, width)
     Console(width=width, file=file, color_system=None, legacy_windows=False).print(shown)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+def _printable(table: ScoreTable) -> ScoreTable:
+    """The table with names as a terminal may show them."""
+
+    def lines(given: Sequence[Line]) -> tuple[Line, ...]:
+        return tuple(line._replace(name=printable(line.name)) for line in given)
+
+    return replace(
+        table,
+        columns=tuple(printable(name) for name in table.columns),
+        classes=lines(table.classes),
+        summary=lines(table.summary),
+        sections=tuple(Section(printable(section.title), lines(section.lines)) for section in table.sections),
+        notes=tuple(printable(note) for note in table.notes),
+    )
 
 
 def _column(table: ScoreTable, position: int, gains: bool, spreads: bool) -> list[Parts]:

@@ -149,7 +149,7 @@ def build(
 
     Args:
         device: where to compute.
-        weights: a file with torchvision's names (`.pth` state dict or `.safetensors`); `imagenet` downloads
+        weights: a file with torchvision's names (`.safetensors`, or an imported `.pth`); `imagenet` downloads
             torchvision's; `null` draws the filters from `seed`, which still carries textures (He, Wang and Hopcroft,
             2016) but is not Gatys' method.
         depth: VGG-16 or VGG-19.

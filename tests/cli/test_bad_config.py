@@ -105,10 +105,10 @@ def test_a_missing_file_of_weights(data: Path, refused: Refused) -> None:
 
 def test_a_damaged_file_of_weights(data: Path, refused: Refused) -> None:
     (data / "weights").mkdir()
-    (data / "weights" / "resnet18.pth").write_bytes(b"PK\x03\x04 and nothing more")
-    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
+    (data / "weights" / "resnet18.safetensors").write_bytes(b"PK\x03\x04 and nothing more")
+    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.safetensors}"
     line = refused("job.yaml", "--only", "source", "--set", encoder)
-    assert f"weights {data / 'weights' / 'resnet18.pth'}: not readable" in line
+    assert f"weights {data / 'weights' / 'resnet18.safetensors'}: not readable" in line
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,30 @@ def test_a_wrong_file(data: Path, refused: Refused, text: str, parts: list[str])
 def test_a_missing_file(data: Path, refused: Refused) -> None:
     assert "gone.yaml: no such file" in refused("gone.yaml")
     assert "did you mean 'streets'" in refused("run", "street")
+
+
+def test_weights_that_were_not_imported_are_refused_before_any_work(
+    data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is that of the file that the config names, imported or not."""
+    import torch
+
+    from pipelines import pipeline, plan
+    from segda.artefacts.store import Store
+    from segda.networks import foreign
+
+    monkeypatch.setenv("SEGDA_IMPORTED", "imported")
+    (data / "weights").mkdir()
+    torch.save({"stray": torch.ones(1)}, data / "weights" / "resnet18.pth")
+    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
+
+    def key() -> str:
+        return plan.make(pipeline.load("job.yaml", [encoder]), Store(Path("runs")))[0].key
+
+    before = key()
+    line = refused("job.yaml", "--set", encoder)
+    assert f"segda import {data / 'weights' / 'resnet18.pth'}" in line
+    assert not list(Path("runs").glob("*/stage.json"))
+    foreign.keep(data / "weights" / "resnet18.pth")
+    assert key() == before
+    assert "1 unexpected (stray)" in refused("job.yaml", "--only", "source", "--set", encoder)

@@ -123,7 +123,7 @@ def test_commands_are_found() -> None:
 def test_a_command_is_one(words: list[str], user: Path) -> None:
     """It parses, and the pipeline, settings, stages and data set that it names are there."""
     given: argparse.Namespace = parser().parse_args(words)
-    if given.command == "run":
+    if given.command == "run" and given.name:
         loaded = pipelines.load(given.name, given.settings, given.seed)
         assert set(given.only) | set(given.force) <= set(loaded.stages)
         # The number of processes must divide every batch.

@@ -62,23 +62,6 @@ def calls() -> Iterator[tuple[Path, ast.Call]]:
         yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
 
 
-def test_no_file_can_run_code() -> None:
-    """Configs, checkpoints and label files come from strangers."""
-    forbidden = {
-        "eval", "exec", "compile", "__import__", "os.system", "os.popen", "pickle.load", "pickle.loads",
-        "pickle.dump", "pickle.dumps", "dill.load", "joblib.load", "marshal.loads", "yaml.load", "yaml.unsafe_load",
-        "yaml.full_load", "torch.save", "subprocess.getoutput",
-    }  # fmt: skip
-    for path, call in calls():
-        assert called(call) not in forbidden, f"{path}:{call.lineno}: {called(call)}"
-        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-        assert given.get("shell", "False") == "False", f"{path}:{call.lineno}"
-        assert given.get("allow_pickle", "False") == "False", f"{path}:{call.lineno}"
-        assert given.get("weights_only", "True") == "True", f"{path}:{call.lineno}"
-        if called(call) == "torch.load":
-            assert "weights_only" in given, f"{path}:{call.lineno}: torch.load without weights_only=True"
-
-
 def test_no_global_random_state() -> None:
     """A draw from a global generator would make results depend on what else was drawn."""
     pattern = re.compile(r"(np|numpy)\.random\.(rand|randn|randint|choice|shuffle|seed|permutation|uniform|normal)$")

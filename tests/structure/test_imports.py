@@ -14,30 +14,32 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "batch": (),
     "files": ("errors",),
+    "paths": (),
+    "printable": (),
     "compat": (),
     "losses": (),
     "lookup": ("errors",),
     "yaml_file": ("errors",),
-    "artefacts": ("errors", "files"),
+    "artefacts": ("errors", "files", "paths"),
     "metrics": ("errors",),
     "label_space": ("errors", "lookup"),
     "labels": ("errors", "label_space"),
     "validation": ("errors", "lookup"),
     "config": ("errors", "lookup", "validation", "yaml_file"),
-    "data": ("batch", "errors", "files", "label_space", "labels", "lookup"),
+    "data": ("batch", "errors", "files", "label_space", "labels", "lookup", "paths", "printable"),
     "networks": ("batch", "compat", "errors", "files", "lookup"),
     # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
     "objectives": (
         "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
     ),
-    "export": ("artefacts", "data", "errors", "files"),
+    "export": ("artefacts", "data", "errors", "files", "paths"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
         "batch", "compat", "data", "errors", "files", "label_space", "labels.cityscapes", "metrics",
-        "networks.networks", "objectives",
+        "networks.networks", "objectives", "printable",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
-    "report": ("artefacts", "errors", "files", "label_space"),
+    "report": ("artefacts", "errors", "files", "label_space", "printable"),
 }  # fmt: skip
 
 # Outside package to the only places that may import it.

@@ -9,7 +9,7 @@ is no folder `labels`, but `dataset.json` has `"labels": [class index, ...]`, in
 
 import json
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from segda.data.label_decoder import LabelDecoder
 from segda.data.whole_image import checked
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
+from segda.paths import is_below, leading_out
 
 _ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
@@ -50,7 +51,7 @@ def build(
 
     Raises:
         DataError: `dataset.json` is missing or damaged, another label space or layout, files that the index names are
-            missing or of another size.
+            missing or of another size, or lead out of the folder.
         ConfigError: another split than `train`.
     """
     if split != "train":
@@ -75,6 +76,9 @@ def build(
             "export the data set again"
         )
     used = [*images.values(), *(labels.values() if labels is not None and not whole_image else ())]
+    linked = leading_out(root, (path.relative_to(root).as_posix() for path in used))
+    if linked is not None:
+        raise DataError(f"{root / linked}: leads out of {root} by a link; put the file itself there")
     resized = _resized(root, index.get("files") or {}, used)
     if resized and strict:
         raise DataError(f"{resized[0].file}: {resized[0].detail}, as {len(resized)} files; export the data set again")
@@ -106,7 +110,7 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
             f"({space.count} classes); export the data set again in that space"
         )
     for key in keys:
-        if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
+        if not is_below(key):
             raise DataError(f"{file}: key {key!r} leads out of the folder; export the data set again")
     layout = index.get("layout", "segda")
     if layout != "segda":

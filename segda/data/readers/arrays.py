@@ -84,7 +84,7 @@ def _part(root: Path, file: str, name: str, split: str, reads: type["_Images | _
 
 def _load(file: Path, name: str) -> np.ndarray:
     """The array `name` of an `.npz` file, or the one of a `.npy` file where the name is empty."""
-    loaded = np.load(file)
+    loaded = np.load(file, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return loaded
     with loaded:

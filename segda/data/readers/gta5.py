@@ -17,6 +17,7 @@ from segda.data.label_decoder import LabelDecoder, names_in
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 from segda.labels.cityscapes import IDS
+from segda.paths import is_below
 
 # 15188 is all white, 17705 all black, 15617 holds a single class.
 KNOWN_BAD = ("15188", "15617", "17705")
@@ -62,6 +63,8 @@ def build(
             f"gta5 has no split {split!r} here; expected 'train' (all files), or 'train', 'val', 'test' with "
             "`split_file: split.mat`"
         )
+    if split_file is not None and not is_below(split_file):
+        raise ConfigError(f"split_file: {split_file!r} leads out of {root}; expected a file below it")
     if split_file is not None:
         members = _members(root / split_file, _SPLITS[split])
         images = {key: path for key, path in images.items() if key in members}

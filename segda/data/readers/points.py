@@ -70,7 +70,7 @@ class _Points:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        with np.load(file) as opened:
+        with np.load(file, allow_pickle=False) as opened:
             found = np.asarray(opened[self.name], dtype=np.float32)
         if found.ndim != 2 or found.shape[1] != 2:
             raise ValueError(f"{self.name!r} has the shape {found.shape}; expected (number, 2)")
@@ -86,7 +86,7 @@ class _Labels:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        with np.load(file) as opened:
+        with np.load(file, allow_pickle=False) as opened:
             found = np.asarray(opened[self.name])
         if found.ndim != 1 or found.dtype.kind not in "iu":
             raise ValueError(f"{self.name!r} is {found.dtype} {found.shape}; expected integers (number,)")

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from segda import compat
@@ -18,8 +19,8 @@ def original() -> Any:
 
 
 def test_timm_weights_load_strictly_and_unchanged(original: Any, tmp_path: Path) -> None:
-    torch.save(original.state_dict(), tmp_path / "densenet121.pth")
-    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.pth"))
+    safetensors.torch.save_file(original.state_dict(), tmp_path / "densenet121.safetensors")
+    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.safetensors"))
     loaded, expected = encoder.densenet.state_dict(), original.state_dict()
     assert set(expected) - set(loaded) == {"classifier.weight", "classifier.bias"}
     assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.items())
@@ -32,8 +33,8 @@ def test_torchvisions_old_names_load_too(original: Any, tmp_path: Path) -> None:
         if not name.endswith("num_batches_tracked")
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
-    torch.save(old, tmp_path / "old.pth")
-    loaded = dilated_densenet.build(weights=str(tmp_path / "old.pth")).densenet.state_dict()
+    safetensors.torch.save_file(old, tmp_path / "old.safetensors")
+    loaded = dilated_densenet.build(weights=str(tmp_path / "old.safetensors")).densenet.state_dict()
     name = "features.denseblock4.denselayer16.conv2.weight"
     assert torch.equal(loaded[name], original.state_dict()[name])
 
@@ -50,8 +51,8 @@ def test_output_stride_8_with_dilations_2_and_4() -> None:
 
 def test_dilation_computes_the_strided_networks_features_at_more_places(original: Any, tmp_path: Path) -> None:
     """Without pooling's averaging, every second pixel of the dilated block 3 is the strided network's pixel."""
-    torch.save(original.state_dict(), tmp_path / "densenet121.pth")
-    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.pth")).eval()
+    safetensors.torch.save_file(original.state_dict(), tmp_path / "densenet121.safetensors")
+    encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.safetensors")).eval()
     x = torch.randn(1, 256, 8, 8)
     with torch.no_grad():
         strided = original.features.denseblock3(x[..., ::2, ::2])

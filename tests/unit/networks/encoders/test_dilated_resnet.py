@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
 from segda import compat
 from segda.errors import ConfigError
+from segda.networks import foreign
 from segda.networks.encoders import dilated_resnet
 
 
@@ -29,13 +31,13 @@ def test_bottlenecks_are_wider_and_degridding_can_be_left_out() -> None:
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_resnet34_weights_load_from_a_file_unchanged(tmp_path: Path, suffix: str) -> None:
     compat.import_ready()
-    import safetensors.torch
     import timm
 
     original = timm.create_model("resnet34").state_dict()
     path = tmp_path / f"resnet34.{suffix}"
     if suffix == "pth":
         torch.save(original, path)
+        foreign.keep(path, path.with_suffix(".safetensors"))
     else:
         safetensors.torch.save_file(original, path)
     loaded = dilated_resnet.build(weights=str(path)).resnet.state_dict()
@@ -47,9 +49,9 @@ def test_weights_of_another_depth_are_refused(tmp_path: Path) -> None:
     compat.import_ready()
     import timm
 
-    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "small.pth")
-    with pytest.raises(ConfigError, match=r"small\.pth do not fit ResNet: \d+ missing \(layer1\.2\.conv1\.weight"):
-        dilated_resnet.build(depth=34, weights=str(tmp_path / "small.pth"))
+    safetensors.torch.save_file(timm.create_model("resnet18").state_dict(), tmp_path / "small.safetensors")
+    with pytest.raises(ConfigError, match=r"small\.safetensors do not fit ResNet: \d+ missing \(layer1\.2\.conv1"):
+        dilated_resnet.build(depth=34, weights=str(tmp_path / "small.safetensors"))
 
 
 def test_frozen_batchnorm_keeps_the_trunks_statistics_only() -> None:

@@ -2,10 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from segda import compat
 from segda.errors import ConfigError
+from segda.networks import foreign
 from segda.networks.encoders import smp
 
 
@@ -53,8 +55,8 @@ def test_a_timm_file_loads_into_a_tu_encoder(tmp_path: Path) -> None:
     import timm
 
     whole = timm.create_model("convnext_atto").state_dict()
-    torch.save(whole, tmp_path / "convnext.pth")
-    stages = smp.build("tu-convnext_atto", weights=str(tmp_path / "convnext.pth")).encoder.model.state_dict()
+    safetensors.torch.save_file(whole, tmp_path / "convnext.safetensors")
+    stages = smp.build("tu-convnext_atto", weights=str(tmp_path / "convnext.safetensors")).encoder.model.state_dict()
     assert torch.equal(stages["stages_3.blocks.0.conv_dw.weight"], whole["stages.3.blocks.0.conv_dw.weight"])
 
 
@@ -73,10 +75,12 @@ def test_frozen_batchnorm_survives_going_back_to_training_mode() -> None:
 
 
 @pytest.mark.data
-def test_the_local_mobilenet_weights_load_strictly() -> None:
+def test_the_local_mobilenet_weights_load_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(os.environ.get("SEGDA_DATA", "")) / "weights" / "mobilenet_v2-imagenet.pth"
     if not path.is_file():
         pytest.skip(f"{path} is missing; set SEGDA_DATA")
+    monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path))
+    foreign.keep(path)
     encoder = smp.build("mobilenet_v2", weights=str(path))
     content = torch.load(path, weights_only=True)
     name = "features.18.0.weight"
@@ -90,8 +94,8 @@ def test_section_5_2_of_the_i2i_paper_a_resnet_34_without_dilation_from_a_file(t
     import timm
 
     whole = timm.create_model("resnet34").state_dict()
-    torch.save(whole, tmp_path / "resnet34.pth")
-    encoder = smp.build("resnet34", output_stride=32, weights=str(tmp_path / "resnet34.pth")).eval()
+    safetensors.torch.save_file(whole, tmp_path / "resnet34.safetensors")
+    encoder = smp.build("resnet34", output_stride=32, weights=str(tmp_path / "resnet34.safetensors")).eval()
     assert encoder.strides == (1, 2, 4, 8, 16, 32)
     assert encoder(torch.zeros(1, 3, 224, 224))[-1].shape == (1, 512, 7, 7)
     loaded = encoder.encoder.state_dict()

@@ -1,0 +1,145 @@
+"""Weights that others wrote by `torch.save`: read once, by `segda import`, and opened as safetensors from then on.
+
+Such a file is a pickle, which may hold a program. It is read where a user asks for just that, by a reader that takes
+nothing but tensors (`weights_only`). The copy is called by the hash of its origin, so a config may go on naming the
+origin: which bytes a run starts from, and with them its key, stay the same.
+"""
+
+import hashlib
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from segda.errors import ConfigError
+from segda.files import write_whole
+
+ENDING = ".safetensors"
+FOLDER_VARIABLE = "SEGDA_IMPORTED"
+#: Below which names savers keep the parameters.
+WRAPPERS = ("state_dict", "model")
+_ORIGIN = "origin_sha256"
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Whether a file of weights has to be imported before a run may open it."""
+    return not str(path).endswith(ENDING)
+
+
+def folder() -> Path:
+    """Where imported weights are kept: `SEGDA_IMPORTED`, else the user's cache."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "segda" / "imported"
+
+
+def opened(path: str | Path) -> Path:
+    """The safetensors file to open for a file of weights: itself, or what was imported from it.
+
+    That is `<hash of the file>.safetensors` in `folder()`, or the file of the same name beside it that says it was made
+    from these very bytes.
+
+    Raises:
+        ConfigError: it was not imported.
+    """
+    path = Path(path)
+    if not is_foreign(path):
+        return path
+    digest = _sha256(path)
+    kept = folder() / f"{digest}{ENDING}"
+    if kept.is_file():
+        return kept
+    beside = path.with_suffix(ENDING)
+    if beside.is_file() and _origin(beside) == digest:
+        return beside
+    raise ConfigError(
+        f"weights {path}: written by torch.save, which may hold a program, so no run opens it; read its tensors once "
+        f"by: segda import {shlex.quote(str(path))}"
+    )
+
+
+def keep(path: Path, out: Path | None = None) -> tuple[Path, int]:
+    """Read a foreign file and write its tensors as safetensors, whole or not at all.
+
+    Args:
+        path: what `torch.save` wrote: a flat mapping of names to tensors, also below `state_dict` or `model`.
+        out: where to; its place in `folder()` by default.
+
+    Returns:
+        The file written and its number of tensors.
+
+    Raises:
+        ConfigError: there is no such file, it holds anything else, or `out` does not end in `.safetensors`.
+        ArtefactError: the file cannot be written.
+    """
+    if out is not None and is_foreign(out):
+        raise ConfigError(f"--out: {out}; expected a name that ends in {ENDING}")
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; correct the path")
+    if not is_foreign(path):
+        raise ConfigError(f"{path}: is safetensors already; name it in the config as it is")
+    tensors, digest = _tensors(path), _sha256(path)
+    out = out or folder() / f"{digest}{ENDING}"
+    try:
+        content = safetensors.torch.save(tensors, metadata={_ORIGIN: digest})
+    except (KeyError, ValueError, SafetensorError) as error:
+        raise ConfigError(f"{path}: holds tensors that safetensors cannot ({error}); save them as float32") from None
+    write_whole(out, content)
+    return out, len(tensors)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a foreign file, copied, by name."""
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    # A file that is none, or that asks for more than tensors, can fail anywhere in the reader.
+    except Exception as error:
+        reason = " ".join(str(error).split("\n")[0].split())[:160] or type(error).__name__
+        raise ConfigError(
+            f"{path}: not readable as tensors ({reason}); expected what torch.save makes of a state dict: have its "
+            "author save that alone"
+        ) from None
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not content:
+        raise ConfigError(f"{path}: holds {_called(content)}, expected a mapping of names to tensors")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
+            raise ConfigError(
+                f"{path}: holds {_called(value)} as {str(name)[:80]!r}, expected a flat mapping of names to tensors"
+            )
+    # Copies, since the format refuses tensors that share memory.
+    return {name: tensor.detach().clone().contiguous() for name, tensor in content.items()}
+
+
+def _called(value: Any) -> str:
+    if isinstance(value, Mapping) and not value:
+        return "nothing"
+    return f"a {type(value).__name__}"
+
+
+def _origin(path: Path) -> str | None:
+    """The hash of the file that a safetensors file was imported from; `None` where it does not tell."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get(_ORIGIN)
+    except (OSError, SafetensorError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
