@@ -153,10 +153,13 @@ class Health(Strict):
 
     lines: PositiveInt = DEFAULTS.lines
     too_sure: float = Field(default=DEFAULTS.too_sure, gt=0.5)
+    deluded: NonNegativeFloat = DEFAULTS.deluded
     absent: float = Field(default=DEFAULTS.absent, ge=0, lt=1)
     predicted: float = Field(default=DEFAULTS.predicted, gt=0)
     labelled: float = Field(default=DEFAULTS.labelled, gt=0)
+    learning: PositiveInt = DEFAULTS.learning
     exploding: float = Field(default=DEFAULTS.exploding, gt=1)
+    harmless: NonNegativeFloat = DEFAULTS.harmless
     exploding_lines: PositiveInt = DEFAULTS.exploding_lines
     vanishing: NonNegativeFloat = DEFAULTS.vanishing
     roll_backs: NonNegativeInt = DEFAULTS.roll_backs

@@ -21,22 +21,29 @@ class Limits:
         lines: a single line is one batch, and proves nothing.
         too_sure: a discriminator right on this share of what it sees teaches its opponents nothing: its loss is flat
             around them (Arjovsky and Bottou 2017, theorem 2.4).
+        deluded: a discriminator that gives every sample the same answer, so is right half the time, has collapsed if it
+            loses this share more than one that cannot tell; if it loses no more, it was fooled, as it is meant to be.
         absent: a class with no more than this share of the predictions is not predicted; stray pixels are no class.
         predicted: a class is expected once it had this share of the predictions in half of at least `lines` lines.
-        labelled: or once it has this share of the source's labels, in the mean of at least `lines` lines.
-        exploding: factor of a gradient's norm over its typical one, the geometric mean of earlier lines. Norms of
-            healthy adversarial runs move by a factor of ten.
-        exploding_lines: lines that this needs: an explosion soon ends in numbers that are not finite.
+        labelled: or once it has this share of the source's labels, in the mean of at least `learning` lines.
+        learning: lines that a class may take until it is first predicted.
+        exploding: factor of a player's gradient over its typical norm, the geometric mean of earlier lines. In healthy
+            adversarial runs norms move by a factor of ten; those of single terms grow from next to nothing.
+        harmless: no norm below it explodes: it is what gradients are usually clipped to.
+        exploding_lines: lines that an explosion takes: it soon ends in numbers that are not finite.
         vanishing: a norm below it is none: Adam divides by no less than its epsilon, 1e-8.
         roll_backs: how often a training is rolled back before it stops.
     """
 
     lines: int = 10
     too_sure: float = 0.995
+    deluded: float = 0.1
     absent: float = 1e-4
     predicted: float = 1e-3
     labelled: float = 0.05
+    learning: int = 30
     exploding: float = 100.0
+    harmless: float = 1.0
     exploding_lines: int = 3
     vanishing: float = 1e-8
     roll_backs: int = 3
@@ -122,17 +129,19 @@ Found = dict[str, tuple[str, str, int]]
 
 
 def discriminators(line: Mapping[str, Any], limits: Limits) -> Found:
-    """Discriminators that are always right, or right exactly half the time, as one is whose answer never changes."""
+    """Discriminators that are always right, or that give every sample the same answer and are sure of it."""
     found: Found = {}
-    for name, accuracy in line.get("measures", {}).items():
+    measures = line.get("measures", {})
+    for name, accuracy in measures.items():
         if name.endswith(ADVERSARIAL):
             of, series = name.removesuffix("accuracy").rstrip("._"), f"measures.{name}"
+            advantage = measures.get(f"{name.removesuffix('accuracy')}advantage", 0.0)
             if accuracy >= limits.too_sure:
                 what = f"the discriminator of {of} is always right, so nothing can be learnt from it"
                 found[f"sure {name}"] = (what, series, limits.lines)
-            elif accuracy == 0.5:
+            elif accuracy == 0.5 and advantage < -limits.deluded:
                 what = f"the discriminator of {of} has collapsed: it gives every sample the same answer"
-                found[f"chance {name}"] = (what, series, limits.lines)
+                found[f"same {name}"] = (what, series, limits.lines)
     return found
 
 
@@ -153,7 +162,7 @@ def classes(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
         past.lines["labelled"] = past.lines.get("labelled", 0) + 1
         for name, share in labels.items():
             past.labelled[name] = past.labelled.get(name, 0.0) + share
-        if past.lines["labelled"] >= limits.lines:
+        if past.lines["labelled"] >= limits.learning:
             least = limits.labelled * past.lines["labelled"]
             past.expected |= {name for name, total in past.labelled.items() if total >= least}
     # Of all classes that are known, so that those which are expected only later have been missed since they were gone.
@@ -168,9 +177,9 @@ def classes(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
 
 
 def gradients(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
-    """Gradients that are far above what is typical for them, or gone.
+    """Gradients of players that are far above what is typical for them, and gradients that are gone.
 
-    Judged to be gone are the players' and those of terms with a discriminator: other terms may be satisfied.
+    Of single terms, those with a discriminator are missed when they are gone; others may be satisfied.
     """
     found: Found = {}
     adversarial = {name.partition(".")[0] for name in line.get("measures", {}) if name.endswith(ADVERSARIAL)}
@@ -178,7 +187,8 @@ def gradients(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
         count, total = past.norms.get(name, (0, 0.0))
         player, _, term = name.partition(".")
         of = f"{term} ({player})" if term else f"the {player}"
-        if norm is None or (count >= limits.lines and norm > limits.exploding * math.exp(total / count)):
+        typical = math.exp(total / count) if count >= limits.lines else math.inf
+        if norm is None or (not term and norm > max(limits.exploding * typical, limits.harmless)):
             found[f"exploding {name}"] = (f"the gradient of {of} explodes", f"gradients.{name}", limits.exploding_lines)
         elif norm < limits.vanishing:
             if not term or (term in adversarial and count):
