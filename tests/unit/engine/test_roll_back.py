@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from segda.batch import Batch
-from segda.engine import checkpoint, roll_back
+from segda.engine import checkpoint, roll_back, step_losses
 from segda.engine.fit import Training
-from segda.engine.health import Care, Limits
+from segda.engine.health import Care, Limits, Trouble
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
 from segda.errors import TrainingError
@@ -114,6 +114,31 @@ def test_numbers_that_are_bad_from_the_first_batch_on_roll_back_to_the_beginning
     (tmp_path / "other").mkdir()
     run(made, stream(2, lambda number: False), tmp_path / "other", steps=STEPS, factor=factor)
     same(found, checkpoint.flatten(made.modules))
+
+
+def test_what_one_process_finds_stops_all(tmp_path: Path) -> None:
+    """The losses here are fine; those of the other process are not."""
+    theirs = Trouble("the loss generator.cycle became inf on x", "losses.generator.cycle", 3, fatal=True)
+    pending = [step_losses.named(4, {"cycle": torch.ones(())}, {}, setting.batch(2))]
+
+    class Two(Session):
+        def everyone(self, value: Any) -> list[Any]:
+            assert value is None
+            return [value, theirs]
+
+    assert step_losses.not_finite(pending, Two(cpu=True)) is theirs
+    assert step_losses.not_finite(pending, Session(cpu=True)) is None
+
+
+def test_a_gradient_that_is_not_finite_spoils_no_checkpoint(tmp_path: Path) -> None:
+    """The losses of the step are finite; what it makes of the networks is not."""
+    made = training("source_only")
+    head = next(made.modules["head"].parameters())
+    factors = iter([1.0, float("inf")])
+    head.register_hook(lambda gradient: gradient * next(factors))
+    with pytest.raises(TrainingError, match=r"step 1: the gradient of the generator is not finite"):
+        run(made, stream(0, lambda number: False), tmp_path, save_every=2, log_every=2)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 class KilledError(BaseException):
