@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from segda.artefacts.manifest import Manifest
+from segda.engine.health import DEFAULTS, OnBadHealth
 
 Size = tuple[PositiveInt, PositiveInt]
 """Height and width in pixels."""
@@ -147,8 +148,27 @@ class Augment(Strict):
     photometry: dict[str, Any] | None = None
 
 
+class Health(Strict):
+    """Where trouble begins in a training; what each limit means and why stands at `segda.engine.health.Limits`."""
+
+    lines: PositiveInt = DEFAULTS.lines
+    too_sure: float = Field(default=DEFAULTS.too_sure, gt=0.5)
+    deluded: NonNegativeFloat = DEFAULTS.deluded
+    absent: float = Field(default=DEFAULTS.absent, ge=0, lt=1)
+    predicted: float = Field(default=DEFAULTS.predicted, gt=0)
+    labelled: float = Field(default=DEFAULTS.labelled, gt=0)
+    learning: PositiveInt = DEFAULTS.learning
+    exploding: float = Field(default=DEFAULTS.exploding, gt=1)
+    harmless: NonNegativeFloat = DEFAULTS.harmless
+    exploding_lines: PositiveInt = DEFAULTS.exploding_lines
+    vanishing: NonNegativeFloat = DEFAULTS.vanishing
+    roll_backs: NonNegativeInt = DEFAULTS.roll_backs
+
+
 class Runtime(Strict):
     """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
+
+    The one exception is `on_bad_health: roll_back`, which changes a training that went wrong; its manifest says so.
 
     Attributes:
         workers: processes that load data, besides the training one.
@@ -157,6 +177,10 @@ class Runtime(Strict):
         log_every: steps between lines of `log.jsonl`.
         cpu: stay on the CPU although there is a GPU.
         deterministic: take no kernel that gives other bits each time; a launch's own, not a stage's.
+        on_bad_health: `report` trouble in a training and go on (but for a loss that is not finite, which always
+            stops it), `stop` it, or `roll_back` to the last checkpoint from before the trouble and go on from there
+            with other batches and half the learning rates.
+        health: where trouble begins.
     """
 
     workers: NonNegativeInt = 1
@@ -165,6 +189,8 @@ class Runtime(Strict):
     log_every: PositiveInt = 10
     cpu: bool = False
     deterministic: bool = False
+    on_bad_health: OnBadHealth = "report"
+    health: Health = Health()
 
 
 class StageConfig(Strict):

@@ -13,7 +13,7 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, optimizers, schedule
+from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -215,9 +215,11 @@ def train(
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
-    fit(
+    health_found = fit(
         training,
-        batches.micro_batches(config, source, target, resizes, start, session),
+        batches.micro_batches(
+            config, source, target, resizes, start + roll_back.passed_over(training.roll_backs), session
+        ),
         session,
         folder=folder,
         title=folder.name,
@@ -230,6 +232,9 @@ def train(
         ),
         save_every=config.runtime.save_every,
         log_every=config.runtime.log_every,
+        care=health.Care(
+            health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
+        ),
     )
     if session.is_main:
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
@@ -240,7 +245,7 @@ def train(
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
-    return {"steps": config.steps}
+    return {"steps": config.steps, "health": health_found}
 
 
 def adapt(

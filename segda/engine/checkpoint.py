@@ -82,8 +82,11 @@ def unflatten(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -
         module.load_state_dict({key[len(prefix):]: value for key, value in tensors.items() if key.startswith(prefix)})
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], reach: int = 0) -> None:
     """Write the checkpoint of `step` below `folder`, then remove all but the newest `KEPT`.
+
+    With a `reach` one more stays that is at least so many steps old, and one that will take its place: what a roll
+    back by so many steps needs.
 
     Raises:
         ArtefactError: the disk refuses; what was there before is untouched.
@@ -111,8 +114,28 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or mend the folder, then run the same command again"
         ) from error
-    for old in sorted(folder.glob(f"{_PREFIX}*"))[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    there = sorted(folder.glob(f"{_PREFIX}*"))
+    old = [place for place in there if step_of(place) <= step - reach]
+    kept = {*there[-KEPT:], *old[-1:], *there[len(old):][:1]}
+    for place in there:
+        if place not in kept:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def step_of(place: Path) -> int:
+    """The number of steps that had been made when a checkpoint was written, by its folder's name."""
+    return int(place.name.removeprefix(_PREFIX))
+
+
+def drop_from(folder: Path, step: int) -> bool:
+    """Remove the checkpoints of `step` and later ones, newest first; whether an earlier one is left."""
+    there = sorted(folder.glob(f"{_PREFIX}*"))
+    if not any(step_of(place) < step for place in there):
+        return False
+    for place in reversed(there):
+        if step_of(place) >= step:
+            shutil.rmtree(place)
+    return True
 
 
 def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], list[str]]:

@@ -1,20 +1,23 @@
 """The training loop: every method, both players, read from top to bottom."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from segda.batch import Batch
-from segda.engine import checkpoint
+from segda.engine import checkpoint, health, measuring, roll_back, step_losses
 from segda.engine.ema import MovingAverage
+from segda.engine.health import Care, Trouble
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
+from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
+from segda.engine.step_losses import StepLosses
 from segda.errors import ArtefactError, TrainingError
 from segda.objectives.objective import Objective, check_gradients
 
@@ -30,6 +33,7 @@ class Training:
         generator: optimizer of encoders, heads and decoders.
         discriminator: optimizer of the discriminators; `None` when no term has an adversary of its own.
         average: moving average of some of the networks, if one is kept.
+        roll_backs: those so far, in their order.
     """
 
     objective: Objective
@@ -38,14 +42,15 @@ class Training:
     generator: torch.optim.Optimizer | None
     discriminator: torch.optim.Optimizer | None
     average: MovingAverage | None = None
+    roll_backs: list[RollBack] = field(default_factory=list)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The players' optimizers by name."""
         both = {"generator": self.generator, "discriminator": self.discriminator}
         return {name: optimizer for name, optimizer in both.items() if optimizer is not None}
 
-    def save(self, folder: Path, step: int, session: Session) -> None:
-        """Write a checkpoint; every process must call this."""
+    def save(self, folder: Path, step: int, session: Session, reach: int = 0) -> None:
+        """Write a checkpoint, from which roll backs by `reach` steps are possible; every process must call this."""
         tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
         if session.is_main:
             tensors.update({f"networks/{name}": value for name, value in checkpoint.flatten(self.modules).items()})
@@ -59,9 +64,10 @@ class Training:
                 tensors.update({f"optimizers/{name}/{key}": value for key, value in state.items()})
             scaler = session.accelerator.scaler
             plain = {
-                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None
+                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None,
+                "roll_backs": [back.to_json() for back in self.roll_backs],
             }
-            checkpoint.save(folder, step, tensors, plain)
+            checkpoint.save(folder, step, tensors, plain, reach)
         session.barrier()
 
     def restore(self, folder: Path, session: Session) -> int:
@@ -73,7 +79,7 @@ class Training:
         step, tensors, plain, notes = checkpoint.load_newest(folder)
         for note in notes:
             session.print(note)
-        if step == 0:
+        if not plain:
             return 0
         if plain["world_size"] != session.world:
             session.print(
@@ -96,17 +102,8 @@ class Training:
                 f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
             ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
+        self.roll_backs = [RollBack(**back) for back in plain.get("roll_backs", [])]
         return step
-
-
-@dataclass
-class Losses:
-    """The named losses of one step, still on the device, and the files they were computed on."""
-
-    step: int
-    names: list[str]
-    values: Tensor
-    keys: list[str]
 
 
 def fit(
@@ -123,7 +120,8 @@ def fit(
     factor: Callable[[int], float],
     save_every: int,
     log_every: int,
-) -> None:
+    care: Care = health.CARE,
+) -> dict[str, Any]:
     """Make the steps `start` to `steps - 1`: generators, then discriminators, on the tensors of the same pass.
 
     Args:
@@ -139,18 +137,34 @@ def fit(
         factor: learning-rate factor of a step.
         save_every: steps between checkpoints.
         log_every: steps between log lines; losses are fetched from the device and checked at the same pace.
+        care: what counts as trouble, and what is done then.
+
+    Returns:
+        The troubles and roll backs, for the manifest; the main process knows them.
 
     Raises:
-        TrainingError: a loss is not finite (names the term, step and files), or a network gets no gradient.
+        TrainingError: a loss is not finite (names the term, step and files), a network gets no gradient, or there is
+            trouble that the training is to stop at.
     """
     objective = training.objective
     optimizers = training.optimizers()
+    players = dict(zip(("generator", "discriminator"), objective.players(), strict=True))
+    layers = {name: measuring.last_layers(training.modules, player) for name, player in players.items()}
     objective.networks.train()
-    pending: list[Losses] = []
-    with Log(folder, title, start, steps, show=session.is_main) as log:
-        for step in range(start, steps):
+    pending: list[StepLosses] = []
+    reach = care.limits.lines * log_every if care.on_bad_health == "roll_back" else 0
+    if reach and start == 0:
+        training.save(folder / "checkpoints", 0, session)
+    backs = len(training.roll_backs)
+    with Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs) as log:
+        step = start
+        while step < steps:
+            made = step + 1
+            saving = made % save_every == 0 and made < steps
+            watching = made % log_every == 0 or made == steps or saving
+            measured: dict[str, Tensor] = {}
             for optimizer in optimizers.values():
-                set_rates(optimizer, factor(step))
+                set_rates(optimizer, factor(step) * roll_back.rate(training.roll_backs))
             for _ in range(discriminator_steps - 1):
                 _train_discriminators(training, batches, session, accumulate, step / steps)
 
@@ -161,32 +175,81 @@ def fit(
                         for module in training.prepared.values():
                             stack.enter_context(session.accelerator.no_sync(module))
                     forward = objective.forward(batch, step / steps)
+                    last = watching and micro == accumulate - 1
                     generator = objective.generator_losses(forward)
+                    if last:
+                        measured |= _gradients("generator", generator, layers, session)
                     if generator:
                         session.backward(_total(generator) / accumulate)
                     discriminator = objective.discriminator_losses(forward)
+                    if last:
+                        measured |= _gradients("discriminator", discriminator, layers, session)
                     if discriminator:
                         session.backward(_total(discriminator) / accumulate)
-                pending.append(_named(step, generator, discriminator, batch))
+                pending.append(step_losses.named(step, generator, discriminator, batch))
 
             if step == start:
                 check_gradients(objective.networks)
+            if watching:
+                for name, optimizer in optimizers.items():
+                    measured[f"gradients.{name}"] = measuring.player_norm(optimizer, session.loss_scale())
+                measured |= measuring.class_shares(objective.networks, forward, len(care.classes))
             session.step(optimizers.values())
             objective.clip_discriminators()
             session.average_buffers(training.modules)
             if training.average:
                 training.average.update(training.modules, step)
 
-            made = step + 1
-            saving = made % save_every == 0 and made < steps
-            if made % log_every == 0 or made == steps or saving:
-                means = _check(pending, session)
-                pending.clear()
-                measures = {name: float(value) for name, value in objective.measures(forward).items()}
+            step = made
+            if not watching:
+                continue
+            trouble = step_losses.not_finite(pending, session)
+            found = measuring.by_part(measured, care.classes, session)
+            if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
+                trouble = health.endless(made, found)
+            if trouble is None:
                 rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
-                log.write(made, {"learning_rate": rates, "losses": means, "measures": measures})
+                measures = {name: float(value) for name, value in objective.measures(forward).items()}
+                losses = step_losses.means(pending, session)
+                begun = log.write(made, {"learning_rate": rates, "losses": losses, "measures": measures, **found})
+                pending.clear()
+                if care.on_bad_health != "report":
+                    trouble = session.broadcast(begun[0] if begun else None)
+            else:
+                log.bad(made, trouble)
+            if trouble is not None:
+                if care.on_bad_health != "roll_back":
+                    raise TrainingError(trouble.stops(made))
+                step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
+                pending.clear()
+                continue
             if saving:
-                training.save(folder / "checkpoints", made, session)
+                training.save(folder / "checkpoints", made, session, reach)
+    return {
+        "troubles": [trouble.to_json() for trouble in log.watch.troubles],
+        "roll_backs": [back.to_json() for back in training.roll_backs],
+    }
+
+
+def _roll_back(
+    training: Training, log: Log, folder: Path, made: int, trouble: Trouble, care: Care, session: Session, reach: int
+) -> int:
+    """Go back to the newest checkpoint from before a trouble; returns the step to go on from."""
+    done = training.roll_backs
+    roll_back.drop(folder, trouble.since, made, trouble.what, len(done), care.limits.roll_backs, session)
+    to = training.restore(folder, session)
+    training.roll_backs = [*done, RollBack(made, to, trouble.what)]
+    # The log first: a checkpoint that knows of the roll back may rely on finding it there.
+    log.roll_back(made, to, trouble.what)
+    training.save(folder, to, session, reach)
+    return to
+
+
+def _gradients(
+    player: str, losses: dict[str, Tensor], layers: dict[str, list[nn.Parameter]], session: Session
+) -> dict[str, Tensor]:
+    norms = measuring.term_norms(losses, layers[player], session.loss_scale())
+    return {f"gradients.{player}.{name}": norm for name, norm in norms.items()}
 
 
 def _train_discriminators(
@@ -210,27 +273,6 @@ def _train_discriminators(
 
 def _total(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
-
-
-def _named(step: int, generator: dict[str, Tensor], discriminator: dict[str, Tensor], batch: Batch) -> Losses:
-    named = {f"generator.{name}": loss for name, loss in generator.items()}
-    named.update({f"discriminator.{name}": loss for name, loss in discriminator.items()})
-    keys = batch.source.key + (batch.target.key if batch.target else [])
-    return Losses(step, list(named), torch.stack([loss.detach().float() for loss in named.values()]), keys)
-
-
-def _check(pending: list[Losses], session: Session) -> dict[str, float]:
-    """The mean of the losses that were not looked at yet, over steps and processes; all must be finite."""
-    stacked = torch.stack([losses.values for losses in pending])
-    for losses, values in zip(pending, stacked.tolist(), strict=True):
-        for name, value in zip(losses.names, values, strict=True):
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"step {losses.step}: the loss {name} became {value} on {', '.join(losses.keys)}; the last "
-                    "checkpoint is untouched: lower its weight or the learning rate, or use mixed_precision: no"
-                )
-    means = session.sum(stacked.mean(0)) / session.world
-    return dict(zip(pending[0].names, means.tolist(), strict=True))
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

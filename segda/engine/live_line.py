@@ -66,3 +66,12 @@ class LiveLine:
             left = seconds / made * (self.total - done)
             told = f"{self.title}: {self.unit} {done}/{self.total}, {rate}, {left:.0f} s left"
             print(f"{told}, {note}" if note else told, flush=True)
+
+    def tell(self, text: str) -> None:
+        """Print a line that stays, whatever becomes of the live one."""
+        if not self.show:
+            return
+        if self.progress:
+            self.progress.console.print(f"{self.title}: {text}", markup=False, highlight=False)
+        else:
+            print(f"{self.title}: {text}", flush=True)

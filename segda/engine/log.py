@@ -7,15 +7,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from segda.engine.health import DEFAULTS, Limits, Trouble, Watch, kept
 from segda.engine.live_line import LiveLine
 from segda.errors import ArtefactError
 from segda.files import write_whole
 
 
 class Log:
-    """The log of one stage: a JSON object a line in `log.jsonl`, and a live line with rate and time left."""
+    """The log of one stage: a JSON object a line in `log.jsonl`, and a live line with rate and time left.
 
-    def __init__(self, folder: Path, title: str, start: int, steps: int, *, show: bool) -> None:
+    Attributes:
+        watch: what is wrong, as far as the log shows it.
+    """
+
+    def __init__(
+        self, folder: Path, title: str, start: int, steps: int, *, show: bool, limits: Limits = DEFAULTS,
+        roll_backs: int = 0,
+    ) -> None:
         """Open the log; lines of steps that a restart makes again are dropped first.
 
         Args:
@@ -24,17 +32,23 @@ class Log:
             start: the first step that will be made.
             steps: the last step's number plus one.
             show: whether this process writes and shows anything.
+            limits: where trouble begins.
+            roll_backs: how often the training was rolled back before it came to `start`.
 
         Raises:
             ArtefactError: the log cannot be written; an earlier one is untouched.
         """
         self.began = time.monotonic()
         self.line = LiveLine(title, start, steps, "steps", show=show)
+        self.limits = limits
+        self.watch = Watch(limits)
         self.file = None
         if not show:
             return
         self.path = folder / "log.jsonl"
-        write_whole(self.path, "".join(_lines_before(self.path, start)).encode())
+        lines = _lines_before(self.path, start, roll_backs)
+        write_whole(self.path, "".join(lines).encode())
+        self.watch = Watch(limits, kept(json.loads(line) for line in lines))
         try:
             self.file = self.path.open("a", encoding="utf-8")
         except OSError as error:
@@ -53,21 +67,63 @@ class Log:
             with contextlib.suppress(OSError):
                 self.file.close()
 
-    def write(self, step: int, values: dict[str, Any]) -> None:
-        """Append one line and renew the live line; `step` is the number of steps made so far.
+    def write(self, step: int, values: dict[str, Any]) -> list[Trouble]:
+        """Append one line and renew the live line; troubles that begin or end with it are told on lines of their own.
+
+        Args:
+            step: the number of steps made so far.
+            values: what the line holds.
+
+        Returns:
+            The troubles that begin.
+
+        Raises:
+            ArtefactError: the line cannot be written.
+        """
+        if self.file is None:
+            return []
+        begun, ended = self.watch.see({"step": step, **values})
+        health = {"begun": [trouble.to_json() for trouble in begun], "ended": [trouble.to_json() for trouble in ended]}
+        self._append({"step": step, **values, **({"health": health} if begun or ended else {})})
+        for trouble in begun:
+            self.line.tell(f"step {step}: {trouble.what} (since step {trouble.since})")
+        for trouble in ended:
+            self.line.tell(f"step {step}: over since this step: {trouble.what}")
+        going_on = sum(trouble.until is None for trouble in self.watch.troubles)
+        losses = ", ".join(f"{_short(name)} {value:.3g}" for name, value in values["losses"].items())
+        self.line.update(step, f"{going_on} in trouble, {losses}" if going_on else losses)
+        return begun
+
+    def bad(self, step: int, trouble: Trouble) -> None:
+        """Append the line of a step that cannot be used: nothing but what is wrong with it.
+
+        Raises:
+            ArtefactError: the line cannot be written.
+        """
+        if self.file is not None:
+            self._append({"step": step, "health": {"begun": [trouble.to_json()], "ended": []}})
+
+    def roll_back(self, noticed: int, to: int, because: str) -> None:
+        """Append that the training goes on from step `to`; what was logged since then counts no more.
 
         Raises:
             ArtefactError: the line cannot be written.
         """
         if self.file is None:
             return
-        seconds = time.monotonic() - self.began
+        self._append({"step": to, "roll_back": {"noticed": noticed, "to": to, "because": because}})
+        self.line.tell(f"rolled back from step {noticed} to {to}: {because}")
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        self.watch = Watch(self.limits, kept(json.loads(line) for line in lines))
+
+    def _append(self, values: dict[str, Any]) -> None:
+        assert self.file is not None
+        seconds = round(time.monotonic() - self.began, 3)
         try:
-            self.file.write(json.dumps({"step": step, "seconds": round(seconds, 3), **values}) + "\n")
+            self.file.write(json.dumps({"step": values["step"], "seconds": seconds, **values}) + "\n")
             self.file.flush()
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        self.line.update(step, ", ".join(f"{_short(name)} {value:.3g}" for name, value in values["losses"].items()))
 
 
 def _short(name: str) -> str:
@@ -83,15 +139,25 @@ def _unwritable(path: Path, error: OSError) -> ArtefactError:
     )
 
 
-def _lines_before(path: Path, start: int) -> list[str]:
-    """The whole lines of an earlier log up to step `start`; a line cut off by a crash is dropped."""
+def _lines_before(path: Path, start: int, roll_backs: int) -> list[str]:
+    """The whole lines of an earlier log up to step `start`; a line cut off by a crash is dropped.
+
+    Those from before the last one of `roll_backs` stay, whatever their step; later roll backs have not happened yet.
+    """
     if not path.is_file():
         return []
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    found, done = [], 0
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for line in lines:
         try:
-            if json.loads(line)["step"] <= start:
-                kept.append(line)
-        except (ValueError, KeyError):
+            values = json.loads(line)
+            step = values["step"]
+        except (ValueError, TypeError, KeyError):
             continue
-    return kept
+        if "roll_back" in values:
+            if done == roll_backs:
+                break
+            done += 1
+        if done < roll_backs or step <= start:
+            found.append(line)
+    return found

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,14 @@ from accelerate.utils import (  # noqa: E402
     GradientAccumulationPlugin,
     InitProcessGroupKwargs,
     broadcast_object_list,
+    gather_object,
     parse_flag_from_env,
 )
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
 
+Value = TypeVar("Value")
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
 
@@ -160,6 +162,18 @@ class Session:
         if self.world == 1:
             return value
         return broadcast_object_list([value])[0]
+
+    def everyone(self, value: Value) -> list[Value]:
+        """All processes' values in rank order, on every rank."""
+        if self.world == 1:
+            return [value]
+        values: list[Value] = gather_object([value])
+        return values
+
+    def loss_scale(self) -> float:
+        """What losses are multiplied by under fp16, so that small gradients are not lost; else 1."""
+        scaler = self.accelerator.scaler
+        return 1.0 if scaler is None else float(scaler.get_scale())
 
     def barrier(self) -> None:
         """Wait for all processes."""

@@ -151,6 +151,16 @@ def accuracy(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
     return ((real > middle).float().mean() + (fake <= middle).float().mean()) / 2
 
 
+def advantage(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
+    """How much less a discriminator loses than one that cannot tell, as a share of what that one loses.
+
+    1 for one that is right and sure of it, 0 at the verdict "either", below 0 for one that is sure and wrong. `wgan`
+    has no such verdict.
+    """
+    middle = torch.full_like(real, 0.5 if loss == "lsgan" else 0.0)
+    return 1 - discriminator(real, fake, loss) / discriminator(middle, middle, loss)
+
+
 def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
     """Mean over images of `(|gradient of the critic| - 1)^2` on the segments between real and fake.
 

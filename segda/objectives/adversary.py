@@ -122,12 +122,16 @@ class AdversarialTerm(Term):
         return loss
 
     def measure(self, real: Tensor, fake: Tensor, name: str = "") -> dict[str, Tensor]:
-        """The discriminator's accuracy under `<name>_accuracy`; a critic's estimate of the distance, `<name>_distance`.
+        """The discriminator's `accuracy` and `advantage`; a critic's estimate of the `distance`.
 
         Args:
             real: raw scores of real samples.
             fake: raw scores of fakes.
-            name: of the discriminator, where a term has several.
+            name: of the discriminator, where a term has several; it stands before the measure's.
         """
-        kind = "distance" if self.family() == "wgan" else "accuracy"
-        return {f"{name}_{kind}" if name else kind: adversarial.accuracy(real, fake, self.family())}
+        family = self.family()
+        head = f"{name}_" if name else ""
+        value = adversarial.accuracy(real, fake, family)
+        if family == "wgan":
+            return {f"{head}distance": value}
+        return {f"{head}accuracy": value, f"{head}advantage": adversarial.advantage(real, fake, family)}

@@ -34,8 +34,8 @@ class Networks(Protocol):
     def noise(self) -> int:
         """How many numbers the sampler makes an image from."""
 
-    def train(self) -> None:
-        """Training mode, but for frozen networks."""
+    def train(self, mode: bool = True) -> None:
+        """Training (or evaluation) mode; frozen networks stay in evaluation mode."""
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """Image to feature pyramid, by the encoder of `domain`."""

@@ -62,7 +62,7 @@ def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
         box = figure.legend(handles, names, loc="outside upper center", ncols=beside, frameon=False)
         for text in box.get_texts():
             text.set_parse_math(False)
-    _plain(axes, grid="x")
+    plain(axes, grid="x")
     return figure
 
 
@@ -98,7 +98,7 @@ def curves(log: Path) -> Figure | None:
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.tick_params(labelsize=7)
-        _plain(axes, grid="y")
+        plain(axes, grid="y")
     return figure
 
 
@@ -119,6 +119,10 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
                 values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {}), **rates}
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the line that a killed process was writing
+            if "roll_back" in entry:  # what follows is trained anew, and what is left of before is no curve
+                series = {
+                    name: {at: value for at, value in points.items() if at <= step} for name, points in series.items()
+                }
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     series.setdefault(name, {})[step] = float(value)
@@ -160,7 +164,7 @@ def _binned(points: Sequence[tuple[int, float]]) -> _Curve:
     return steps[starts], mean, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
 
 
-def _plain(axes: Axes, grid: str) -> None:
+def plain(axes: Axes, grid: str) -> None:
     """Light grid, no frame, ink that the page can exchange."""
     axes.set_facecolor("none")
     axes.set_axisbelow(True)

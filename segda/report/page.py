@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from segda.files import write_whole
 from segda.label_space import LabelSpace
-from segda.report import charts, graph, pictures, table, terminal
+from segda.report import charts, graph, health, pictures, table, terminal
 from segda.report.pictures import PictureRow
 from segda.report.table import Result
 
@@ -172,6 +172,7 @@ def render(content: ReportContent) -> str:
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
     figures = {name: charts.curves(log) for name, log in content.logs.items()}
+    healths = {name: found for name, log in content.logs.items() if (found := health.read(log)) is not None}
     script = (folder / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     protocol = _protocol(content.results)
@@ -183,6 +184,7 @@ def render(content: ReportContent) -> str:
         "agreement": "Label agreement" if content.agreements else "",
         "stages": "Stages" if content.stages else "",
         "training": "Training" if any(figures.values()) else "",
+        "health": "Training health" if healths else "",
         "protocol": "How it was measured" if content.results or content.versions or content.datasets else "",
     }
     return environment.get_template("page.html").render(
@@ -200,6 +202,11 @@ def render(content: ReportContent) -> str:
         curves={
             name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
         },
+        healths=[
+            (name, found, Markup(charts.to_svg(drawn, f"health {name}")) if drawn else "")
+            for name, found in healths.items()
+            for drawn in [health.figure(found, content.space)]
+        ],
         gallery=[_embedded(row, content.space) for row in content.pictures],
         illustrations=[(shown, _data_url("image/png", shown.png)) for shown in content.illustrations],
         agreements=[

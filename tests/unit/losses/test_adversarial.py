@@ -1,5 +1,5 @@
 import math
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -67,6 +67,22 @@ def test_accuracy_is_1_when_right_0_when_wrong_and_half_when_it_cannot_tell(
     assert adversarial.accuracy(high, low, loss) == 1
     assert adversarial.accuracy(low, high, loss) == 0
     assert adversarial.accuracy(high, high, loss) == 0.5
+
+
+@pytest.mark.parametrize(("loss", "middle"), [("minimax", 0), ("bce", 0), ("lsgan", 0.5), ("hinge", 0)])
+def test_advantage_is_0_for_a_guess_near_1_when_right_and_below_0_when_sure_and_wrong(loss: Any, middle: float) -> None:
+    def at(real: float, fake: float) -> float:
+        return adversarial.advantage(torch.full((3, 1), float(real)), torch.full((2, 1), float(fake)), loss).item()
+
+    assert at(middle, middle) == 0
+    assert at(9 if loss != "lsgan" else 1, -9 if loss != "lsgan" else 0) == pytest.approx(1, abs=0.01)
+    assert at(9, 9) < -1, "the same answer to all"
+
+
+def test_advantage_by_hand() -> None:
+    """Least squares: real 0.75 and 1 lose (0.0625 + 0) / 2, fakes of 0.5 lose 0.25; a guess loses 0.25."""
+    found = adversarial.advantage(torch.tensor([0.75, 1.0]), torch.tensor([0.5]), "lsgan")
+    assert found.item() == pytest.approx(1 - (0.03125 + 0.25) / 2 / 0.25)
 
 
 def test_accuracy_of_a_critic_is_its_distance() -> None:

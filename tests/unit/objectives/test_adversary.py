@@ -126,8 +126,10 @@ def test_weights_of_samples_reach_both_sides() -> None:
     assert played.fooling(judge(FAKE), weight).item() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("loss", "name"), [("hinge", "accuracy"), ("wgan", "distance"), ("wgan_gp", "distance")])
-def test_measures_are_named_after_what_they_are(loss: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("loss", "names"), [("hinge", ["accuracy", "advantage"]), ("wgan", ["distance"]), ("wgan_gp", ["distance"])]
+)
+def test_measures_are_named_after_what_they_are(loss: str, names: list[str]) -> None:
     played = term("feature_adversarial", loss=loss)
-    assert list(played.measure(torch.ones(1), torch.zeros(1))) == [name]
-    assert list(played.measure(torch.ones(1), torch.zeros(1), "target")) == [f"target_{name}"]
+    assert list(played.measure(torch.ones(1), torch.zeros(1))) == names
+    assert list(played.measure(torch.ones(1), torch.zeros(1), "target")) == [f"target_{name}" for name in names]

@@ -139,10 +139,12 @@ def test_measures_are_detached_scalars_by_term(stand_in: Any, task: Any, batch_o
     objective.networks.calls.clear()
     measures = objective.measures(p)
     assert sorted(measures) == [
-        "feature_adversarial.accuracy", "translation_adversarial.source_accuracy",
-        "translation_adversarial.target_accuracy",
+        "feature_adversarial.accuracy", "feature_adversarial.advantage", "translation_adversarial.source_accuracy",
+        "translation_adversarial.source_advantage", "translation_adversarial.target_accuracy",
+        "translation_adversarial.target_advantage",
     ]  # fmt: skip
-    assert all(value.dim() == 0 and not value.requires_grad and 0 <= value <= 1 for value in measures.values())
+    assert all(value.dim() == 0 and not value.requires_grad and value <= 1 for value in measures.values())
+    assert all(value >= 0 for name, value in measures.items() if name.endswith("accuracy"))
     assert not objective.networks.calls, "measures only read what the losses computed"
 
 

@@ -129,7 +129,9 @@ def test_features_that_the_generators_side_kept_frozen_do_not_stop_the_discrimin
 
 def test_both_domains_are_measured(batch_of: Any) -> None:
     p, _ = passed(batch_of)
-    assert set(CoupledGeneration(1.0).measures(p)) == {"source_accuracy", "target_accuracy"}
+    assert set(CoupledGeneration(1.0).measures(p)) == {
+        f"{domain}_{name}" for domain in ("source", "target") for name in ("accuracy", "advantage")
+    }
 
 
 def test_clipping_holds_for_the_whole_critic() -> None:

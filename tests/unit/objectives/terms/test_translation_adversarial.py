@@ -98,10 +98,11 @@ def test_penalties_of_fakes_are_taken_at_what_the_pool_shows(stand_in: Any, task
 
 
 def test_measures_and_clipping_follow_the_loss(stand_in: Any, task: Any, batch_of: Any) -> None:
-    for loss, name in (("lsgan", "accuracy"), ("hinge", "accuracy"), ("wgan", "distance"), ("wgan_gp", "distance")):
+    both = ("accuracy", "advantage")
+    for loss, names in (("lsgan", both), ("hinge", both), ("wgan", ("distance",)), ("wgan_gp", ("distance",))):
         objective, p, _, _ = losses({"loss": loss}, stand_in(), task, batch_of())
         assert set(objective.measures(p)) == {
-            f"translation_adversarial.{domain}_{name}" for domain in ("source", "target")
+            f"translation_adversarial.{domain}_{name}" for domain in ("source", "target") for name in names
         }
     term = build({"translation_adversarial": {"weight": 1.0, "loss": "wgan", "clipping": 0.1}})
     assert term["translation_adversarial"].clip() == 0.1

@@ -1,0 +1,260 @@
+"""Is a training going wrong? Verdicts on the numbers of its log, each told when it begins and when it ends.
+
+What is judged is what `log.jsonl` holds, so a restart comes to the same verdicts by reading the log again.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+OnBadHealth = Literal["report", "stop", "roll_back"]
+
+ADVERSARIAL = (".accuracy", "_accuracy")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where trouble begins. A finding counts when it held in every one of `lines` lines of the log, one after another.
+
+    Attributes:
+        lines: a single line is one batch, and proves nothing.
+        too_sure: a discriminator right on this share of what it sees teaches its opponents nothing: its loss is flat
+            around them (Arjovsky and Bottou 2017, theorem 2.4).
+        deluded: a discriminator that gives every sample the same answer, so is right half the time, has collapsed if it
+            loses this share more than one that cannot tell; if it loses no more, it was fooled, as it is meant to be.
+        absent: a class with no more than this share of the predictions is not predicted; stray pixels are no class.
+        predicted: a class is expected once it had this share of the predictions in half of at least `lines` lines.
+        labelled: or once it has this share of the source's labels, in the mean of at least `learning` lines.
+        learning: lines that a class may take until it is first predicted.
+        exploding: factor of a player's gradient over its typical norm, the geometric mean of earlier lines. In healthy
+            adversarial runs norms move by a factor of ten; those of single terms grow from next to nothing.
+        harmless: no norm below it explodes: it is what gradients are usually clipped to.
+        exploding_lines: lines that an explosion takes: it soon ends in numbers that are not finite.
+        vanishing: a norm below it is none: Adam divides by no less than its epsilon, 1e-8.
+        roll_backs: how often a training is rolled back before it stops.
+    """
+
+    lines: int = 10
+    too_sure: float = 0.995
+    deluded: float = 0.1
+    absent: float = 1e-4
+    predicted: float = 1e-3
+    labelled: float = 0.05
+    learning: int = 30
+    exploding: float = 100.0
+    harmless: float = 1.0
+    exploding_lines: int = 3
+    vanishing: float = 1e-8
+    roll_backs: int = 3
+
+
+DEFAULTS = Limits()
+
+
+@dataclass(frozen=True)
+class Care:
+    """How a training is watched.
+
+    Attributes:
+        limits: where trouble begins.
+        on_bad_health: what is done when it does.
+        classes: names of the classes, to measure their shares; none, and they are not measured.
+    """
+
+    limits: Limits = DEFAULTS
+    on_bad_health: OnBadHealth = "report"
+    classes: tuple[str, ...] = ()
+
+
+CARE = Care()
+
+
+@dataclass
+class Past:
+    """What earlier lines have shown: what is typical, and which classes can be expected.
+
+    Attributes:
+        lines: number of lines with predictions, and with labels.
+        present: lines in which a class was predicted.
+        labelled: sum of a class's shares of the labels.
+        expected: classes that were seen often enough to be missed.
+        norms: number of lines and sum of logarithms of each gradient's norm, where it was neither zero nor exploding.
+    """
+
+    lines: dict[str, int] = field(default_factory=dict)
+    present: dict[str, int] = field(default_factory=dict)
+    labelled: dict[str, float] = field(default_factory=dict)
+    expected: set[str] = field(default_factory=set)
+    norms: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+@dataclass
+class Trouble:
+    """Something that is wrong, from one line of the log to another.
+
+    Attributes:
+        what: one sentence without full stop.
+        series: names of what it was read from, as `part.name` of a log line.
+        since: the first step of the log that shows it.
+        until: the first that does not; `None` while it goes on.
+        fatal: no training can go on with it.
+    """
+
+    what: str
+    series: str
+    since: int
+    until: int | None = None
+    fatal: bool = False
+
+    def stops(self, made: int) -> str:
+        """What the user is told when the training stops at this trouble after `made` steps."""
+        if self.fatal:
+            return (
+                f"step {self.since - 1}: {self.what}; the last checkpoint is untouched: lower its weight or the "
+                "learning rate, or use mixed_precision: no"
+            )
+        return (
+            f"step {made}: {self.what} (since step {self.since}); the last checkpoint is untouched: change the weights "
+            "or the learning rate, or go on with runtime.on_bad_health: report"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """For the log and the manifest."""
+        return {"what": self.what, "series": self.series, "since": self.since, "until": self.until}
+
+
+Found = dict[str, tuple[str, str, int]]
+"""What one line shows: a name for each finding, with its sentence, its series and how many lines it takes."""
+
+
+def discriminators(line: Mapping[str, Any], limits: Limits) -> Found:
+    """Discriminators that are always right, or that give every sample the same answer and are sure of it."""
+    found: Found = {}
+    measures = line.get("measures", {})
+    for name, accuracy in measures.items():
+        if name.endswith(ADVERSARIAL):
+            of, series = name.removesuffix("accuracy").rstrip("._"), f"measures.{name}"
+            advantage = measures.get(f"{name.removesuffix('accuracy')}advantage", 0.0)
+            if accuracy >= limits.too_sure:
+                what = f"the discriminator of {of} is always right, so nothing can be learnt from it"
+                found[f"sure {name}"] = (what, series, limits.lines)
+            elif accuracy == 0.5 and advantage < -limits.deluded:
+                what = f"the discriminator of {of} has collapsed: it gives every sample the same answer"
+                found[f"same {name}"] = (what, series, limits.lines)
+    return found
+
+
+def classes(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
+    """Classes that are no longer predicted: on the target, where it is predicted at all, else on the source."""
+    shares = line.get("predicted", {})
+    domain = "target" if "target" in shares else "source"
+    if domain not in shares:
+        return {}
+    past.lines["predicted"] = past.lines.get("predicted", 0) + 1
+    for name, share in shares[domain].items():
+        if share >= limits.predicted:
+            past.present[name] = past.present.get(name, 0) + 1
+    if past.lines["predicted"] >= limits.lines:
+        past.expected |= {name for name, count in past.present.items() if 2 * count >= past.lines["predicted"]}
+    labels = line.get("labelled", {}).get("source")
+    if labels is not None:
+        past.lines["labelled"] = past.lines.get("labelled", 0) + 1
+        for name, share in labels.items():
+            past.labelled[name] = past.labelled.get(name, 0.0) + share
+        if past.lines["labelled"] >= limits.learning:
+            least = limits.labelled * past.lines["labelled"]
+            past.expected |= {name for name, total in past.labelled.items() if total >= least}
+    # Of all classes that are known, so that those which are expected only later have been missed since they were gone.
+    known = past.present.keys() | past.labelled.keys()
+    return {
+        f"class {name}": (
+            f"the class {name} is not predicted on the {domain}", f"predicted.{domain}.{name}", limits.lines
+        )
+        for name in sorted(known)
+        if shares[domain].get(name, 0.0) <= limits.absent
+    }  # fmt: skip
+
+
+def gradients(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
+    """Gradients of players that are far above what is typical for them, and gradients that are gone.
+
+    Of single terms, those with a discriminator are missed when they are gone; others may be satisfied.
+    """
+    found: Found = {}
+    adversarial = {name.partition(".")[0] for name in line.get("measures", {}) if name.endswith(ADVERSARIAL)}
+    for name, norm in line.get("gradients", {}).items():
+        count, total = past.norms.get(name, (0, 0.0))
+        player, _, term = name.partition(".")
+        of = f"{term} ({player})" if term else f"the {player}"
+        typical = math.exp(total / count) if count >= limits.lines else math.inf
+        if norm is None or (not term and norm > max(limits.exploding * typical, limits.harmless)):
+            found[f"exploding {name}"] = (f"the gradient of {of} explodes", f"gradients.{name}", limits.exploding_lines)
+        elif norm < limits.vanishing:
+            if not term or (term in adversarial and count):
+                found[f"vanishing {name}"] = (f"the gradient of {of} has vanished", f"gradients.{name}", limits.lines)
+        else:
+            past.norms[name] = (count + 1, total + math.log(norm))
+    return found
+
+
+def endless(made: int, line: Mapping[str, Any]) -> Trouble | None:
+    """A player's gradient that is not finite at the step just made, if there is one: its networks are lost."""
+    for name, norm in line.get("gradients", {}).items():
+        if norm is None and "." not in name:
+            return Trouble(f"the gradient of the {name} is not finite", f"gradients.{name}", made, fatal=True)
+    return None
+
+
+class Watch:
+    """Reads a log line by line and keeps what is wrong.
+
+    Attributes:
+        troubles: all so far, in the order in which they began.
+    """
+
+    def __init__(self, limits: Limits, lines: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Begin with the lines that a training has already written; see `kept`."""
+        self.limits = limits
+        self.troubles: list[Trouble] = []
+        self._past = Past()
+        self._runs: dict[str, tuple[int, int]] = {}
+        self._open: dict[str, Trouble] = {}
+        for line in lines:
+            self.see(line)
+
+    def see(self, line: Mapping[str, Any]) -> tuple[list[Trouble], list[Trouble]]:
+        """Judge one line; returns the troubles that begin with it and those that end."""
+        step = int(line["step"])
+        found = {
+            **discriminators(line, self.limits),
+            **classes(line, self._past, self.limits),
+            **gradients(line, self._past, self.limits),
+        }
+        self._runs = {
+            name: (self._runs[name][0], self._runs[name][1] + 1) if name in self._runs else (step, 1) for name in found
+        }
+        begun, ended = [], []
+        for name in [name for name in self._open if name not in found]:
+            trouble = self._open.pop(name)
+            trouble.until = step
+            ended.append(trouble)
+        for name, (what, series, lines) in found.items():
+            since, held = self._runs[name]
+            missed = not name.startswith("class ") or name.removeprefix("class ") in self._past.expected
+            if name not in self._open and held >= lines and missed:
+                self._open[name] = Trouble(what, series, since)
+                begun.append(self._open[name])
+        self.troubles += begun
+        return begun, ended
+
+
+def kept(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The lines of the training as it stands: without those that it was rolled back from."""
+    found: list[Mapping[str, Any]] = []
+    for line in lines:
+        if "roll_back" in line:
+            found = [earlier for earlier in found if earlier["step"] <= line["roll_back"]["to"]]
+        else:
+            found.append(line)
+    return found

@@ -1,0 +1,204 @@
+"""What a training's log says of its health: what went wrong, from which step to which, and the curves that show it."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from segda.label_space import LabelSpace
+from segda.report.charts import COLOURS, plain
+
+Curve = list[tuple[int, float]]
+"""Values by step."""
+
+
+class Trouble(NamedTuple):
+    """One finding.
+
+    Attributes:
+        what: one sentence without full stop.
+        since: the first step of the log that shows it.
+        until: the first that does not any more, in words; that it never ended, or that the training was rolled back.
+        series: where it was read from, as `part.name` of a log line.
+        attempt: how often the training had been rolled back before.
+    """
+
+    what: str
+    since: int
+    until: str
+    series: str
+    attempt: int
+
+
+class Health(NamedTuple):
+    """The health of one training.
+
+    Attributes:
+        measured: lines of the log that hold norms and shares; none in logs of earlier versions.
+        last: the last step in the log.
+        troubles: in the order in which they began.
+        roll_backs: the step at which each was noticed, the step that the training went on from, and the reason.
+        attempts: the curves by series, up to each roll back and at last.
+    """
+
+    measured: int
+    last: int
+    troubles: list[Trouble]
+    roll_backs: list[tuple[int, int, str]]
+    attempts: list[dict[str, Curve]]
+
+
+def read(log: Path) -> Health | None:
+    """The health that a `log.jsonl` tells of, `None` if there is no such file or nothing in it."""
+    measured = last = 0
+    troubles: list[Trouble] = []
+    going_on: dict[str, int] = {}
+    roll_backs: list[tuple[int, int, str]] = []
+    attempts: list[dict[str, Curve]] = [{}]
+    for line in _lines(log):
+        back = line.get("roll_back")
+        if back is not None:
+            roll_backs.append((back["noticed"], back["to"], back["because"]))
+            for index in going_on.values():
+                troubles[index] = troubles[index]._replace(until="rolled back")
+            going_on.clear()
+            attempts.append({
+                name: [(step, value) for step, value in curve if step <= back["to"]]
+                for name, curve in attempts[-1].items()
+            })
+        last = int(line["step"])
+        measured += "gradients" in line
+        for name, value in _values(line):
+            attempts[-1].setdefault(name, []).append((last, value))
+        health = line.get("health", {})
+        for found in health.get("begun", ()):
+            going_on[found["what"]] = len(troubles)
+            troubles.append(Trouble(found["what"], found["since"], "the end", found["series"], len(attempts) - 1))
+        for found in health.get("ended", ()):
+            if found["what"] in going_on:
+                index = going_on.pop(found["what"])
+                troubles[index] = troubles[index]._replace(until=str(found["until"]))
+    return Health(measured, last, troubles, roll_backs, attempts) if last else None
+
+
+def figure(health: Health, space: LabelSpace) -> Figure | None:
+    """Gradient norms, the classes that were predicted, and a curve for each trouble, with its steps shaded.
+
+    Args:
+        health: from `read`.
+        space: the classes and their colours.
+
+    Returns:
+        The figure, or `None` if nothing was measured.
+    """
+    colours = {name: "#{:02x}{:02x}{:02x}".format(*rgb) for name, rgb in zip(space.classes, space.palette, strict=True)}
+    current = health.attempts[-1]
+    norms = {name.removeprefix("gradients."): curve for name, curve in current.items() if name.startswith("gradients.")}
+    domain = next((place for place in ("target", "source") if f"predicted.{place}" in current), "")
+    shown = [trouble for trouble in health.troubles if _curve(health, trouble)]
+    panels = bool(norms) + bool(domain) + len(shown)
+    if not panels:
+        return None
+    rows = math.ceil(panels / 2)
+    drawn = Figure(figsize=(7.4, 0.2 + 2.1 * rows), layout="constrained")
+    places = iter(range(1, panels + 1))
+    if norms:
+        _norms(drawn.add_subplot(rows, 2, next(places)), norms)
+    if domain:
+        _shares(drawn.add_subplot(rows, 2, next(places)), current, domain, colours)
+    for trouble in shown:
+        _trouble(drawn.add_subplot(rows, 2, next(places)), health, trouble)
+    return drawn
+
+
+def _norms(axes: Axes, norms: Mapping[str, Curve]) -> None:
+    for index, (name, curve) in enumerate(norms.items()):
+        positive = [(step, value) for step, value in curve if value > 0]
+        if positive:
+            whole = "." not in name
+            title = f"{name}, all" if whole else name.partition(".")[2].replace("_", " ")
+            title += " (D)" if name.startswith("discriminator.") else ""
+            _line(axes, positive, COLOURS[index % len(COLOURS)], title, 1.4 if whole else 0.9)
+    axes.set_yscale("log")
+    legend = axes.legend(fontsize=5.5, frameon=False, ncols=2)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    _titled(axes, "gradient norms")
+
+
+def _shares(axes: Axes, current: Mapping[str, Curve], domain: str, colours: Mapping[str, str]) -> None:
+    """Areas on top of one another, in the classes' colours."""
+    steps = [step for step, _ in current[f"predicted.{domain}"]]
+    names = [name for name in colours if f"predicted.{domain}.{name}" in current]
+    shares = [dict(current[f"predicted.{domain}.{name}"]) for name in names]
+    if names:
+        heights = np.array([[share.get(step, 0.0) for step in steps] for share in shares])
+        axes.stackplot(steps, heights, colors=[colours[name] for name in names], linewidth=0)
+    axes.set_ylim(0, 1)
+    _titled(axes, f"share of the classes predicted on the {domain}")
+
+
+def _trouble(axes: Axes, health: Health, trouble: Trouble) -> None:
+    curve = _curve(health, trouble)
+    _line(axes, curve, COLOURS[6], "", 1.1)
+    until = int(trouble.until) if trouble.until.isdigit() else curve[-1][0]
+    axes.axvspan(trouble.since, until, color=COLOURS[5], alpha=0.25, linewidth=0)
+    if trouble.series.startswith("gradients.") and all(value > 0 for _, value in curve):
+        axes.set_yscale("log")
+    _titled(axes, trouble.series.partition(".")[2].replace(".", ": ", 1).replace("_", " "))
+
+
+def _line(axes: Axes, curve: Curve, colour: str, title: str, width: float) -> None:
+    steps, values = zip(*curve, strict=True)
+    axes.plot(steps, values, color=colour, linewidth=width, label=title, marker="." if len(steps) == 1 else "")
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=8, loc="left", parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.tick_params(labelsize=7)
+    plain(axes, grid="y")
+
+
+def _curve(health: Health, trouble: Trouble) -> Curve:
+    """The curve that shows a trouble; a class that is in no line was predicted nowhere."""
+    curves = health.attempts[trouble.attempt]
+    curve = curves.get(trouble.series, [])
+    part, domain, _ = (*trouble.series.split(".", 2), "")[:3]
+    if part == "predicted":
+        share = dict(curve)
+        return [(step, share.get(step, 0.0)) for step, _ in curves.get(f"predicted.{domain}", [])]
+    return curve
+
+
+def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """What may be shown of a line, by series; `predicted.<domain>` stands for the line itself."""
+    for part in ("losses", "measures", "gradients"):
+        for name, value in line.get(part, {}).items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                yield f"{part}.{name}", float(value)
+    for domain, shares in line.get("predicted", {}).items():
+        yield f"predicted.{domain}", 1.0
+        for name, share in shares.items():
+            yield f"predicted.{domain}.{name}", float(share)
+
+
+def _lines(log: Path) -> Sequence[Mapping[str, Any]]:
+    """The whole lines of a log; what a killed process was writing is passed over."""
+    found: list[Mapping[str, Any]] = []
+    if log.is_file():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for text in lines:
+                try:
+                    line = json.loads(text)
+                    int(line["step"])
+                except (ValueError, TypeError, KeyError):
+                    continue
+                found.append(line)
+    return found

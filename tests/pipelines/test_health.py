@@ -1,0 +1,104 @@
+"""Training health in whole stages: what the manifest and the report say, and roll backs that a restart repeats."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import batches
+from pipelines.__main__ import main
+from segda.batch import Batch
+from tests.pipelines import tiny
+
+BACK = ["runtime.on_bad_health=roll_back", "runtime.health={lines: 3, roll_backs: 2}"]
+BAD = (2, 5)
+
+
+def log(runs: Path, stage: str) -> list[dict[str, object]]:
+    lines = (tiny.folder(runs, stage) / "log.jsonl").read_text().splitlines()
+    return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+
+
+@pytest.mark.parametrize("stage", tiny.TRAINING)
+def test_the_manifest_says_how_the_training_went(finished: Path, stage: str) -> None:
+    assert tiny.manifest(finished, stage).metrics == {"steps": 5, "health": {"troubles": [], "roll_backs": []}}
+    assert all(line["gradients"] for line in log(finished, stage))
+
+
+def test_the_report_says_how_the_trainings_went(finished: Path) -> None:
+    page = (tiny.folder(finished, "report") / "report.html").read_text()
+    assert page.count("No trouble up to step 5, in 3 lines of the log.") >= 3
+
+
+def test_how_a_training_is_watched_is_no_change(job: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = [word for setting in BACK for word in ("--set", setting)]
+    assert main(["run", str(job), "--plan", "--runs", str(finished), *settings]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert all("done" in line for line in told if line.split(" ")[0] in tiny.STAGES)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["runtime.on_bad_health=ignore", "runtime.health.lines=0", "runtime.health.patience=3"]
+)
+def test_a_wrong_setting_is_one_line(job: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(job), "--plan", "--set", wrong]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert wrong.split("=")[0] in told
+
+
+@pytest.fixture
+def bad_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the batches have a pixel that is not a number; a fork has them, too."""
+    whole = batches.micro_batches
+
+    def some_bad(*arguments: Any) -> Iterator[Batch]:
+        for number, batch in enumerate(whole(*arguments), arguments[4]):
+            if number in BAD:
+                batch.source.image[0, 0, 0, 0] = float("nan")
+            yield batch
+
+    monkeypatch.setattr(batches, "micro_batches", some_bad)
+
+
+@pytest.mark.usefixtures("bad_batches")
+@pytest.mark.parametrize(
+    ("stage", "fatal"),
+    [
+        ("translate", (5, 9, 13)),
+        *(pytest.param(stage, range(2, 30), marks=pytest.mark.slow) for stage in tiny.TRAINING),
+    ],
+)
+def test_a_rolled_back_stage_that_is_killed_ends_with_the_same_bytes(
+    job: Path, finished: Path, tmp_path: Path, stage: str, fatal: Sequence[int]
+) -> None:
+    """With its batches and learning rates, pools, averages and dropout."""
+    whole = tiny.without(finished, tmp_path / "whole", stage)
+    tiny.run(job, whole, BACK, [stage])
+    health = tiny.manifest(whole, stage).metrics["health"]
+    assert [(back["noticed"], back["to"]) for back in health["roll_backs"]] == [(4, 2), (4, 2)]
+    assert tiny.hashes(whole, [stage]) != tiny.hashes(finished, [stage])
+    deaths = 0
+    for event in fatal:
+        runs = tiny.without(finished, tmp_path / f"runs{event}", stage)
+        if tiny.killed(lambda runs=runs: tiny.run(job, runs, BACK, [stage]), fatal=event):  # type: ignore[misc]
+            deaths += 1
+            tiny.run(job, runs, BACK, [stage])
+        assert tiny.hashes(runs, [stage]) == tiny.hashes(whole, [stage])
+        assert log(runs, stage) == log(whole, stage)
+        assert tiny.manifest(runs, stage).metrics["health"] == health
+    assert deaths >= 3
+
+
+@pytest.mark.usefixtures("bad_batches")
+def test_by_default_a_loss_that_is_not_finite_is_an_error(
+    job: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tiny.without(finished, tmp_path / "runs", "source")
+    assert main(["run", str(job), "--runs", str(runs), "--only", "source"]) == 2
+    assert "step 2: the loss generator.classification became nan on" in capsys.readouterr().err
+    last = log(runs, "source")[-1]
+    assert last["step"] == 4
+    assert "became nan" in str(last["health"])
