@@ -112,11 +112,12 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or mend the folder, then run the same command again"
         ) from error
-    there = sorted(folder.glob(f"{_PREFIX}*"))
     # One of a later step was damaged, or this step would not have been made again.
-    later = [other for other in there if other.name > final.name]
-    for useless in [*there[: len(there) - len(later)][:-KEPT], *later]:
-        shutil.rmtree(useless, ignore_errors=True)
+    for later in folder.glob(f"{_PREFIX}*"):
+        if later.name > final.name:
+            shutil.rmtree(later, ignore_errors=True)
+    for old in sorted(folder.glob(f"{_PREFIX}*"))[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def clean(folder: Path) -> None:

@@ -23,16 +23,6 @@ AGREE_EVERY = 10
 
 
 @dataclass
-class Losses:
-    """The named losses of one step, still on the device, and the files they were computed on."""
-
-    step: int
-    names: list[str]
-    values: Tensor
-    keys: list[str]
-
-
-@dataclass
 class Training:
     """All that changes while a stage trains, so all that a checkpoint holds.
 
@@ -52,7 +42,7 @@ class Training:
     generator: torch.optim.Optimizer | None
     discriminator: torch.optim.Optimizer | None
     average: MovingAverage | None = None
-    pending: list[Losses] = field(default_factory=list)
+    pending: "list[Losses]" = field(default_factory=list)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The players' optimizers by name."""
@@ -121,6 +111,16 @@ class Training:
             own = stored[session.rank] if plain["world_size"] == session.world else stored.mean(0)
             self.pending = [Losses(step, plain["pending"], values, []) for values in own.to(session.device)]
         return step
+
+
+@dataclass
+class Losses:
+    """The named losses of one step, still on the device, and the files they were computed on."""
+
+    step: int
+    names: list[str]
+    values: Tensor
+    keys: list[str]
 
 
 def fit(
