@@ -56,7 +56,8 @@ def stage(task: str, method: str) -> dict[str, Any]:
         "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
     }  # fmt: skip
     if "self_training" in terms or "self_training" in content["terms"]:
-        terms.setdefault("self_training", {}).update(threshold=0.05, **({"mix": False} if task != "segmentation" else {}))
+        # Few labels pass the real threshold; only maps of labels can be mixed.
+        terms.setdefault("self_training", {}).update(threshold=0.05, mix=task == "segmentation")
     if "wgan_gp" in json.dumps(content):
         found["discriminator_steps"] = 2
     if found["kind"] == "translate":

@@ -21,7 +21,9 @@ def killed(work: Callable[[], None], fatal: int, kinds: tuple[str, ...], world: 
     children = [tiny.fork(lambda rank=rank: _rank(work, rank, world, port, fatal, kinds, victim))  # type: ignore[misc]
                 for rank in range(world)]  # fmt: skip
     if not tiny.died(children[victim]):
-        return any([tiny.died(child) for child in children if child != children[victim]])
+        for child in children:
+            assert child == children[victim] or not tiny.died(child)
+        return False
     for child in children:
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)

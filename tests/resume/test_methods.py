@@ -19,6 +19,11 @@ DEFAULT = [
 WHOLE = [(*case, world, workers) for case in jobs.CASES for world in (1, 2) for workers in (0, 2)]
 
 
+def called(case: tuple[str, str, int, int]) -> str:
+    task, method, world, workers = case
+    return f"{task}-{method}-processes{world}-workers{workers}"
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """For each task a runs folder with the data and the classifier, which all its methods share."""
@@ -62,7 +67,7 @@ def compare(data: Path, folder: Path, case: tuple[str, str, int, int]) -> None:
     assert jobs.leftovers(places[1]) == [], told
 
 
-@pytest.mark.parametrize("case", DEFAULT, ids=str)
+@pytest.mark.parametrize("case", DEFAULT, ids=called)
 def test_a_method_that_is_killed_ends_with_the_same_bits(
     data: dict[str, Path], tmp_path: Path, case: tuple[str, str, int, int]
 ) -> None:
@@ -70,7 +75,7 @@ def test_a_method_that_is_killed_ends_with_the_same_bits(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [case for case in WHOLE if case not in DEFAULT], ids=str)
+@pytest.mark.parametrize("case", [case for case in WHOLE if case not in DEFAULT], ids=called)
 def test_every_method_that_is_killed_ends_with_the_same_bits(
     data: dict[str, Path], tmp_path: Path, case: tuple[str, str, int, int]
 ) -> None:
