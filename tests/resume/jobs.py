@@ -47,8 +47,11 @@ def stage(task: str, method: str) -> dict[str, Any]:
     if "data" in found:
         found["data"] = data["target" if method == "oracle" else "source"]
     else:
-        # Pairs: the same pictures twice.
-        found.update(source=data["source"], target=data["source" if method == "pix2pix" else "target"])
+        found.update(source=data["source"], target=data["target"])
+    if method == "pix2pix":
+        # Pairs are samples of one name: the same pictures in another reader's eyes, or those of the other split.
+        other = {"name": "folder", "images": "images"} if task == "segmentation" else {"split": "test"}
+        found.update(paired=True, target={**data["source"], **other})
     found.update(steps=STEPS, batch=4, accumulate=2, ema=0.9, optimizer={}, discriminator_optimizer={})
     networks, terms = found["networks"], found["method"].setdefault("terms", {})
     rising = sorted(name for name, term in content["terms"].items() if not isinstance(term["weight"], dict))[-1]
@@ -67,6 +70,7 @@ def stage(task: str, method: str) -> dict[str, Any]:
     networks["head"] = {"name": "linear", "dropout": 0.5}
     if task == "classification":
         networks["head"] = {"name": "pooled", "dropout": 0.5}
+        networks["discriminators"]["logits"] = {"name": "fully_connected", "widths": [5]}
         found.update(crop=None, augment={"flip": False})
     if method == "coral":
         found.update(kind="coral", init={"from": "classifier"})
@@ -83,7 +87,7 @@ def write(folder: Path, task: str, method: str) -> Path:
     generate: dict[str, Any] = {
         "segmentation": {"kind": "generate", "rendered": 9, "camera_train": 9, "camera_val": 1, "size": [40, 72]},
         "classification": {
-            "kind": "generate_digits", "rendered_train": 30, "rendered_test": 2, "handwritten_test": 1780
+            "kind": "generate_digits", "rendered_train": 30, "rendered_test": 30, "handwritten_test": 1780
         },
     }[task]  # fmt: skip
     trained = stage(task, method)
