@@ -14,6 +14,7 @@ from segda import config as configs
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
+from segda.engine import interruption
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, SegdaError
 from segda.networks import foreign
@@ -157,6 +158,7 @@ def run_pipeline(
 
     Raises:
         SegdaError: data or results are missing or damaged, or a stage failed.
+        StoppedError: a signal asked to stop.
     """
 
     def decide() -> list[Planned]:
@@ -180,6 +182,9 @@ def run_pipeline(
         if planned.state == "done":
             session.print(f"{title}: done, {planned.folder}")
         else:
+            stopping = session.largest(interruption.requested())
+            if stopping:
+                raise interruption.StoppedError(stopping, f"before {planned.stage}")
             session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
             _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
         done.add(planned.stage)

@@ -115,6 +115,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     if not index.is_whole(folder):
         export(config, inputs, folder, session)
     session.barrier()
+    if session.is_main:
+        agreement.remove(folder)
     content = index.load(folder)
     return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
 
@@ -200,7 +202,6 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
     if classes:
         content["labels"] = [classes[sample.key] for sample in samples]
     index.publish(folder, content, names + (["agreement.json"] if config.judge else []))
-    agreement.remove(folder)
 
 
 def agreed(config: Config, inputs: Inputs, work: Work, folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -215,27 +216,28 @@ def train(
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
-    health_found = fit(
-        training,
-        batches.micro_batches(
-            config, source, target, resizes, start + roll_back.passed_over(training.roll_backs), session
-        ),
-        session,
-        folder=folder,
-        title=folder.name,
-        start=start,
-        steps=config.steps,
-        accumulate=config.accumulate,
-        discriminator_steps=config.discriminator_steps,
-        factor=lambda step: schedule.factor(
-            config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
-        ),
-        save_every=config.runtime.save_every,
-        log_every=config.runtime.log_every,
-        care=health.Care(
-            health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
-        ),
-    )
+    # Loading processes end with the loop, however that ends.
+    first = start + roll_back.passed_over(training.roll_backs)
+    with closing(batches.micro_batches(config, source, target, resizes, first, session)) as stream:
+        health_found = fit(
+            training,
+            stream,
+            session,
+            folder=folder,
+            title=folder.name,
+            start=start,
+            steps=config.steps,
+            accumulate=config.accumulate,
+            discriminator_steps=config.discriminator_steps,
+            factor=lambda step: schedule.factor(
+                config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
+            ),
+            save_every=config.runtime.save_every,
+            log_every=config.runtime.log_every,
+            care=health.Care(
+                health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
+            ),
+        )
     if session.is_main:
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:

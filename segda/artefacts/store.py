@@ -79,6 +79,8 @@ class Store:
         self.replace(kind, key)
         # A folder appears with its key in it or not at all: made aside, then renamed.
         temporary = self.root / f".{found.folder.name}.{os.getpid()}.tmp"
+        for left in self.root.glob(f".{found.folder.name}.*.tmp"):  # by a process that died here
+            shutil.rmtree(left, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
             write_json(temporary / STAGE_FILE, {"schema": manifests.SCHEMA, "kind": kind, "key": key, **description})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segda.batch import Batch
-from segda.engine import checkpoint, health, measuring, roll_back, step_losses
+from segda.engine import checkpoint, health, interruption, measuring, roll_back, step_losses
 from segda.engine.ema import MovingAverage
 from segda.engine.health import Care, Trouble
 from segda.engine.log import Log
@@ -20,6 +20,9 @@ from segda.engine.session import Session
 from segda.engine.step_losses import StepLosses
 from segda.errors import ArtefactError, TrainingError
 from segda.objectives.objective import Objective, check_gradients
+
+AGREE_EVERY = 10
+"""Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Training:
         discriminator: optimizer of the discriminators; `None` when no term has an adversary of its own.
         average: moving average of some of the networks, if one is kept.
         roll_backs: those so far, in their order.
+        pending: losses that are not in the log yet; a checkpoint holds some only when a signal asked for it.
     """
 
     objective: Objective
@@ -43,6 +47,7 @@ class Training:
     discriminator: torch.optim.Optimizer | None
     average: MovingAverage | None = None
     roll_backs: list[RollBack] = field(default_factory=list)
+    pending: list[StepLosses] = field(default_factory=list)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The players' optimizers by name."""
@@ -52,6 +57,8 @@ class Training:
     def save(self, folder: Path, step: int, session: Session, reach: int = 0) -> None:
         """Write a checkpoint, from which roll backs by `reach` steps are possible; every process must call this."""
         tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
+        if self.pending:
+            tensors["pending/losses"] = session.gather(torch.stack([losses.values for losses in self.pending]))
         if session.is_main:
             tensors.update({f"networks/{name}": value for name, value in checkpoint.flatten(self.modules).items()})
             tensors.update({f"pools/{name}": value for name, value in self.objective.state().items()})
@@ -66,6 +73,7 @@ class Training:
             plain = {
                 "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None,
                 "roll_backs": [back.to_json() for back in self.roll_backs],
+                "pending": self.pending[0].names if self.pending else [],
             }
             checkpoint.save(folder, step, tensors, plain, reach)
         session.barrier()
@@ -76,6 +84,8 @@ class Training:
         Raises:
             ArtefactError: it is of other networks or optimizers.
         """
+        if session.is_main:
+            checkpoint.clean(folder)
         step, tensors, plain, notes = checkpoint.load_newest(folder)
         for note in notes:
             session.print(note)
@@ -103,6 +113,10 @@ class Training:
             ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
         self.roll_backs = [RollBack(**back) for back in plain.get("roll_backs", [])]
+        if plain.get("pending"):
+            stored = tensors["pending/losses"].view(plain["world_size"], -1, len(plain["pending"]))
+            own = stored[session.rank] if plain["world_size"] == session.world else stored.mean(0)
+            self.pending = [StepLosses(step, plain["pending"], values, []) for values in own.to(session.device)]
         return step
 
 
@@ -145,13 +159,13 @@ def fit(
     Raises:
         TrainingError: a loss is not finite (names the term, step and files), a network gets no gradient, or there is
             trouble that the training is to stop at.
+        StoppedError: a signal asked to stop; all that was made is in a checkpoint.
     """
     objective = training.objective
     optimizers = training.optimizers()
     players = dict(zip(("generator", "discriminator"), objective.players(), strict=True))
     layers = {name: measuring.last_layers(training.modules, player) for name, player in players.items()}
     objective.networks.train()
-    pending: list[StepLosses] = []
     reach = care.limits.lines * log_every if care.on_bad_health == "roll_back" else 0
     if reach and start == 0:
         training.save(folder / "checkpoints", 0, session)
@@ -186,7 +200,7 @@ def fit(
                         measured |= _gradients("discriminator", discriminator, layers, session)
                     if discriminator:
                         session.backward(_total(discriminator) / accumulate)
-                pending.append(step_losses.named(step, generator, discriminator, batch))
+                training.pending.append(step_losses.named(step, generator, discriminator, batch))
 
             if step == start:
                 check_gradients(objective.networks)
@@ -201,30 +215,35 @@ def fit(
                 training.average.update(training.modules, step)
 
             step = made
-            if not watching:
-                continue
-            trouble = step_losses.not_finite(pending, session)
-            found = measuring.by_part(measured, care.classes, session)
-            if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
-                trouble = health.endless(made, found)
-            if trouble is None:
-                rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
-                measures = {name: float(value) for name, value in objective.measures(forward).items()}
-                losses = step_losses.means(pending, session)
-                begun = log.write(made, {"learning_rate": rates, "losses": losses, "measures": measures, **found})
-                pending.clear()
-                if care.on_bad_health != "report":
-                    trouble = session.broadcast(begun[0] if begun else None)
-            else:
-                log.bad(made, trouble)
-            if trouble is not None:
-                if care.on_bad_health != "roll_back":
-                    raise TrainingError(trouble.stops(made))
-                step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
-                pending.clear()
-                continue
-            if saving:
+            # Processes stop after the same step, or they would wait for one another for ever. To ask costs little on a
+            # CPU; a GPU would have to be waited for.
+            asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
+            stopping = session.largest(interruption.requested()) if asking and made < steps else 0
+            trouble = step_losses.not_finite(training.pending, session) if watching or stopping else None
+            if watching:
+                found = measuring.by_part(measured, care.classes, session)
+                if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
+                    trouble = health.endless(made, found)
+                if trouble is None:
+                    rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
+                    measures = {name: float(value) for name, value in objective.measures(forward).items()}
+                    losses = step_losses.means(training.pending, session)
+                    begun = log.write(made, {"learning_rate": rates, "losses": losses, "measures": measures, **found})
+                    training.pending = []
+                    if care.on_bad_health != "report":
+                        trouble = session.broadcast(begun[0] if begun else None)
+                else:
+                    log.bad(made, trouble)
+                if trouble is not None:
+                    if care.on_bad_health != "roll_back":
+                        raise TrainingError(trouble.stops(made))
+                    step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
+            # What is spoiled is not saved; that it is, is told where the log would have been written.
+            if (saving or stopping) and trouble is None:
                 training.save(folder / "checkpoints", made, session, reach)
+            if stopping:
+                where = f"step {made} of {steps} is saved" if trouble is None else "its last checkpoint is whole"
+                raise interruption.StoppedError(stopping, f"{title}, {where}")
     return {
         "troubles": [trouble.to_json() for trouble in log.watch.troubles],
         "roll_backs": [back.to_json() for back in training.roll_backs],
@@ -237,6 +256,7 @@ def _roll_back(
     """Go back to the newest checkpoint from before a trouble; returns the step to go on from."""
     done = training.roll_backs
     roll_back.drop(folder, trouble.since, made, trouble.what, len(done), care.limits.roll_backs, session)
+    training.pending = []
     to = training.restore(folder, session)
     training.roll_backs = [*done, RollBack(made, to, trouble.what)]
     # The log first: a checkpoint that knows of the roll back may rely on finding it there.

@@ -1,0 +1,74 @@
+"""Every kind of stage, as small as it gets, and what it leaves behind."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segda.artefacts import manifest as manifests
+from tests.resume import jobs
+
+KINDS = ("generate", "supervise", "translate", "export", "align", "coral", "evaluate", "report")
+
+
+def write(folder: Path) -> Path:
+    """The pipeline's file; each stage is called after its kind."""
+    short = {"steps": 3, "batch": 2, "accumulate": 1}
+    content = {
+        "task": {"name": "segmentation", "labels": "cityscapes"},
+        "runtime": {"workers": 0, "save_every": 1, "log_every": 1, "cpu": True},
+        "stages": {
+            "generate": {"kind": "generate", "rendered": 3, "camera_train": 2, "camera_val": 2, "size": [40, 112]},
+            "supervise": {**jobs.stage("segmentation", "source_only"), **short},
+            "translate": {**jobs.stage("segmentation", "cyclegan"), **short},
+            "export": {
+                "kind": "export", "data": jobs.STREETS["source"], "translator": {"from": "translate"},
+                "judge": {"from": "supervise"},
+            },
+            "align": {**jobs.stage("segmentation", "dann"), **short},
+            "coral": {**jobs.stage("segmentation", "coral"), **short, "init": {"from": "supervise"}},
+            "evaluate": {
+                "kind": "evaluate", "data": {**jobs.STREETS["target"], "split": "val"},
+                "rows": {"source only": {"from": "supervise"}, "adapted": {"from": "align"}},
+            },
+            "report": {
+                "kind": "report", "evaluation": {"from": "evaluate"}, "source": jobs.STREETS["source"],
+                "data": {**jobs.STREETS["target"], "split": "val"}, "translator": {"from": "translate"},
+                "before": {"from": "supervise"}, "after": {"from": "align"}, "pictures": 1, "embedding": 0,
+            },
+        },
+    }  # fmt: skip
+    text = yaml.safe_dump(content, sort_keys=False).replace("from: data\n", "from: generate\n")
+    file = folder / "chain.yaml"
+    file.write_text(text)
+    return file
+
+
+def before(finished: Path, runs: Path, file: Path, kind: str) -> Path:
+    """A copy of finished runs in which the stage of a kind has not begun."""
+    name = jobs.folder(file, finished, kind).name
+    shutil.copytree(finished, runs, ignore=lambda _, found: [name] if name in found else [])
+    return runs
+
+
+def outcome(file: Path, runs: Path, kind: str) -> dict[str, Any]:
+    """Manifest and files of a finished stage, but for clocks."""
+    place = jobs.folder(file, runs, kind)
+    manifest = json.loads((place / "manifest.json").read_text())
+    del manifest["provenance"]
+    if kind == "evaluate":
+        manifest["outputs"].pop("evaluation.json")
+        rows = json.loads((place / "evaluation.json").read_text())
+        for row in rows.values():
+            del row["protocol"]["seconds"]
+        manifest["rows"] = rows
+    assert not manifests.damage(place, manifests.load(place), full=True)
+    files = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+    log = [json.loads(line) for line in _lines(place / "log.jsonl")]
+    return {"manifest": manifest, "files": files, "log": [{**line, "seconds": 0} for line in log]}
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.is_file() else []

@@ -1,0 +1,198 @@
+"""SIGTERM and SIGINT: the work in hand is finished and saved, the exit code says so, and going on is exact."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.__main__ import main
+from segda.engine import interruption
+from segda.engine.live_line import LiveLine
+from segda.engine.session import Session
+from tests.pipelines import tiny
+from tests.resume import chain as chains
+from tests.resume import jobs, ranks
+
+STEPS = 30
+
+
+def job(folder: Path, workers: int, steps: int = STEPS) -> Path:
+    """A training stage that only a signal makes save, and that tells of every seventh step only."""
+    file = jobs.write(folder, "segmentation", "source_only")
+    text = file.read_text().replace("save_every: 2", "save_every: 1000").replace("log_every: 1", "log_every: 7")
+    file.write_text(text.replace("steps: 5", f"steps: {steps}").replace("workers: 0", f"workers: {workers}"))
+    return file
+
+
+def until_training(runs: Path, alive: Callable[[], bool]) -> None:
+    """Wait for the first lines of the log."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end and alive():
+        for log in runs.glob("supervise-*/log.jsonl"):
+            long = f'"steps": {STEPS}' in (log.parent / "stage.json").read_text()
+            if long and len(log.read_text().splitlines()) >= 2:
+                return
+        time.sleep(0.02)
+    raise AssertionError("no training to be interrupted")
+
+
+def stopped_at(text: str, name: str, checkpoints: Path) -> int:
+    """The step that the one line names, which is the only checkpoint's."""
+    lines = re.findall(rf"^stopped by {name}: .*, step (\d+) of {STEPS} is saved; the same command goes on", text, re.M)
+    assert len(lines) == 1, text
+    assert "Traceback" not in text
+    assert [place.name for place in checkpoints.iterdir()] == [f"step-{int(lines[0]):08d}"]
+    return int(lines[0])
+
+
+def go_on(file: Path, folder: Path, world: int) -> None:
+    """Finish the run, make one that nothing disturbs, and compare all but the one checkpoint."""
+    for name in ("runs", "undisturbed"):
+        assert not ranks.killed(lambda: jobs.run(file, folder / name), 0, (), world)  # noqa: B023
+    found, expected = (jobs.result(jobs.folder(file, folder / n, "source_only")) for n in ("runs", "undisturbed"))
+    found = {name: value for name, value in found.items() if not name.startswith("step-")}
+    assert found == expected
+    assert any(name.startswith("log") for name in found)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_training_saves_and_goes_on_exactly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """The signal goes to the whole process group, loading processes included, as `timeout` and Ctrl-C send it."""
+    file, runs = job(tmp_path, workers=2), tmp_path / "runs"
+    child = tiny.fork(lambda: os._exit(main(["run", str(file), "--runs", str(runs)])))
+    until_training(runs, lambda: os.waitpid(child, os.WNOHANG) == (0, 0))
+    os.killpg(child, number)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == interruption.CODES[number]
+    step = stopped_at(capfd.readouterr().err, number.name, next(runs.glob("supervise-*/checkpoints")))
+    assert 14 <= step < STEPS
+    go_on(file, tmp_path, world=1)
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ("number", "group"),
+    [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
+)  # fmt: skip
+def test_a_launch_of_several_processes_passes_a_signal_on(
+    tmp_path: Path, number: signal.Signals, group: bool
+) -> None:
+    """SIGTERM reaches the one that was started, which passes it on; Ctrl-C reaches all, and is passed on besides."""
+    file, runs = job(tmp_path, workers=0), tmp_path / "runs"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        until_training(runs, lambda: process.poll() is None)
+        (os.killpg if group else os.kill)(process.pid, number)
+        _, errors = process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert process.returncode == interruption.CODES[number], errors
+    assert stopped_at(errors, number.name, next(runs.glob("supervise-*/checkpoints"))) < STEPS
+    if group:
+        go_on(file, tmp_path, world=2)
+
+
+def test_one_process_of_several_is_told_and_all_stop(tmp_path: Path) -> None:
+    """As a launcher of others may do it: the decision is taken together, and all save the same step."""
+    file, runs = job(tmp_path, workers=0, steps=12), tmp_path / "runs"
+    take, taken = Session.step, []
+
+    def interrupt(session: Session, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        take(session, optimizers)
+        taken.append(session.rank)
+        if len(taken) == 10 and session.rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def work() -> None:
+        Session.step = interrupt  # type: ignore[method-assign]
+        with interruption.noted(patient=True), pytest.raises(interruption.StoppedError):
+            jobs.run(file, runs)
+
+    assert not ranks.killed(work, 0, (), world=2)
+    # One of the ten was of the stage before.
+    assert [place.name for place in next(runs.glob("supervise-*/checkpoints")).iterdir()] == ["step-00000009"]
+    go_on(file, tmp_path, world=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept", "number"),
+    [
+        ("generate", "rendered/*/*.png", signal.SIGINT),
+        ("export", "*/*.png", signal.SIGTERM),
+        ("evaluate", "*.json", signal.SIGTERM),
+    ],
+)
+def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, kept: str, number: signal.Signals) -> None:
+    """After the first image, and what is written is not written again."""
+    file, runs = chains.write(tmp_path), tmp_path / "runs"
+    if kind != "generate":
+        for before in chains.KINDS[: 3 if kind == "export" else 5]:
+            if before not in ("export", "translate") or kind == "export":
+                jobs.run(file, runs, only=before)
+    update, seen = LiveLine.update, []
+
+    def interrupt(line: LiveLine, done: int, note: str = "") -> None:
+        update(line, done, note)
+        seen.append(done)
+        if len(seen) == 1:
+            os.kill(os.getpid(), number)
+
+    def work() -> None:
+        LiveLine.update = interrupt  # type: ignore[method-assign]
+        code = main(["run", str(file), "--runs", str(runs), "--only", kind])
+        assert (code, len(seen)) == (interruption.CODES[number], 1)
+
+    assert not tiny.killed(work, 0, ())
+    place = next(runs.glob(f"{kind}-*"))
+    assert not (place / "manifest.json").exists()
+    times = {path: path.stat().st_mtime_ns for path in place.glob(kept) if path.name != "stage.json"}
+    assert bool(times) == (kind != "evaluate")
+    jobs.run(file, runs, only=kind)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert jobs.leftovers(place) == []
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+
+    def work() -> None:
+        with interruption.noted():
+            ready.touch()
+            time.sleep(60)
+
+    child = tiny.fork(work)
+    while not ready.exists():
+        time.sleep(0.01)
+    for _ in range(3):  # the same request, as `timeout` sends it
+        os.kill(child, signal.SIGTERM)
+        time.sleep(0.05)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    time.sleep(interruption.ECHO)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+def test_without_a_signal_nothing_stops() -> None:
+    with interruption.noted():
+        interruption.heed("never")
+        assert interruption.requested() == 0
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested() == signal.SIGINT
+        with pytest.raises(interruption.StoppedError, match="^stopped by SIGINT: here; the same command goes on"):
+            interruption.heed("here")
+    assert interruption.requested() == 0
