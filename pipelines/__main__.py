@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from segda import __version__
+from segda.engine.interruption import StoppedError
 from segda.errors import SegdaError
 
 COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
@@ -50,6 +51,8 @@ def dispatch(words: Sequence[str]) -> int:
 
 def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     """What to print for an error, and the exit code: one line and 2 if the user can mend it, else a traceback and 1."""
+    if isinstance(error, StoppedError):
+        return str(error), error.code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command goes on from the last checkpoint", 130
     # By its name, since torch's class would need torch imported to tell of a mistyped word.
@@ -75,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after the program's name; a bare pipeline name means `run`.
 
     Returns:
-        The exit code: 0; 2 after an error that the user can mend; 130 when interrupted; 1 after any other error.
+        The exit code: 0; 2 after an error that the user can mend; 75 after SIGTERM, 130 when interrupted; 1 after any
+        other error.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:

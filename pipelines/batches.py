@@ -1,6 +1,6 @@
 """From data sets to the batches that a stage trains on: opened, resized, augmented, on the device."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ def micro_batches(
     resizes: dict[Domain, Size | None],
     start: int,
     session: Session,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The micro-batches from step `start` on, augmented, on the device."""
     transforms = {
         domain: TrainTransform(

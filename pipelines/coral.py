@@ -16,6 +16,7 @@ from pipelines import batches, training
 from pipelines.stage import AdaptingConfig, Inputs, Reference, Size
 from segda.batch import Domain
 from segda.data.dataset import Dataset
+from segda.engine import interruption
 from segda.engine.evaluate import as_input
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
@@ -187,6 +188,7 @@ def measure(
             products += places.T @ places
             done += len(images)
             line.update(done)
+            interruption.heed("the statistics of both domains are kept when they are complete")
     counted = session.sum(torch.tensor([count], dtype=torch.float64, device=session.device))
     number = float(counted)
     if number < 2:

@@ -1,6 +1,7 @@
 """Score the networks of several stages on one labelled split: a row each, per class, protocol beside the scores."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipelines.stage import Component, Data, Inputs, Reference, Size, StageConfi
 from segda.artefacts.manifest import Manifest, write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
+from segda.engine import interruption
 from segda.engine.evaluate import evaluate
 from segda.engine.evaluation import Evaluation
 from segda.engine.inference import PLAIN, Inference
@@ -91,7 +93,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
                 config.data.resize,
                 config.data.split,
                 session,
-                progress=lambda done, total, line=line: line.update(done),  # type: ignore[misc]
+                progress=partial(tell, line),
                 inference=config.augmentation.inference(),
                 boundary=config.boundary,
             )
@@ -104,6 +106,13 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
         Console().print(terminal.renderable(scores, Console().width))
     session.barrier()
     return {name: {"miou": row.confusion.mean_iou()} for name, row in rows.items()}
+
+
+def tell(line: LiveLine, done: int, total: int) -> None:
+    """Renew the live line after an image, and stop there if that was asked for."""
+    line.update(done)
+    if done < total:
+        interruption.heed("scores are kept when all of the stage's rows are counted")
 
 
 def score(

@@ -18,6 +18,7 @@ from pipelines.stage import Data, Reference, TrainingConfig
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
+from segda.engine import interruption
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, SegdaError
 
@@ -210,6 +211,7 @@ def run_pipeline(
 
     Raises:
         SegdaError: data or results are missing or damaged, or a stage failed.
+        StoppedError: a signal asked to stop.
     """
 
     def decide() -> list[Planned]:
@@ -233,6 +235,9 @@ def run_pipeline(
         if planned.state == "done":
             session.print(f"{title}: done, {planned.folder}")
         else:
+            stopping = session.largest(interruption.requested())
+            if stopping:
+                raise interruption.StoppedError(stopping, f"before {planned.stage}")
             session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
             _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
         done.add(planned.stage)

@@ -17,6 +17,7 @@ from pipelines.translation import Translate
 from segda.data.dataset import Dataset, Sample
 from segda.data.decode import image_size
 from segda.data.transforms import resize_image, resize_label
+from segda.engine import interruption
 from segda.engine.evaluate import as_input
 from segda.errors import ArtefactError
 from segda.export import agreement
@@ -112,6 +113,7 @@ class Work:
     def _entries(self, group: range, pairs: Iterator[list[Pair]]) -> Iterator[Entry]:
         """The samples of a group that are to be written; each is judged before it is handed over."""
         for block in self._blocks(group):
+            interruption.heed("what is written of the export is kept")
             given = dict(zip(block, next(pairs), strict=True))
             for _, alike in groupby(block, lambda place: given[place].image.shape):  # noqa: B023
                 places = list(alike)

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import PositiveInt
 
 from pipelines.stage import Inputs, Size, StageConfig
+from segda.engine import interruption
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 
@@ -26,6 +27,10 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     """Write both sets; files that are there already are kept."""
     from segda.data.streets.write import write
 
+    def progress(done: int) -> None:
+        line.update(done)
+        interruption.heed(f"{done} scenes are written")
+
     if session.is_main:
         with LiveLine(folder.name, 0, config.rendered + config.camera_train + config.camera_val, "pictures") as line:
             write(
@@ -35,7 +40,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
                 camera_val=config.camera_val,
                 size=config.size,
                 seed=config.seed,
-                progress=line.update,
+                progress=progress,
             )
     session.barrier()
     return {"scenes": config.rendered + config.camera_train + config.camera_val}

@@ -1,13 +1,19 @@
 """Start several processes of this program on this machine, and tell of a failure once."""
 
 import json
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
+from segda.engine import interruption
 from segda.errors import ConfigError
 
 
@@ -42,6 +48,17 @@ def _first_failure(notes: str) -> tuple[str, int] | None:
     return None if first is None else (first["text"], first["code"])
 
 
+def _tell(processes: int, number: int) -> None:
+    """Pass a signal on to all processes; where some have not begun, end the others in place of that."""
+    started = multiprocessing.active_children()
+    if len(started) < processes and number != signal.SIGKILL:
+        raise interruption.StoppedError(number, "not all processes were there")
+    for process in started:
+        with suppress(ProcessLookupError):
+            if process.pid is not None:
+                os.kill(process.pid, number)
+
+
 def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> int:
     """Run the command `words` in several processes and wait for them.
 
@@ -56,6 +73,7 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
 
     Raises:
         ConfigError: fewer than one process, or more than there are GPUs.
+        StoppedError: a signal asked to stop before all processes were there.
     """
     if processes < 1:
         raise ConfigError(f"--processes: {processes}; expected at least 1")
@@ -90,7 +108,11 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
         max_restarts=0,
         monitor_interval=0.2,
     )
-    with tempfile.TemporaryDirectory() as notes:
+    # The launcher would give processes half a minute to save, however long that takes: they are told from here. An
+    # older torch has no such setting.
+    if any(field.name == "signals_to_handle" for field in fields(LaunchConfig)):
+        config.signals_to_handle = "SIGHUP,SIGQUIT"
+    with tempfile.TemporaryDirectory() as notes, interruption.noted(tell=partial(_tell, processes)):
         try:
             elastic_launch(config, work)(list(words), notes)
         except SignalException as signalled:
@@ -101,6 +123,9 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
             rank, failure = failed.get_first_failure()
             silent = f"error: process {rank} ended with exit code {failure.exitcode}; -9 is often lack of memory"
             text, code = _first_failure(notes) or (silent, 1)
+            # Processes that have just begun die of the signal itself.
+            if code == 1 and interruption.requested():
+                interruption.heed("before any work")
             print(text, file=sys.stderr)
             return code
     return 0

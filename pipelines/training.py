@@ -1,6 +1,7 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -215,22 +216,24 @@ def train(
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
-    fit(
-        training,
-        batches.micro_batches(config, source, target, resizes, start, session),
-        session,
-        folder=folder,
-        title=folder.name,
-        start=start,
-        steps=config.steps,
-        accumulate=config.accumulate,
-        discriminator_steps=config.discriminator_steps,
-        factor=lambda step: schedule.factor(
-            config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
-        ),
-        save_every=config.runtime.save_every,
-        log_every=config.runtime.log_every,
-    )
+    # Loading processes end with the loop, however that ends.
+    with closing(batches.micro_batches(config, source, target, resizes, start, session)) as stream:
+        fit(
+            training,
+            stream,
+            session,
+            folder=folder,
+            title=folder.name,
+            start=start,
+            steps=config.steps,
+            accumulate=config.accumulate,
+            discriminator_steps=config.discriminator_steps,
+            factor=lambda step: schedule.factor(
+                config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
+            ),
+            save_every=config.runtime.save_every,
+            log_every=config.runtime.log_every,
+        )
     if session.is_main:
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:

@@ -48,6 +48,13 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     if given.processes != 1 and not given.plan and not launch.is_worker():
         return launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
 
+    from segda.engine import interruption
+
+    with interruption.noted(patient=launch.is_worker()):
+        return _plan_or_run(given)
+
+
+def _plan_or_run(given: argparse.Namespace) -> int:
     from pipelines import pipeline as pipelines
     from segda.artefacts.store import Store
 

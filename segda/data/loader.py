@@ -5,6 +5,8 @@ the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks
 `m` of rank `r`. So neither restarts, nor processes, nor workers change which samples a step sees.
 """
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -228,3 +230,7 @@ def _stack(images: Sequence[np.ndarray]) -> Tensor:
 def _start_worker(_: int) -> None:
     # Each worker is one process of many: OpenCV's own threads would fight for the same cores.
     cv2.setNumThreads(0)
+    # Schedulers send SIGTERM to all processes of a job. The training process still wants batches to finish its step,
+    # and ends its workers itself; one that it forgets ends after a minute.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(60))
+    signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))

@@ -1,7 +1,8 @@
 """Checkpoints that make a restart exact: everything that the next step depends on, as tensors and plain numbers.
 
 A checkpoint is the folder `step-00000100` with `tensors.safetensors` and `state.json`; no pickle anywhere. It is
-written under a temporary name, flushed to the disk and then renamed, so a folder with the final name is whole.
+written under a temporary name, flushed to the disk and then renamed, so a folder with the final name is whole; a
+checksum over both files tells one that was damaged later.
 Batch order, augmentation and schedules are pure functions of seed and step and need no storing.
 """
 
@@ -97,8 +98,8 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
         # Python, since safetensors' own writing reports a full disk as no OSError.
         content = serialize({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()})
         (temporary / "tensors.safetensors").write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        (temporary / "state.json").write_text(json.dumps({"step": step, "sha256": digest, **plain}))
+        state = {"step": step, **plain}
+        (temporary / "state.json").write_text(json.dumps({**state, "sha256": checksum(content, state)}))
         for file in temporary.iterdir():
             flush(file)
         if final.exists():
@@ -111,15 +112,34 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or mend the folder, then run the same command again"
         ) from error
+    # One of a later step was damaged, or this step would not have been made again.
+    for later in folder.glob(f"{_PREFIX}*"):
+        if later.name > final.name:
+            shutil.rmtree(later, ignore_errors=True)
     for old in sorted(folder.glob(f"{_PREFIX}*"))[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def clean(folder: Path) -> None:
+    """Remove what a process left that died while it wrote a checkpoint below `folder`."""
+    for partial in folder.glob(f".{_PREFIX}*.partial"):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def checksum(content: bytes, state: Mapping[str, Any]) -> str:
+    """SHA-256 of a checkpoint: the bytes of its tensors, and its plain values but for the checksum itself."""
+    plain = json.dumps({name: value for name, value in state.items() if name != "sha256"}, sort_keys=True)
+    digest = hashlib.sha256(content)
+    digest.update(plain.encode())
+    return digest.hexdigest()
 
 
 def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], list[str]]:
     """Load the newest whole checkpoint below `folder`.
 
     Returns:
-        Its step (0 when there is none), its tensors and plain values, and a line for each damaged one passed over.
+        Its step (0 when there is none), its tensors and plain values, and a line for each damaged one passed over;
+        one more when none is left.
     """
     damaged: list[str] = []
     for candidate in sorted(folder.glob(f"{_PREFIX}*"), reverse=True):
@@ -127,7 +147,9 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
             tensors, plain = read(candidate)
             return int(plain["step"]), tensors, plain, damaged
         except (OSError, ValueError, KeyError) as error:
-            damaged.append(f"{candidate}: damaged checkpoint passed over ({error})")
+            damaged.append(f"{candidate}: damaged checkpoint passed over ({' '.join(str(error).split())})")
+    if damaged:
+        damaged.append(f"{folder}: no whole checkpoint is left; training begins anew")
     return 0, {}, {}, damaged
 
 
@@ -141,6 +163,8 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     plain = json.loads((folder / "state.json").read_text())
     stored = (folder / "tensors.safetensors").read_bytes()
-    if hashlib.sha256(stored).hexdigest() != plain["sha256"]:
+    if not isinstance(plain, dict):
+        raise ValueError("its state is no mapping")
+    if checksum(stored, plain) != plain["sha256"]:
         raise ValueError("its checksum differs")
     return load(stored), plain

@@ -3,20 +3,23 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from segda.batch import Batch
-from segda.engine import checkpoint
+from segda.engine import checkpoint, interruption
 from segda.engine.ema import MovingAverage
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
 from segda.engine.session import Session
 from segda.errors import ArtefactError, TrainingError
 from segda.objectives.objective import Objective, check_gradients
+
+AGREE_EVERY = 10
+"""Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Training:
         generator: optimizer of encoders, heads and decoders.
         discriminator: optimizer of the discriminators; `None` when no term has an adversary of its own.
         average: moving average of some of the networks, if one is kept.
+        pending: losses that are not in the log yet; a checkpoint holds some only when a signal asked for it.
     """
 
     objective: Objective
@@ -38,6 +42,7 @@ class Training:
     generator: torch.optim.Optimizer | None
     discriminator: torch.optim.Optimizer | None
     average: MovingAverage | None = None
+    pending: "list[Losses]" = field(default_factory=list)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The players' optimizers by name."""
@@ -47,6 +52,8 @@ class Training:
     def save(self, folder: Path, step: int, session: Session) -> None:
         """Write a checkpoint; every process must call this."""
         tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
+        if self.pending:
+            tensors["pending/losses"] = session.gather(torch.stack([losses.values for losses in self.pending]))
         if session.is_main:
             tensors.update({f"networks/{name}": value for name, value in checkpoint.flatten(self.modules).items()})
             tensors.update({f"pools/{name}": value for name, value in self.objective.state().items()})
@@ -59,8 +66,9 @@ class Training:
                 tensors.update({f"optimizers/{name}/{key}": value for key, value in state.items()})
             scaler = session.accelerator.scaler
             plain = {
-                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None
-            }
+                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None,
+                "pending": self.pending[0].names if self.pending else [],
+            }  # fmt: skip
             checkpoint.save(folder, step, tensors, plain)
         session.barrier()
 
@@ -70,6 +78,8 @@ class Training:
         Raises:
             ArtefactError: it is of other networks or optimizers.
         """
+        if session.is_main:
+            checkpoint.clean(folder)
         step, tensors, plain, notes = checkpoint.load_newest(folder)
         for note in notes:
             session.print(note)
@@ -96,6 +106,10 @@ class Training:
                 f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
             ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
+        if plain["pending"]:
+            stored = tensors["pending/losses"].view(plain["world_size"], -1, len(plain["pending"]))
+            own = stored[session.rank] if plain["world_size"] == session.world else stored.mean(0)
+            self.pending = [Losses(step, plain["pending"], values, []) for values in own.to(session.device)]
         return step
 
 
@@ -142,11 +156,12 @@ def fit(
 
     Raises:
         TrainingError: a loss is not finite (names the term, step and files), or a network gets no gradient.
+        StoppedError: a signal asked to stop; all that was made is in a checkpoint.
     """
     objective = training.objective
     optimizers = training.optimizers()
     objective.networks.train()
-    pending: list[Losses] = []
+    pending = training.pending
     with Log(folder, title, start, steps, show=session.is_main) as log:
         for step in range(start, steps):
             for optimizer in optimizers.values():
@@ -178,15 +193,23 @@ def fit(
                 training.average.update(training.modules, step)
 
             made = step + 1
-            saving = made % save_every == 0 and made < steps
-            if made % log_every == 0 or made == steps or saving:
+            due = made % save_every == 0 and made < steps
+            # Processes stop after the same step, or they would wait for one another for ever. To ask costs little on a
+            # CPU; a GPU would have to be waited for.
+            asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
+            stopping = session.largest(interruption.requested()) if asking and made < steps else 0
+            if made % log_every == 0 or made == steps or due:
                 means = _check(pending, session)
                 pending.clear()
                 measures = {name: float(value) for name, value in objective.measures(forward).items()}
                 rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
                 log.write(made, {"learning_rate": rates, "losses": means, "measures": measures})
-            if saving:
+            if due or stopping:
+                if pending:
+                    _check(pending, session)
                 training.save(folder / "checkpoints", made, session)
+            if stopping:
+                raise interruption.StoppedError(stopping, f"{title}, step {made} of {steps} is saved")
 
 
 def _train_discriminators(

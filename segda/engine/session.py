@@ -134,6 +134,14 @@ class Session:
         torch.distributed.all_reduce(total)
         return total.to(tensor.device)
 
+    def largest(self, number: int) -> int:
+        """The largest of the processes' whole numbers, on all of them."""
+        if self.world == 1:
+            return number
+        found = torch.tensor([number], device=self.device)
+        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        return int(found)
+
     def average_buffers(self, modules: Mapping[str, nn.Module]) -> None:
         """Give all processes the mean of their running statistics, so that they keep holding the same networks."""
         if self.world == 1:

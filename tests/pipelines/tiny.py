@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,16 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     A fork has torch loaded already, so that a death costs a fraction of a second. It must compute in one thread, as
     the fixture `one_thread` sees to: torch's other threads do not come along.
     """
+
+    def doomed() -> None:
+        Events(fatal, kinds)
+        work()
+
+    return died(fork(doomed))
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Do `work` in a forked process, the head of a process group of its own; the number of that process."""
     assert threading.active_count() == 1, f"a fork with threads running may hang: {threading.enumerate()}"
     sys.stdout.flush()
     sys.stderr.flush()
@@ -139,8 +150,8 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     if child == 0:
         code = 1
         try:
+            os.setpgid(0, 0)
             cv2.setNumThreads(0)  # its threads did not come along
-            Events(fatal, kinds)
             work()
             code = 0
         except BaseException:
@@ -149,7 +160,14 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+    return child
+
+
+def died(child: int) -> bool:
+    """Wait for a forked process to end, and end what it has left running; whether it died by SIGKILL."""
     _, status = os.waitpid(child, 0)
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
         return True

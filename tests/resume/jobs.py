@@ -1,0 +1,128 @@
+"""A pipeline for any method and either task: tiny, and with all that a checkpoint has to hold."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors.torch import load_file
+
+from pipelines import pipeline as pipelines
+from pipelines.execution import run_pipeline
+from segda.artefacts.store import Store
+from segda.engine.session import Session
+from tests.distributed import conftest as distributed
+from tests.pipelines import tiny
+
+METHODS = distributed.METHODS
+TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
+# A class for each image has no pixels to weigh, count or discriminate by class; the generator of CoGAN draws digits.
+PIXELS_ONLY = {"cyclegan_semantic", "fcns_in_the_wild"}
+IMAGES_ONLY = {"cogan"}
+CASES = [
+    (task, method)
+    for task, others in (("segmentation", IMAGES_ONLY), ("classification", PIXELS_ONLY))
+    for method in TRAINED
+    if method not in others
+]
+STEPS = 5
+DIGITS = {
+    "source": {"name": "mnist", "root": {"from": "data", "output": "rendered"}, "resize": [32, 32]},
+    "target": {"name": "arrays", "root": {"from": "data", "output": "handwritten"}, "resize": [32, 32]},
+}
+STREETS = {
+    name: {**data, "root": {**data["root"], "from": "data"}}  # type: ignore[dict-item]
+    for name, data in (("source", distributed.SOURCE), ("target", distributed.TARGET))
+}
+
+
+def stage(task: str, method: str) -> dict[str, Any]:
+    """The stage that trains a method: two micro-batches, moving average, a rising weight, dropout, a small pool."""
+    found: dict[str, Any] = copy.deepcopy(distributed.stage(method))
+    content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
+    data = STREETS if task == "segmentation" else DIGITS
+    if method == "coral":
+        del found["data"]
+    if "data" in found:
+        found["data"] = data["target" if method == "oracle" else "source"]
+    else:
+        # Pairs: the same pictures twice.
+        found.update(source=data["source"], target=data["source" if method == "pix2pix" else "target"])
+    found.update(steps=STEPS, batch=4, accumulate=2, ema=0.9, optimizer={}, discriminator_optimizer={})
+    networks, terms = found["networks"], found["method"].setdefault("terms", {})
+    rising = sorted(name for name, term in content["terms"].items() if not isinstance(term["weight"], dict))[-1]
+    terms.setdefault(rising, {})["weight"] = {
+        "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
+    }  # fmt: skip
+    if "self_training" in terms or "self_training" in content["terms"]:
+        terms.setdefault("self_training", {}).update(threshold=0.05, **({"mix": False} if task != "segmentation" else {}))
+    if "wgan_gp" in json.dumps(content):
+        found["discriminator_steps"] = 2
+    if found["kind"] == "translate":
+        networks["discriminators"]["pair"] = {"name": "patch", "width": 3}
+        return found
+    networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
+    networks["head"] = {"name": "linear", "dropout": 0.5}
+    if task == "classification":
+        networks["head"] = {"name": "pooled", "dropout": 0.5}
+        found.update(crop=None, augment={"flip": False})
+    if method == "coral":
+        found.update(kind="coral", init={"from": "classifier"})
+    elif "init" in found:
+        found["init"] = {"from": "classifier"}
+    if method == "cogan":
+        networks["encoder"] = {"name": "coupled", "size": 32, "features": [4, 6], "hidden": 8}
+        networks["sampler"] = {"name": "coupled", "size": 32, "width": 4}
+    return found
+
+
+def write(folder: Path, task: str, method: str) -> Path:
+    """The pipeline's file: data, a classifier to start from or to be judged by, and the method."""
+    generate: dict[str, Any] = {
+        "segmentation": {"kind": "generate", "rendered": 9, "camera_train": 9, "camera_val": 1, "size": [40, 72]},
+        "classification": {
+            "kind": "generate_digits", "rendered_train": 30, "rendered_test": 2, "handwritten_test": 1780
+        },
+    }[task]  # fmt: skip
+    trained = stage(task, method)
+    if "judge" in trained:
+        trained["judge"] = {"from": "classifier"}
+    content = {
+        "task": {"name": task, "labels": "cityscapes" if task == "segmentation" else "digits"},
+        "runtime": {"workers": 0, "save_every": 2, "log_every": 1, "cpu": True},
+        "stages": {"data": generate, "classifier": {**stage(task, "source_only"), "steps": 1}, method: trained},
+    }
+    file = folder / f"{task}-{method}.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return file
+
+
+def run(file: Path, runs: Path, *settings: str, only: str = "") -> None:
+    session = Session(cpu=True)
+    run_pipeline(pipelines.load(str(file), settings), Store(runs), session, [only] if only else [])
+    session.close()
+
+
+def folder(file: Path, runs: Path, name: str) -> Path:
+    """Where a run keeps the result of a stage."""
+    return runs / json.loads((runs / f"{file.stem}.lock.json").read_text())["stages"][name]["folder"]
+
+
+def result(place: Path) -> dict[str, Any]:
+    """All that training left in a stage's folder: published files, what checkpoints hold, and the log but its clock."""
+    found: dict[str, Any] = {
+        name: described["sha256"] for name, described in tiny.manifests.verify(place, full=True).outputs.items()
+    }
+    for line in (place / "log.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        found[f"log {entry['step']}"] = json.dumps({name: entry[name] for name in entry if name != "seconds"})
+    for checkpoint in sorted((place / "checkpoints").glob("step-*")):
+        tensors = load_file(checkpoint / "tensors.safetensors")
+        found[checkpoint.name] = {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+    return found
+
+
+def leftovers(place: Path) -> list[str]:
+    """Hidden files below a folder: all that a write cut short can leave; the claim on the folder is no such thing."""
+    return sorted(str(path.relative_to(place)) for path in place.rglob(".*") if path.name != ".lock")

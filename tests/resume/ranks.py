@@ -1,0 +1,44 @@
+"""Several processes of one job as forks, which die together when one of them does, as on a machine that fails."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from accelerate.state import AcceleratorState
+
+from tests.pipelines import tiny
+
+
+def killed(work: Callable[[], None], fatal: int, kinds: tuple[str, ...], world: int = 1, victim: int = 0) -> bool:
+    """Do `work` in `world` processes, of which one kills itself at event number `fatal`; whether it came to that."""
+    if world == 1:
+        return tiny.killed(work, fatal, kinds)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = [tiny.fork(lambda rank=rank: _rank(work, rank, world, port, fatal, kinds, victim))  # type: ignore[misc]
+                for rank in range(world)]  # fmt: skip
+    if not tiny.died(children[victim]):
+        return any([tiny.died(child) for child in children if child != children[victim]])
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        if child != children[victim]:
+            os.waitpid(child, 0)
+    return True
+
+
+def _rank(
+    work: Callable[[], None], rank: int, world: int, port: int, fatal: int, kinds: tuple[str, ...], victim: int
+) -> None:
+    """One process, as a launcher would start it."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), LOCAL_WORLD_SIZE=str(world),
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="1",
+    )  # fmt: skip
+    if rank == victim:
+        tiny.Events(fatal, kinds)
+    work()
