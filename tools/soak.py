@@ -103,6 +103,16 @@ def _row(title: str, processes: str, faults: Sequence[Fault]) -> str:
     return f"| {title} | {processes} | {len(faults)} | {survived} | {equal} | {lost} |"
 
 
+HEAD = """# A soak
+
+Faults that `tools/soak.py` injected into a run, at random, and what came of them. *Survived*: the run ended as it should,
+and the same command went on to the end, after no more than what its error line asked for. *Results equal*: at the end every
+published file and score was that of an undisturbed run. *Files lost*: published files that were gone, or had to be made
+again although nothing was done to them.
+
+"""
+
+
 def protocol(given: argparse.Namespace, jobs: dict[int, Job], made: Sequence[Round], seconds: float) -> str:
     """What was run where, and how long: the line above the table."""
     where = manifests.load(jobs[1].stages(reference=True)[0].folder).provenance
@@ -145,7 +155,7 @@ def main(words: Sequence[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         jobs, made, seconds = soak(given, folder)
         jobs[1].disk.leave()
-        told = f"{protocol(given, jobs, made, seconds)}\n\n{table([fault for each in made for fault in each.faults])}\n"
+        told = HEAD + f"{protocol(given, jobs, made, seconds)}\n\n{table([fault for each in made for fault in each.faults])}\n"
     print(f"\n{told}", flush=True)
     if given.markdown:
         given.markdown.write_text(told, encoding="utf-8")

@@ -193,7 +193,7 @@ class Job:
             return Outcome(life, hit=True, problem=f"it was still there {LEAVING:.0f} s after {kind}")
         if kind == RANK and life.code and not Outcome(life).error:
             return Outcome(life, hit=True, problem="no error line tells that a process has died")
-        return Outcome(life, hit=life.code != 0)
+        return Outcome(life, hit=life.code != 0, problem=f"it ended with {life.code}" if life.code == 1 else "")
 
     def _twice(self, life: Life) -> Outcome:
         """A second run in the same folder: refused with one line, or it waits; the first goes on and is killed."""
