@@ -105,10 +105,10 @@ def _row(title: str, processes: str, faults: Sequence[Fault]) -> str:
 
 HEAD = """# A soak
 
-Faults that `tools/soak.py` injected into a run, at random, and what came of them. *Survived*: the run ended as it should,
-and the same command went on to the end, after no more than what its error line asked for. *Results equal*: at the end every
-published file and score was that of an undisturbed run. *Files lost*: published files that were gone, or had to be made
-again although nothing was done to them.
+Faults that `tools/soak.py` injected into a run, at random, and what came of them. *Survived*: the run ended as it
+should, and the same command went on to the end, after no more than what its error line asked for. *Results equal*: in
+the end every published file and score was that of an undisturbed run. *Files lost*: published files that were gone, or
+were written again although nothing had been done to them.
 
 """
 
@@ -155,7 +155,8 @@ def main(words: Sequence[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         jobs, made, seconds = soak(given, folder)
         jobs[1].disk.leave()
-        told = HEAD + f"{protocol(given, jobs, made, seconds)}\n\n{table([fault for each in made for fault in each.faults])}\n"
+        faults = [fault for each in made for fault in each.faults]
+        told = f"{HEAD}{protocol(given, jobs, made, seconds)}\n\n{table(faults)}\n"
     print(f"\n{told}", flush=True)
     if given.markdown:
         given.markdown.write_text(told, encoding="utf-8")
@@ -163,7 +164,7 @@ def main(words: Sequence[str]) -> int:
     if failed:
         print(f"FAILED: rounds {', '.join(map(str, failed))}; see above")
         return 1
-    print(f"nothing changed, nothing lost, {sum(len(each.faults) for each in made)} faults survived")
+    print(f"nothing changed, nothing lost, {len(faults)} faults survived")
     return 0
 
 

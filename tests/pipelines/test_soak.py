@@ -45,11 +45,13 @@ def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
 
 @pytest.mark.parametrize("kind", [KILL, RENAME, TERM, INT, FULL, SECOND])
 def test_each_fault_finds_the_run_alive_and_ends_it_as_it_should(soaked: Job, kind: str) -> None:
-    shutil.rmtree(tiny.folder(soaked.runs, "translate"))
     soaked.whole = 4.0
-    lives = (soaked.live(kind, [], Random(f"{kind}/{number}")) for number in range(8))
-    outcome = next((one for one in lives if one.hit or one.problem), None)
-    assert outcome is not None, "eight lives were too short"
+    for number in range(8):  # a life may be over before its fault comes
+        shutil.rmtree(tiny.folder(soaked.runs, "translate"), ignore_errors=True)
+        outcome = soaked.live(kind, [], Random(f"{kind}/{number}"))
+        if outcome.hit or outcome.problem:
+            break
+    assert outcome.hit
     assert not outcome.problem
     assert outcome.life.code in {KILL: (-9,), RENAME: (-9,), SECOND: (0, -9), FULL: (2,)}.get(kind, (75, 130, -15, -2))
     made = Round(0, soaked)
@@ -62,7 +64,7 @@ def test_a_restart_that_forgets_something_is_noticed(soaked: Job, monkeypatch: p
     """Optimizers that begin anew at a restart: such networks are others."""
     shutil.rmtree(tiny.folder(soaked.runs, "source"))
     dead = soaked.start(dies_before_rename=7)  # lock twice, key, folder, log, checkpoint, checkpoint
-    assert dead.wait(60)
+    assert dead.wait(300)
     assert dead.code == -signal.SIGKILL
     made = Round(0, soaked)
     made.add(RENAME, "source", "")
@@ -150,9 +152,3 @@ def test_the_tool_with_two_processes(job: Path, tmp_path: Path) -> None:
     injected, survived, equal, lost = (int(cell) for cell in table.splitlines()[-1].strip("| ").split(" | ")[-4:])
     assert injected == survived == equal >= 30
     assert lost == 0
-
-
-def test_a_run_that_ends_early_is_no_hit(soaked: Job) -> None:
-    outcome = soaked.live(TERM, [], Random(0))
-    assert outcome.life.code in (0, -signal.SIGTERM, 75)
-    assert outcome.hit == (outcome.life.code != 0)
