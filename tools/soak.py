@@ -73,7 +73,11 @@ def soak(given: argparse.Namespace, folder: Path) -> tuple[dict[int, Job], list[
     while sum(len(each.faults) for each in made) < given.faults and time.monotonic() - began < 60 * given.minutes:
         chance = Random(f"soak/{given.seed}/{number}")
         job = jobs[2 if chance.random() < given.two_processes else 1]
-        made.append(rounds.run(job, number, chance))
+        try:
+            made.append(rounds.run(job, number, chance))
+        except KeyboardInterrupt:
+            print(f"{number:>5}  interrupted: this round does not count", flush=True)
+            break
         number += 1
         if made[-1].problems:
             print("\n".join(f"{made[-1].number:>5}  FAILED: {problem}" for problem in made[-1].problems), flush=True)
@@ -119,9 +123,10 @@ def protocol(given: argparse.Namespace, jobs: dict[int, Job], made: Sequence[Rou
     disk = "a file system too small for it" if jobs[1].disk.is_small else "a limit on the size of files"
     commit = str(where["git"])[:12] + (" with changes" if where["dirty"] else "")
     settings = " ".join(setting for setting in (STREETS if given.pipeline == "streets" else ()))
+    command = f"--pipeline {given.pipeline} --seed {given.seed} --two-processes {given.two_processes:g}"
     return (
-        f"`python -m tools.soak {' '.join(given.words)}`, seed {given.seed}, {len(made)} rounds in {seconds / 60:.0f} "
-        f"minutes, {time.strftime('%Y-%m-%d', time.gmtime())}; commit {commit}, {where['cpu']}, one thread a process, "
+        f"`python -m tools.soak {command}`, {len(made)} rounds in {seconds / 60:.0f} minutes, "
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}; commit {commit}, {where['cpu']}, one thread a process, "
         f"Python {platform.python_version()}, torch {torch.__version__}; full disks by {disk}. "
         f"`{given.pipeline}` {f'with `{settings}`' if settings else 'as it is'}; an undisturbed run takes "
         + ", ".join(f"{job.whole:.0f} s with {processes} processes" for processes, job in jobs.items())
@@ -147,7 +152,6 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str]) -> int:
     """Soak, and print the table."""
     given = parser().parse_args(words)
-    given.words = words
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         folder = (given.folder or Path(temporary)).absolute()
         if folder.is_dir() and any(folder.iterdir()):

@@ -34,13 +34,13 @@ def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
     """Kills, signals, full disks, second runs and damaged files as they come; the long version is a tool of its own."""
     faults: list[Fault] = []
     number = 0
-    while len(faults) < 6:
+    while len(faults) < 4:
         made = rounds.run(soaked, number, Random(f"soak/0/{number}"))
         assert not made.problems, "\n".join(made.problems)
         faults += made.faults
         number += 1
     assert all(fault.survived and fault.equal and not fault.lost for fault in faults)
-    assert len({fault.kind for fault in faults}) > 2
+    assert len({fault.kind for fault in faults}) > 1
 
 
 @pytest.mark.parametrize("kind", [KILL, RENAME, TERM, INT, FULL, SECOND])

@@ -173,7 +173,7 @@ class Job:
     def _moment(self, chance: Random) -> float:
         """The seconds that a life gets: most are spent in stages, some before the first."""
         working = self.whole - self.starting
-        return chance.uniform(0.7 * self.starting, self.starting + working / (8 if self.processes == 1 else 4))
+        return chance.uniform(0.7 * self.starting, self.starting + working / (12 if self.processes == 1 else 4))
 
     def _disturbed(self, life: Life, kind: str, chance: Random) -> Outcome:
         """A signal, or a second run of the same, to a life that has begun."""
@@ -226,8 +226,10 @@ class Job:
 
 def _ended(life: Life, codes: Sequence[int]) -> Outcome:
     """A life that must end by itself, and how."""
-    ended = life.wait(ENDLESS)
-    life.kill()
+    try:
+        ended = life.wait(ENDLESS)
+    finally:
+        life.kill()
     if not ended:
         return Outcome(life, hit=True, problem=f"it hangs, or takes longer than {ENDLESS:.0f} s")
     if life.code not in codes:

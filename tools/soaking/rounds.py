@@ -11,7 +11,7 @@ from tools.soaking import damage as damages
 from tools.soaking.damage import Stage
 from tools.soaking.job import ONE_PROCESS, TWO_PROCESSES, Job
 
-DISTURBED_LIVES = 12
+DISTURBED_LIVES = 16
 """At most so many; the lives after them are left alone, and the first of them should finish."""
 
 
@@ -65,7 +65,7 @@ def run(job: Job, number: int, chance: Random) -> Round:
     force: list[str] = []
     for lived in range(DISTURBED_LIVES + 6):
         alone = lived >= DISTURBED_LIVES
-        if not alone and chance.random() < 0.5:
+        if not alone and chance.random() < 0.6:
             force += _damage(made, stages, damaged, chance)
         before = _untouched(stages, damaged)
         kind = "" if alone else chance.choice(ONE_PROCESS if job.processes == 1 else TWO_PROCESSES)
