@@ -122,7 +122,7 @@ def protocol(given: argparse.Namespace, jobs: dict[int, Job], made: Sequence[Rou
     where = manifests.load(jobs[1].stages(reference=True)[0].folder).provenance
     disk = "a file system too small for it" if jobs[1].disk.is_small else "a limit on the size of files"
     commit = str(where["git"])[:12] + (" with changes" if where["dirty"] else "")
-    settings = " ".join(setting for setting in (STREETS if given.pipeline == "streets" else ()))
+    settings = " ".join([*(STREETS if given.pipeline == "streets" else ()), *given.settings])
     command = f"--pipeline {given.pipeline} --seed {given.seed} --two-processes {given.two_processes:g}"
     return (
         f"`python -m tools.soak {command}`, {len(made)} rounds in {seconds / 60:.0f} minutes, "
