@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -115,15 +113,6 @@ def test_files_written_before_a_kill_are_kept(
     assert tiny.hashes(runs, [stage]) == tiny.hashes(finished, [stage])
     # What a death in the middle of a file left behind is hidden, and no data set or manifest names it.
     assert all(path.name.startswith(".") for path in folder.rglob("*partial*"))
-
-
-@pytest.mark.slow
-def test_the_kill_tool_finds_the_tiny_pipeline_equal(job: Path) -> None:
-    tool = Path(__file__).parents[2] / "tools" / "kill_test.py"
-    command = [sys.executable, str(tool), "--pipeline", str(job), "--kills", "3"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.splitlines()[-1].endswith("compared after 3 kills: equal")
 
 
 @pytest.mark.parametrize(

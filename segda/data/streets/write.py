@@ -15,7 +15,7 @@ from segda.data.streets import ids
 from segda.data.streets import rendered as rendered_appearance
 from segda.data.streets.scene import make
 from segda.errors import DataError
-from segda.files import write_whole
+from segda.files import is_there, write_whole
 
 #: Raised whenever a picture or label of the same seed changes.
 VERSION = 1
@@ -114,14 +114,14 @@ def _record(path: Path, settings: dict[str, object]) -> None:
 def _write_pair(
     image: Path, label: Path, domain: str, split: str, index: int, size: tuple[int, int], seed: int
 ) -> None:
-    if image.exists() and label.exists():
+    if is_there(image) and is_there(label):
         return
     picture, ids_of_pixels = draw(domain, split, index, size, seed)
     for path in (image, label):
         path.parent.mkdir(parents=True, exist_ok=True)
-    if not label.exists():
+    if not is_there(label):
         write_whole(label, _palette_png(ids_of_pixels) if domain == "rendered" else _png(ids_of_pixels), durable=False)
-    if not image.exists():
+    if not is_there(image):
         write_whole(image, _png(picture[..., ::-1]), durable=False)
 
 

@@ -81,6 +81,21 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path: Path, harm: str) -> No
     assert note.startswith(f"{tmp_path / 'step-00000004'}: damaged checkpoint passed over")
 
 
+def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
+    """Also where the state stays JSON: another step, another rate, another number of processes."""
+    save(tmp_path, 2, 4)
+    _, _, expected, _ = checkpoint.load_newest(tmp_path)
+    for file in sorted((tmp_path / "step-00000004").iterdir()):
+        whole = file.read_bytes()
+        for place in range(len(whole)):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+            step, tensors, plain, notes = checkpoint.load_newest(tmp_path)
+            assert step == 2 or plain == expected, f"{file.name}, byte {place}: {plain}"
+            assert (step == 2) == bool(notes)
+            assert tensors["weight"].tolist() == 3 * [float(step)]
+        file.write_bytes(whole)
+
+
 def test_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
     save(tmp_path, 2)
     checkpoint.save(tmp_path, 2, {"weight": torch.full((3,), 7.0)}, {"world_size": 1})

@@ -137,6 +137,15 @@ def test_a_lost_file_alone_is_written_again(written: Path, tmp_path: Path) -> No
     assert {path for path, time in before.items() if path.stat().st_mtime_ns != time} == {lost}
 
 
+def test_an_empty_file_is_written_again(written: Path, tmp_path: Path) -> None:
+    """A loss of power may leave a name without content, since pictures are not flushed one by one."""
+    write(tmp_path, **COUNTS, size=SIZE, seed=7)
+    for name in ("rendered/images/00002.png", "camera/gtFine/val/delmont/delmont_000000_000001_gtFine_labelIds.png"):
+        (tmp_path / name).write_bytes(b"")
+    write(tmp_path, **COUNTS, size=SIZE, seed=7)
+    assert tree(tmp_path) == tree(written)
+
+
 def test_no_scene_repeats_within_or_between_splits() -> None:
     digests = [
         hashlib.sha256(draw(domain, split, index, SIZE, 7)[part].tobytes()).hexdigest()
