@@ -98,15 +98,21 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
         name, classes, keys = str(index["space"]), tuple(index["classes"]), [str(key) for key in index["keys"]]
         if "labels" in index and len(index["labels"]) != len(keys):
             raise ValueError(f"{len(index['labels'])} labels for {len(keys)} keys")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: damaged ({error!r}); export the data set again") from error
+        if len(set(keys)) != len(keys):
+            raise ValueError("a key occurs twice")
+        sizes = [described["bytes"] for described in dict(index.get("files") or {}).values()]
+        if not all(isinstance(size, int) for size in sizes):
+            raise ValueError("the size of a file is no number")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(repr(error).split())[:120]
+        raise DataError(f"{file}: damaged ({reason}); export the data set again") from error
     if (name, classes) != (space.name, space.classes):
         raise DataError(
             f"{file}: exported in label space {name!r} ({len(classes)} classes), but the task is in {space.name!r} "
             f"({space.count} classes); export the data set again in that space"
         )
     for key in keys:
-        if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
+        if "\0" in key or PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
             raise DataError(f"{file}: key {key!r} leads out of the folder; export the data set again")
     layout = index.get("layout", "segda")
     if layout != "segda":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import open_archive, part
+from segda.data.archive import check_bytes, open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -69,9 +69,12 @@ class _Variable:
 
     def __call__(self, file: Path) -> np.ndarray:
         try:
-            from scipy.io import loadmat
+            from scipy.io import loadmat, whosmat
         except ImportError:
             raise ConfigError("svhn: its MATLAB files need scipy; install it") from None
+        for name, shape, _ in whosmat(file):
+            if name == self.name:
+                check_bytes(file, shape, 1)
         found = loadmat(file, variable_names=[self.name])
         if self.name not in found:
             raise ValueError(f"no variable {self.name!r}; expected the cropped digits, format 2")
