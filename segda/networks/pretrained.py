@@ -1,5 +1,6 @@
 """ImageNet weights into an encoder: from a local file, or downloaded where a config asks for them by name."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from segda.errors import ConfigError, SegdaError
@@ -88,11 +90,8 @@ def _read(path: str) -> dict[str, Tensor]:
             content: Any = safetensors.torch.load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    # A damaged file can fail anywhere in torch's reader: list index out of range, an unknown key.
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+    except (OSError, RuntimeError, ValueError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"weights {path}: not readable ({reason}); expected a state dict of tensors") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
