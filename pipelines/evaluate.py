@@ -68,12 +68,19 @@ class Config(StageConfig):
     augmentation: Augmentation = Augmentation()
     boundary: bool = False
 
-    @model_validator(mode="after")
-    def _of_pixels(self) -> "Config":
-        """Said before any training, not after it."""
-        if self.task.name == "classification" and (self.boundary or self.augmentation.window is not None):
-            raise ValueError("boundary and augmentation.window need label maps; classification has one class an image")
-        return self
+
+def check(config: Config) -> None:
+    """Refuse scores that the task cannot have, before any training.
+
+    Raises:
+        ConfigError: borders or windows, of a task that answers for whole images.
+    """
+    maps = "label_map" in training.task_of(config.task).offers
+    if not maps and (config.boundary or config.augmentation.window is not None):
+        raise ConfigError(
+            f"boundary and augmentation.window need label maps; {config.task.name} has one class an image, so leave "
+            "them out"
+        )
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:

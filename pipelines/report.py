@@ -21,7 +21,7 @@ from segda.report.page import DataState, Illustration
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
-VERSION = 3
+VERSION = 4
 OUTPUTS = ("report.html",)
 
 
@@ -142,7 +142,8 @@ def compared(config: Config, inputs: Inputs) -> list[str]:
 
 def software(provenance: Mapping[str, Any]) -> dict[str, str]:
     """Where and by what the scores were taken, as far as the manifest says."""
-    machine = {name: provenance.get(name) for name in ("git", "device", "mixed_precision", "world_size", "python")}
+    names = ("git", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
+    machine = {name: provenance.get(name) for name in names}
     told = {name.replace("_", " "): str(value) for name, value in machine.items() if value is not None}
     return {**told, **provenance.get("packages", {})}
 

@@ -88,6 +88,20 @@ class Seen(NamedTuple):
     confusion: Confusion | None
 
 
+class Set(NamedTuple):
+    """One domain's data set, opened once for all candidates.
+
+    Attributes:
+        data: its config.
+        dataset: its samples, in the task's label space.
+        labels_opened: whether its labels are read.
+    """
+
+    data: Data
+    dataset: Dataset
+    labels_opened: bool
+
+
 class Settings(NamedTuple):
     """How much is looked at.
 
@@ -136,20 +150,22 @@ def select(
     """
     if all(candidate.is_oracle for candidate in chosen):
         raise ConfigError("--stage: all of these were trained on labels of the target; name one that was not")
+    labels = chosen[0].manifest.config["task"]["labels"]
+    far = _opened(target, labels, settings.oracle)
+    near = None if source is None else _opened(source, labels, True)
     scores: dict[str, dict[str, float]] = {}
     oracle: dict[str, float] = {}
     measure = ""
     for candidate in chosen:
-        scores[candidate.name], found = score(candidate, target, source, settings, device)
+        scores[candidate.name], found = score(candidate, far, near, settings, device)
         if found is not None:
             measure, oracle[candidate.name] = found
     free = {candidate.name for candidate in chosen if not candidate.is_oracle}
     used = next(iter(scores.values()))
-    labels = chosen[0].manifest.config["task"]["labels"]
     return {
         "schema": SCHEMA,
-        "target": _described(target, labels, settings, settings.oracle),
-        "source": None if source is None else _described(source, labels, settings, True),
+        "target": _described(far, settings),
+        "source": None if near is None else _described(near, settings),
         "settings": {"images": settings.images, "pixels": settings.pixels, "seed": settings.seed},
         "candidates": {
             candidate.name: {
@@ -180,14 +196,14 @@ def select(
 
 
 def score(
-    candidate: Candidate, target: Data, source: Data | None, settings: Settings, device: torch.device
+    candidate: Candidate, target: Set, source: Set | None, settings: Settings, device: torch.device
 ) -> tuple[dict[str, float], tuple[str, float] | None]:
     """Each criterion's value for one candidate, and name and value of what labels of the target say, where opened."""
     config = candidate.manifest.config
     networks, task = candidate.networks(device), training.task_of(Component(**config["task"]))
     size = working_size(candidate.manifest)
-    sizes: dict[Domain, Any] = {"source": source and source.resize or size, "target": target.resize or size}
-    far = open_data(target, config["task"]["labels"], data_root(target), settings.oracle)
+    sizes: dict[Domain, Any] = {"source": source and source.data.resize or size, "target": target.data.resize or size}
+    far = target.dataset
     places = features.spread(far, settings.images)
     seen = look(networks, task, far, places, "target", sizes["target"], settings, device)
     found = {
@@ -196,7 +212,7 @@ def score(
         "mutual information": selection.mutual_information(seen.probabilities),
     }
     if source is not None:
-        near = open_data(source, config["task"]["labels"], data_root(source), True)
+        near = source.dataset
         own = features.spread(near, settings.images)
         vectors = features.pooled(networks, near, own, domain="source", resize=sizes["source"], device=device).vectors
         others = features.pooled(networks, far, places, domain="target", resize=sizes["target"], device=device).vectors
@@ -277,12 +293,15 @@ def _predictions(
         yield from flush()
 
 
-def _described(data: Data, labels: str, settings: Settings, with_labels: bool) -> dict[str, Any]:
-    dataset = open_data(data, labels, data_root(data), with_labels)
+def _opened(data: Data, labels: str, with_labels: bool) -> Set:
+    return Set(data, open_data(data, labels, data_root(data), with_labels), with_labels)
+
+
+def _described(domain: Set, settings: Settings) -> dict[str, Any]:
     return {
-        "dataset": dataset.name,
-        "split": data.split,
-        "fingerprint": fingerprint(dataset),
-        "images": min(settings.images, len(dataset)),
-        "labels_opened": with_labels,
+        "dataset": domain.dataset.name,
+        "split": domain.data.split,
+        "fingerprint": fingerprint(domain.dataset),
+        "images": min(settings.images, len(domain.dataset)),
+        "labels_opened": domain.labels_opened,
     }

@@ -186,6 +186,7 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
         return {line: {name: cell for name, cell in cells.items() if name in shown} for line, cells in lines.items()}
 
     whole = table.to_json(seeds.scores)
+    sections = {title: kept(lines) for title, lines in whole.get("sections", {}).items()}
     return {
         "measure": seeds.scores.measure,
         "headline": seeds.headline,
@@ -203,6 +204,7 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
         },
         "summary": kept(whole["summary"]),
         "classes": kept(whole["classes"]),
+        **({"sections": sections} if sections else {}),
         "sources": seeds.sources,
         "notes": whole["notes"],
         "runs": list(seeds.runs),

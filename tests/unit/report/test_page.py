@@ -221,3 +221,14 @@ def test_summary_rows_stay_below_whatever_is_sorted(content: ReportContent) -> N
     foot = page[page.index("<tfoot>") : page.index("</tfoot>")]
     assert re.findall(r'<th scope="row">(.*?)</th>', foot)[0] == "mIoU"
     assert 'data-value="0.2"' in page[: page.index("<tfoot>")]
+
+
+def test_categories_have_a_table_of_their_own(content: ReportContent, evaluation: Make) -> None:
+    assert "category IoU" not in Page(render(content)).text
+    groups = {"categories": ["ground", "ground", "sky"]}
+    results = [Result(name, [evaluation(right, **groups)]) for name, right in (("source only", 2), ("both", 7))]
+    html = render(replace(content, results=results))
+    own = html[html.index("<h3>category IoU</h3>") : html.index("</section>")]
+    text = Page(own).text.split()
+    assert text[text.index("ground") :][:4] == ["ground", "100.0", "100.0", "0.0"]
+    assert '<table class="scores sortable">' in own

@@ -1,7 +1,9 @@
 """Rows over seeds: mean, sample deviation, gain seed by seed, and papers' numbers beside them."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,3 +142,15 @@ def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path:
     (tmp_path / "digits.selection.json").write_text("{}")
     with pytest.raises(ArtefactError, match=r"digits.selection.json: no selection .*segda select digits"):
         scored(tmp_path)
+
+
+def test_categories_are_kept_by_seed(evaluation: Callable[..., dict[str, Any]]) -> None:
+    groups = {"categories": ["ground", "ground", "sky"]}
+    runs = [
+        Scored("streets", "evaluate", seed, "0", {"a": evaluation(2, **groups), "b": evaluation(7, **groups)}, {})
+        for seed in (0, 1)
+    ]
+    sections = seeds.to_json(seeds.build("streets", runs, wanted=["b"]))["sections"]
+    assert list(sections) == ["category IoU"]
+    assert list(sections["category IoU"]["ground"]) == ["b"]
+    assert sections["category IoU"]["ground"]["b"]["values"] == [1, 1]
