@@ -76,7 +76,7 @@ def read_index(path: Path) -> np.ndarray:
                 "give the file of ids, not the coloured one"
             )
         # Grey of 2 or 4 bits would come stretched to 0..255, and so as other classes.
-        if any(str(part).startswith("L;") for tile in image.tile for part in tile[3:]):
+        if any(str(part).startswith("L;") for tile in getattr(image, "tile", ()) for part in tile[3:]):
             raise DataError(f"{path}: a grey label image of less than 8 bits; write it with 8, or with a palette")
         pixels = np.asarray(image)
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int32)

@@ -181,22 +181,26 @@ def pair(
     return samples, tuple(problems)
 
 
-def fingerprint(dataset: Dataset) -> str:
+def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
     """A name for a data set's content: sha256 over its name, keys and file sizes.
 
     Labels count only where the data set was opened with labels, so that a stage that must not read them does not
     depend on them either. No file is opened, but for archives of many images: two of them are easily of one size, so
     their bytes count (labels included, where one file holds both).
 
+    Args:
+        dataset: indexed.
+        strict: refuse files that are not there; otherwise they count as such, since they will be left out.
+
     Raises:
-        DataError: a file has vanished since the data set was indexed.
+        DataError: when strict, a file has vanished since the data set was indexed.
     """
     digest = hashlib.sha256(dataset.name.encode())
     archives: dict[Path, str | None] = {}
     for sample in dataset.samples:
         files = [sample.image] if sample.label is None else [sample.image, sample.label]
         try:
-            content = [_content(file, archives) for file in files]
+            content = [_content(file, archives, strict) for file in files]
         except FileNotFoundError as error:
             raise DataError(f"{error.filename}: {_lost(Path(error.filename))}") from error
         except OSError as error:
@@ -213,7 +217,7 @@ def _lost(file: Path) -> str:
     return "file is missing; it was there when the data set was indexed"
 
 
-def _content(file: Path, archives: dict[Path, str | None]) -> int | str:
+def _content(file: Path, archives: dict[Path, str | None], strict: bool) -> int | str:
     """The size of a file; for `<archive>/<number>`, the hash of the archive, which `archives` remembers."""
     parent = file.parent
     if parent not in archives:
@@ -221,7 +225,7 @@ def _content(file: Path, archives: dict[Path, str | None]) -> int | str:
         if parent.is_file():
             stat = parent.stat()
             archives[parent] = _sha256(parent, stat.st_size, stat.st_mtime_ns)
-    return archives[parent] or file.stat().st_size
+    return archives[parent] or (file.stat().st_size if strict or file.is_file() else "missing")
 
 
 @lru_cache(maxsize=256)
