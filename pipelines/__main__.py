@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -14,6 +15,11 @@ from segda.errors import SegdaError
 
 COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+UNEXPECTED = (
+    "error: a fault of segda, not of your files or config; the same command goes on from what is finished: should it "
+    "end here again, please report the lines above"
+)
 
 
 def _command(name: str) -> ModuleType:
@@ -57,8 +63,9 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
     mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
     if debug or not mendable:
-        return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
-    line = " ".join(str(error).split())
+        told = "".join(traceback.format_exception(error)).rstrip()
+        return (told, 2) if mendable else (f"{told}\n{UNEXPECTED}", 1)
+    line = printable(" ".join(str(error).split()))
     if isinstance(error, OSError):
         # An open file that cannot grow raises without its name, and never with a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the permissions"
@@ -66,6 +73,11 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     if out_of_memory:
         line = f"{line.split('. ')[0]}; raise the stage's `accumulate`, or lower its `batch` or `crop`, then run again"
     return (f"error: {line}" if line else ""), 2
+
+
+def printable(text: str) -> str:
+    """A line in which every letter can be shown: control characters and bytes that are no UTF-8 are spelt out."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         words.insert(0, "run")
+    for stream in (sys.stdout, sys.stderr):
+        # A file may be called what the terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return dispatch(words)
     except BrokenPipeError:

@@ -11,6 +11,9 @@ import zipfile
 import zlib
 from typing import Any
 
+from segda.errors import SegdaError
+from segda.yaml_file import parse
+
 INTERESTING = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1)
 WORDS = (
     b"NaN", b"-1", b"1e999", b"null", b"[]", b"{}", b"!!python/name:os.system", b"!!int x", b"!!set {a}", b"&a ",
@@ -33,7 +36,7 @@ def mutated(content: bytes, suffix: str, draw: random.Random) -> bytes:
     """
     inside = _INSIDE.get(suffix)
     if inside is not None and draw.random() < 0.5:
-        with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile):
+        with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile, SegdaError):
             return inside(content, draw)
     return scrambled(content, draw)
 
@@ -111,7 +114,7 @@ def _npy(content: bytes, draw: random.Random) -> bytes:
 
 def _json(content: bytes, draw: random.Random) -> bytes:
     """One value, anywhere, replaced by one of another kind, or left out."""
-    whole = json.loads(content)
+    whole = parse(content.decode())
     places: list[tuple[Any, Any]] = []
 
     def visit(node: Any) -> None:
@@ -139,6 +142,7 @@ _INSIDE = {
     ".pth": _zip,
     ".npy": _npy,
     ".json": _json,
+    ".yaml": _json,
     ".mat": lambda content, draw: scrambled(content[:400], draw) + content[400:],
     ".h5": lambda content, draw: scrambled(content[:2048], draw) + content[2048:],
 }

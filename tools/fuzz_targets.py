@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -324,6 +325,61 @@ def _read_video(ending: str) -> Callable[[Path], None]:
     return read
 
 
+RUN = """
+task: {name: segmentation, labels: cityscapes}
+runtime: {cpu: true, workers: 0, save_every: 1, log_every: 1}
+stages:
+  source:
+    kind: supervise
+    data: {name: cityscapes, root: set}
+    method: source_only
+    networks: {encoder: {name: small, width: 4, blocks: 1}, head: {name: linear}}
+    steps: 2
+    batch: 1
+  adapted:
+    kind: export
+    data: {name: cityscapes, root: set}
+    target: {name: folder, root: set, images: leftImg8bit}
+    method: fda
+  evaluate:
+    kind: evaluate
+    data: {name: cityscapes, root: set}
+    rows: {source only: {from: source}}
+"""
+
+
+def _run(root: Path) -> None:
+    """A finished run beside its data."""
+    save(root / "set/leftImg8bit/train/ulm/ulm_000000_000001_leftImg8bit.png", pictures(0))
+    save(root / "set/gtFine/train/ulm/ulm_000000_000001_gtFine_labelIds.png", ids(0, (7, 8, 0)))
+    (root / "job.yaml").write_text(RUN)
+    os.environ["SEGDA_DATA"] = str(root)
+    with contextlib.redirect_stdout(io.StringIO()):
+        dispatch(["run", str(root / "job.yaml"), "--runs", str(root / "runs")])
+
+
+def _asked(folder: Path) -> None:
+    """All that is asked of a finished run, and then the run again, of which a part is no longer finished."""
+    os.environ["SEGDA_DATA"] = str(folder)
+    runs, job = ["--runs", str(folder / "runs")], str(folder / "job.yaml")
+    export = next((folder / "runs").glob("export-*"))
+    questions = [
+        ["status", *runs, "--verify"], ["report", "job", *runs], ["table", "job", *runs, "--classes"],
+        ["run", job, "--plan", *runs], ["check", str(export)], ["run", job, *runs],
+        ["evaluate", "job", "--data", str(folder / "scored.yaml"), "--cpu", *runs],
+    ]  # fmt: skip
+    (folder / "scored.yaml").write_text("{name: cityscapes, root: set}")
+    for question in questions:
+        with contextlib.suppress(SegdaError), contextlib.redirect_stdout(io.StringIO()):
+            dispatch(question)
+
+
+def _unfinished(folder: Path) -> None:
+    for manifest in (folder / "runs").glob("*/manifest.json"):
+        manifest.unlink()
+    _asked(folder)
+
+
 OWN = {"name": "folder", "classes": {"1": "road", "2": "car"}}
 
 TARGETS = (
@@ -361,6 +417,8 @@ TARGETS = (
     Target("weights.pth", _foreign(".pth"), ("*.pth",), _read_foreign(".pth")),
     Target("weights.safetensors", _foreign(".safetensors"), ("*.safetensors",), _read_foreign(".safetensors")),
     Target("checkpoint", _checkpoint, ("*/*",), _read_checkpoint),
+    Target("run", _run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _asked),
+    Target("unfinished run", _run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _unfinished),
     Target("video.mp4", _video(".mp4", "mp4v"), ("*.mp4",), _read_video(".mp4")),
     Target("video.avi", _video(".avi", "MJPG"), ("*.avi",), _read_video(".avi")),
 )  # fmt: skip

@@ -40,8 +40,8 @@ def verify(folder: Path) -> int:
 
     content, differences = index.check(folder)
     print(
-        f"export at {folder}, layout {content['layout']}, label space {content['space']}: "
-        f"{len(content['keys'])} images, {len(content['files'])} files"
+        f"export at {folder}, layout {content.get('layout')}, label space {content.get('space')}: "
+        f"{len(content['keys']) if isinstance(content.get('keys'), list) else 'no'} images, {len(content['files'])} files"
     )
     for difference in differences:
         print(f"{difference.kind:<9} {difference.file}{': ' if difference.detail else ''}{difference.detail}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segda.artefacts import form
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import read_json, write_json
 from segda.errors import ArtefactError
@@ -134,7 +135,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArtefactError(f"{self.root}: cannot be made ({error.strerror}); choose another --runs") from error
-        write_json(self.lock_path(run), content)
+        write_json(self.lock_path(run), form.sealed(content))
 
     def read_lock(self, run: str) -> dict[str, Any]:
         """What a run's lock file says.
@@ -146,7 +147,7 @@ class Store:
         if not path.is_file():
             known = ", ".join(self.runs()) or "none"
             raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
-        return read_json(path)
+        return form.opened(path, read_json(path), form.LOCK, f"write it again: segda run {run}")
 
     def locate(self, run: str) -> tuple["Store", str]:
         """The store and the name of the run that people mean by `run`: its name, or the path of its lock file."""

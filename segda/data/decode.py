@@ -6,6 +6,7 @@ format, that it is one still picture, and its size, so that a small file which c
 
 import io
 import os
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +26,10 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 # Their pixels are not those that were written: of no use for numbers of classes.
 _LOSSY = ("JPEG", "MPO")
 
-# PIL has a limit of its own, half a warning and half an error; the one above comes before it.
+# PIL has a limit of its own, half a warning and half an error; the one above comes before it. Its other warnings would
+# stand beside the one line that a user is shown.
 Image.MAX_IMAGE_PIXELS = None
-# Else OpenCV writes lines of its own beside the one that a user is shown.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
