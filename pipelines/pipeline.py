@@ -239,5 +239,11 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pi
             except ConfigError as error:
                 prefix = f"stages.{stage.name}"
                 raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
+            except (RuntimeError, OverflowError) as error:
+                # Nothing is allocated yet: torch refuses numbers that no memory could hold.
+                reason = " ".join(str(error).split("\n")[0].split())[:120]
+                raise ConfigError(
+                    f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
+                ) from error
     consistency.check(ordered)
     return Pipeline(run, raw, top.runtime, ordered)

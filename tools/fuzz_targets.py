@@ -348,7 +348,7 @@ stages:
 """
 
 
-def _run(root: Path) -> None:
+def write_run(root: Path) -> None:
     """A finished run beside its data."""
     save(root / "set/leftImg8bit/train/ulm/ulm_000000_000001_leftImg8bit.png", pictures(0))
     save(root / "set/gtFine/train/ulm/ulm_000000_000001_gtFine_labelIds.png", ids(0, (7, 8, 0)))
@@ -417,8 +417,8 @@ TARGETS = (
     Target("weights.pth", _foreign(".pth"), ("*.pth",), _read_foreign(".pth")),
     Target("weights.safetensors", _foreign(".safetensors"), ("*.safetensors",), _read_foreign(".safetensors")),
     Target("checkpoint", _checkpoint, ("*/*",), _read_checkpoint),
-    Target("run", _run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _asked),
-    Target("unfinished run", _run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _unfinished),
+    Target("run", write_run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _asked),
+    Target("unfinished run", write_run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _unfinished),
     Target("video.mp4", _video(".mp4", "mp4v"), ("*.mp4",), _read_video(".mp4")),
     Target("video.avi", _video(".avi", "MJPG"), ("*.avi",), _read_video(".avi")),
 )  # fmt: skip

@@ -74,7 +74,7 @@ class Part:
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{self.file}: not readable: {reason}; {size} bytes; fetch the file again") from error
-        if not array.ndim or not len(array):
+        if not array.ndim or not array.size:
             raise DataError(f"{self.file}: holds no sample; fetch the file again")
         array = np.ascontiguousarray(array)
         array.flags.writeable = False
@@ -192,6 +192,20 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
             f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch the "
             f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
         )
+
+
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Labels as integers `[N]`; some programs store whole numbers as floats.
+
+    Raises:
+        ValueError: fractions, NaN, text or objects.
+    """
+    values = values.ravel()
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
+        return values.astype(np.int64)
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"labels are {values.dtype}; expected whole numbers")
+    return values
 
 
 def eight_bits(file: Path, values: np.ndarray, black: float, white: float) -> np.ndarray:

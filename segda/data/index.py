@@ -116,8 +116,12 @@ def _check_links(parent: Path, folders: Sequence[str]) -> None:
     """
     for name in folders:
         link = parent / name
-        if link.is_symlink() and parent.resolve().is_relative_to(link.resolve()):
-            raise DataError(f"{link}: a link that leads back to {link.resolve()}, which it lies in; remove the link")
+        if not link.is_symlink():
+            continue
+        # By way of other links, too: what was walked through need not be what it truly lies in.
+        real, through = link.resolve(), [place.resolve() for place in (parent, *parent.parents)]
+        if parent.resolve().is_relative_to(real) or real in through:
+            raise DataError(f"{link}: a link that leads back to {real}, which it lies in; remove the link")
 
 
 def _check_name(key: str, path: Path) -> None:

@@ -68,22 +68,46 @@ def _empty(folder: Path) -> None:
     (folder / "job.yaml").write_text(JOB)
 
 
-def _set(name: str) -> Spoil:
-    """A data set of a reader, and the config `data.yaml` that names it."""
+def _set(name: str, data: str, space: str, task: str = "segmentation") -> Spoil:
+    """A data set of a reader, and a job that reads it."""
     target = next(target for target in fuzz_targets.TARGETS if target.name == name)
+    ours = "data: {name: folder, root: set, classes: {1: road, 2: car}}"
+    job = JOB.replace(ours, f"data: {{root: set, {data}}}")
+    job = job.replace("{name: segmentation, labels: cityscapes}", f"{{name: {task}, labels: {space}}}")
 
     def write(folder: Path) -> None:
         target.write(folder / "set")
+        fuzz_targets.save(folder / "sound/images/train/a.png", fuzz_targets.pictures(1))
+        (folder / "job.yaml").write_text(job)
 
     return write
+
+
+def _digits(name: str, data: str, space: str = "digits") -> Spoil:
+    return _set(name, data, space, "classification")
 
 
 BASES: dict[str, Spoil] = {
     "pair": _pair,
     "empty": _empty,
-    "run": fuzz_targets._run,
-    **{f"set {target.name}": _set(target.name) for target in fuzz_targets.TARGETS},
-}
+    "run": fuzz_targets.write_run,
+    "gta5": _set("gta5", "name: gta5, split_file: split.mat", "cityscapes"),
+    "carla": _set("carla", "name: carla", "camvid"),
+    "synthia": _set("synthia", "name: synthia", "synthia16"),
+    "colours": _set("colours.png", "name: folder, colours: {road: [1, 1, 1]}, ignore_colours: [[2, 2, 2]]",
+                    "cityscapes"),
+    "adapted maps": _set("adapted maps", "name: adapted", "camvid"),
+    "adapted": _digits("adapted", "name: adapted"),
+    "mnist": _digits("mnist", "name: mnist"),
+    "usps": _digits("usps", "name: usps"),
+    "usps.h5": _digits("usps.h5", "name: usps"),
+    "svhn": _digits("svhn", "name: svhn"),
+    "mnist_m": _digits("mnist_m", "name: mnist_m"),
+    "arrays": _digits("arrays", "name: arrays"),
+    "npy": _digits("npy", "name: arrays, images: images.npy, labels: labels.npy"),
+    "points": _digits("points", "name: points", "moons"),
+    "class_folders": _digits("class_folders", "name: class_folders"),
+}  # fmt: skip
 
 RUN = ("run", "job.yaml")
 PLAN = ("run", "job.yaml", "--plan")

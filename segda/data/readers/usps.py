@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part
+from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part, whole_numbers
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -115,5 +115,5 @@ class _Hdf5:
             check_bytes(file, found.shape, found.dtype.itemsize)
             array = np.asarray(found)
         if self.name == "target":
-            return array.ravel()
+            return whole_numbers(array)
         return eight_bits(file, array, 0, 1).reshape(-1, _SIDE, _SIDE)
