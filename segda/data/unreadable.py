@@ -16,7 +16,7 @@ OF_ONE_FILE = (
 
 
 class Skipped(NamedTuple):
-    """A file that was left out: its sample's key, empty where it belongs to none; its path below the root; and why."""
+    """A file that was left out: its sample's key, as far as that is known; its path below the root; and why."""
 
     key: str
     file: str
@@ -46,7 +46,7 @@ def find(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None] 
     at_fault = {problem.file: problem for problem in dataset.problems}
     kept = {file for sample in dataset.samples for file in (sample.image, sample.label)}
     found = [
-        Skipped("", _below(problem.file, dataset.root), _said(problem))
+        Skipped(problem.key, _below(problem.file, dataset.root), _said(problem))
         for problem in dataset.problems
         if problem.file not in kept
     ]

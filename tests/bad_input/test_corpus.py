@@ -1,24 +1,32 @@
 """Broken inputs through the command line: exit code 2 and one line that names file and remedy, never a traceback."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
-from pipelines.__main__ import main
+from pipelines.__main__ import main, parser
 from tests.bad_input import archives, configs, images, labels, names, results
 from tests.bad_input.case import BASES, Case, Handled, copy
 
 TABLES = (images, labels, names, configs, archives, results)
 CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
 HANDLED: tuple[Handled, ...] = tuple(case for table in TABLES for case in getattr(table, "HANDLED", ()))
+PARSER = cache(parser)
 
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The sound files of each base, made when they are first asked for."""
     return {}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser of all commands is made once, which takes longer than most refusals."""
+    monkeypatch.setattr("pipelines.__main__.parser", PARSER)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -59,7 +59,8 @@ def build(
     wanted, whole_image = set(keys), "labels" in index
     ending = _ENDINGS.get(str(index.get("format")), ".png")
     images = _listed(find_files(root, "images", [ending]), wanted)
-    lost = [Problem("missing file", root / "images" / f"{key}{ending}") for key in sorted(wanted - images.keys())]
+    gone = sorted(wanted - images.keys())
+    lost = [Problem("missing file", root / "images" / f"{key}{ending}", key=key) for key in gone]
     labels = None
     read_ids: Callable[[Path], np.ndarray] = read_index
     if with_labels and whole_image:
@@ -68,7 +69,8 @@ def build(
         read_ids = ArchiveLabels(classes)
     elif with_labels:
         labels = _listed(find_files(root, "labels", [".png"]), wanted)
-        lost += [Problem("missing file", root / "labels" / f"{key}.png") for key in sorted(wanted - labels.keys())]
+        gone = sorted(wanted - labels.keys())
+        lost += [Problem("missing file", root / "labels" / f"{key}.png", key=key) for key in gone]
     if lost and strict:
         raise DataError(
             f"{root}: {len(lost)} of the files that dataset.json names are missing, the first {lost[0].file}; "
