@@ -39,9 +39,10 @@ def verify(folder: Path) -> int:
     from segda.export import index
 
     content, differences = index.check(folder)
+    keys = content.get("keys")
     print(
         f"export at {folder}, layout {content.get('layout')}, label space {content.get('space')}: "
-        f"{len(content['keys']) if isinstance(content.get('keys'), list) else 'no'} images, {len(content['files'])} files"
+        f"{len(keys) if isinstance(keys, list) else 'no'} images, {len(content['files'])} files"
     )
     for difference in differences:
         print(f"{difference.kind:<9} {difference.file}{': ' if difference.detail else ''}{difference.detail}")

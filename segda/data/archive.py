@@ -23,6 +23,9 @@ from segda.label_space import LabelSpace
 MAX_BYTES = 8_000_000_000
 MAX_BYTES_VARIABLE = "SEGDA_MAX_ARCHIVE_BYTES"
 
+# Of zlib: bytes that one can stand for.
+_TIGHTEST = 1033
+
 #: Archive to one array whose first axis counts its samples. A function or a frozen dataclass: compared and pickled.
 Read = Callable[[Path], np.ndarray]
 
@@ -192,6 +195,23 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
             f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch the "
             f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
         )
+    size = file.stat().st_size
+    if wanted > _TIGHTEST * (size + 1):
+        raise DataError(
+            f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
+            "file again"
+        )
+
+
+def read_at_most(read: Callable[[int], bytes], count: int) -> bytearray:
+    """What an open file's `read` gives, so many bytes or fewer, piece by piece.
+
+    Asked for at once, they would be allocated whether they are there or not.
+    """
+    content = bytearray()
+    while len(content) < count and (piece := read(min(count - len(content), 1 << 24))):
+        content += piece
+    return content
 
 
 def whole_numbers(values: np.ndarray) -> np.ndarray:

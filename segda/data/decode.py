@@ -6,6 +6,7 @@ format, that it is one still picture, and its size, so that a small file which c
 
 import io
 import os
+import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ MAX_PIXELS_VARIABLE = "SEGDA_MAX_PIXELS"
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 # Their pixels are not those that were written: of no use for numbers of classes.
 _LOSSY = ("JPEG", "MPO")
+
+# Numbers of a pixel by the kind of colour that a PNG's head names.
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# Of zlib: bytes that one can stand for.
+_TIGHTEST = 1033
 
 # PIL has a limit of its own, half a warning and half an error; the one above comes before it. Its other warnings would
 # stand beside the one line that a user is shown.
@@ -81,6 +87,9 @@ def read_index(path: Path) -> np.ndarray:
         if any(str(part).startswith("L;") for tile in getattr(image, "tile", ()) for part in tile[3:]):
             raise DataError(f"{path}: a grey label image of less than 8 bits; write it with 8, or with a palette")
         pixels = np.asarray(image)
+        # PIL takes rows that are missing for rows of zeros, and so of another class.
+        if image.format == "PNG" and not pixels[-1].any():
+            _check_chunks(_content(path), rows=True)
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int32)
 
 
@@ -174,13 +183,18 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
         )
 
 
-def _check_chunks(png: bytes) -> None:
+def _check_chunks(png: bytes, *, rows: bool = False) -> None:
     """Refuse a PNG that is cut off or changed; libpng would notice, too, but write lines of its own about it.
 
+    Args:
+        png: the whole file.
+        rows: unpack the pixels, too, and count them.
+
     Raises:
-        ValueError: a chunk that is not whole or does not have its checksum.
+        ValueError: a chunk that is not whole or does not have its checksum, or pixels that are missing.
     """
     view, place, kind = memoryview(png), 8, b""
+    packed: list[memoryview] = []
     while kind != b"IEND":
         if place + 12 > len(png):
             raise ValueError("cut off")
@@ -190,7 +204,22 @@ def _check_chunks(png: bytes) -> None:
             raise ValueError("cut off")
         if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise ValueError(f"wrong checksum at byte {place}")
+        if kind == b"IDAT":
+            packed.append(view[place + 8 : end])
         place = end + 4
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
+    wanted = height * (1 + (width * bits * _CHANNELS.get(colour, 1) + 7) // 8)
+    if interlaced:
+        return  # whose rows are counted otherwise
+    # Nothing is packed tighter than that; so small a file cannot hold what it claims.
+    if wanted > _TIGHTEST * sum(len(part) for part in packed) + _TIGHTEST:
+        raise ValueError("fewer pixels than its head claims")
+    if rows:
+        unpacker, found = zlib.decompressobj(), 0
+        for part in packed:
+            found += len(unpacker.decompress(part))
+        if found < wanted:
+            raise ValueError("fewer pixels than its head claims")
 
 
 def _broken(path: Path, error: Exception | None = None) -> DataError:

@@ -171,8 +171,10 @@ def pair(
     problems: list[Problem] = []
     if labels is not None:
         labels = _without(labels, exclude)
-        problems += [Problem("image without label", images[key], key=key) for key in sorted(images.keys() - labels.keys())]
-        problems += [Problem("label without image", labels[key], key=key) for key in sorted(labels.keys() - images.keys())]
+        lone = sorted(images.keys() - labels.keys())
+        problems += [Problem("image without label", images[key], key=key) for key in lone]
+        lone = sorted(labels.keys() - images.keys())
+        problems += [Problem("label without image", labels[key], key=key) for key in lone]
     if not images and not problems:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
     if problems and strict:

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from segda.data.archive import check_bytes
+from segda.data.archive import check_bytes, read_at_most
 from segda.lookup import nearest
 
 
@@ -41,7 +41,7 @@ def _array(file: Path, opened: IO[bytes]) -> np.ndarray:
         raise ValueError("holds Python objects, which are not read; save numbers")
     check_bytes(file, shape, kind.itemsize)
     wanted = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    content = opened.read(wanted + 1)
+    content = read_at_most(opened.read, wanted + 1)
     if len(content) != wanted:
         raise ValueError(f"{len(content)} bytes of data, but its head, {'x'.join(map(str, shape))}, says {wanted}")
     return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")

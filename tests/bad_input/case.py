@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tools import fuzz_targets
+from tools import fuzz_files, fuzz_targets
 
 Spoil = Callable[[Path], object]
 """Given the case's own folder, in which sound files lie."""
@@ -58,9 +58,9 @@ def _pair(folder: Path) -> None:
     """A pair of image and label, a sound target, and a job that reads both without training anything."""
     (folder / "job.yaml").write_text(JOB)
     (folder / "data.yaml").write_text(CONFIG)
-    fuzz_targets.save(folder / "set/images/train/a.png", fuzz_targets.pictures(0))
-    fuzz_targets.save(folder / "set/labels/train/a.png", fuzz_targets.ids(0, (1, 2)))
-    fuzz_targets.save(folder / "sound/images/train/a.png", fuzz_targets.pictures(1))
+    fuzz_files.save(folder / "set/images/train/a.png", fuzz_files.pictures(0))
+    fuzz_files.save(folder / "set/labels/train/a.png", fuzz_files.ids(0, (1, 2)))
+    fuzz_files.save(folder / "sound/images/train/a.png", fuzz_files.pictures(1))
 
 
 def _empty(folder: Path) -> None:
@@ -77,7 +77,7 @@ def _set(name: str, data: str, space: str, task: str = "segmentation") -> Spoil:
 
     def write(folder: Path) -> None:
         target.write(folder / "set")
-        fuzz_targets.save(folder / "sound/images/train/a.png", fuzz_targets.pictures(1))
+        fuzz_files.save(folder / "sound/images/train/a.png", fuzz_files.pictures(1))
         (folder / "job.yaml").write_text(job)
 
     return write

@@ -13,7 +13,7 @@ from PIL import Image
 
 from segda.data.decode import read_rgb
 from tests.bad_input.case import RUN, Case, Handled, Spoil
-from tools.fuzz_targets import HEIGHT, WIDTH, pictures
+from tools.fuzz_files import HEIGHT, WIDTH, pictures
 
 PLACE = "set/images/train/a.png"
 PIXELS = pictures(0)
@@ -210,7 +210,8 @@ HANDLED = (
     Handled("YCbCr", holds(encoded("JPEG", SMOOTH.convert("YCbCr"))), lambda folder: None, RUN, "pair"),
     Handled("EXIF rotation is not applied", holds(oriented()), as_is, RUN, "pair"),
     Handled("interlaced PNG", holds(encoded("PNG", interlace=1)), as_is, RUN, "pair"),
-    Handled("progressive JPEG", holds(encoded("JPEG", progressive=True, quality=98, subsampling=0)), nearly, RUN, "pair"),
+    Handled("progressive JPEG", holds(encoded("JPEG", progressive=True, quality=98, subsampling=0)), nearly, RUN,
+            "pair"),
     Handled("bytes after the end", holds(encoded("PNG") + b"camera maker's notes"), as_is, RUN, "pair"),
     Handled("one pixel", one_pixel, shows_one_pixel, RUN, "pair"),
 )  # fmt: skip

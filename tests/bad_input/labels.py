@@ -11,7 +11,7 @@ from segda.data.decode import read_index
 from tests.bad_input import images
 from tests.bad_input.case import RUN, Case, Handled, Spoil
 from tests.bad_input.images import encoded, frames, png
-from tools.fuzz_targets import HEIGHT, WIDTH, ids, pictures
+from tools.fuzz_files import HEIGHT, WIDTH, ids, pictures
 
 PLACE = "set/labels/train/a.png"
 IDS = ids(0, (1, 2))
@@ -55,6 +55,7 @@ def same(pixels: np.ndarray) -> Callable[[Path], None]:
     return shows
 
 
+ROWS = b"".join(b"\0" + row.tobytes() for row in IDS)
 CARLA, SYNTHIA, GTA5 = "set/CameraSeg/1.png", "set/GT/LABELS/0000000.png", "set/labels/00001.png"
 GREY = np.full((HEIGHT, WIDTH), 1, np.uint8)
 
@@ -84,6 +85,10 @@ CASES = (
     Case("label of another size", holds(encoded("PNG", Image.fromarray(IDS[:4]))), PLACE, "must match", RUN, "pair"),
     Case("label turned by a quarter", holds(encoded("PNG", Image.fromarray(IDS.T.copy()))), PLACE, "must match", RUN,
          "pair"),
+    Case("label with fewer rows than it claims", holds(png(WIDTH, 2 * HEIGHT, colour=0, rows=ROWS)), PLACE, AGAIN, RUN,
+         "pair"),
+    Case("label of 143 bytes that claims 100 million", holds(png(16, 6_225_932, colour=0, rows=ROWS)), PLACE, AGAIN,
+         RUN, "pair"),
     Case("bomb of a label", holds(png(30_000, 30_000, colour=0)), PLACE, "SEGDA_MAX_PIXELS=900000000", RUN, "pair"),
     Case("CARLA: grey label", written(CARLA, GREY), CARLA, "use the recorded files", RUN, "carla"),
     Case("CARLA: 16-bit label", written(CARLA, np.ones((HEIGHT, WIDTH, 3), np.uint16)), CARLA,

@@ -13,7 +13,7 @@ import torch
 
 from tests.bad_input import images
 from tests.bad_input.case import Case, Handled, Spoil
-from tools.fuzz_targets import HEIGHT, WIDTH, pictures
+from tools.fuzz_files import HEIGHT, WIDTH, pictures
 
 RUN, REPORT, TABLE = ("run", "job.yaml"), ("report", "job"), ("table", "job")
 EVALUATE = ("evaluate", "job", "--data", "scored.yaml", "--cpu")
@@ -181,7 +181,8 @@ def scaled_down(folder: Path) -> None:
 
 LAST = "runs/supervise-*/checkpoints/step-00000001"
 HANDLED = (
-    Handled("a cut checkpoint is passed over", holds(f"{LAST}/tensors.safetensors", cut, MANIFEST), goes_on, RUN, "run"),
+    Handled("a cut checkpoint is passed over", holds(f"{LAST}/tensors.safetensors", cut, MANIFEST), goes_on, RUN,
+            "run"),
     Handled("a checkpoint of text is passed over", holds(f"{LAST}/state.json", b"step 2", MANIFEST), goes_on, RUN,
             "run"),
     Handled("an empty checkpoint is passed over", holds(f"{LAST}/state.json", b"", MANIFEST), goes_on, RUN, "run"),

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pipelines.__main__ import main, parser
-from tests.bad_input import archives, configs, images, labels, names, results
+from tests.bad_input import archives, configs, images, labels, lists, names, results
 from tests.bad_input.case import BASES, Case, Handled, copy
 
-TABLES = (images, labels, names, configs, archives, results)
+TABLES = (images, labels, names, configs, archives, lists, results)
 CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
 HANDLED: tuple[Handled, ...] = tuple(case for table in TABLES for case in getattr(table, "HANDLED", ()))
 PARSER = cache(parser)
@@ -80,7 +80,7 @@ def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.C
     assert "Traceback" not in shown.out + shown.err
     assert case.names in lines[0], lines[0]
     assert case.remedy in lines[0], lines[0]
-    assert not [path for path in place.rglob("*.partial")]
+    assert not list(place.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("case", HANDLED, ids=lambda case: case.name)

@@ -77,7 +77,7 @@ def test_what_is_left_out_is_named_in_the_manifest_and_the_rest_trains_as_if_alo
 
 
 def test_the_list_is_kept_for_resuming_whatever_can_be_read_by_then(data: Path) -> None:
-    """Killed after the list was written, then the file is mended: the stage goes on with the list that it began with."""
+    """Killed after the list was written, then the file is mended: the stage goes on with its list."""
     whole = data / "whole.png"
     shutil.copyfile(data / "images/00001.png", whole)
     assert main(["job.yaml", "--only", "source", "--runs", "undisturbed"]) == 0

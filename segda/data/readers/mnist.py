@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import check_bytes, open_archive, part
+from segda.data.archive import check_bytes, open_archive, part, read_at_most
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -86,7 +86,7 @@ class _Idx:
             check_bytes(file, shape, 1)
             wanted = math.prod(shape)
             # One byte more, so that a longer file is noticed, and a packed one that never ends is not unpacked.
-            content = opened.read(wanted + 1)
+            content = read_at_most(opened.read, wanted + 1)
         if len(content) != wanted:
             found = f"{length + len(content)} bytes of data" if len(content) < wanted else "more data"
             raise ValueError(f"{found}, but its head, {'x'.join(map(str, shape))}, says {length + wanted}")

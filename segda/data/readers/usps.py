@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part, whole_numbers
+from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part, read_at_most, whole_numbers
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -70,7 +70,7 @@ def build(
 
 def _lines(file: Path) -> list[bytes]:
     with bz2.open(file) if file.suffix == ".bz2" else file.open("rb") as opened:
-        content = opened.read(_MOST_BYTES + 1)
+        content = bytes(read_at_most(opened.read, _MOST_BYTES + 1))
     if len(content) > _MOST_BYTES:
         raise ValueError(f"more than {_MOST_BYTES} bytes of text, but USPS has 20 million")
     return [line for line in content.splitlines() if line.strip()]
