@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import safetensors.torch
 
 from pipelines import pipeline
 from pipelines.__main__ import dispatch
@@ -139,22 +140,12 @@ def _read_networks(folder: Path) -> None:
     weights.load({"head": _network()}, folder)
 
 
-def _foreign(ending: str) -> Callable[[Path], None]:
-    def write(root: Path) -> None:
-        import safetensors.torch
-        import torch
-
-        state = _network().state_dict()
-        if ending == ".pth":
-            torch.save(state, made(root) / "w.pth")
-        else:
-            safetensors.torch.save_file(state, made(root) / f"w{ending}")
-
-    return write
+def _pretrained(root: Path) -> None:
+    safetensors.torch.save_file(_network().state_dict(), made(root) / "w.safetensors")
 
 
-def _read_foreign(ending: str) -> Callable[[Path], None]:
-    return lambda folder: pretrained.load_pretrained(_network(), str(folder / f"w{ending}"))
+def _read_pretrained(folder: Path) -> None:
+    pretrained.load_pretrained(_network(), str(folder / "w.safetensors"))
 
 
 def _checkpoint(root: Path) -> None:
@@ -275,8 +266,7 @@ TARGETS = (
     Target("pipeline.yaml", _pipeline, ("*.yaml",), _load_pipeline),
     Target("data.yaml", _data_config, ("*.yaml",), _read_data_config),
     Target("networks", _networks, ("*.safetensors",), _read_networks),
-    Target("weights.pth", _foreign(".pth"), ("*.pth",), _read_foreign(".pth")),
-    Target("weights.safetensors", _foreign(".safetensors"), ("*.safetensors",), _read_foreign(".safetensors")),
+    Target("weights.safetensors", _pretrained, ("*.safetensors",), _read_pretrained),
     Target("checkpoint", _checkpoint, ("*/*",), _read_checkpoint),
     Target("run", write_run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _asked),
     Target("unfinished run", write_run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _unfinished),
