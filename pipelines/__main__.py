@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -18,6 +19,11 @@ COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", 
 # A module cannot be called by a word of the language.
 MODULES = {"import": "import_weights"}
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+UNEXPECTED = (
+    "error: a fault of segda, not of your files or config; the same command goes on from what is finished: should it "
+    "end here again, please report the lines above"
+)
 
 
 def _command(name: str) -> ModuleType:
@@ -64,7 +70,8 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
     if debug or not mendable:
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
-        return "\n".join(printable(line) for line in lines), 2 if mendable else 1
+        told = "\n".join(printable(line) for line in lines)
+        return (told, 2) if mendable else (f"{told}\n{UNEXPECTED}", 1)
     line = " ".join(str(error).split())
     if isinstance(error, OSError):
         # An open file that cannot grow raises without its name, and never with a remedy.
@@ -88,6 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         words.insert(0, "run")
+    for stream in (sys.stdout, sys.stderr):
+        # A file may be called what the terminal cannot show.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return dispatch(words)
     except BrokenPipeError:

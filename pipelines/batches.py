@@ -9,7 +9,7 @@ from torch.nn import functional
 from pipelines import plan
 from pipelines.stage import Data, Inputs, Size, StageConfig, TrainingConfig
 from segda.batch import Batch, Domain, DomainBatch
-from segda.data import loader
+from segda.data import loader, unreadable
 from segda.data.dataset import Dataset
 from segda.data.photometry import Photometry
 from segda.data.randomness import derive_seed
@@ -19,9 +19,11 @@ from segda.engine.session import Session
 
 
 def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
-    """Open the data set in the field `name` of a config, in the task's label space."""
+    """Open the data set in the field `name` of a config, in the task's label space, less what the stage leaves out."""
     data: Data = getattr(config, name)
-    return plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
+    dataset = plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
+    skipped = inputs.skipped(name)
+    return unreadable.without(dataset, [each.key for each in skipped]) if skipped else dataset
 
 
 def micro_batches(

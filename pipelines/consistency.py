@@ -1,5 +1,6 @@
 """Do the stages of a pipeline fit together: what their labels train, and which networks they expect of one another?"""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ def check(stages: Mapping[str, "Stage"]) -> None:
 
 def _identity(data: Data) -> tuple[Any, ...]:
     """What makes two data sets the same, whatever size they are read at."""
-    root: Any = configs.data_path(data.root).resolve() if isinstance(data.root, str) else data.root
+    # A link that leads round in a circle is no folder, which is for opening it to say.
+    root: Any = os.path.realpath(configs.data_path(data.root)) if isinstance(data.root, str) else data.root
     return data.name, root, data.split
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import plan as plans
+from pipelines import skipping
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.provenance import provenance
@@ -14,6 +15,7 @@ from segda import config as configs
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
+from segda.data.unreadable import Skipped
 from segda.engine import interruption
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, SegdaError
@@ -30,6 +32,7 @@ class RunInputs:
     def __init__(self, folders: dict[str, Path]) -> None:
         """Args: folders: stage name to folder of its finished result."""
         self._folders = folders
+        self.lists: skipping.Lists = {}
 
     def folder(self, reference: Reference) -> Path:
         """The finished folder, or the named output in it, that a reference points to.
@@ -50,6 +53,10 @@ class RunInputs:
     def root(self, data: Data) -> Path:
         """The folder that a data set's files lie in."""
         return self.folder(data.root) if isinstance(data.root, Reference) else plans.data_root(data)
+
+    def skipped(self, field: str) -> list[Skipped]:
+        """What the stage that runs leaves out of the data set in a field of its config."""
+        return self.lists.get(field, [])
 
 
 def _on_main(session: Session, work: Any) -> Any:
@@ -113,6 +120,7 @@ def _run_stage(
     _on_main(session, claim.__enter__)
     start = time.monotonic()
     try:
+        inputs.lists = _on_main(session, lambda: skipping.prepare(stage.config, inputs, folder))
         metrics = stage.module.run(stage.config, inputs, folder, session)
         session.barrier()
 
@@ -125,7 +133,7 @@ def _run_stage(
                 config=config,
                 inputs=planned.inputs,
                 outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
-                metrics=dict(metrics or {}),
+                metrics={**(metrics or {}), **skipping.metrics(inputs.lists)},
                 provenance={
                     "run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)
                 },

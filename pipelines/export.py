@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field, PositiveInt
 
-from pipelines import batches, exporting, translation
+from pipelines import batches, exporting, skipping, translation
 from pipelines.exporting import Work
 from pipelines.stage import Data, Inputs, Method, Reference, Size, StageConfig
 from pipelines.translation import Tiling, Translate
@@ -199,6 +199,8 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
         "keys": [sample.key for sample in samples],
         "dropped": sorted(dropped),
     }
+    if skipping.skips(config.data):
+        content["skipped"] = skipping.described(inputs.skipped("data"))
     if classes:
         content["labels"] = [classes[sample.key] for sample in samples]
     index.publish(folder, content, names + (["agreement.json"] if config.judge else []))

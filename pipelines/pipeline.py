@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,14 +75,15 @@ class Pipeline:
         return self.stages[name]
 
 
-def kinds() -> list[str]:
+@cache
+def kinds() -> tuple[str, ...]:
     """The kinds of stages: the modules of `pipelines` that say what they put out. None is imported to find that."""
     found = []
     for name in names("pipelines"):
         spec = importlib.util.find_spec(f"pipelines.{name}")
         if spec and spec.origin and "\nOUTPUTS = " in Path(spec.origin).read_text(encoding="utf-8"):
             found.append(name)
-    return found
+    return tuple(found)
 
 
 def stage_module(kind: str, path: str) -> ModuleType:
@@ -256,5 +258,11 @@ def build(run: str, raw: dict[str, Any]) -> Pipeline:
             except ConfigError as error:
                 prefix = f"stages.{stage.name}"
                 raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
+            except (RuntimeError, OverflowError) as error:
+                # Nothing is allocated yet: torch refuses numbers that no memory could hold.
+                reason = " ".join(str(error).split("\n")[0].split())[:120]
+                raise ConfigError(
+                    f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
+                ) from error
     consistency.check(ordered)
     return Pipeline(run, raw, top.runtime, ordered)

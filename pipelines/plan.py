@@ -17,6 +17,7 @@ from segda.artefacts.manifest import sha256
 from segda.artefacts.store import Store
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
+from segda.data.unreadable import check_problems
 from segda.errors import DataError
 from segda.lookup import module
 from segda.printable import printable
@@ -61,7 +62,8 @@ def open_data(data: Data, labels: str, root: Path, with_labels: bool, strict: bo
         labels: name of the label space to read labels in.
         root: the folder of its files.
         with_labels: whether its labels are opened.
-        strict: refuse unpaired files rather than list them in `Dataset.problems`.
+        strict: refuse unpaired files rather than list them in `Dataset.problems`; `on_bad_file: skip` lists them, too,
+            and refuses only what does not come of single files.
 
     Raises:
         DataError: the folder is missing or is not as the reader expects.
@@ -70,9 +72,12 @@ def open_data(data: Data, labels: str, root: Path, with_labels: bool, strict: bo
         raise DataError(configs.missing(root))
     build = module("segda.data.readers", data.name).build
     options = configs.validate_options(build, data.options, f"data {data.name}", READER)
-    if not strict:
+    skips = strict and data.on_bad_file == "skip"
+    if skips or not strict:
         options["strict"] = False
     opened: Dataset = build(root, label_space.load(labels), split=data.split, with_labels=with_labels, **options)
+    if skips:
+        check_problems(opened)
     return opened
 
 
@@ -85,7 +90,8 @@ class _Keys:
     def _fingerprint(self, data: Data, labels: str, with_labels: bool) -> str:
         known = f"{labels} {with_labels} {data.model_dump_json()}"
         if known not in self._fingerprints:
-            self._fingerprints[known] = fingerprint(open_data(data, labels, data_root(data), with_labels))
+            dataset = open_data(data, labels, data_root(data), with_labels)
+            self._fingerprints[known] = fingerprint(dataset, strict=data.on_bad_file == "fail")
         return self._fingerprints[known]
 
     def _weights(self, path: str) -> str:
@@ -112,6 +118,8 @@ class _Keys:
             entries.update(node.model_extra or {})
             if isinstance(node, Method):  # how a method is called changes no result
                 del entries["title"], entries["source"]
+            if isinstance(node, Data) and node.on_bad_file == "fail":  # as it was before there was a choice
+                del entries["on_bad_file"]
             resolved = {field: below(value, field) for field, value in entries.items()}
             if isinstance(node, Data) and isinstance(node.root, str):
                 with_labels = name.rpartition(".")[2] != "target"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from pipelines import agreements, batches, features, samples
+from pipelines import agreements, batches, features, samples, skipping
 from pipelines.samples import Predictor, Shown, Translator
 from pipelines.stage import Data, Inputs, Reference, StageConfig
 from segda import label_space
@@ -17,7 +17,7 @@ from segda.artefacts.manifest import Manifest, read_json
 from segda.engine.session import Session
 from segda.label_space import LabelSpace
 from segda.report import charts, embedding, page, tiles
-from segda.report.page import DataState, Illustration
+from segda.report.page import DataState, Illustration, LeftOut
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
@@ -81,6 +81,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
             confused=compared(config, inputs),
             agreements=agreements.of_chain(chain, config.pictures, session.device),
             datasets=datasets(chain),
+            left_out=left_out(chain, names),
             illustrations=shown.illustrations,
             notes=notes(evaluations),
             versions=software(provenance),
@@ -132,6 +133,15 @@ def datasets(chain: list[tuple[Path, Manifest]]) -> list[DataState]:
                 key = (str(origin["dataset"]), str(origin.get("split", "")), str(origin["fingerprint"]))
                 users.setdefault(key, []).append(manifest.stage)
     return [DataState(*key, list(dict.fromkeys(stages))) for key, stages in users.items()]
+
+
+def left_out(chain: list[tuple[Path, Manifest]], names: Mapping[Path, str]) -> list[LeftOut]:
+    """The files that the stages left out, since they could not be read."""
+    return [
+        LeftOut(names[where], field, [(each.file, each.reason) for each in files])
+        for where, manifest in chain
+        for field, files in skipping.of_manifest(manifest).items()
+    ]
 
 
 def compared(config: Config, inputs: Inputs) -> list[str]:

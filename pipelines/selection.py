@@ -9,7 +9,7 @@ import torch
 
 from pipelines import features, training
 from pipelines.evaluate import working_size
-from pipelines.plan import data_root, open_data
+from pipelines.skipping import open_now
 from pipelines.stage import Component, Data
 from segda.artefacts.manifest import Manifest
 from segda.batch import Domain
@@ -294,7 +294,7 @@ def _predictions(
 
 
 def _opened(data: Data, labels: str, with_labels: bool) -> Set:
-    return Set(data, open_data(data, labels, data_root(data), with_labels), with_labels)
+    return Set(data, open_now(data, labels, with_labels), with_labels)
 
 
 def _described(domain: Set, settings: Settings) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from segda.artefacts.manifest import Manifest
+from segda.data.unreadable import Skipped
 from segda.engine.health import DEFAULTS, OnBadHealth
 
 Size = tuple[PositiveInt, PositiveInt]
@@ -55,11 +56,13 @@ class Data(Component):
         split: which part of the set.
         resize: `(height, width)` that images and labels are resized to before cropping; `None` keeps each file's own.
             Scores are always taken at the labels' own size.
+        on_bad_file: what is done about a file that cannot be read: `fail`, which refuses all, or `skip` it and say so.
     """
 
     root: str | Reference
     split: str = "train"
     resize: Size | None = None
+    on_bad_file: Literal["fail", "skip"] = "fail"
 
 
 class Networks(Strict):
@@ -260,6 +263,10 @@ class Inputs(Protocol):
 
     def root(self, data: Data) -> Path:
         """The folder that a data set's files lie in."""
+        ...
+
+    def skipped(self, field: str) -> list[Skipped]:
+        """What is left out of the data set in a field of the config, as `on_bad_file: skip` asks for."""
         ...
 
 

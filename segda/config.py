@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 DATA_ROOT_VARIABLE = "SEGDA_DATA"
+MAX_NAME = 255
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -70,17 +71,25 @@ def find(name: str, folder: str, beside: Path | None = None) -> Path:
     if name.endswith((".yaml", ".yml")):
         candidates = [*([beside.parent / name] if beside else []), Path(name)]
         for path in candidates:
-            if path.is_file():
+            if _is_file(path):
                 return path
         raise ConfigError(f"{name}: no such file; looked for {', '.join(str(path) for path in candidates)}")
     places = [Path("configs") / folder, shipped(folder)]
     if beside is not None and folder == "pipelines":
         places.insert(0, beside.parent)
     for place in places:
-        if (place / f"{name}.yaml").is_file():
+        if _is_file(place / f"{name}.yaml"):
             return place / f"{name}.yaml"
     valid = {path.stem for place in places for path in place.glob("*.yaml")}
     raise ConfigError(f"no {folder} config called {name!r}; {nearest(name, valid)}")
+
+
+def _is_file(path: Path) -> bool:
+    """As `Path.is_file`; a name that no file can have, too long or with a null byte, is none's."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def load(path: Path, folder: str, _open: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -89,7 +98,10 @@ def load(path: Path, folder: str, _open: tuple[Path, ...] = ()) -> dict[str, Any
     Raises:
         ConfigError: a file is missing or wrong, or the bases form a circle.
     """
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):
+        raise ConfigError(f"{path}: a link that leads back to itself; mend it") from None
     if resolved in _open:
         raise ConfigError(f"{path}: is its own base, by way of {', '.join(step.name for step in _open)}")
     return with_base(read_mapping(path), folder, str(path), path, (*_open, resolved))
@@ -185,10 +197,11 @@ def apply_setting(content: dict[str, Any], parts: Iterable[str], value: Any) -> 
     """
     first, *rest = parts
     changed: dict[Any, Any] = dict(content)
-    key: Any = int(first) if first not in changed and first.isdigit() and int(first) in changed else first
+    numbers = {str(name): name for name in changed if isinstance(name, int)}
+    key: Any = first if first in changed else numbers.get(first, first)
     if rest:
         below = changed.get(key, {})
-        if isinstance(below, list) and rest[0].isdigit() and int(rest[0]) < len(below):
+        if isinstance(below, list) and rest[0] in map(str, range(len(below))):
             entries = apply_setting({str(i): item for i, item in enumerate(below)}, rest, value)
             changed[key] = list(entries.values())
         elif isinstance(below, Mapping):
@@ -204,12 +217,26 @@ def apply_setting(content: dict[str, Any], parts: Iterable[str], value: Any) -> 
 
 def data_root() -> Path:
     """The folder that relative data roots and weights lie in: `SEGDA_DATA`, else the current folder."""
-    return Path(os.environ.get(DATA_ROOT_VARIABLE) or ".").expanduser()
+    return _at_home(Path(os.environ.get(DATA_ROOT_VARIABLE) or "."))
 
 
 def data_path(name: str) -> Path:
-    """The file or folder that a `root` or `weights` entry of a config means, whether or not it exists."""
-    return (data_root() / Path(name).expanduser()).absolute()
+    """The file or folder that a `root` or `weights` entry of a config means, whether or not it exists.
+
+    Raises:
+        ConfigError: no file can have that name, or it begins with the home of a user who has none.
+    """
+    if "\0" in name or any(len(os.fsencode(part)) > MAX_NAME for part in Path(name).parts):
+        raise ConfigError(f"{name[:60]!r}: no file can have that name; correct the path")
+    return (data_root() / _at_home(Path(name))).absolute()
+
+
+def _at_home(path: Path) -> Path:
+    """A path with `~` written out."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path}: there is no such user; write the path out") from None
 
 
 def missing(path: Path) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -190,6 +191,13 @@ def validate_options(
     Raises:
         ConfigError: unknown option, wrong type, or a missing option without default.
     """
+    valid = validate(_options_model(builder, tuple(sorted(given))), dict(options), path)
+    return {name: getattr(valid, name) for name in valid.model_fields_set}
+
+
+@lru_cache(maxsize=256)
+def _options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
+    """The signature of `builder` as a model; made once, since a pipeline asks for the same ones again and again."""
     fields: dict[str, Any] = {}
     extra = "forbid"
     for name, parameter in inspect.signature(builder, eval_str=True).parameters.items():
@@ -199,6 +207,4 @@ def validate_options(
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
             fields[name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
-    model = create_model("Options", __config__=config, **fields)
-    valid = validate(model, dict(options), path)
-    return {name: getattr(valid, name) for name in valid.model_fields_set}
+    return create_model("Options", __config__=config, **fields)

@@ -1,5 +1,6 @@
 """Reading a YAML file safely: plain data only, no duplicate keys, bounded size, YAML 1.2 scalars."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,21 @@ from segda.errors import ConfigError
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
+MAX_DIGITS = 18
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2, so `1e-4` is a number, and `no`, `12:30`, `2020-01-01` are text."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
+    _nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """As PyYAML does, but for so many nodes at most: it takes seconds for a megabyte."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise ConfigError(f"more than {MAX_NODES} entries; a config has fewer, write less")
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
@@ -28,21 +38,60 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
 _KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
+# Everything else, such as !!set or !!python/name, is no plain data.
+_SCALAR_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "merge"))
+_TAGS: dict[type[yaml.Node], tuple[str, ...]] = {
+    yaml.ScalarNode: _SCALAR_TAGS,
+    yaml.SequenceNode: ("tag:yaml.org,2002:seq",),
+    yaml.MappingNode: ("tag:yaml.org,2002:map",),
+}
+
+
+_REMEDIES: dict[type[Exception], str] = {
+    yaml.scanner.ScannerError: "; mend that line: spaces and no tabs, quotes around text with special characters",
+    yaml.parser.ParserError: "; mend that line or the one before: brackets, indentation, a missing quote",
+    yaml.composer.ComposerError: "; keep one document, and name an anchor (&name) before its alias (*name)",
+    yaml.constructor.ConstructorError: "; write plain data",
+    yaml.reader.ReaderError: "; remove the character",
+}
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def _check_value(node: yaml.Node) -> None:
+    """Plain data only, and numbers that can be counted with."""
+    if node.tag not in _TAGS[type(node)]:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise ConfigError(f"line {_line(node)}: not valid YAML here: {tag} is no plain data; remove the tag")
+    kind = node.tag.rpartition(":")[2]
+    if kind == "int" and len(node.value) > MAX_DIGITS:
+        raise ConfigError(
+            f"line {_line(node)}: a number of {len(node.value)} digits; expected at most {MAX_DIGITS}, or quote it"
+        )
+    if kind == "float" and not _finite(node.value):
+        raise ConfigError(f"line {_line(node)}: {node.value[:20]} is beyond all numbers; give a finite one")
+
+
+def _finite(text: str) -> bool:
+    """Whether a number is one; what is no number at all is left to the constructor."""
+    try:
+        return math.isfinite(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")))
+    except ValueError:
+        return True
+
+
 def _check_keys(node: yaml.MappingNode) -> None:
     """One key once, and only text or whole numbers as keys."""
     seen: set[str] = set()
     for key, _ in node.value:
-        if key.tag not in _KEY_TAGS:
+        if key.tag not in _KEY_TAGS or not isinstance(key, yaml.ScalarNode):
             raise ConfigError(f"line {_line(key)}: a key must be text or a whole number; quote it")
         if key.value in seen:
             raise ConfigError(f"line {_line(key)}: key {key.value!r} occurs twice in one mapping; keep one")
         seen.add(key.value)
+        _check_value(key)
 
 
 def _expanded_size(node: yaml.Node, known: dict[int, int], open_nodes: set[int]) -> int:
@@ -55,6 +104,7 @@ def _expanded_size(node: yaml.Node, known: dict[int, int], open_nodes: set[int])
         return known[id(node)]
     if id(node) in open_nodes:
         raise ConfigError(f"line {_line(node)}: an anchor contains itself; remove the alias")
+    _check_value(node)
     open_nodes.add(id(node))
     size = 1
     if isinstance(node, yaml.MappingNode):
@@ -75,8 +125,9 @@ def parse(text: str) -> Any:
     Raises:
         ConfigError: not YAML, or one of the things that this reader refuses.
     """
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -85,12 +136,16 @@ def parse(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{place}not valid YAML: {problem}") from None
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ConfigError(f"{place}not valid YAML: {problem}{_REMEDIES.get(type(error), '')}") from None
     except RecursionError:
         raise ConfigError("nested too deeply; write it flatter") from None
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        # PyYAML's constructors trust an explicit tag: `!!int x`, `!!bool maybe`.
+        raise ConfigError("not valid YAML: a value is not of the kind that its tag says; remove the tag") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -40,9 +40,10 @@ def verify(folder: Path) -> int:
     from segda.printable import printable
 
     content, differences = index.check(folder)
+    keys = content.get("keys")
     print(printable(
-        f"export at {folder}, layout {content['layout']}, label space {content['space']}: "
-        f"{len(content['keys'])} images, {len(content['files'])} files"
+        f"export at {folder}, layout {content.get('layout')}, label space {content.get('space')}: "
+        f"{len(keys) if isinstance(keys, list) else 'no'} images, {len(content['files'])} files"
     ))  # fmt: skip
     for difference in differences:
         told = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"

@@ -81,7 +81,7 @@ def measure(
     """
     from pipelines import features, training
     from pipelines.evaluate import working_size
-    from pipelines.plan import data_root, open_data
+    from pipelines.skipping import open_now
     from pipelines.stage import Component
     from segda.export.fidelity import frechet_distance, kernel_distance
     from segda.metrics.domain_distance import Bound, divergence, joint_error
@@ -89,8 +89,8 @@ def measure(
     labels = manifest.config["task"]["labels"]
     networks = training.networks_of(folder, manifest.config, ("encoder", "head"), device)
     size = working_size(manifest)
-    opened = open_data(source, labels, data_root(source), True)
-    other = open_data(target, labels, data_root(target), oracle)
+    opened = open_now(source, labels, True)
+    other = open_now(target, labels, oracle)
     places, sizes = features.spread(opened, count), (source.resize or size, target.resize or size)
     near = features.pooled(networks, opened, places, domain="source", resize=sizes[0], device=device)
     far = features.pooled(

@@ -40,7 +40,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from pipelines.command.rows import rows_of
     from pipelines.command.show import show
     from pipelines.evaluate import score
-    from pipelines.plan import data_root, open_data
+    from pipelines.skipping import open_now
     from segda.artefacts.store import Store
     from segda.engine.session import Session
 
@@ -52,11 +52,13 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         write_submission(rows, data, how, given.format_submission, session)
         session.close()
         return 0
-    scored = {}
+    scored, opened = {}, {}
     for name, (folder, manifest) in rows.items():
-        dataset = open_data(data, manifest.config["task"]["labels"], data_root(data), True)
+        labels = manifest.config["task"]["labels"]
+        if labels not in opened:
+            opened[labels] = open_now(data, labels, True)
         scored[name] = score(
-            folder, manifest, dataset, data.resize, data.split, session, inference=how, boundary=given.boundary
+            folder, manifest, opened[labels], data.resize, data.split, session, inference=how, boundary=given.boundary
         )
     if session.is_main:
         if given.json:
@@ -78,7 +80,7 @@ def write_submission(
     """
     from pipelines import training
     from pipelines.evaluate import working_size
-    from pipelines.plan import data_root, open_data
+    from pipelines.skipping import open_now
     from pipelines.stage import Component
     from segda.engine.live_line import LiveLine
     from segda.engine.submission import write
@@ -87,7 +89,7 @@ def write_submission(
     if len(rows) > 1:
         raise ConfigError(f"--format-submission: one prediction an image; name one --stage of {', '.join(rows)}")
     name, (stage, manifest) = next(iter(rows.items()))
-    dataset = open_data(data, manifest.config["task"]["labels"], data_root(data), False)
+    dataset = open_now(data, manifest.config["task"]["labels"], False)
     networks = training.networks_of(stage, manifest.config, ("encoder", "head"), session.device)
     share = len(range(session.rank, len(dataset), session.world))
     with LiveLine(name, 0, share, "images", show=session.is_main) as line:

@@ -30,7 +30,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         if entry["kind"] not in ("evaluate", "report") or not (folder / manifests.FILE_NAME).is_file():
             continue
         shown += 1
-        manifest = manifests.verify(folder)
+        manifest = manifests.verify(folder, full=entry["kind"] == "evaluate")
         if entry["kind"] == "evaluate":
             show(read_json(folder / "evaluation.json"))
         else:

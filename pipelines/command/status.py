@@ -54,7 +54,7 @@ def _row(store: object, stage: str, entry: dict[str, str | None], verify: bool) 
             seconds = manifests.verify(folder, full=verify).provenance.get("seconds", 0)
         except ArtefactError as error:
             return stage, f"damaged: {error}", str(folder)
-        return stage, f"done in {seconds:.0f} s", str(folder)
+        return stage, f"done in {seconds:.0f} s" if isinstance(seconds, int | float) else "done", str(folder)
     if (folder / STAGE_FILE).is_file():
         steps = sorted(path.name for path in (folder / "checkpoints").glob("step-*"))
         return stage, f"unfinished, {steps[-1] if steps else 'no checkpoint yet'}", str(folder)

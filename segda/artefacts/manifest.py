@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segda.artefacts import form
 from segda.errors import ArtefactError
 from segda.files import write_whole
 from segda.paths import is_below, is_plain, leading_out
@@ -70,8 +71,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ArtefactError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
+        raise ArtefactError(f"{path}: cannot be read ({error.strerror}); mend its permissions or its folder") from None
+    except (ValueError, RecursionError):
         raise ArtefactError(f"{path}: damaged, not JSON; restore it or move its folder away") from None
     if not isinstance(content, dict):
         raise ArtefactError(f"{path}: holds no mapping; restore it or move its folder away")
@@ -125,7 +126,7 @@ def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Publish a finished stage: the last thing that is written into its folder."""
-    write_json(folder / FILE_NAME, {"schema": manifest.schema, **asdict(manifest)})
+    write_json(folder / FILE_NAME, form.sealed(_finite({"schema": manifest.schema, **asdict(manifest)})))
 
 
 def load(folder: Path) -> Manifest:
@@ -140,13 +141,15 @@ def load(folder: Path) -> Manifest:
     content = read_json(path)
     if content.get("schema") != SCHEMA:
         raise ArtefactError(f"{path}: schema {content.get('schema')!r}; this segda reads schema {SCHEMA}")
+    remedy = f"move {folder} away and run the stage again"
+    content = form.opened(path, content, form.MANIFEST, remedy)
     try:
         manifest = Manifest(**content)
         wrong = _wrong(manifest)
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         wrong = f"damaged ({error})"
     if wrong:
-        raise ArtefactError(f"{path}: {wrong}; move {folder} away and run the stage again")
+        raise ArtefactError(f"{path}: {wrong}; {remedy}")
     return manifest
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segda.artefacts import form
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import read_json, write_json
 from segda.errors import ArtefactError
@@ -139,7 +140,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArtefactError(f"{self.root}: cannot be made ({error.strerror}); choose another --runs") from error
-        write_json(self.lock_path(run), content)
+        write_json(self.lock_path(run), form.sealed(content))
 
     def read_lock(self, run: str) -> dict[str, Any]:
         """What a run's lock file says.
@@ -151,12 +152,9 @@ class Store:
         if not path.is_file():
             known = ", ".join(self.runs()) or "none"
             raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
-        content = read_json(path)
-        try:
-            folders = {stage: entry["folder"] for stage, entry in content["stages"].items()}
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtefactError(f"{path}: no lock file of a run ({error!r}); run it again") from None
-        for stage, name in folders.items():
+        content = form.opened(path, read_json(path), form.LOCK, f"write it again: segda run {run}")
+        for stage, entry in content["stages"].items():
+            name = entry["folder"]
             if name is not None and not is_plain(name):
                 raise ArtefactError(
                     f"{path}: stages.{stage}.folder: {name!r} is no folder in {self.root}; move the file away and run "

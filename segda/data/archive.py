@@ -4,6 +4,8 @@ Sample 7 of `train-images-idx3-ubyte.gz` has the image path `train-images-idx3-u
 What was read stays in this process, shared by all data sets of that file; forked loader workers share its memory.
 """
 
+import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,15 @@ from segda.data.dataset import Dataset, Sample
 from segda.data.index import Selection
 from segda.data.label_decoder import LabelDecoder
 from segda.data.whole_image import checked
-from segda.errors import DataError, SegdaError
+from segda.errors import ConfigError, DataError, SegdaError
 from segda.label_space import LabelSpace
+
+#: What an archive may unpack to; SVHN's largest part takes 1.6e9. Packed files of nothing can claim any size.
+MAX_BYTES = 8_000_000_000
+MAX_BYTES_VARIABLE = "SEGDA_MAX_ARCHIVE_BYTES"
+
+# Of zlib: bytes that one can stand for.
+_TIGHTEST = 1033
 
 #: Archive to one array whose first axis counts its samples. A function or a frozen dataclass: compared and pickled.
 Read = Callable[[Path], np.ndarray]
@@ -68,7 +77,7 @@ class Part:
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{self.file}: not readable: {reason}; {size} bytes; fetch the file again") from error
-        if not array.ndim or not len(array):
+        if not array.ndim or not array.size:
             raise DataError(f"{self.file}: holds no sample; fetch the file again")
         array = np.ascontiguousarray(array)
         array.flags.writeable = False
@@ -155,12 +164,78 @@ def part(root: Path, names: Sequence[str], read: Read) -> Part:
     return Part(first_file(root, names), read)
 
 
+def max_bytes() -> int:
+    """The most bytes that an archive may unpack to: `SEGDA_MAX_ARCHIVE_BYTES`, else 8e9.
+
+    Raises:
+        ConfigError: the variable is no whole number above 0.
+    """
+    text = os.environ.get(MAX_BYTES_VARIABLE, "").strip()
+    if not text:
+        return MAX_BYTES
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
+        raise ConfigError(f"{MAX_BYTES_VARIABLE}: found {text[:40]!r}; expected a whole number of bytes above 0")
+    return int(text)
+
+
+def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
+    """Refuse an array that is too large, by what the file's head says of it.
+
+    Args:
+        file: the archive.
+        shape: of the array.
+        item: bytes of each entry.
+
+    Raises:
+        DataError: it is above the limit, or a size is negative.
+    """
+    wanted = math.prod(int(size) for size in shape) * item
+    if wanted > max_bytes() or min(shape, default=0) < 0:
+        raise DataError(
+            f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch the "
+            f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
+        )
+    size = file.stat().st_size
+    if wanted > _TIGHTEST * (size + 1):
+        raise DataError(
+            f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
+            "file again"
+        )
+
+
+def read_at_most(read: Callable[[int], bytes], count: int) -> bytearray:
+    """What an open file's `read` gives, so many bytes or fewer, piece by piece.
+
+    Asked for at once, they would be allocated whether they are there or not.
+    """
+    content = bytearray()
+    while len(content) < count and (piece := read(min(count - len(content), 1 << 24))):
+        content += piece
+    return content
+
+
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Labels as integers `[N]`; some programs store whole numbers as floats.
+
+    Raises:
+        ValueError: fractions, NaN, text or objects.
+    """
+    values = values.ravel()
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.round(values)).all():
+        return values.astype(np.int64)
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"labels are {values.dtype}; expected whole numbers")
+    return values
+
+
 def eight_bits(file: Path, values: np.ndarray, black: float, white: float) -> np.ndarray:
     """Grey or colour values as uint8, `black` as 0 and `white` as 255; half levels are rounded down to keep black.
 
     Raises:
         DataError: values that are not numbers from `black` to `white`.
     """
+    if values.dtype.kind not in "iufb":
+        raise ValueError(f"values are {values.dtype}; expected numbers")
     scaled = (np.asarray(values, dtype=np.float64) - black) / (white - black)
     # The slack is for texts that print six decimals.
     if not ((scaled >= -1e-5) & (scaled <= 1 + 1e-5)).all():

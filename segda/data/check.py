@@ -173,7 +173,13 @@ def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:
         return seen
     if not ids.ndim:
         seen.unit = "images"
-    native, counts = np.unique(ids, return_counts=True)
+    if ids.dtype == np.uint8:
+        # Sorting them, as below, would take many times as long.
+        counts = np.bincount(ids.ravel(), minlength=256)
+        native = np.flatnonzero(counts)
+        counts = counts[native]
+    else:
+        native, counts = np.unique(ids, return_counts=True)
     seen.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
     seen.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
     for each, count in sorted(decoder.unknown(ids).items()):

@@ -24,11 +24,15 @@ class Sample(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing wrong with one file: `kind` (`image without label`, `broken file`, ...), the file, and the details."""
+    """One thing wrong with one file: `kind` (`image without label`, `broken file`, ...), the file, and the details.
+
+    `key` is that of the sample which the file would belong to, as far as it is known.
+    """
 
     kind: str
     file: Path
     detail: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -81,7 +82,8 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
         Path below the folder without its ending (`aachen/aachen_000000_000019`) to file.
 
     Raises:
-        DataError: root or folder is missing, or two files differ in their ending alone.
+        DataError: root or folder is missing, two files differ in their ending alone, a name cannot be written down, a
+            link leads back to a folder that it lies in, or a folder cannot be read.
     """
     if not root.is_dir():
         raise DataError(
@@ -91,17 +93,51 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
     if not top.is_dir():
         raise DataError(f"folder {folder!r} is missing below {root}; the layout needs it, see the data set's config")
     files: dict[str, Path] = {}
-    for parent, _, names in os.walk(top, followlinks=True):
+    for parent, folders, names in os.walk(top, followlinks=True, onerror=_unreadable):
+        _check_links(Path(parent), folders)
         for name in names:
             ending = next((end for end in endings if name.lower().endswith(end.lower())), None)
             if ending is None or name.startswith("."):
                 continue
             path = Path(parent, name)
             key = path.relative_to(top).as_posix()[: -len(ending)]
+            _check_name(key, path)
             if key in files:
                 raise DataError(f"{path} and {files[key].name} have the same name but for the ending; keep one of them")
             files[key] = path
     return files
+
+
+def _check_links(parent: Path, folders: Sequence[str]) -> None:
+    """Refuse links to a folder that they lie in, below which the search would find all files again and again.
+
+    Raises:
+        DataError: there is one.
+    """
+    for name in folders:
+        link = parent / name
+        if not link.is_symlink():
+            continue
+        # By way of other links, too: what was walked through need not be what it truly lies in.
+        real, through = link.resolve(), [place.resolve() for place in (parent, *parent.parents)]
+        if parent.resolve().is_relative_to(real) or real in through:
+            raise DataError(f"{link}: a link that leads back to {real}, which it lies in; remove the link")
+
+
+def _check_name(key: str, path: Path) -> None:
+    """Refuse names that no list, message or page could show.
+
+    Raises:
+        DataError: a control character, such as a line break, or bytes that are no UTF-8.
+    """
+    if not key.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in key):
+        what = "bytes that are no UTF-8" if any("\ud800" <= letter <= "\udfff" for letter in key) else "a line break"
+        what = what if what.startswith("bytes") or "\n" in key else "a control character"
+        raise DataError(f"{path.parent}: the name {path.name!r} holds {what}; rename the file")
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(f"{error.filename}: the folder cannot be read ({error.strerror}); mend its permissions") from error
 
 
 def pair(
@@ -135,40 +171,59 @@ def pair(
     problems: list[Problem] = []
     if labels is not None:
         labels = _without(labels, exclude)
-        problems += [Problem("image without label", images[key]) for key in sorted(images.keys() - labels.keys())]
-        problems += [Problem("label without image", labels[key]) for key in sorted(labels.keys() - images.keys())]
+        lone = sorted(images.keys() - labels.keys())
+        problems += [Problem("image without label", images[key], key=key) for key in lone]
+        lone = sorted(labels.keys() - images.keys())
+        problems += [Problem("label without image", labels[key], key=key) for key in lone]
     if not images and not problems:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
     if problems and strict:
-        raise DataError(f"{root}: {_summary(root, problems)}; complete the download, or name the files in `exclude`")
+        hint = _alike(images, labels or {})
+        raise DataError(
+            f"{root}: {_summary(root, problems)}; {hint}complete the download, or name the files in `exclude`"
+        )
     keys = sorted(images if labels is None else images.keys() & labels.keys())[:limit]
     samples = tuple(Sample(key, images[key], None if labels is None else labels[key]) for key in keys)
     return samples, tuple(problems)
 
 
-def fingerprint(dataset: Dataset) -> str:
+def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
     """A name for a data set's content: sha256 over its name, keys and file sizes.
 
     Labels count only where the data set was opened with labels, so that a stage that must not read them does not
     depend on them either. No file is opened, but for archives of many images: two of them are easily of one size, so
     their bytes count (labels included, where one file holds both).
 
+    Args:
+        dataset: indexed.
+        strict: refuse files that are not there; otherwise they count as such, since they will be left out.
+
     Raises:
-        DataError: a file has vanished since the data set was indexed.
+        DataError: when strict, a file has vanished since the data set was indexed.
     """
     digest = hashlib.sha256(dataset.name.encode())
     archives: dict[Path, str | None] = {}
     for sample in dataset.samples:
         files = [sample.image] if sample.label is None else [sample.image, sample.label]
         try:
-            content = [_content(file, archives) for file in files]
+            content = [_content(file, archives, strict) for file in files]
+        except FileNotFoundError as error:
+            raise DataError(f"{error.filename}: {_lost(Path(error.filename))}") from error
         except OSError as error:
-            raise DataError(f"{error.filename}: file is missing; it was there when the data set was indexed") from error
+            raise DataError(
+                f"{error.filename}: cannot be read ({error.strerror}); mend the file or its link, or exclude it"
+            ) from error
         digest.update(f"\n{sample.key}\0{content}".encode())
     return digest.hexdigest()
 
 
-def _content(file: Path, archives: dict[Path, str | None]) -> int | str:
+def _lost(file: Path) -> str:
+    if file.is_symlink():
+        return "a link that leads nowhere; mend it or exclude it"
+    return "file is missing; it was there when the data set was indexed"
+
+
+def _content(file: Path, archives: dict[Path, str | None], strict: bool) -> int | str:
     """The size of a file; for `<archive>/<number>`, the hash of the archive, which `archives` remembers."""
     parent = file.parent
     if parent not in archives:
@@ -176,7 +231,7 @@ def _content(file: Path, archives: dict[Path, str | None]) -> int | str:
         if parent.is_file():
             stat = parent.stat()
             archives[parent] = _sha256(parent, stat.st_size, stat.st_mtime_ns)
-    return archives[parent] or file.stat().st_size
+    return archives[parent] or (file.stat().st_size if strict or file.is_file() else "missing")
 
 
 @lru_cache(maxsize=256)
@@ -195,6 +250,22 @@ def _matches(key: str, patterns: Sequence[str]) -> bool:
 
 def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Path]:
     return {key: path for key, path in files.items() if not _matches(key, patterns)}
+
+
+def _alike(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
+    """What to say where a lone image and a lone label have names that look the same, or nearly."""
+    lone = {_folded(key): key for key in sorted(labels.keys() - images.keys())}
+    for key in sorted(images.keys() - labels.keys()):
+        other = lone.get(_folded(key))
+        if other is not None:
+            same = unicodedata.normalize("NFC", key) == unicodedata.normalize("NFC", other)
+            how = "in the form of their Unicode letters (NFC, NFD)" if same else "in upper and lower case"
+            return f"{images[key].name} and {labels[other].name} differ only {how}: rename one; or "
+    return ""
+
+
+def _folded(key: str) -> str:
+    return unicodedata.normalize("NFC", key).casefold()
 
 
 def _summary(root: Path, problems: Sequence[Problem], shown: int = 3) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from segda.artefacts.form import EXPORT
+from segda.artefacts.form import require as require_form
 from segda.artefacts.manifest import describe_outputs, read_json, write_json
 from segda.errors import ArtefactError
 from segda.paths import is_below, leading_out
@@ -125,6 +127,7 @@ def check(folder: Path) -> tuple[dict[str, Any], list[Difference]]:
     listed = content.get("files")
     if not isinstance(listed, dict):
         raise ArtefactError(f"{folder / FILE_NAME}: lists no checksums, as an older segda wrote it; export again")
+    require_form(folder / FILE_NAME, content, EXPORT, "export the data set again")
     linked = leading_out(folder, listed)
     if linked is not None:
         raise ArtefactError(f"{folder / linked}: leads out of {folder} by a link; put the file itself there")

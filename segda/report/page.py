@@ -48,6 +48,14 @@ class DataState(NamedTuple):
     stages: Sequence[str]
 
 
+class LeftOut(NamedTuple):
+    """What a stage left out of a data set, as its config asked for: the data set's field, and files with reasons."""
+
+    stage: str
+    field: str
+    files: Sequence[tuple[str, str]]
+
+
 class Agreement(NamedTuple):
     """How well an exported set kept its content in a judge's eyes; scores as in `segda.export`'s `agreement.json`.
 
@@ -103,6 +111,7 @@ class ReportContent:
         confused: names of the results whose confusion matrices are shown.
         agreements: of the exported sets.
         datasets: what the stages read.
+        left_out: files that could not be read.
         illustrations: other figures, such as features in a plane or samples of a translation.
         notes: sentences to stand below the headline, such as the share of the gap that was closed.
         versions: names and versions of the software.
@@ -120,6 +129,7 @@ class ReportContent:
     confused: Sequence[str] = ()
     agreements: Sequence[Agreement] = ()
     datasets: Sequence[DataState] = ()
+    left_out: Sequence[LeftOut] = ()
     illustrations: Sequence[Illustration] = ()
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +193,7 @@ def render(content: ReportContent) -> str:
         **{shown.name: shown.title for shown in content.illustrations},
         "agreement": "Label agreement" if content.agreements else "",
         "stages": "Stages" if content.stages else "",
+        "left-out": "Files left out" if content.left_out else "",
         "training": "Training" if any(figures.values()) else "",
         "health": "Training health" if healths else "",
         "protocol": "How it was measured" if content.results or content.versions or content.datasets else "",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segda.artefacts import manifest as manifests
+from segda.artefacts.form import EACH, require
 from segda.artefacts.key import digest
 from segda.artefacts.manifest import Manifest, read_json
 from segda.artefacts.store import Store
@@ -17,6 +18,10 @@ from segda.files import write_whole
 SCHEMA = 1
 _MACHINE = ("platform", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
 _UNTOLD = ("seed", "runtime", "title")  # of a config: what may differ between the seeds of one table
+_SCORED: dict[str, Any] = {
+    "seed": int, "evaluations": {EACH: {"protocol": dict, "confusion": {"classes": list, "counts": list}}},
+    "origin": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def of_run(store: Store, run: str) -> list[Scored]:
     scored = []
     for stage, (folder, manifest) in finished.items():
         if manifest.kind == "evaluate":
-            manifests.verify(folder)
+            manifests.verify(folder, full=True)
             evaluations = read_json(folder / "evaluation.json")
             origin = _origin(run, stage, finished)
             scored.append(Scored(pipeline, stage, seed, settings, evaluations, origin, _picks(store, run)))
@@ -76,6 +81,8 @@ def read(path: Path) -> list[Scored]:
     content = read_json(path)
     if content.get("schema") != SCHEMA or not isinstance(content.get("runs"), list):
         raise ArtefactError(f"{path}: no results file of schema {SCHEMA}; write one: segda table RUNS --save {path}")
+    for run in content["runs"]:
+        require(path, run, _SCORED, f"write it again: segda table RUNS --save {path}")
     try:
         return [Scored(**run) for run in content["runs"]]
     except TypeError as error:

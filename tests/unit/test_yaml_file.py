@@ -78,3 +78,34 @@ def test_file_errors_name_the_file(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match=r"gone\.yaml: cannot be read"):
         read_mapping(tmp_path / "gone.yaml")
+
+
+def test_a_long_file_is_refused_before_all_of_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segda.yaml_file.MAX_NODES", 20)
+    assert parse("[" + "1, " * 18 + "]") == [1] * 18
+    with pytest.raises(ConfigError, match="more than 20 entries"):
+        parse("[" + "1, " * 20 + "]")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: !!set {b}", "!!set is no plain data; remove the tag"),
+        ("a: !!int x", "not of the kind that its tag says"),
+        ("!!str {a: 1}: 2", "a key must be text"),
+        ("a: 1e999", "1e999 is beyond all numbers"),
+        ("a: !!float .nan", "beyond all numbers"),
+        (f"a: {10**30}", "31 digits; expected at most 18"),
+        ("a: \x00", "remove the character"),
+        ("a:\n\tb: 1", "spaces and no tabs"),
+        ("a: 1\n---\nb: 1", "keep one document"),
+    ],
+)
+def test_what_is_no_plain_data_is_refused_with_a_remedy(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(text)
+
+
+def test_numbers_up_to_18_digits_are_numbers() -> None:
+    assert parse("a: 999999999999999999") == {"a": 10**18 - 1}
+    assert parse("a: 1.7e308") == {"a": 1.7e308}

@@ -60,7 +60,8 @@ def build(
     wanted, whole_image = set(keys), "labels" in index
     ending = _ENDINGS.get(str(index.get("format")), ".png")
     images = _listed(find_files(root, "images", [ending]), wanted)
-    lost = [Problem("missing file", root / "images" / f"{key}{ending}") for key in sorted(wanted - images.keys())]
+    gone = sorted(wanted - images.keys())
+    lost = [Problem("missing file", root / "images" / f"{key}{ending}", key=key) for key in gone]
     labels = None
     read_ids: Callable[[Path], np.ndarray] = read_index
     if with_labels and whole_image:
@@ -69,7 +70,8 @@ def build(
         read_ids = ArchiveLabels(classes)
     elif with_labels:
         labels = _listed(find_files(root, "labels", [".png"]), wanted)
-        lost += [Problem("missing file", root / "labels" / f"{key}.png") for key in sorted(wanted - labels.keys())]
+        gone = sorted(wanted - labels.keys())
+        lost += [Problem("missing file", root / "labels" / f"{key}.png", key=key) for key in gone]
     if lost and strict:
         raise DataError(
             f"{root}: {len(lost)} of the files that dataset.json names are missing, the first {lost[0].file}; "
@@ -102,8 +104,14 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
         name, classes, keys = str(index["space"]), tuple(index["classes"]), [str(key) for key in index["keys"]]
         if "labels" in index and len(index["labels"]) != len(keys):
             raise ValueError(f"{len(index['labels'])} labels for {len(keys)} keys")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: damaged ({error!r}); export the data set again") from error
+        if len(set(keys)) != len(keys):
+            raise ValueError("a key occurs twice")
+        sizes = [described["bytes"] for described in dict(index.get("files") or {}).values()]
+        if not all(isinstance(size, int) for size in sizes):
+            raise ValueError("the size of a file is no number")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(repr(error).split())[:120]
+        raise DataError(f"{file}: damaged ({reason}); export the data set again") from error
     if (name, classes) != (space.name, space.classes):
         raise DataError(
             f"{file}: exported in label space {name!r} ({len(classes)} classes), but the task is in {space.name!r} "

@@ -12,6 +12,7 @@ import numpy as np
 from segda.data.archive import Part, eight_bits, open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
+from segda.data.npz import load
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 from segda.lookup import nearest
@@ -82,17 +83,6 @@ def _part(root: Path, file: str, name: str, split: str, reads: type["_Images | _
     return part(root, [file.replace("{split}", split)], reads(name, *options))  # type: ignore[arg-type]
 
 
-def _load(file: Path, name: str) -> np.ndarray:
-    """The array `name` of an `.npz` file, or the one of a `.npy` file where the name is empty."""
-    loaded = np.load(file, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
-        if name not in loaded.files:
-            raise ValueError(f"no array {name!r} in it; {nearest(name, loaded.files)}")
-        return np.asarray(loaded[name])
-
-
 @dataclass(frozen=True)
 class _Images:
     """Reads pictures as uint8 `[N, H, W]` or `[N, H, W, 3]`."""
@@ -101,7 +91,7 @@ class _Images:
     values: tuple[float, float] | None
 
     def __call__(self, file: Path) -> np.ndarray:
-        array = _load(file, self.name)
+        array = load(file, self.name)
         if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
             array = array.transpose(0, 2, 3, 1)
         if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] not in (1, 3)):
@@ -122,7 +112,7 @@ class _Labels:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        array = _load(file, self.name)
+        array = load(file, self.name)
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1 or array.dtype.kind not in "iu":

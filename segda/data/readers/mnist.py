@@ -6,12 +6,13 @@ Source: LeCun et al. (1998).
 """
 
 import gzip
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import open_archive, part
+from segda.data.archive import check_bytes, open_archive, part, read_at_most
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -75,15 +76,18 @@ class _Idx:
     dimensions: int
 
     def __call__(self, file: Path) -> np.ndarray:
-        content = file.read_bytes()
-        if file.suffix == ".gz":
-            content = gzip.decompress(content)
-        head = 4 + 4 * self.dimensions
-        if content[:4] != bytes((0, 0, _UNSIGNED_BYTES, self.dimensions)):
-            expected = f"0000{_UNSIGNED_BYTES:02x}{self.dimensions:02x}"
-            raise ValueError(f"it begins with {content[:4].hex() or 'nothing'}, an IDX file with {expected}")
-        shape = tuple(int(size) for size in np.frombuffer(content, ">i4", self.dimensions, offset=4))
-        wanted = head + int(np.prod(shape, dtype=np.int64))
+        length = 4 + 4 * self.dimensions
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+            head = opened.read(length)
+            if head[:4] != bytes((0, 0, _UNSIGNED_BYTES, self.dimensions)):
+                expected = f"0000{_UNSIGNED_BYTES:02x}{self.dimensions:02x}"
+                raise ValueError(f"it begins with {head[:4].hex() or 'nothing'}, an IDX file with {expected}")
+            shape = tuple(int(size) for size in np.frombuffer(head, ">i4", self.dimensions, offset=4))
+            check_bytes(file, shape, 1)
+            wanted = math.prod(shape)
+            # One byte more, so that a longer file is noticed, and a packed one that never ends is not unpacked.
+            content = read_at_most(opened.read, wanted + 1)
         if len(content) != wanted:
-            raise ValueError(f"{len(content)} bytes of data, but its head, {'x'.join(map(str, shape))}, says {wanted}")
-        return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
+            found = f"{length + len(content)} bytes of data" if len(content) < wanted else "more data"
+            raise ValueError(f"{found}, but its head, {'x'.join(map(str, shape))}, says {length + wanted}")
+        return np.frombuffer(content, np.uint8).reshape(shape)

@@ -12,6 +12,7 @@ import numpy as np
 from segda.data.archive import open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
+from segda.data.npz import load
 from segda.errors import DataError
 from segda.label_space import LabelSpace
 
@@ -70,8 +71,7 @@ class _Points:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        with np.load(file, allow_pickle=False) as opened:
-            found = np.asarray(opened[self.name], dtype=np.float32)
+        found = np.asarray(load(file, self.name), dtype=np.float32)
         if found.ndim != 2 or found.shape[1] != 2:
             raise ValueError(f"{self.name!r} has the shape {found.shape}; expected (number, 2)")
         if not (np.abs(found) <= 1).all():
@@ -86,8 +86,7 @@ class _Labels:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        with np.load(file, allow_pickle=False) as opened:
-            found = np.asarray(opened[self.name])
+        found = load(file, self.name)
         if found.ndim != 1 or found.dtype.kind not in "iu":
             raise ValueError(f"{self.name!r} is {found.dtype} {found.shape}; expected integers (number,)")
         return found

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import open_archive, part
+from segda.data.archive import check_bytes, open_archive, part, whole_numbers
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -69,15 +69,18 @@ class _Variable:
 
     def __call__(self, file: Path) -> np.ndarray:
         try:
-            from scipy.io import loadmat
+            from scipy.io import loadmat, whosmat
         except ImportError:
             raise ConfigError("svhn: its MATLAB files need scipy; install it") from None
+        for name, shape, _ in whosmat(file):
+            if name == self.name:
+                check_bytes(file, shape, 1)
         found = loadmat(file, variable_names=[self.name])
         if self.name not in found:
             raise ValueError(f"no variable {self.name!r}; expected the cropped digits, format 2")
         array = np.asarray(found[self.name])
         if self.name == "y":
-            return array.ravel()
+            return whole_numbers(array)
         if array.ndim != 4 or array.shape[2] != 3 or array.dtype != np.uint8:
             raise ValueError(f"X is {array.dtype} {array.shape}; expected uint8 (height, width, 3, number)")
         return array.transpose(3, 0, 1, 2)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.archive import eight_bits, first_file, open_archive, part
+from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part, read_at_most, whole_numbers
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.errors import ConfigError
@@ -21,6 +21,7 @@ from segda.label_space import LabelSpace
 
 _NAMES = {"train": ["usps.bz2", "usps", "usps.h5"], "test": ["usps.t.bz2", "usps.t", "usps.h5"]}
 _SIDE = 16
+_MOST_BYTES = 100_000_000
 
 
 def build(
@@ -68,9 +69,11 @@ def build(
 
 
 def _lines(file: Path) -> list[bytes]:
-    content = file.read_bytes()
-    lines = (bz2.decompress(content) if file.suffix == ".bz2" else content).splitlines()
-    return [line for line in lines if line.strip()]
+    with bz2.open(file) if file.suffix == ".bz2" else file.open("rb") as opened:
+        content = bytes(read_at_most(opened.read, _MOST_BYTES + 1))
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"more than {_MOST_BYTES} bytes of text, but USPS has 20 million")
+    return [line for line in content.splitlines() if line.strip()]
 
 
 def _libsvm_images(file: Path) -> np.ndarray:
@@ -106,7 +109,11 @@ class _Hdf5:
         except ImportError:
             raise ConfigError("usps: usps.h5 needs h5py; install it, or fetch usps.bz2 and usps.t.bz2") from None
         with h5py.File(file, "r") as opened:
-            array = np.asarray(opened[self.group][self.name])
+            found = opened[self.group][self.name]
+            if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+                raise ValueError(f"{self.group}/{self.name} is no array of this file")
+            check_bytes(file, found.shape, found.dtype.itemsize)
+            array = np.asarray(found)
         if self.name == "target":
-            return array.ravel()
+            return whole_numbers(array)
         return eight_bits(file, array, 0, 1).reshape(-1, _SIDE, _SIDE)

@@ -66,5 +66,5 @@ def test_what_is_no_results_file_is_refused(tmp_path: Path, content: str, messag
 
 def test_a_damaged_lock_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.lock.json").write_text(json.dumps({"stages": []}))
-    with pytest.raises(ArtefactError, match="no lock file of a run"):
+    with pytest.raises(ArtefactError, match="damaged, 'stages' is"):
         results.of_run(Store(tmp_path), "x")

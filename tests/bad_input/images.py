@@ -1,0 +1,217 @@
+"""Pictures: cut off, of another kind than their name says, of too many pixels, and odd ones that are used."""
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segda.data.decode import read_rgb
+from tests.bad_input.case import RUN, Case, Handled, Spoil
+from tools.fuzz_files import HEIGHT, WIDTH, pictures
+
+PLACE = "set/images/train/a.png"
+PIXELS = pictures(0)
+AGAIN = "fetch the file again or exclude it"
+
+
+def encoded(form: str, image: Image.Image | None = None, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    (image or Image.fromarray(PIXELS)).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes = b"", *, before: bytes = b"") -> bytes:
+    """A PNG by hand, whatever it claims."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + before + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def holds(content: bytes) -> Spoil:
+    return lambda folder: (folder / PLACE).write_bytes(content)
+
+
+def cut(form: str, share: float) -> Spoil:
+    content = encoded(form)
+    return holds(content[: int(len(content) * share)])
+
+
+def changed(form: str, place: int, value: int = 0xFF) -> Spoil:
+    content = bytearray(encoded(form))
+    content[place] ^= value
+    return holds(bytes(content))
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """A JPEG whose head claims another size."""
+    content = bytearray(encoded("JPEG"))
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+def bmp_of(width: int, height: int) -> bytes:
+    content = bytearray(encoded("BMP"))
+    content[18:26] = struct.pack("<ii", width, height)
+    return bytes(content)
+
+
+def gif_of(width: int, height: int) -> bytes:
+    content = bytearray(encoded("GIF"))
+    content[6:10] = struct.pack("<HH", width, height)
+    return bytes(content)
+
+
+def webp_of(width: int, height: int) -> bytes:
+    """A lossless WebP, whose size are 14 bits each behind its signature."""
+    content = bytearray(encoded("WEBP", lossless=True))
+    place = content.index(b"VP8L") + 9
+    (bits,) = struct.unpack("<I", content[place : place + 4])
+    content[place : place + 4] = struct.pack("<I", bits >> 28 << 28 | (height - 1) << 14 | width - 1)
+    return bytes(content)
+
+
+def tiff_of(width: int, height: int) -> bytes:
+    content = encoded("TIFF", Image.new("L", (7, 5)))
+    for tag, side, own in ((256, width, 7), (257, height, 5)):
+        entry = struct.pack("<HHI", tag, 4, 1)
+        content = content.replace(entry + struct.pack("<I", own), entry + struct.pack("<I", side))
+        short = struct.pack("<HHI", tag, 3, 1)
+        content = content.replace(short + struct.pack("<I", own), short + struct.pack("<I", side))
+    return content
+
+
+def frames(form: str) -> bytes:
+    two = [Image.fromarray(PIXELS), Image.fromarray(255 - PIXELS)]
+    return encoded(form, two[0], save_all=True, append_images=two[1:])
+
+
+def moved(make: Callable[[Path], object]) -> Spoil:
+    """Something else in the place of the file."""
+
+    def spoil(folder: Path) -> None:
+        (folder / PLACE).unlink()
+        make(folder / PLACE)
+
+    return spoil
+
+
+FORMS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+TEXTS = {
+    "text": b"not found", "a web page": b"<!DOCTYPE html><html><body>404</body></html>", "a PDF": b"%PDF-1.4\n%%EOF",
+    "a zip": b"PK\x05\x06" + bytes(18), "an SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+    "zeros": bytes(500), "a PNG's first bytes": b"\x89PNG\r\n\x1a\n", "a JPEG's first bytes": b"\xff\xd8\xff",
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "a pixel map": b"P3 1 1 255 1 2 3\n",
+    "an icon": b"\x00\x00\x01\x00\x01\x00" + bytes(16), "a Photoshop file": b"8BPS\x00\x01" + bytes(20),
+    "a link's text": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n",
+}  # fmt: skip
+LARGE = {
+    "PNG": png(30_000, 30_000), "JPEG": jpeg_of(30_000, 30_000), "BMP": bmp_of(30_000, 30_000),
+    "GIF": gif_of(30_000, 30_000), "WebP": webp_of(16_000, 16_000), "TIFF": tiff_of(30_000, 30_000),
+    "PNG of 2 billion columns": png(2**31 - 1, 1), "PNG of one row": png(200_000_000, 1),
+}  # fmt: skip
+
+CASES = (
+    Case("empty image", holds(b""), PLACE, AGAIN, RUN, "pair"),
+    *(Case(f"{form} cut at {share:.0%}", cut(form, share), PLACE, AGAIN, RUN, "pair")
+      for form in FORMS for share in (0.1, 0.6)),
+    Case("PNG without its end", cut("PNG", 0.99), PLACE, AGAIN, RUN, "pair"),
+    Case("JPEG without its end", cut("JPEG", 0.97), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG with a changed byte", changed("PNG", -30), PLACE, "wrong checksum", RUN, "pair"),
+    Case("PNG with a changed head", changed("PNG", 19), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG without pixels", holds(png(4, 4)), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG of no width", holds(png(0, 4)), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG of 3 bits", holds(png(4, 4, depth=3)), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG with a bad filter", holds(png(1, 1, rows=b"\x09abc")), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG whose text unpacks to gigabytes", holds(png(
+        4, 4, rows=bytes(52), before=chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(80_000_000))))),
+        PLACE, AGAIN, RUN, "pair"),
+    *(Case(f"{what} called .png", holds(content), PLACE, AGAIN, RUN, "pair") for what, content in TEXTS.items()),
+    *(Case(f"bomb: {what}", holds(content), PLACE, "SEGDA_MAX_PIXELS=", RUN, "pair")
+      for what, content in LARGE.items()),
+    *(Case(f"animated {form}", holds(frames(form)), PLACE, "files of their own", RUN, "pair")
+      for form in ("PNG", "GIF", "WEBP", "TIFF")),
+    Case("a link that leads nowhere", moved(lambda path: path.symlink_to("gone.png")), PLACE, "mend", RUN, "pair"),
+    Case("a link to itself", moved(lambda path: path.symlink_to(path.name)), PLACE, "mend", RUN, "pair"),
+    Case("a link to a folder", moved(lambda path: path.symlink_to("..")), "a.png", "remove", RUN, "pair"),
+    Case("a pipe", moved(os.mkfifo), PLACE, "put the image in its place", RUN, "pair"),
+    Case("a folder called .png", moved(Path.mkdir), "labels/train/a.png", "exclude", RUN, "pair"),
+    Case("a label's size", holds(encoded("PNG", Image.new("RGB", (3, 3)))), PLACE, "must match", RUN, "pair"),
+    Case("a picture of one pixel beside a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), PLACE,
+         "must match", RUN, "pair"),
+)  # fmt: skip
+
+
+def written(folder: Path) -> np.ndarray:
+    return read_rgb(next((folder / "runs").glob("export-*/images/a.*")))
+
+
+def as_is(folder: Path) -> None:
+    """The pixels are those of the sound picture."""
+    assert read_rgb(folder / PLACE).tolist() == PIXELS.tolist()
+    assert written(folder).shape == PIXELS.shape
+
+
+def nearly(folder: Path) -> None:
+    assert np.abs(read_rgb(folder / PLACE).astype(int) - PIXELS).mean() < 40
+    assert written(folder).shape == PIXELS.shape
+
+
+def grey(folder: Path) -> None:
+    found = read_rgb(folder / PLACE)
+    assert (found[:, :, 0] == found[:, :, 2]).all()
+    assert written(folder).shape == PIXELS.shape
+
+
+def oriented() -> bytes:
+    """Pixels as they are, and a tag that says to turn them by a quarter."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded("PNG", exif=exif)
+
+
+def sixteen(folder: Path) -> None:
+    assert cv2.imwrite(str(folder / PLACE), PIXELS[:, :, ::-1].astype(np.uint16) * 256 + 200)
+
+
+def one_pixel(folder: Path) -> None:
+    holds(encoded("PNG", Image.new("RGB", (1, 1), (9, 9, 9))))(folder)
+    Image.new("L", (1, 1), 1).save(folder / "set/labels/train/a.png")
+
+
+def shows_one_pixel(folder: Path) -> None:
+    assert written(folder).shape == (1, 1, 3)
+
+
+WITH_ALPHA = Image.fromarray(np.dstack([PIXELS, np.full((HEIGHT, WIDTH), 3, np.uint8)]))
+SMOOTH = Image.fromarray(cv2.resize(PIXELS[:2, :2], (WIDTH, HEIGHT)))
+HANDLED = (
+    Handled("JPEG called .png", holds(encoded("JPEG", quality=98, subsampling=0)), nearly, RUN, "pair"),
+    Handled("WebP called .png", holds(encoded("WEBP", lossless=True)), as_is, RUN, "pair"),
+    Handled("BMP called .png", holds(encoded("BMP")), as_is, RUN, "pair"),
+    Handled("16 bits: the upper 8 are kept", sixteen, as_is, RUN, "pair"),
+    Handled("alpha is left out", holds(encoded("PNG", WITH_ALPHA)), as_is, RUN, "pair"),
+    Handled("grey and alpha", holds(encoded("PNG", Image.fromarray(PIXELS).convert("LA"))), grey, RUN, "pair"),
+    Handled("grey is repeated", holds(encoded("PNG", Image.fromarray(PIXELS).convert("L"))), grey, RUN, "pair"),
+    Handled("black and white", holds(encoded("PNG", Image.fromarray(PIXELS).convert("1"))), grey, RUN, "pair"),
+    Handled("a palette is looked up", holds(encoded("PNG", Image.fromarray(PIXELS).quantize(256))), nearly, RUN,
+            "pair"),
+    Handled("CMYK is converted", holds(encoded("JPEG", Image.fromarray(PIXELS).convert("CMYK"), quality=100)), nearly,
+            RUN, "pair"),
+    Handled("YCbCr", holds(encoded("JPEG", SMOOTH.convert("YCbCr"))), lambda folder: None, RUN, "pair"),
+    Handled("EXIF rotation is not applied", holds(oriented()), as_is, RUN, "pair"),
+    Handled("interlaced PNG", holds(encoded("PNG", interlace=1)), as_is, RUN, "pair"),
+    Handled("progressive JPEG", holds(encoded("JPEG", progressive=True, quality=98, subsampling=0)), nearly, RUN,
+            "pair"),
+    Handled("bytes after the end", holds(encoded("PNG") + b"camera maker's notes"), as_is, RUN, "pair"),
+    Handled("one pixel", one_pixel, shows_one_pixel, RUN, "pair"),
+)  # fmt: skip

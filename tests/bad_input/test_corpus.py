@@ -1,0 +1,92 @@
+"""Broken inputs through the command line: exit code 2 and one line that names file and remedy, never a traceback."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.__main__ import main, parser
+from tests.bad_input import archives, configs, images, labels, lists, names, results
+from tests.bad_input.case import BASES, Case, Handled, copy
+
+TABLES = (images, labels, names, configs, archives, lists, results)
+CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
+HANDLED: tuple[Handled, ...] = tuple(case for table in TABLES for case in getattr(table, "HANDLED", ()))
+PARSER = cache(parser)
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The sound files of each base, made when they are first asked for."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser of all commands is made once, which takes longer than most refusals."""
+    monkeypatch.setattr("pipelines.__main__.parser", PARSER)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path,
+    bases: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Path:
+    """The case's own folder, spoilt, as the current one and the data root."""
+    case: Case | Handled = request.getfixturevalue("case")
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    monkeypatch.setenv("SEGDA_MAX_PIXELS", "")  # a case may change it
+    if case.base not in bases:
+        bases[case.base] = tmp_path_factory.mktemp("base")
+        BASES[case.base](bases[case.base])
+        monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    copy(bases[case.base], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    case.spoil(tmp_path)
+    return tmp_path
+
+
+def test_the_corpus_is_large() -> None:
+    names = [case.name for case in (*CASES, *HANDLED)]
+    assert len(set(names)) == len(names)
+    assert len(CASES) >= 200
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    code = main(list(case.words))
+    shown = capfd.readouterr()
+    assert code == 2, shown
+    # Of two kinds of damage a library in C speaks itself: right checksums around wrong content, as no download makes
+    # it, and the lists inside an AVI.
+    lines = [line for line in shown.err.splitlines() if not line.startswith(("libpng error: ", "Unexpected element."))]
+    assert len(lines) == 1, shown.err
+    assert lines[0].startswith("error: ")
+    assert lines[0].isprintable()
+    assert "Traceback" not in shown.out + shown.err
+    assert case.names in lines[0], lines[0]
+    assert case.remedy in lines[0], lines[0]
+    assert not list(place.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("case", HANDLED, ids=lambda case: case.name)
+def test_odd_inputs_are_used_as_documented(case: Handled, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(list(case.words))
+    shown = capfd.readouterr()
+    assert code == 0, shown
+    assert "Traceback" not in shown.out + shown.err
+    case.shows(place)
