@@ -156,6 +156,8 @@ class Runtime(Strict):
         save_every: steps between checkpoints.
         log_every: steps between lines of `log.jsonl`.
         cpu: stay on the CPU although there is a GPU.
+        gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
+            over the samples of all, as one process does, at the price of more exchange.
     """
 
     workers: NonNegativeInt = 1
@@ -163,6 +165,7 @@ class Runtime(Strict):
     save_every: PositiveInt = 200
     log_every: PositiveInt = 10
     cpu: bool = False
+    gather_statistics: bool = False
 
 
 class StageConfig(Strict):

@@ -1,6 +1,7 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, optimizers, schedule
+from segda.engine import batch_statistics, class_sizes, optimizers, schedule, whole_batch
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -197,11 +198,20 @@ def train(
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
 
+    gathering = config.runtime.gather_statistics and session.world > 1
+    networks.train()
+    note = whole_batch.note(
+        networks.modules, teacher.modules if teacher else {}, terms,
+        parts=config.accumulate * (1 if gathering else session.world), world=1 if gathering else session.world,
+    )  # fmt: skip
+    if note is not None:
+        session.print(f"{folder.name}: {note}")
     networks.modules = session.prepare(modules)
     sizes = class_sizes.measure(source) if "class_sizes" in needs else None
     objective = Objective(
         terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher, judge=judge,
         class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
+        gather_samples=session.gather_samples if gathering else None,
     )  # fmt: skip
     generators, discriminators = objective.players()
     training = Training(
@@ -215,22 +225,23 @@ def train(
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
-    fit(
-        training,
-        batches.micro_batches(config, source, target, resizes, start, session),
-        session,
-        folder=folder,
-        title=folder.name,
-        start=start,
-        steps=config.steps,
-        accumulate=config.accumulate,
-        discriminator_steps=config.discriminator_steps,
-        factor=lambda step: schedule.factor(
-            config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
-        ),
-        save_every=config.runtime.save_every,
-        log_every=config.runtime.log_every,
-    )
+    with whole_batch.NormaliseWholeBatch(session.gather_samples) if gathering else nullcontext():
+        fit(
+            training,
+            batches.micro_batches(config, source, target, resizes, start, session),
+            session,
+            folder=folder,
+            title=folder.name,
+            start=start,
+            steps=config.steps,
+            accumulate=config.accumulate,
+            discriminator_steps=config.discriminator_steps,
+            factor=lambda step: schedule.factor(
+                config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
+            ),
+            save_every=config.runtime.save_every,
+            log_every=config.runtime.log_every,
+        )
     if session.is_main:
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from segda import compat
+from segda.engine import whole_batch
 from segda.errors import ConfigError
 
 compat.import_ready()  # Accelerate looks for torchvision, too
@@ -125,6 +126,22 @@ class Session:
         pieces = [torch.empty_like(tensor) for _ in range(self.world)]
         torch.distributed.all_gather(pieces, tensor.contiguous())
         return torch.cat(pieces)
+
+    def gather_samples(self, tensor: Tensor) -> Tensor:
+        """As `gather`, with gradients; see `segda.engine.whole_batch.gather`.
+
+        Raises:
+            ConfigError: the processes have different numbers of samples.
+        """
+        if self.world == 1:
+            return tensor
+        counts = self.gather(torch.tensor([len(tensor)], device=self.device)).tolist()
+        if len(set(counts)) > 1:
+            raise ConfigError(
+                f"runtime.gather_statistics: the processes have {counts} samples of a batch, expected equal numbers; "
+                "set `crop`, so that images are of one size"
+            )
+        return whole_batch.gather(tensor, self.gather, self.rank)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors, in their own dtype, so that int64 counts stay exact."""
