@@ -181,7 +181,7 @@ def train(
         config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
     )
     if init is not None:
-        initialise(networks, init)
+        initialise(networks, init, session)
     networks.freeze(method.frozen)
     modules = dict(networks.modules)
     for built in modules.values():
@@ -268,8 +268,8 @@ def adapt(
     return train(
         config,
         config.method,
-        source=batches.open_data(config, "source", inputs, with_labels=True),
-        target=batches.open_data(config, "target", inputs, with_labels=False),
+        source=batches.open_data(config, "source", inputs, with_labels=True, session=session),
+        target=batches.open_data(config, "target", inputs, with_labels=False, session=session),
         resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         judge=judge_of(config, inputs, session.device),
@@ -289,9 +289,9 @@ def judge_of(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Ne
     return networks_of(inputs.folder(config.judge), manifest.config, ("encoder", "head"), device)
 
 
-def initialise(networks: Networks, folder: Path) -> None:
+def initialise(networks: Networks, folder: Path, session: Session) -> None:
     """Start from the networks of an earlier stage; an untied pair of encoders both start from a single one."""
-    stored = {file.name.removesuffix(".safetensors") for file in folder.glob("*.safetensors")}
+    stored = session.on_main(lambda: weights.stored(folder))
     for name, built in networks.modules.items():
         origin = name if name in stored else name.split(".")[0]
         if origin in stored:

@@ -1,0 +1,70 @@
+"""Process 1 sees new files late: the processes decide alike and wait for one another, or all end with one line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from segda.artefacts import manifest as manifests
+from tests.distributed.conftest import BEGUN, Runs, command
+from tests.distributed.test_two_processes import assert_equal, initial, published
+
+pytestmark = pytest.mark.distributed
+
+SLOW = Path(__file__).with_name("slow_view.py")
+STAGES = ("streets", "export", "coral", "scores", "dann", *BEGUN)
+
+
+def launched(place: Path, file: Path, seconds: float, patience: float) -> subprocess.CompletedProcess[str]:
+    words = command(file, Path("runs"), *(word for stage in STAGES for word in ("--only", stage)))[3:]
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SLOW),
+         str(seconds), str(patience), *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd(), "ACCELERATE_USE_CPU": "1"},
+        capture_output=True, text=True, timeout=600, cwd=place,
+    )  # fmt: skip
+
+
+def begin(one: Runs, place: Path) -> None:
+    """Networks are there, data sets have to be made; a training and an export were begun, and look new, too."""
+    runs = place / "runs"
+    one.copy(runs, ["segmenter", "translator"])
+    one.copy_begun(runs, BEGUN)
+    later = time.time() + 3600
+    for stage in BEGUN:
+        for path in sorted((runs / one.folder(stage).name).rglob("*"), reverse=True):
+            os.utime(path, (later, later))
+
+
+def test_a_process_that_sees_files_late_does_what_the_others_do(file: Path, one: Runs, tmp_path: Path) -> None:
+    begin(one, tmp_path)
+    ended = launched(tmp_path, file, 0.5, 60)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    waited = next(line for line in ended.stdout.splitlines() if line.startswith("process 1 had to wait for"))
+    assert int(waited.split()[-2]) > 20, waited
+    slow = Runs(tmp_path / "runs", ended.stdout)
+    for stage in ("streets", "export", BEGUN[1]):
+        assert manifests.verify(slow.folder(stage), full=True).outputs == manifests.load(one.folder(stage)).outputs
+    for stage in ("coral", "dann", BEGUN[0]):
+        assert_equal(published(slow, stage), published(one, stage), initial(file, stage))
+    assert "going on with 2 processes what 1 began" in ended.stdout
+    counts = [json.loads((runs.folder("scores") / "evaluation.json").read_text())["one"] for runs in (one, slow)]
+    assert counts[0]["confusion"] == counts[1]["confusion"]
+
+
+def test_a_process_that_never_sees_them_ends_all_with_one_line(file: Path, one: Runs, tmp_path: Path) -> None:
+    """Here the checkpoint that the training is to go on from."""
+    begin(one, tmp_path)
+    shutil.copytree(one.folder("streets"), tmp_path / "runs" / one.folder("streets").name)
+    ended = launched(tmp_path, file, 1000, 1)
+    assert ended.returncode != 0
+    told = [line for line in ended.stderr.splitlines() if line.startswith(("error", "process"))]
+    assert len(told) == 1, ended.stderr
+    assert "checkpoint: process 1 fails (" in told[0]
+    assert "process 0 finds [3, " in told[0]
+    assert "all processes must see the same files: wait until they do, then run the same command again" in told[0]
