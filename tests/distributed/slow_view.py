@@ -9,8 +9,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 DELAY, PATIENCE = float(sys.argv[1]), float(sys.argv[2])
@@ -67,11 +66,30 @@ def named(function: Callable[..., Any]) -> Callable[..., Any]:
     return rename
 
 
-@contextmanager
-def scanned(path: Any = ".") -> Iterator[Any]:
-    late(path)
-    with SCANDIR(path) as entries:
-        yield (entry for entry in entries if not hidden(entry.path))
+class Scanned:
+    """What `os.scandir` gives, without what is hidden."""
+
+    def __init__(self, path: Any = ".") -> None:
+        late(path)
+        self._entries = SCANDIR(path)
+
+    def __iter__(self) -> "Scanned":
+        return self
+
+    def __next__(self) -> os.DirEntry[str]:
+        entry = next(self._entries)
+        while hidden(entry.path):
+            entry = next(self._entries)
+        return entry
+
+    def __enter__(self) -> "Scanned":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._entries.close()
 
 
 def listed(path: Any = ".") -> list[str]:
@@ -80,7 +98,7 @@ def listed(path: Any = ".") -> list[str]:
 
 
 if os.environ["RANK"] == "1":
-    os.stat, os.scandir, os.listdir = watched(STAT), scanned, listed  # type: ignore[assignment]
+    os.stat, os.scandir, os.listdir = watched(STAT), Scanned, listed  # type: ignore[assignment]
     builtins.open = io.open = opened  # type: ignore[assignment]
     os.replace, os.rename, os.link = named(os.replace), named(os.rename), named(os.link)
 
