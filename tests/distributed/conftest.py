@@ -186,6 +186,20 @@ def command(file: Path, root: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(root), *words]
 
 
+def ended(words: list[str], place: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run words in a folder; after `timeout` seconds the launcher is told to end its processes, and the test fails."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise AssertionError(f"still running after {timeout} s:\n{''.join(process.communicate())}") from None
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
 @pytest.fixture(scope="session")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("methods"))
@@ -203,9 +217,6 @@ def two(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs
     root = tmp_path_factory.mktemp("two")
     one.copy(root, SHARED)
     one.copy_begun(root, BEGUN)
-    ended = subprocess.run(
-        command(file, root, "--processes", "2"),
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return Runs(root, ended.stdout)
+    found = ended(command(file, root, "--processes", "2"), Path.cwd(), timeout=600)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return Runs(root, found.stdout)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.distributed.conftest import command
+from tests.distributed.conftest import command, ended
 
 pytestmark = pytest.mark.distributed
 
@@ -76,17 +76,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mortal" / "dying.py").write_text(TERM)
     (tmp_path / "dying.yaml").write_text(PIPELINE)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.getcwd()}")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path
 
 
 def started(place: Path, words: list[str], how: str) -> subprocess.CompletedProcess[str]:
     """The run, in which process 1 dies; that it ended within a minute of that is asserted."""
     (place / "mortal" / "how").write_text(how)
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=place)
+    found = ended(words, place)
     assert time.time() - float((place / "mortal" / "when").read_text()) < 60
-    assert ended.returncode != 0
-    return ended
+    assert found.returncode != 0
+    return found
 
 
 def ours(place: Path) -> list[str]:
@@ -103,23 +102,23 @@ def check_that_it_goes_on(place: Path) -> None:
     checkpoints = next((place / "runs").glob("supervise-*")) / "checkpoints"
     assert sorted(path.name for path in checkpoints.glob("step-*")) == ["step-00000001", "step-00000002"]
     (place / "mortal" / "how").unlink()
-    ended = subprocess.run(ours(place)[:-2], capture_output=True, text=True, timeout=300, cwd=place)
-    assert ended.returncode == 0, ended.stderr
-    assert "] dying: resume (begun, not finished)" in ended.stdout
+    found = ended(ours(place)[:-2], place)
+    assert found.returncode == 0, found.stderr
+    assert "] dying: resume (begun, not finished)" in found.stdout
 
 
 @pytest.mark.parametrize(
     "how", ["killed", *(pytest.param(how, marks=pytest.mark.slow) for how in SAID if how != "killed")]
 )
 def test_our_launcher_tells_once_of_a_death(place: Path, how: str) -> None:
-    ended = started(place, ours(place), how)
-    assert len(re.findall(SAID[how], ended.stderr)) == 1, ended.stderr
-    lines = ended.stderr.strip().splitlines()
+    found = started(place, ours(place), how)
+    assert len(re.findall(SAID[how], found.stderr)) == 1, found.stderr
+    lines = found.stderr.strip().splitlines()
     if how == "raises":  # no error of ours: its traceback, and no other
-        assert ended.stderr.count("Traceback") == 1
+        assert found.stderr.count("Traceback") == 1
         assert lines[-1] == "ZeroDivisionError: raised by the test"
     else:
-        assert len(lines) == 1, ended.stderr
+        assert len(lines) == 1, found.stderr
     if how == "killed":
         check_that_it_goes_on(place)
 
@@ -129,11 +128,11 @@ def test_our_launcher_tells_once_of_a_death(place: Path, how: str) -> None:
 )
 def test_under_torchrun_the_survivor_ends_and_says_no_more_than_a_line(place: Path, how: str) -> None:
     """There the failing process prints its error itself, or torchrun says how it ended."""
-    ended = started(place, torchrun(place), how)
+    found = started(place, torchrun(place), how)
     told = {"killed": "Signal 9 (SIGKILL)", "aborts": "Signal 6 (SIGABRT)", "raises": SAID[how]}.get(how, "exitcode")
-    assert told in ended.stderr
-    own, _, table = ended.stderr.partition("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
+    assert told in found.stderr
+    own, _, table = found.stderr.partition("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
     assert table
     said = own.count("Traceback (most recent call last)") - 1  # torchrun's own, above its table
-    assert said == (1 if how == "raises" else 0), ended.stderr
+    assert said == (1 if how == "raises" else 0), found.stderr
     assert own.count("process 0: another process has gone") <= 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segda.artefacts import manifest as manifests
-from tests.distributed.conftest import BEGUN, Runs, command
+from tests.distributed.conftest import BEGUN, Runs, command, ended
 from tests.distributed.test_two_processes import assert_equal, initial, published
 
 pytestmark = pytest.mark.distributed
@@ -20,16 +20,19 @@ SLOW = Path(__file__).with_name("slow_view.py")
 STAGES = ("streets", "export", "coral", "scores", "dann", *BEGUN)
 
 
+@pytest.fixture(autouse=True)
+def paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launched processes stand in another folder, and stay on the CPU."""
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "1")
+
+
 def launched(
     place: Path, file: Path, seconds: float, patience: float, stages: Sequence[str]
 ) -> subprocess.CompletedProcess[str]:
     words = command(file, Path("runs"), *(word for stage in stages for word in ("--only", stage)))[3:]
-    return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(SLOW),
-         str(seconds), str(patience), *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd(), "ACCELERATE_USE_CPU": "1"},
-        capture_output=True, text=True, timeout=600, cwd=place,
-    )  # fmt: skip
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return ended([sys.executable, *launcher, str(SLOW), str(seconds), str(patience), *words], place)
 
 
 def renew(folder: Path) -> None:
@@ -45,16 +48,16 @@ def test_a_process_that_sees_files_late_does_what_the_others_do(file: Path, one:
     one.copy_begun(tmp_path / "runs", BEGUN)
     for stage in BEGUN:
         renew(tmp_path / "runs" / one.folder(stage).name)
-    ended = launched(tmp_path, file, 0.5, 60, STAGES)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    waited = next(line for line in ended.stdout.splitlines() if line.startswith("process 1 had to wait for"))
+    found = launched(tmp_path, file, 0.5, 60, STAGES)
+    assert found.returncode == 0, found.stdout + found.stderr
+    waited = next(line for line in found.stdout.splitlines() if line.startswith("process 1 had to wait for"))
     assert int(waited.split()[-2]) > 20, waited
-    slow = Runs(tmp_path / "runs", ended.stdout)
+    slow = Runs(tmp_path / "runs", found.stdout)
     for stage in ("streets", "export", BEGUN[1]):
         assert manifests.verify(slow.folder(stage), full=True).outputs == manifests.load(one.folder(stage)).outputs
     for stage in ("coral", "dann", BEGUN[0]):
         assert_equal(published(slow, stage), published(one, stage), initial(file, stage))
-    assert "going on with 2 processes what 1 began" in ended.stdout
+    assert "going on with 2 processes what 1 began" in found.stdout
     counts = [json.loads((runs.folder("scores") / "evaluation.json").read_text())["one"] for runs in (one, slow)]
     assert counts[0]["confusion"] == counts[1]["confusion"]
 
@@ -65,10 +68,10 @@ def test_a_process_that_never_sees_them_ends_all_with_one_line(file: Path, one: 
     one.copy(tmp_path / "runs", ["streets"])
     one.copy_begun(tmp_path / "runs", BEGUN)
     renew(tmp_path / "runs" / one.folder(BEGUN[0]).name / "checkpoints")
-    ended = launched(tmp_path, file, 1000, 1, BEGUN[:1])
-    assert ended.returncode != 0
-    told = [line for line in ended.stderr.splitlines() if line.startswith(("error", "process"))]
-    assert len(told) == 1, ended.stderr
+    found = launched(tmp_path, file, 1000, 1, BEGUN[:1])
+    assert found.returncode != 0
+    told = [line for line in found.stderr.splitlines() if line.startswith(("error", "process"))]
+    assert len(told) == 1, found.stderr
     assert "checkpoint: process 1 fails (" in told[0]
     assert "process 0 finds [3, " in told[0]
     assert "all processes must see the same files: wait until they do, then run the same command again" in told[0]
