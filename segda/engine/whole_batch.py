@@ -125,7 +125,8 @@ def normalise(
     mean = (share * means).sum(dim=0)
     variance = (share * (variances + (means - mean).square())).sum(dim=0)
     with torch.no_grad():
-        if float(count[0]) < 2:
+        # Asked for only where it can be, since a GPU would have to be waited for.
+        if values.numel() <= values.shape[1] and float(count[0]) < 2:
             raise ConfigError("norm: batch normalisation cannot train on one value a channel; raise `batch`")
         if running_mean is not None:
             running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)
