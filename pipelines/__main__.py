@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
+from pipelines import launch
 from segda import __version__
 from segda.engine.interruption import StoppedError
 from segda.errors import SegdaError
@@ -108,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:
         text, code = explain(error, "--debug" in words)
         if text:
-            print(text, file=sys.stderr)
+            print(launch.explained(error, text), file=sys.stderr)
+        if launch.is_worker():
+            launch.leave(code, wait=launch.in_the_wake(error) or not text)
         return code
 
 

@@ -1,6 +1,8 @@
 """From data sets to the batches that a stage trains on: opened, resized, augmented, on the device."""
 
+import hashlib
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,12 +20,29 @@ from segda.engine.evaluate import as_input
 from segda.engine.session import Session
 
 
-def open_data(config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool) -> Dataset:
-    """Open the data set in the field `name` of a config, in the task's label space, less what the stage leaves out."""
+def open_data(
+    config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool, session: Session | None = None
+) -> Dataset:
+    """Open the data set in the field `name` of a config, in the task's label space, less what the stage leaves out.
+
+    Args:
+        config: of a stage.
+        name: of the field.
+        inputs: says where its files are, and which are left out.
+        with_labels: whether its labels are opened.
+        session: the processes that open it, whose shares fit together only if they all see the same files.
+    """
     data: Data = getattr(config, name)
-    dataset = plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
-    skipped = inputs.skipped(name)
-    return unreadable.without(dataset, [each.key for each in skipped]) if skipped else dataset
+
+    def look(decided: Any) -> tuple[Dataset, str]:
+        dataset = plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
+        skipped = inputs.skipped(name)
+        if skipped:
+            dataset = unreadable.without(dataset, [each.key for each in skipped])
+        names = "\n".join(sample.key for sample in dataset.samples)
+        return dataset, f"{len(dataset)} samples with names {hashlib.sha256(names.encode()).hexdigest()[:8]}"
+
+    return look(None)[0] if session is None else session.alike(f"{name}: data set {data.name!r}", look)
 
 
 def micro_batches(

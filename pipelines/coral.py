@@ -3,6 +3,7 @@
 Nothing of the encoder learns, so the transform is computed once, from both whole sets, before training begins.
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,14 +93,14 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Measure both domains, train the head and publish `encoder` (as it was) and `head`."""
-    source = batches.open_data(config, "source", inputs, with_labels=True)
-    target = batches.open_data(config, "target", inputs, with_labels=False)
+    source = batches.open_data(config, "source", inputs, with_labels=True, session=session)
+    target = batches.open_data(config, "target", inputs, with_labels=False, session=session)
     resizes: dict[Domain, Size | None] = {"source": config.source.resize, "target": config.target.resize}
     sets: dict[Domain, Dataset] = {"source": source, "target": target}
 
     def recoloured(networks: Networks) -> Networks:
         file = folder / "statistics.safetensors"
-        if not file.is_file():
+        if not session.on_main(file.is_file):
             # Kept: a run of another number of processes would round otherwise, and so not go on exactly.
             measured = {
                 f"{domain}.{name}": value.cpu()
@@ -111,7 +112,12 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
             if session.is_main:
                 write_whole(file, safetensors.torch.save(measured))
             session.barrier()
-        known = safetensors.torch.load_file(file)
+
+        def look(decided: Any) -> tuple[dict[str, Tensor], str]:
+            content = file.read_bytes()
+            return safetensors.torch.load(content), f"checksum {hashlib.sha256(content).hexdigest()[:8]}"
+
+        known = session.alike(str(file), look)
         found = [Statistics(known[f"{domain}.mean"], known[f"{domain}.covariance"]) for domain in sets]
         recolouring = between(*found, regularisation=config.regularisation)
         return RecolouredNetworks(networks, Recolouring(*(part.float().to(session.device) for part in recolouring)))

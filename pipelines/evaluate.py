@@ -89,7 +89,7 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Score every row, print the table and write it as JSON and CSV."""
-    dataset = batches.open_data(config, "data", inputs, with_labels=True)
+    dataset = batches.open_data(config, "data", inputs, with_labels=True, session=session)
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
         place, manifest = inputs.folder(reference), inputs.manifest(reference)

@@ -13,26 +13,30 @@ from pipelines.provenance import provenance
 from pipelines.stage import Data, Reference, TrainingConfig
 from segda import config as configs
 from segda.artefacts import manifest as manifests
+from segda.artefacts.key import digest
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.data.unreadable import Skipped
 from segda.engine import interruption
-from segda.engine.session import Session
-from segda.errors import ArtefactError, ConfigError, SegdaError
+from segda.engine.session import SIGHT, Session
+from segda.errors import ArtefactError, ConfigError
 from segda.networks import foreign
-
-
-class SharedError(SegdaError):
-    """Raised on the other ranks when rank 0 fails and tells the user why."""
 
 
 class RunInputs:
     """What a stage may ask for while it runs; see `pipelines.stage.Inputs`."""
 
-    def __init__(self, folders: dict[str, Path]) -> None:
-        """Args: folders: stage name to folder of its finished result."""
+    def __init__(self, folders: dict[str, Path], patience: float = 0.0) -> None:
+        """Describe the finished stages.
+
+        Args:
+            folders: stage name to folder of its finished result.
+            patience: seconds to wait for files that another process has seen.
+        """
         self._folders = folders
         self.lists: skipping.Lists = {}
+        self._patience = patience
+        self._seen: set[Path] = set()
 
     def folder(self, reference: Reference) -> Path:
         """The finished folder, or the named output in it, that a reference points to.
@@ -40,7 +44,7 @@ class RunInputs:
         Raises:
             ArtefactError: the output is not there.
         """
-        folder = self._folders[reference.stage]
+        folder = self._finished(reference)
         path = folder / reference.output if reference.output else folder
         if not path.exists():
             raise ArtefactError(f"{path}: output of stage {reference.stage!r} is missing; run it again with --force")
@@ -48,7 +52,18 @@ class RunInputs:
 
     def manifest(self, reference: Reference) -> Manifest:
         """The manifest of the stage that a reference points to."""
-        return manifests.load(self._folders[reference.stage])
+        return manifests.load(self._finished(reference))
+
+    def _finished(self, reference: Reference) -> Path:
+        """The stage's folder, once this process sees all that its manifest names, or has waited for it in vain."""
+        folder = self._folders[reference.stage]
+        if self._patience and folder not in self._seen:
+            end = time.monotonic() + self._patience
+            _wait_for(folder / manifests.FILE_NAME, end)
+            for name in manifests.load(folder).outputs:
+                _wait_for(folder / name, end)
+            self._seen.add(folder)
+        return folder
 
     def root(self, data: Data) -> Path:
         """The folder that a data set's files lie in."""
@@ -59,18 +74,9 @@ class RunInputs:
         return self.lists.get(field, [])
 
 
-def _on_main(session: Session, work: Any) -> Any:
-    """What `work()` returns on rank 0, on every rank; an error of rank 0 is raised on every rank."""
-    outcome: tuple[Any, BaseException | None] = (None, None)
-    if session.is_main:
-        try:
-            outcome = (work(), None)
-        except (SegdaError, OSError) as error:
-            outcome = (None, error)
-    value, failure = session.broadcast(outcome)
-    if failure is not None:
-        raise failure if session.is_main else SharedError() from failure
-    return value
+def _wait_for(path: Path, end: float) -> None:
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _lock(pipeline: Pipeline, plan: Sequence[Planned], done: set[str]) -> dict[str, Any]:
@@ -115,12 +121,13 @@ def _run_stage(
     """Run or resume one stage on all ranks, then publish its manifest."""
     config = stage.config.model_dump(mode="json", by_alias=True)
     description = {"stage": stage.name, "version": stage.module.VERSION, "config": config, "inputs": planned.inputs}
-    folder: Path = _on_main(session, lambda: store.begin(stage.kind, planned.key, description))
+    folder: Path = session.on_main(lambda: store.begin(stage.kind, planned.key, description))
+    session.alike(str(folder), lambda decided: (None, folder.is_dir()))
     claim = store.claim(folder)
-    _on_main(session, claim.__enter__)
+    session.on_main(claim.__enter__)
     start = time.monotonic()
     try:
-        inputs.lists = _on_main(session, lambda: skipping.prepare(stage.config, inputs, folder))
+        inputs.lists = session.on_main(lambda: skipping.prepare(stage.config, inputs, folder))
         metrics = stage.module.run(stage.config, inputs, folder, session)
         session.barrier()
 
@@ -140,7 +147,7 @@ def _run_stage(
             )
             manifests.write(folder, manifest)
 
-        _on_main(session, publish)
+        session.on_main(publish)
     finally:
         if session.is_main:
             claim.__exit__(None, None, None)
@@ -179,9 +186,11 @@ def run_pipeline(
         store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
         return plan
 
-    plan: list[Planned] = _on_main(session, decide)
+    # Before anything else: a machine may still see an earlier version of the files.
+    session.alike(f"{pipeline.name}: config", lambda decided: (None, f"version {digest(pipeline.raw)[:8]}"), patience=0)
+    plan: list[Planned] = session.on_main(decide)
     folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
-    inputs = RunInputs(folders)
+    inputs = RunInputs(folders, 0.0 if session.is_main else SIGHT)
     done: set[str] = set()
     for number, planned in enumerate(plan, 1):
         title = f"[{number}/{len(plan)}] {planned.stage}"
@@ -196,5 +205,5 @@ def run_pipeline(
             session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
             _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
         done.add(planned.stage)
-        _on_main(session, lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
+        session.on_main(lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
 

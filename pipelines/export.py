@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field, PositiveInt
 
 from pipelines import batches, exporting, skipping, translation
@@ -112,18 +111,21 @@ def check(config: Config) -> None:
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Translate and write the whole set, each process its share."""
     # A death between the last file of an export and its manifest leaves nothing to do.
-    if not index.is_whole(folder):
+    if not session.on_main(lambda: index.is_whole(folder)):
         export(config, inputs, folder, session)
     session.barrier()
-    if session.is_main:
+
+    def counted() -> dict[str, int]:
         agreement.remove(folder)
-    content = index.load(folder)
-    return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
+        content = index.load(folder)
+        return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
+
+    return session.on_main(counted)
 
 
 def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> None:
     """Do this process's share; then the first process puts an end to it."""
-    dataset = batches.open_data(config, "data", inputs, with_labels=True)
+    dataset = batches.open_data(config, "data", inputs, with_labels=True, session=session)
     resize, to_label = config.data.resize, config.layout == "source"
     first = exporting.read(dataset, resize, to_label, 0)
     form = layout_of(config, dataset, maps=first.label.ndim > 0)
@@ -134,9 +136,9 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
     work = Work(
         dataset=dataset,
         form=form,
-        place=place_of(form, folder),
+        place=session.on_main(lambda: place_of(form, folder)),
         read=partial(exporting.read, dataset, resize, to_label),
-        translate=translation_of(config, inputs, session.device),
+        translate=translation_of(config, inputs, session),
         judge=exporting.judge_of(config.judge, inputs, session.device) if config.judge else None,
         records=records,
         minimum=config.minimum_agreement if config.on_disagreement == "drop" else None,
@@ -160,8 +162,7 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
     finally:
         records.close()
     session.barrier()
-    if session.is_main:
-        publish(config, inputs, work, folder)
+    session.on_main(lambda: publish(config, inputs, work, folder))
 
 
 def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
@@ -273,10 +274,10 @@ def place_of(form: Layout, folder: Path) -> Path:
     return folder / form.folder if (folder / form.folder).is_dir() else folder / layout.UNFINISHED
 
 
-def translation_of(config: Config, inputs: Inputs, device: torch.device) -> Translate:
+def translation_of(config: Config, inputs: Inputs, session: Session) -> Translate:
     """How this export translates: by the networks of its translator, or by its method's transfer."""
     if config.translator is None:
         check(config)
-        return translation.by_transfer(config, inputs, device)
+        return translation.by_transfer(config, inputs, session)
     tiling = None if config.tile is None else Tiling(config.tile, config.overlap)
-    return translation.by_networks(inputs, config.translator, tiling, device)
+    return translation.by_networks(inputs, config.translator, tiling, session.device)

@@ -12,9 +12,18 @@ from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from segda.engine import interruption
 from segda.errors import ConfigError
+
+# What torch says when the process that it wanted to hear from has gone. It has no class of its own for it.
+LOST = (
+    "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL", "gloo",
+    "Socket", "TCPStore",
+)  # fmt: skip
+PAUSE = 15.0
+"""Seconds that a process in the wake of another one waits to be ended: the launcher shall see the other first."""
 
 
 def is_worker() -> bool:
@@ -28,24 +37,76 @@ def work(words: Sequence[str], notes: str) -> None:
 
     try:
         code = dispatch(words)
+    except SystemExit as left:  # by code that is not ours; the others would wait for it
+        code = left.code if isinstance(left.code, int) and left.code else 1
+        _note(notes, f"error: process {os.environ['RANK']} left before the end, with sys.exit({left.code!r})", code)
+        leave(code)
     except (Exception, KeyboardInterrupt) as error:
         text, code = explain(error, "--debug" in words)
-        note = {"time": time.time_ns(), "text": text, "code": code}
-        Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
-    # The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
-    # still wait for another process would abort an orderly end, and print so below the error.
+        lost = in_the_wake(error)
+        _note(notes, "" if lost else text, code, str(error) if lost else "")
+        leave(code, wait=lost or not text)
     if code:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        leave(code)
 
 
-def _first_failure(notes: str) -> tuple[str, int] | None:
-    """Text and exit code of the process that failed first: others fail in its wake, with less to say."""
-    found = [json.loads(path.read_text()) for path in Path(notes).glob("*.json")]
-    told = [note for note in found if note["text"]] or found
-    first = min(told, key=lambda note: note["time"], default=None)
-    return None if first is None else (first["text"], first["code"])
+def in_the_wake(error: BaseException) -> bool:
+    """Whether a process failed for nothing but that another one had gone."""
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST)
+
+
+def leave(code: int, wait: bool = False) -> NoReturn:
+    """End one of several processes after an error.
+
+    The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
+    still wait for another process would abort an orderly end, and print so below the error, or never let it end.
+
+    Args:
+        code: the exit code.
+        wait: give the launcher time to see first which process has failed by itself, and to end this one.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if wait:
+        time.sleep(PAUSE)
+    os._exit(code)
+
+
+def explained(error: BaseException, text: str) -> str:
+    """The text to print for an error where no launcher of ours collects errors: torchrun started this process, or none.
+
+    Of a process that fails in another's wake, no more than a line: the other tells why.
+    """
+    if not is_worker() or not in_the_wake(error):
+        return text
+    return f"process {os.environ.get('RANK', '?')}: another process has gone; its own error says why"
+
+
+def _note(notes: str, text: str, code: int, lost: str = "") -> None:
+    note = {"time": time.time_ns(), "text": text, "code": code, "lost": lost}
+    Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
+
+
+def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
+    """Text and exit code of the process that failed first: others fail in its wake, with nothing to say.
+
+    Args:
+        notes: the folder of notes.
+        rank: of the process that the launcher saw end first.
+        code: its exit code, or a signal's number below 0.
+    """
+    found = sorted((json.loads(path.read_text()) for path in Path(notes).glob("*.json")), key=lambda note: note["time"])
+    told = [note for note in found if note["text"]]
+    if told:
+        return told[0]["text"], told[0]["code"]
+    again = "the same command goes on from the last checkpoint"
+    if code < 0:
+        often = ", often for lack of memory" if -code == signal.SIGKILL else ""
+        return f"error: process {rank} was ended by {signal.Signals(-code).name}{often}; {again}", 1
+    for note in found:
+        if note["lost"]:
+            return f"error: a process has gone without a word ({' '.join(note['lost'].split())[:200]}); {again}", 1
+    return f"error: process {rank} ended with exit code {code} and said nothing; {again}", 1
 
 
 def _tell(processes: int, number: int) -> None:
@@ -121,8 +182,7 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
             return 128 + int(signalled.sigval)
         except ChildFailedError as failed:
             rank, failure = failed.get_first_failure()
-            silent = f"error: process {rank} ended with exit code {failure.exitcode}; -9 is often lack of memory"
-            text, code = _first_failure(notes) or (silent, 1)
+            text, code = _first_failure(notes, rank, failure.exitcode)
             # Processes that have just begun die of the signal itself.
             if code == 1 and interruption.requested():
                 interruption.heed("before any work")

@@ -184,6 +184,8 @@ class Runtime(Strict):
             stops it), `stop` it, or `roll_back` to the last checkpoint from before the trouble and go on from there
             with other batches and half the learning rates.
         health: where trouble begins.
+        gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
+            over the samples of all, as one process does, at the price of more exchange.
     """
 
     workers: NonNegativeInt = 1
@@ -194,6 +196,7 @@ class Runtime(Strict):
     deterministic: bool = False
     on_bad_health: OnBadHealth = "report"
     health: Health = Health()
+    gather_statistics: bool = False
 
 
 class StageConfig(Strict):

@@ -32,7 +32,7 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
     """Train and publish `encoder` and `head`."""
-    data = batches.open_data(config, "data", inputs, with_labels=True)
+    data = batches.open_data(config, "data", inputs, with_labels=True, session=session)
     return training.train(
         config,
         config.method,

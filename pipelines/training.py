@@ -1,7 +1,7 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule
+from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule, whole_batch
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -181,7 +181,7 @@ def train(
         config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
     )
     if init is not None:
-        initialise(networks, init)
+        initialise(networks, init, session)
     networks.freeze(method.frozen)
     modules = dict(networks.modules)
     for built in modules.values():
@@ -198,11 +198,20 @@ def train(
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
 
+    gathering = config.runtime.gather_statistics and session.world > 1
+    networks.train()
+    note = whole_batch.note(
+        networks.modules, teacher.modules if teacher else {}, terms,
+        parts=config.accumulate * (1 if gathering else session.world), world=1 if gathering else session.world,
+    )  # fmt: skip
+    if note is not None:
+        session.print(f"{folder.name}: {note}")
     networks.modules = session.prepare(modules)
     sizes = class_sizes.measure(source) if "class_sizes" in needs else None
     objective = Objective(
         terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher, judge=judge,
         class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
+        gather_samples=session.gather_samples if gathering else None,
     )  # fmt: skip
     generators, discriminators = objective.players()
     training = Training(
@@ -216,9 +225,12 @@ def train(
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
-    # Loading processes end with the loop, however that ends.
     first = start + roll_back.passed_over(training.roll_backs)
-    with closing(batches.micro_batches(config, source, target, resizes, first, session)) as stream:
+    with ExitStack() as stack:
+        # Loading processes end with the loop, however that ends.
+        stream = stack.enter_context(closing(batches.micro_batches(config, source, target, resizes, first, session)))
+        if gathering:
+            stack.enter_context(whole_batch.NormaliseWholeBatch(session.gather_samples))
         health_found = fit(
             training,
             stream,
@@ -264,8 +276,8 @@ def adapt(
     return train(
         config,
         config.method,
-        source=batches.open_data(config, "source", inputs, with_labels=True),
-        target=batches.open_data(config, "target", inputs, with_labels=False),
+        source=batches.open_data(config, "source", inputs, with_labels=True, session=session),
+        target=batches.open_data(config, "target", inputs, with_labels=False, session=session),
         resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         judge=judge_of(config, inputs, session.device),
@@ -285,9 +297,9 @@ def judge_of(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Ne
     return networks_of(inputs.folder(config.judge), manifest.config, ("encoder", "head"), device)
 
 
-def initialise(networks: Networks, folder: Path) -> None:
+def initialise(networks: Networks, folder: Path, session: Session) -> None:
     """Start from the networks of an earlier stage; an untied pair of encoders both start from a single one."""
-    stored = {file.name.removesuffix(".safetensors") for file in folder.glob("*.safetensors")}
+    stored = session.on_main(lambda: weights.stored(folder))
     for name, built in networks.modules.items():
         origin = name if name in stored else name.split(".")[0]
         if origin in stored:

@@ -12,6 +12,7 @@ from pipelines.stage import Inputs, Reference, Size, StageConfig
 from segda.data.randomness import derive_seed
 from segda.data.transforms import resize_image
 from segda.engine.evaluate import as_input
+from segda.engine.session import Session
 from segda.export import tiles
 from segda.lookup import module
 
@@ -40,11 +41,11 @@ def by_networks(inputs: Inputs, translator: Reference, tiling: Tiling | None, de
     return lambda images, places: translated_together(networks, images, device, tiling)
 
 
-def by_transfer(config: StageConfig, inputs: Inputs, device: torch.device) -> Translate:
+def by_transfer(config: StageConfig, inputs: Inputs, session: Session) -> Translate:
     """Translate by `config.method.transfer`, each image after a target image that is drawn for it."""
     transfer_of = getattr(config, "method").transfer  # noqa: B009
-    transfer = module("segda.transfer", transfer_of.name).build(device, **transfer_of.options)
-    target = batches.open_data(config, "target", inputs, with_labels=False)
+    transfer = module("segda.transfer", transfer_of.name).build(session.device, **transfer_of.options)
+    target = batches.open_data(config, "target", inputs, with_labels=False, session=session)
     resize: Size | None = getattr(config, "target").resize  # noqa: B009
 
     def reference(place: int) -> np.ndarray:

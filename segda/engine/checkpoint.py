@@ -176,6 +176,28 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
     return 0, {}, {}, damaged
 
 
+def load_alike(folder: Path, session: Session) -> tuple[int, dict[str, Tensor], dict[str, Any], list[str]]:
+    """`load_newest` of rank 0, the same checkpoint on every rank.
+
+    Raises:
+        ArtefactError: a rank cannot read what rank 0 has read.
+    """
+
+    def look(decided: list[Any] | None) -> tuple[tuple[int, dict[str, Tensor], dict[str, Any], list[str]], list[Any]]:
+        if decided is None:
+            found = load_newest(folder)
+        elif not decided[1]:  # rank 0 found none
+            found = 0, {}, {}, []
+        else:
+            try:
+                found = decided[0], *read(folder / f"{_PREFIX}{decided[0]:08d}"), []
+            except (ValueError, KeyError) as error:
+                raise ArtefactError(f"step {decided[0]} is damaged: {error}") from error
+        return found, [found[0], found[2].get("sha256", "")]
+
+    return session.alike(f"{folder}: checkpoint", look)
+
+
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and plain values of one checkpoint.
 

@@ -82,11 +82,11 @@ class Training:
         """Load the newest whole checkpoint, if any, and return the step to go on from.
 
         Raises:
-            ArtefactError: it is of other networks or optimizers.
+            ArtefactError: it is of other networks or optimizers, or not all processes can read it.
         """
         if session.is_main:
             checkpoint.clean(folder)
-        step, tensors, plain, notes = checkpoint.load_newest(folder)
+        step, tensors, plain, notes = checkpoint.load_alike(folder, session)
         for note in notes:
             session.print(note)
         if not plain:

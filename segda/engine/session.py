@@ -1,15 +1,17 @@
 """The processes of one launch and their device: the one place where Accelerate is configured."""
 
+import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from segda import compat
-from segda.errors import ConfigError
+from segda.engine import whole_batch
+from segda.errors import ArtefactError, ConfigError, SegdaError
 from segda.printable import printable
 
 compat.import_ready()  # Accelerate looks for torchvision, too
@@ -27,6 +29,10 @@ from accelerate.utils import (  # noqa: E402
 PATIENCE = timedelta(hours=12)
 """How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
 
+SIGHT = 90.0
+"""Seconds that a process waits for files that rank 0 sees: network file systems may show old folders for a minute."""
+
+Found = TypeVar("Found")
 Value = TypeVar("Value")
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
@@ -46,6 +52,10 @@ def resolve_precision(precision: Precision, cpu: bool) -> Literal["no", "fp16", 
             "use 'auto' or 'no'"
         )
     return precision
+
+
+class SharedError(SegdaError):
+    """Raised on the other ranks when one rank fails and tells the user why."""
 
 
 class Session:
@@ -129,6 +139,22 @@ class Session:
         torch.distributed.all_gather(pieces, tensor.contiguous())
         return torch.cat(pieces)
 
+    def gather_samples(self, tensor: Tensor) -> Tensor:
+        """As `gather`, with gradients; see `segda.engine.whole_batch.gather`.
+
+        Raises:
+            ConfigError: the processes have different numbers of samples.
+        """
+        if self.world == 1:
+            return tensor
+        counts = self.gather(torch.tensor([len(tensor)], device=self.device)).tolist()
+        if len(set(counts)) > 1:
+            raise ConfigError(
+                f"runtime.gather_statistics: the processes have {counts} samples of a batch, expected equal numbers; "
+                "set `crop`, so that images are of one size"
+            )
+        return whole_batch.gather(tensor, self.gather, self.rank)
+
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors, in their own dtype, so that int64 counts stay exact."""
         if self.world == 1:
@@ -182,6 +208,73 @@ class Session:
         """What losses are multiplied by under fp16, so that small gradients are not lost; else 1."""
         scaler = self.accelerator.scaler
         return 1.0 if scaler is None else float(scaler.get_scale())
+    def on_main(self, work: Callable[[], Found]) -> Found:
+        """What `work()` returns on rank 0, on every rank; an error of rank 0 is raised on every rank."""
+        outcome: tuple[Found | None, BaseException | None] = (None, None)
+        if self.is_main:
+            try:
+                outcome = (work(), None)
+            except (SegdaError, OSError) as error:
+                outcome = (None, error)
+        value, failure = self.broadcast(outcome)
+        if failure is not None:
+            raise failure if self.is_main else SharedError() from failure
+        return cast(Found, value)
+
+    def alike(self, what: str, look: Callable[[Any], tuple[Found, Any]], patience: float | None = None) -> Found:
+        """What `look` finds, on every rank what rank 0 finds, though a file system may show it files later than others.
+
+        Rank 0 looks once and so decides. The others look until they find the same; where one does not, all fail.
+
+        Args:
+            what: what is looked at, for the error.
+            look: gives what it finds, and a mark: plain data that is equal where the same was found. It is called with
+                rank 0's mark, on rank 0 with `None`, and may raise SegdaError or OSError for what is not there yet.
+            patience: seconds to look for; `SIGHT` if `None`.
+
+        Raises:
+            ArtefactError: a rank does not find what rank 0 finds.
+        """
+        found: list[Found] = []
+
+        def lead() -> Any:
+            value, own = look(None)
+            found.append(value)
+            return own
+
+        mark = self.on_main(lead)
+        problems = [""] * self.world
+        if not self.is_main:
+            problem = self._followed(look, mark, found, SIGHT if patience is None else patience)
+            problems[self.rank] = problem
+        if self.world > 1:
+            torch.distributed.all_gather_object(problems, problems[self.rank])
+        late = [f"process {rank} {problem}" for rank, problem in enumerate(problems) if problem]
+        if late:
+            if not self.is_main:
+                raise SharedError()
+            raise ArtefactError(
+                f"{what}: {late[0]}, process 0 finds {mark}; all processes must see the same files: wait until they "
+                "do, then run the same command again"
+            )
+        return found[0]
+
+    @staticmethod
+    def _followed(look: Callable[[Any], tuple[Found, Any]], mark: Any, found: list[Found], patience: float) -> str:
+        """Look until `mark` is found, and put what has it into `found`; what was wrong at last, or nothing."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                value, own = look(mark)
+                if own == mark:
+                    found.append(value)
+                    return ""
+                problem = f"finds {own}"
+            except (SegdaError, OSError) as error:
+                problem = f"fails ({error})"
+            if time.monotonic() >= end:
+                return f"{problem} after {patience:.0f} s"
+            time.sleep(min(0.2, patience))
 
     def barrier(self) -> None:
         """Wait for all processes."""

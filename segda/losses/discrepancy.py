@@ -1,6 +1,7 @@
 """Distances between two samples of vectors: how far their covariances, kernel embeddings or means lie apart.
 
-All of them are statistics of the two samples as a whole. They do depend on how a batch is split over processes.
+All of them are statistics of the two samples as a whole: they depend on how a batch is split over processes, unless
+these gather their samples first.
 """
 
 import torch

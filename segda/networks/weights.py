@@ -46,7 +46,7 @@ def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | 
             built = ", ".join(sorted(modules))
             raise ArtefactError(f"{path}: this stage builds no network {name!r}; it builds {built}")
         if not path.is_file():
-            present = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "no networks"
+            present = ", ".join(stored(folder)) or "no networks"
             raise ArtefactError(f"{path}: no such file, the folder holds {present}; name another run or run it again")
         try:
             tensors = safetensors.torch.load_file(path)
@@ -62,3 +62,8 @@ def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | 
                 f"{found.get(key, 'none')}, expected {expected.get(key, 'none')}; use the options it was trained with"
             )
         modules[name].load_state_dict(tensors)
+
+
+def stored(folder: Path) -> list[str]:
+    """The names of the networks that a folder holds, sorted."""
+    return sorted(file.name.removesuffix(".safetensors") for file in folder.glob("*.safetensors"))

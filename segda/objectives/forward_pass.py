@@ -33,6 +33,7 @@ class ForwardPass:
         self, batch: Batch, networks: Networks, task: Task, *, seed: int, progress: float,
         pools: Mapping[Domain, ImagePool], gather: Callable[[Tensor], Tensor], teacher: Networks | None,
         judge: Networks | None = None, class_sizes: ClassSizes | None = None,
+        gather_samples: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Nothing is computed yet; `pools` holds earlier images by the domain that they are translated to."""
         self.batch = batch
@@ -45,6 +46,7 @@ class ForwardPass:
         self._teacher = teacher
         self._judge = judge
         self._class_sizes = class_sizes
+        self._gather_samples = gather_samples
         self._known: dict[Hashable, Any] = {}
 
     def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
@@ -90,6 +92,13 @@ class ForwardPass:
         """Standard normal numbers `[B, *shape]` for the samples of a domain, on the device of their images."""
         drawn = draw.normal(self.seed, f"{purpose}/{domain}", self.samples(domain).position, shape)
         return drawn.to(self.image(domain))
+
+    def whole_batch(self, samples: Tensor) -> Tensor:
+        """This process's samples `[N, ...]`, with those of the others where the stage gathers them, gradients included.
+
+        For terms whose value is a statistic of the batch.
+        """
+        return self._gather_samples(samples) if self._gather_samples else samples
 
     @property
     def class_sizes(self) -> ClassSizes:

@@ -37,7 +37,7 @@ class Objective:
     def __init__(
         self, terms: Mapping[str, Term], networks: Networks, task: Task, *, seed: int,
         gather: Callable[[Tensor], Tensor] = _alone, teacher: Networks | None = None, judge: Networks | None = None,
-        class_sizes: ClassSizes | None = None,
+        class_sizes: ClassSizes | None = None, gather_samples: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Bind terms to networks.
 
@@ -50,6 +50,8 @@ class Objective:
             teacher: an average of the networks, for terms that need "teacher".
             judge: a frozen encoder and head, for terms that need "judge".
             class_sizes: of the labelled source, for terms that need "class_sizes".
+            gather_samples: as `gather`, with gradients, where statistics of a batch are to be those of all
+                processes.
 
         Raises:
             ConfigError: a term needs what is not given.
@@ -64,6 +66,7 @@ class Objective:
         self._teacher = teacher
         self._judge = judge
         self._class_sizes = class_sizes
+        self._gather_samples = gather_samples
         size = max((term.pool_size() for term in terms.values()), default=0)
         self._pools: dict[Domain, ImagePool] = (
             {domain: ImagePool(size, seed, f"image_pool/{domain}") for domain in DOMAINS} if size else {}
@@ -79,6 +82,7 @@ class Objective:
         return ForwardPass(
             batch, self.networks, self._task, seed=self._seed, progress=progress, pools=self._pools,
             gather=self._gather, teacher=self._teacher, judge=self._judge, class_sizes=self._class_sizes,
+            gather_samples=self._gather_samples,
         )
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:

@@ -49,6 +49,14 @@ class Term:
         """Names of the networks that `clip` holds for."""
         return set()
 
+    def is_batch_statistic(self) -> bool:
+        """Whether the term's value is a statistic of all samples together, not a mean over them.
+
+        Such a term takes its samples through `ForwardPass.whole_batch`; without `runtime.gather_statistics` its value
+        depends on how the batch is split over processes.
+        """
+        return False
+
     def pool_size(self) -> int:
         """How many earlier translated images of each domain the discriminators are to be shown from."""
         return 0

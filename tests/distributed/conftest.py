@@ -20,35 +20,42 @@ from segda.artefacts.store import Store
 from segda.engine.session import Session
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
-# All but those of statistics of a batch (CORAL, MMD, CoGAN's sampler), which depend on how it is split, and pix2pix,
-# which wants pairs. The lens and the posterior change so little in three steps that a wrong gradient would not show.
-LEFT_OUT = {
-    "cogan", "coral", "cyclegan_tempered", "dan", "ddc", "deep_coral", "deep_coral_tutorial", "i2i_adversarial_latent",
-    "i2i_vae", "pix2pix",
-}  # fmt: skip
-NAMES = sorted(
-    path.stem
-    for path in METHODS.glob("*.yaml")
-    if "terms" in yaml.safe_load(path.read_text()) and path.stem not in LEFT_OUT
-)
+NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
+# Those whose value is a statistic of the batch (CORAL, MMD), or whose networks normalise by it (CoGAN's sampler): for
+# them processes gather statistics. Closed-form CORAL measures whole data sets and needs no option.
+STATISTICS = ("cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial")
+# Not methods of their own: batch normalisation in networks, and in a teacher that goes by its batches.
+NORMALISED = ("normalised", "normalised_teacher")
+# So that in three steps lens and posterior change by more than rounding, or a wrong gradient of theirs would not show.
+WEIGHTS = {
+    "cyclegan_tempered": {"tempered_lens": 300.0},
+    "i2i_vae": {"latent_divergence": 1.0, "identity": 1.0},
+    "i2i_adversarial_latent": {"latent_adversarial": 1.0, "identity": 1.0},
+}
 # Stages that both runs share, so that what builds on them has the same networks to work with.
 SHARED = ("streets", "segmenter", "translator")
+# Stages that one process begins and two finish, the export with so many files written.
+BEGUN, KEPT = ("begun", "begun_export"), 3
 # No batch statistics: what one sample adds to a gradient does not depend on which others a process sees. SGD, since
 # Adam's first steps are signs of gradients, and so of rounding errors where a gradient is zero.
 SGD = {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9}
-TRAINED: dict[str, object] = {
-    "networks": {
-        "encoder": {"name": "small", "width": 6, "blocks": 1, "norm": "none"},
-        "head": {"name": "small", "width": 4, "norm": "none"},
-        "decoder": {"name": "transposed", "features": [6, 5, 4], "shared_layers": 1, "norm": "none"},
-        "discriminators": {
-            "image": {"name": "patch", "width": 3},
-            "feature": {"name": "feature", "width": 5},
-            "logits": {"name": "fully_convolutional", "width": 3, "layers": 2},
-            "conditional": {"name": "feature", "width": 5},
-            "latent": {"name": "feature", "width": 5},
-        },
+# Rounding grows where features are normalised, the faster the larger the steps.
+SLOW = {**SGD, "learning_rate": 0.002}
+NETWORKS: dict[str, dict] = {
+    "encoder": {"name": "small", "width": 6, "blocks": 1, "norm": "none"},
+    "head": {"name": "small", "width": 4, "norm": "none"},
+    "decoder": {"name": "transposed", "features": [6, 5, 4], "shared_layers": 1, "norm": "none"},
+    "discriminators": {
+        "image": {"name": "patch", "width": 3},
+        "feature": {"name": "feature", "width": 5},
+        "logits": {"name": "fully_convolutional", "width": 3, "layers": 2},
+        "conditional": {"name": "feature", "width": 5},
+        "latent": {"name": "feature", "width": 5},
+        "pair": {"name": "patch", "width": 3},
     },
+}
+TRAINED: dict[str, object] = {
+    "networks": NETWORKS,
     "steps": 4,
     "batch": 4,
     "crop": [32, 32],
@@ -62,27 +69,47 @@ TRANSLATING = {
 }
 SOURCE = {"name": "gta5", "root": {"from": "streets", "output": "rendered"}}
 TARGET = {"name": "cityscapes", "root": {"from": "streets", "output": "camera"}}
+TRANSLATED = {"name": "adapted", "root": {"from": "export"}}
+EXPORT = {"kind": "export", "data": SOURCE, "translator": {"from": "translator"}}
+LAYOUTS = ("source", "huggingface", "webdataset", "parquet")
 
 
 def stage(method: str) -> dict[str, object]:
     """The stage that trains a method."""
     content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
     terms = content["terms"]
-    changed: dict[str, object] = {"base": method}
+    changes: dict[str, dict[str, object]] = {name: {"weight": new} for name, new in WEIGHTS.get(method, {}).items()}
     if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
-        changed["terms"] = {"translation_adversarial": {"pool": 3}}  # so small that it swaps
-    shared = {**TRAINED, "method": changed}
+        changes["translation_adversarial"] = {"pool": 3}  # so small that it swaps
+    shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes}}
+    if method in STATISTICS:
+        shared["runtime"] = {"gather_statistics": True}
+    both = {"source": SOURCE, "target": TARGET, **shared}
+    if method == "coral":
+        return {"kind": "coral", **both, "init": {"from": "segmenter"}}
     if set(terms) == {"classification"}:
         return {"kind": "supervise", "data": TARGET if method == "oracle" else SOURCE, **shared}
-    both = {"source": SOURCE, "target": TARGET, **shared}
+    if method == "cogan":
+        sampler = {"name": "coupled", "noise": 5, "width": 2, "size": 32}
+        encoder = {"name": "coupled", "size": 32, "features": [3, 4], "hidden": 6}
+        return {"kind": "align", **both, "networks": {**NETWORKS, "encoder": encoder, "sampler": sampler}}
+    if method == "pix2pix":
+        return {"kind": "translate", **both, "target": TRANSLATED, "paired": True}
     if "head" in needs_of(Method.model_validate(content)):
         return {"kind": "align", **both, **({"init": {"from": "segmenter"}} if content.get("frozen") else {})}
     if "semantic_consistency" in terms:
         both["judge"] = {"from": "segmenter"}
     image = {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch70", "width": 4}
-    slow = {**SGD, "learning_rate": 0.002}  # rounding grows in instance normalisation, the faster the larger the steps
-    both.update(optimizer=slow, discriminator_optimizer=slow)
+    both.update(optimizer=SLOW, discriminator_optimizer=SLOW)
     return {"kind": "translate", **both, "networks": {**TRANSLATING, "discriminators": {"image": image}}}
+
+
+def normalised(method: str, **changes: object) -> dict[str, object]:
+    """The stage with batch normalisation in encoder and head."""
+    encoder, head = {**NETWORKS["encoder"], "norm": "batch"}, {**NETWORKS["head"], "norm": "batch"}
+    networks = {**NETWORKS, "encoder": encoder, "head": head}
+    common = {"networks": networks, "optimizer": SLOW, "runtime": {"gather_statistics": True}}
+    return {**stage(method), **common, **changes}
 
 
 def write(folder: Path) -> Path:
@@ -92,9 +119,24 @@ def write(folder: Path) -> Path:
         "streets": {"kind": "generate", "rendered": 7, "camera_train": 6, "camera_val": 3, "size": [40, 72]},
         "segmenter": {**stage("source_only"), "steps": 1},
         "translator": {**stage("cyclegan"), "steps": 1},
-        "export": {"kind": "export", "data": SOURCE, "translator": {"from": "translator"}},
+        "export": EXPORT,
         "scores": {"kind": "evaluate", "data": {**TARGET, "split": "val"}, "rows": {"one": {"from": "segmenter"}}},
+        **{f"export_{layout}": {**EXPORT, "layout": layout, "shard": 2} for layout in LAYOUTS},
+        # Fewer images than processes.
+        "street": {"kind": "generate", "rendered": 1, "camera_train": 1, "camera_val": 1, "size": [40, 72]},
+        "export_one": {**EXPORT, "data": {**SOURCE, "root": {"from": "street", "output": "rendered"}}},
+        "score_one": {
+            "kind": "evaluate", "rows": {"one": {"from": "segmenter"}},
+            "data": {**TARGET, "root": {"from": "street", "output": "camera"}, "split": "val"},
+        },
         **{method: stage(method) for method in NAMES},
+        "normalised": normalised("source_only"),
+        "normalised_teacher": normalised("self_training", teacher_statistics="batch"),
+        # The first without gathering; another momentum, since that changes no key.
+        "split": normalised("source_only", optimizer={**SLOW, "momentum": 0.8}, runtime={}),
+        # See BEGUN.
+        "begun": {**stage("dann"), "optimizer": {**SGD, "momentum": 0.8}},
+        "begun_export": {**EXPORT, "quality": 90},
     }
     content = {
         "task": {"name": "segmentation", "labels": "cityscapes"},
@@ -108,17 +150,54 @@ def write(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Runs:
-    """A runs folder with the finished pipeline."""
+    """A runs folder with the finished pipeline, and what the run printed."""
 
     root: Path
+    output: str = ""
 
     def folder(self, name: str) -> Path:
         return self.root / json.loads((self.root / "methods.lock.json").read_text())["stages"][name]["folder"]
+
+    def copy(self, root: Path, names: Sequence[str]) -> None:
+        """Finished stages, into another runs folder."""
+        for name in names:
+            shutil.copytree(self.folder(name), root / self.folder(name).name)
+
+    def copy_begun(self, root: Path, names: tuple[str, str]) -> None:
+        """A training and an export into another runs folder as a death leaves them: some files, no manifest."""
+        self.copy(root, names)
+        training, export = (root / self.folder(name).name for name in names)
+        shutil.rmtree(training / "networks")
+        (export / "dataset.json").unlink()
+        for folder in (training, export):
+            (folder / "manifest.json").unlink()
+        for kind in ("images", "labels"):
+            for file in sorted((export / kind).rglob("*.png"))[KEPT:]:
+                file.unlink()
 
 
 def run(file: Path, root: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Runs:
     run_pipeline(pipelines.load(str(file), settings), Store(root), Session(cpu=True), only)
     return Runs(root)
+
+
+def command(file: Path, root: Path, *words: str) -> list[str]:
+    """`segda run` with some more words."""
+    return [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(root), *words]
+
+
+def ended(words: list[str], place: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run words in a folder; after `timeout` seconds the launcher is told to end its processes, and the test fails."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise AssertionError(f"still running after {timeout} s:\n{''.join(process.communicate())}") from None
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
 @pytest.fixture(scope="session")
@@ -134,13 +213,10 @@ def one(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 @pytest.fixture(scope="session")
 def two(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The same from the shared stages on, by two processes, started as users start them."""
+    """The same by two processes, started as users start them, on what one has finished or begun."""
     root = tmp_path_factory.mktemp("two")
-    for name in SHARED:
-        shutil.copytree(one.folder(name), root / one.folder(name).name)
-    ended = subprocess.run(
-        [sys.executable, "-m", "pipelines", "run", str(file), "--processes", "2", "--runs", str(root)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return Runs(root)
+    one.copy(root, SHARED)
+    one.copy_begun(root, BEGUN)
+    found = ended(command(file, root, "--processes", "2"), Path.cwd(), timeout=600)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return Runs(root, found.stdout)

@@ -1,8 +1,9 @@
 """Two processes compute what one computes: every method's parameters, exported files, and whole-number counts."""
 
 import json
-import shutil
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,14 +14,31 @@ from pipelines import pipeline as pipelines
 from pipelines import training
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
-from segda.objectives import objective as objectives
-from tests.distributed.conftest import NAMES, SHARED, Runs, run
+from tests.distributed.conftest import (
+    BEGUN,
+    KEPT,
+    LAYOUTS,
+    NAMES,
+    NORMALISED,
+    SHARED,
+    STATISTICS,
+    TRAINED,
+    Runs,
+    run,
+)
 
 pytestmark = pytest.mark.distributed
 
 # float32 sums in another order. Differences are measured in parts of what training changed, since a gradient that is
 # off by a factor, however small the steps, must be noticed; the kinks of WGAN-GP's second derivatives need the most.
 SHARE, ROUNDING = 1e-3, 1e-6
+# Of micro-batches each has statistics of its own.
+MEANS = [name for name in NAMES if name not in STATISTICS]
+
+
+@cache
+def config_of(file: Path) -> Any:
+    return pipelines.load(str(file))
 
 
 def state(runs: Runs, method: str) -> dict[str, Tensor]:
@@ -31,8 +49,8 @@ def state(runs: Runs, method: str) -> dict[str, Tensor]:
 
 def initial(file: Path, method: str) -> dict[str, Tensor]:
     """The networks before the first step, by their names in a checkpoint."""
-    config = pipelines.load(str(file)).stage(method).config
-    needs = objectives.needs(objectives.build(config.method.terms))
+    config = config_of(file).stage(method).config
+    needs = training.needs_of(config.method)
     built = training.build_networks(config.networks, needs, tied=config.method.tied, classes=19, seed=config.seed)
     return {f"networks/{name}": value for name, value in checkpoint.flatten(built.modules).items()}
 
@@ -46,7 +64,7 @@ def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor], before: 
         assert difference <= SHARE * change + ROUNDING, f"{name}: off by {difference:.3g}, trained by {change:.3g}"
 
 
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
 def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) -> None:
     """Networks, discriminators, momenta, moving average and image pool, at the same effective batch."""
     expected = state(one, method)
@@ -55,32 +73,103 @@ def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) 
     kinds = {name.split("/")[0] for name in expected}
     assert {"networks", "optimizers"} <= kinds
     assert ("pools" in kinds) == method.startswith(("cyclegan", "cycada_pixel"))
+    if method in NORMALISED:
+        assert any("running_var" in name for name in expected)
 
 
 @pytest.fixture(scope="module")
 def accumulated(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp("accumulated")
-    for name in SHARED:
-        shutil.copytree(one.folder(name), root / one.folder(name).name)
-    return run(file, root, [f"stages.{method}.accumulate=2" for method in NAMES], NAMES)
+    one.copy(root, [*SHARED, "export"])
+    return run(file, root, [f"stages.{method}.accumulate=2" for method in MEANS], MEANS)
 
 
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", MEANS)
 def test_two_micro_batches(file: Path, one: Runs, accumulated: Runs, method: str) -> None:
     assert_equal(state(accumulated, method), state(one, method), initial(file, method))
 
 
-def test_exported_files_are_the_same(one: Runs, two: Runs) -> None:
-    expected = manifests.verify(one.folder("export"), full=True).outputs
-    assert manifests.verify(two.folder("export"), full=True).outputs == expected
-    assert len(expected) == 2 * 7 + 1
+def test_statistics_that_are_not_gathered_are_told_and_differ(file: Path, one: Runs, two: Runs) -> None:
+    """One line for the stage that does not gather them; the option is what makes the others equal."""
+    lines = [line for line in two.output.splitlines() if "statistics of 1/2 of each batch" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{two.folder('split').name}: batch normalisation (encoder, head): ")
+    with pytest.raises(AssertionError, match="off by"):
+        assert_equal(state(two, "split"), state(one, "split"), initial(file, "split"))
 
 
-def test_counts_are_the_same(one: Runs, two: Runs) -> None:
-    rows = [json.loads((runs.folder("scores") / "evaluation.json").read_text())["one"] for runs in (one, two)]
+@pytest.mark.parametrize("stage", ["export", "export_one", *(f"export_{layout}" for layout in LAYOUTS)])
+def test_exported_files_are_the_same(one: Runs, two: Runs, stage: str) -> None:
+    """In every layout; one image is fewer than processes."""
+    expected = manifests.verify(one.folder(stage), full=True).outputs
+    assert manifests.verify(two.folder(stage), full=True).outputs == expected
+    images = json.loads((one.folder(stage) / "dataset.json").read_text())["keys"]
+    assert len(images) == (1 if stage == "export_one" else 7)
+    if stage in ("export", "export_one"):
+        assert len(expected) == 2 * len(images) + 1
+
+
+@pytest.mark.parametrize(("stage", "images"), [("scores", 3), ("score_one", 1)])
+def test_counts_are_the_same(one: Runs, two: Runs, stage: str, images: int) -> None:
+    """Of an odd number of images, and of fewer than there are processes."""
+    rows = [json.loads((runs.folder(stage) / "evaluation.json").read_text())["one"] for runs in (one, two)]
     assert rows[0]["confusion"] == rows[1]["confusion"]
     assert rows[0]["scores"] == rows[1]["scores"]
-    assert [row["protocol"]["images"] for row in rows] == [3, 3]
+    assert [row["protocol"]["images"] for row in rows] == [images, images]
+
+
+def published(runs: Runs, stage: str) -> dict[str, Tensor]:
+    """The networks that a stage published, by the names of a checkpoint."""
+    return {
+        f"networks/{path.stem}/{name}": tensor
+        for path in (runs.folder(stage) / "networks").glob("*.safetensors")
+        for name, tensor in load_file(path).items()
+    }
+
+
+def assert_gone_on(begun: Path, finished: Path) -> None:
+    """An export kept the files that were there, and the whole is as it must be."""
+    assert manifests.verify(finished, full=True).outputs == manifests.verify(begun, full=True).outputs
+    for kind in ("images", "labels"):
+        times = [
+            {path.name: path.stat().st_mtime_ns for path in sorted((folder / kind).rglob("*.png"))}
+            for folder in (begun, finished)
+        ]
+        same = [times[0][name] == times[1][name] for name in times[0]]
+        assert same == [True] * KEPT + [False] * (7 - KEPT)
+
+
+def test_what_one_process_did_two_skip_and_what_it_began_they_finish(file: Path, one: Runs, two: Runs) -> None:
+    for stage in SHARED:
+        assert f"] {stage}: done, " in two.output
+        assert manifests.load(two.folder(stage)).provenance["world_size"] == 1
+    for stage in BEGUN:
+        assert f"] {stage}: resume (begun, not finished)" in two.output
+        assert manifests.load(two.folder(stage)).provenance["world_size"] == 2
+    assert two.output.count("going on with 2 processes what 1 began") == 1
+    assert_equal(published(two, BEGUN[0]), published(one, BEGUN[0]), initial(file, BEGUN[0]))
+    steps = [json.loads(line)["step"] for line in (two.folder(BEGUN[0]) / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, int(str(TRAINED["steps"])) + 1))
+    assert_gone_on(one.folder(BEGUN[1]), two.folder(BEGUN[1]))
+
+
+def test_what_two_processes_did_one_skips_and_what_they_began_it_finishes(
+    file: Path, one: Runs, two: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun, done = ("dann", "export"), ("cdan", "export_one", "scores")
+    two.copy(tmp_path, [*SHARED, "street", *done])
+    two.copy_begun(tmp_path, begun)
+    last = run(file, tmp_path, only=[*begun, *done])
+    output = capsys.readouterr().out
+    for stage in done:
+        assert f"] {stage}: done, " in output
+        assert manifests.load(last.folder(stage)).provenance["world_size"] == 2
+    for stage in begun:
+        assert f"] {stage}: resume (begun, not finished)" in output
+        assert manifests.load(last.folder(stage)).provenance["world_size"] == 1
+    assert "going on with 1 processes what 2 began" in output
+    assert_equal(published(last, "dann"), published(one, "dann"), initial(file, "dann"))
+    assert_gone_on(two.folder("export"), last.folder("export"))
 
 
 def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
@@ -90,7 +179,7 @@ def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
         assert json.loads(found)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
 def test_the_comparison_can_fail(file: Path, one: Runs, method: str) -> None:
     """Three steps change every network that a method has by far more than rounding."""
     expected, before = state(one, method), initial(file, method)

@@ -146,7 +146,10 @@ def gradients_of(built: Networks) -> dict[str, Tensor | None]:
 
 
 def objective_of(
-    config: dict[str, Any], built: Networks, gather: Callable[[Tensor], Tensor] | None = None
+    config: dict[str, Any],
+    built: Networks,
+    gather: Callable[[Tensor], Tensor] | None = None,
+    gather_samples: Callable[[Tensor], Tensor] | None = None,
 ) -> Objective:
     terms = objectives.build(config["terms"])
     needs = objectives.needs(terms)
@@ -154,6 +157,7 @@ def objective_of(
     chosen.update({name: judge() for name in {"judge"} & needs})
     chosen.update(dict.fromkeys({"class_sizes"} & needs, SIZES))
     chosen.update({"gather": gather} if gather else {})
+    chosen.update({"gather_samples": gather_samples} if gather_samples else {})
     return Objective(terms, built, build_task(SPACE), seed=SEED, **chosen)
 
 

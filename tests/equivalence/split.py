@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from segda.batch import Batch
+from segda.engine import whole_batch
 from segda.networks.networks import Networks
 from segda.objectives.objective import Objective
 from tests.equivalence import setting
@@ -36,15 +37,19 @@ class Exchange:
         return exchange
 
 
-def compare(config: dict[str, Any], batches: list[Batch]) -> None:
+def compare(config: dict[str, Any], batches: list[Batch], gather_statistics: bool = False) -> None:
     """Whole batches against the mean of their halves, step after step; the image pools go on from step to step."""
     built = setting.networks(config)
     exchange = Exchange()
     whole = setting.objective_of(config, built)
-    ranks = [
-        setting.objective_of(config, Networks(copy.deepcopy(built.modules), built.tied), exchange.gather(rank))
-        for rank in range(WORLD)
-    ]
+
+    def half(rank: int) -> Objective:
+        gather = exchange.gather(rank)
+        networks = Networks(copy.deepcopy(built.modules), built.tied)
+        samples = (lambda tensor: whole_batch.gather(tensor, gather, rank)) if gather_statistics else None
+        return setting.objective_of(config, networks, gather, samples)
+
+    ranks = [half(rank) for rank in range(WORLD)]
     for samples in batches:
         expected = setting.step(whole, samples)
         size = len(samples.source.image) // WORLD

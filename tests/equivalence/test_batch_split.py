@@ -2,6 +2,7 @@
 
 import pytest
 
+from segda.objectives import objective as objectives
 from tests.equivalence import setting, split
 
 
@@ -31,3 +32,18 @@ def test_statistics_of_a_batch_do_not_split(name: str) -> None:
     """What the README's limits say of them is so."""
     with pytest.raises(AssertionError):
         split.compare(setting.method(name), [setting.batch()])
+
+
+@pytest.mark.parametrize("name", sorted(setting.BATCH_STATISTICS))
+def test_gathered_statistics_of_a_batch_split(name: str) -> None:
+    """What `runtime.gather_statistics` is for."""
+    split.compare(setting.method(name), [setting.batch()], gather_statistics=True)
+
+
+def test_methods_of_batch_statistics_say_so() -> None:
+    named = {
+        name
+        for name in setting.NAMES
+        if any(term.is_batch_statistic() for term in objectives.build(setting.method(name)["terms"]).values())
+    }
+    assert named == setting.BATCH_STATISTICS

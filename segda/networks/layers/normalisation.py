@@ -1,4 +1,7 @@
-"""Normalisation layers by name."""
+"""Normalisation layers by name.
+
+Batch normalisation goes by the samples that a process sees; see `runtime.gather_statistics` for those of all processes.
+"""
 
 import math
 from typing import Literal

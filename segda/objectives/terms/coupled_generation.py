@@ -8,6 +8,9 @@ code, whose adversarial parts these are to the factor. Domains adapt because the
 discriminators' body: first layers of each domain, last ones of both.
 **Gradients:** generators: the sampler alone. Discriminators: encoder, discriminator and head, on real images and
 detached samples.
+
+The term is a mean over images, but the sampler `coupled` normalises by its batch: with several processes by each one's
+own part, unless `runtime.gather_statistics: true` gathers them.
 """
 
 import math

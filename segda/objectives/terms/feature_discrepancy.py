@@ -7,7 +7,8 @@ Source: Sun and Saenko 2016 (Deep CORAL, `coral` at `logits`); Long et al. 2015 
 **Gradients:** both encoders; for logits and probabilities the head, too.
 
 This term's value is a statistic of the batch: with several processes each computes it on its own part, which is not
-the value of the whole batch.
+the value of the whole batch, unless `runtime.gather_statistics: true` gathers the samples of all. Of `accumulate`
+micro-batches each has its own value in any case.
 """
 
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ class FeatureDiscrepancy(Term):
         """Encoder, and the head unless features are compared."""
         return {"encoder"} if self.at == "features" else {"encoder", "head"}
 
+    def is_batch_statistic(self) -> bool:
+        """It is."""
+        return True
+
     def generator(self, p: ForwardPass) -> Tensor:
         """The distance between the two domains of this step."""
         source, target = self._samples(p, "source"), self._samples(p, "target")
@@ -71,7 +76,7 @@ class FeatureDiscrepancy(Term):
             value = p.z(domain)
         else:
             value = p.logits(domain) if self.at == "logits" else p.probabilities(domain)
-        samples = value.movedim(1, -1).flatten(0, -2)
+        samples = p.whole_batch(value.movedim(1, -1).flatten(0, -2))
         if len(samples) < 2 and self.loss != "linear_mmd":
             raise ConfigError(
                 f"terms.feature_discrepancy: {self.loss} is a statistic of several samples; found 1 {domain} sample "

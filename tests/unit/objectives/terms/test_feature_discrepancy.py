@@ -59,6 +59,9 @@ def test_one_sample_has_a_mean_and_no_other_statistics(loss: str, task: Any, bat
         def z(self, domain: str) -> torch.Tensor:
             return torch.ones(1, 5, 1, 1)
 
+        def whole_batch(self, samples: torch.Tensor) -> torch.Tensor:
+            return samples
+
     if loss == "linear_mmd":
         assert term.generator(Pass()) == 0
     else:
