@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.stage import Data, Reference, TrainingConfig
 from segda.artefacts import manifest as manifests
+from segda.artefacts.claim import Claim
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine.session import Session
@@ -163,31 +165,25 @@ def _run_stage(
     config = stage.config.model_dump(mode="json", by_alias=True)
     description = {"stage": stage.name, "version": stage.module.VERSION, "config": config, "inputs": planned.inputs}
     folder: Path = _on_main(session, lambda: store.begin(stage.kind, planned.key, description))
-    claim = store.claim(folder)
-    _on_main(session, claim.__enter__)
     start = time.monotonic()
-    try:
-        metrics = stage.module.run(stage.config, inputs, folder, session)
-        session.barrier()
+    metrics = stage.module.run(stage.config, inputs, folder, session)
+    session.barrier()
 
-        def publish() -> None:
-            manifest = Manifest(
-                stage=stage.name,
-                kind=stage.kind,
-                version=stage.module.VERSION,
-                key=planned.key,
-                config=config,
-                inputs=planned.inputs,
-                outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
-                metrics=dict(metrics or {}),
-                provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start)},
-            )
-            manifests.write(folder, manifest)
+    def publish() -> None:
+        manifest = Manifest(
+            stage=stage.name,
+            kind=stage.kind,
+            version=stage.module.VERSION,
+            key=planned.key,
+            config=config,
+            inputs=planned.inputs,
+            outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
+            metrics=dict(metrics or {}),
+            provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start)},
+        )
+        manifests.write(folder, manifest)
 
-        _on_main(session, publish)
-    finally:
-        if session.is_main:
-            claim.__exit__(None, None, None)
+    _on_main(session, publish)
 
 
 def published(module: Any, folder: Path) -> list[str]:
@@ -197,7 +193,12 @@ def published(module: Any, folder: Path) -> list[str]:
 
 
 def run_pipeline(
-    pipeline: Pipeline, store: Store, session: Session, only: Sequence[str] = (), force: Sequence[str] = ()
+    pipeline: Pipeline,
+    store: Store,
+    session: Session,
+    only: Sequence[str] = (),
+    force: Sequence[str] = (),
+    wait: bool = False,
 ) -> None:
     """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
 
@@ -207,34 +208,45 @@ def run_pipeline(
         session: the processes of this launch.
         only: stages to run; all when empty.
         force: stages to run anew, with all that build on them; `all` for every stage.
+        wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
 
     Raises:
-        SegdaError: data or results are missing or damaged, or a stage failed.
+        SegdaError: data or results are missing or damaged, another run is at work, or a stage failed.
     """
+    with ExitStack() as all_claims:
+        claims: dict[str, Claim] = {}
 
-    def decide() -> list[Planned]:
-        plan = plans.make(pipeline, store, only, force)
-        _refuse(plan, pipeline, session.world)
-        for planned in plan:
-            # All at once and before any work: a run that is killed half-way goes on without --force.
-            if planned.state == "run":
-                store.replace(planned.kind, planned.key)
-        store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
-        return plan
+        def decide() -> list[Planned]:
+            all_claims.enter_context(store.claim_run(pipeline.name, wait))
+            plan = plans.make(pipeline, store, only, force)
+            _refuse(plan, pipeline, session.world)
+            # All before any work. In the same order in every run, so that two cannot wait for one another.
+            for planned in sorted(plan, key=lambda planned: str(planned.folder)):
+                if planned.folder is not None and planned.state in ("run", "resume"):
+                    claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
+            if claims:  # until now another run may have finished what was to be done
+                plan = plans.make(pipeline, store, only, force)
+            for planned in plan:
+                # All at once and before any work: a run that is killed half-way goes on without --force.
+                if planned.state == "run":
+                    store.replace(planned.kind, planned.key)
+            store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
+            return plan
 
-    plan: list[Planned] = _on_main(session, decide)
-    folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
-    inputs = RunInputs(folders)
-    done: set[str] = set()
-    for number, planned in enumerate(plan, 1):
-        title = f"[{number}/{len(plan)}] {planned.stage}"
-        if planned.state == "left out":
-            continue
-        if planned.state == "done":
-            session.print(f"{title}: done, {planned.folder}")
-        else:
-            session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
-            _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
-        done.add(planned.stage)
-        _on_main(session, lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
-
+        plan: list[Planned] = _on_main(session, decide)
+        folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
+        inputs = RunInputs(folders)
+        done: set[str] = set()
+        for number, planned in enumerate(plan, 1):
+            title = f"[{number}/{len(plan)}] {planned.stage}"
+            if planned.state == "left out":
+                continue
+            if planned.state == "done":
+                session.print(f"{title}: done, {planned.folder}")
+            else:
+                session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
+                _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
+            done.add(planned.stage)
+            _on_main(session, lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
+            if planned.stage in claims:  # another run that waits for this stage alone goes on
+                claims[planned.stage].release()

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
+    parser.add_argument("--wait", action="store_true", help="wait for another run that works on the same, not refuse")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
@@ -64,6 +65,6 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.engine.session import Session
 
     session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
-    run_pipeline(loaded, store, session, given.only, given.force)
+    run_pipeline(loaded, store, session, given.only, given.force, given.wait)
     session.close()
     return 0
