@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from segda import __version__
+from segda.engine import memory
 from segda.errors import SegdaError
 
 COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select")
@@ -52,19 +53,18 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     """What to print for an error, and the exit code: one line and 2 if the user can mend it, else a traceback and 1."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command goes on from the last checkpoint", 130
-    # By its name, since torch's class would need torch imported to tell of a mistyped word.
-    out_of_memory = type(error).__name__ == "OutOfMemoryError"
+    lack = memory.lack(error)
     full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
-    mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
+    mendable = isinstance(error, SegdaError) or lack is not None or full_or_closed
     if debug or not mendable:
         return "".join(traceback.format_exception(error)).rstrip(), 2 if mendable else 1
     line = " ".join(str(error).split())
-    if isinstance(error, OSError):
+    if lack is not None and not isinstance(error, SegdaError):
+        line = f"{lack}; raise the stage's `accumulate`, or lower its `batch`, `crop` or `workers`, then run again"
+    elif isinstance(error, OSError):
         # An open file that cannot grow raises without its name, and never with a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
-    if out_of_memory:
-        line = f"{line.split('. ')[0]}; raise the stage's `accumulate`, or lower its `batch` or `crop`, then run again"
     return (f"error: {line}" if line else ""), 2
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pipelines import plan as plans
+from pipelines import shortage
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.stage import Data, Reference, TrainingConfig
@@ -166,7 +167,13 @@ def _run_stage(
     description = {"stage": stage.name, "version": stage.module.VERSION, "config": config, "inputs": planned.inputs}
     folder: Path = _on_main(session, lambda: store.begin(stage.kind, planned.key, description))
     start = time.monotonic()
-    metrics = stage.module.run(stage.config, inputs, folder, session)
+    try:
+        metrics = stage.module.run(stage.config, inputs, folder, session)
+    except Exception as error:
+        lacking = shortage.of_memory(stage.name, stage.config, error)
+        if lacking is None:
+            raise
+        raise lacking from error
     session.barrier()
 
     def publish() -> None:

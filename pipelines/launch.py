@@ -42,6 +42,17 @@ def _first_failure(notes: str) -> tuple[str, int] | None:
     return None if first is None else (first["text"], first["code"])
 
 
+def _silent(rank: int, code: int) -> tuple[str, int]:
+    """Text and exit code for a process that ended without a word."""
+    if code != -9:
+        return f"error: process {rank} ended with exit code {code}", 1
+    return (
+        f"error: process {rank} was killed, most likely by the system for lack of memory; use fewer --processes or "
+        "--workers, raise the stage's `accumulate`, or add --fit-memory, then run the same command again: it goes on "
+        "from the last checkpoint"
+    ), 2
+
+
 def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> int:
     """Run the command `words` in several processes and wait for them.
 
@@ -99,8 +110,7 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
             return 128 + int(signalled.sigval)
         except ChildFailedError as failed:
             rank, failure = failed.get_first_failure()
-            silent = f"error: process {rank} ended with exit code {failure.exitcode}; -9 is often lack of memory"
-            text, code = _first_failure(notes) or (silent, 1)
+            text, code = _first_failure(notes) or _silent(rank, failure.exitcode)
             print(text, file=sys.stderr)
             return code
     return 0

@@ -156,6 +156,7 @@ class Runtime(Strict):
         save_every: steps between checkpoints.
         log_every: steps between lines of `log.jsonl`.
         cpu: stay on the CPU although there is a GPU.
+        fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
     """
 
     workers: NonNegativeInt = 1
@@ -163,6 +164,7 @@ class Runtime(Strict):
     save_every: PositiveInt = 200
     log_every: PositiveInt = 10
     cpu: bool = False
+    fit_memory: bool = False
 
 
 class StageConfig(Strict):

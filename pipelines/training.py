@@ -1,13 +1,14 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from pipelines import batches
+from pipelines import batches, fitting
 from pipelines.stage import AdaptingConfig, Component, Inputs, Method, Size, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
@@ -173,45 +174,18 @@ def train(
     Returns:
         What the manifest says of the training.
     """
-    task = task_of(config.task)
-    terms = objectives.build(method.terms)
-    needs = needs_of(method)
-    networks = build_networks(
-        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
-    )
-    if init is not None:
-        initialise(networks, init)
-    networks.freeze(method.frozen)
-    modules = dict(networks.modules)
-    for built in modules.values():
-        built.to(session.device)
-    if prepare is not None:
-        networks = prepare(networks)
-    if judge is not None:
-        for built in judge.modules.values():
-            built.requires_grad_(False)
+    sizes = class_sizes.measure(source) if "class_sizes" in needs_of(method) else None
 
-    followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
-    average = MovingAverage(followed, config.ema) if config.ema else None
-    teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
-    if teacher is not None and teacher_statistics == "batch":
-        batch_statistics.normalise_by_batch(teacher.modules)
+    def assemble(gather: Callable[[Tensor], Tensor]) -> Training:
+        return _assemble(
+            config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather
+        )
 
-    networks.modules = session.prepare(modules)
-    sizes = class_sizes.measure(source) if "class_sizes" in needs else None
-    objective = Objective(
-        terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher, judge=judge,
-        class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
-    )  # fmt: skip
-    generators, discriminators = objective.players()
-    training = Training(
-        objective,
-        modules,
-        dict(networks.modules),
-        optimizers.build(modules, generators, **config.optimizer.model_dump()),
-        optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
-        average,
-    )
+    if config.runtime.fit_memory:
+        stream = partial(batches.micro_batches, source=source, target=target, resizes=resizes, start=0, session=session)
+        config = fitting.fitted(config, folder, assemble, stream, session)
+    training = assemble(session.gather)
+    modules, average = training.modules, training.average
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
@@ -240,7 +214,61 @@ def train(
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
-    return {"steps": config.steps}
+    session.release()
+    return {"steps": config.steps, **({"accumulate": config.accumulate} if config.runtime.fit_memory else {})}
+
+
+def _assemble(
+    config: TrainingConfig,
+    method: Method,
+    init: Path | None,
+    published: tuple[str, ...],
+    session: Session,
+    teacher_statistics: Literal["running", "batch"],
+    judge: Networks | None,
+    prepare: Callable[[Networks], Networks] | None,
+    sizes: ClassSizes | None,
+    gather: Callable[[Tensor], Tensor],
+) -> Training:
+    """Networks as the seed draws them, or as `init` left them, with the method's terms and the optimizers."""
+    task = task_of(config.task)
+    terms = objectives.build(method.terms)
+    needs = needs_of(method)
+    networks = build_networks(
+        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
+    )
+    if init is not None:
+        initialise(networks, init)
+    networks.freeze(method.frozen)
+    modules = dict(networks.modules)
+    for built in modules.values():
+        built.to(session.device)
+    if prepare is not None:
+        networks = prepare(networks)
+    if judge is not None:
+        for built in judge.modules.values():
+            built.requires_grad_(False)
+
+    followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
+    average = MovingAverage(followed, config.ema) if config.ema else None
+    teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
+    if teacher is not None and teacher_statistics == "batch":
+        batch_statistics.normalise_by_batch(teacher.modules)
+
+    networks.modules = session.prepare(modules)
+    objective = Objective(
+        terms, networks, task, seed=config.seed, gather=gather, teacher=teacher, judge=judge,
+        class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
+    )  # fmt: skip
+    generators, discriminators = objective.players()
+    return Training(
+        objective,
+        modules,
+        dict(networks.modules),
+        optimizers.build(modules, generators, **config.optimizer.model_dump()),
+        optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
+        average,
+    )
 
 
 def adapt(

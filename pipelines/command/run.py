@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", action="store_true", help="wait for another run that works on the same, not refuse")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
+    parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     precisions = ("auto", "no", "fp16", "bf16")
     parser.add_argument("--mixed-precision", choices=precisions, help="auto: bf16 on GPUs that have it")
@@ -35,6 +36,8 @@ def _settings(given: argparse.Namespace) -> list[str]:
     settings = list(given.settings)
     if given.workers is not None:
         settings.append(f"runtime.workers={given.workers}")
+    if given.fit_memory:
+        settings.append("runtime.fit_memory=true")
     if given.cpu:
         settings.append("runtime.cpu=true")
     if given.mixed_precision is not None:

@@ -62,10 +62,13 @@ class Claim:
         Raises:
             ArtefactError: another process holds it and it is not to be waited for, or its file cannot be written.
         """
-        waited = False
+        folder, waited = self.path.parent, False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtefactError(f"{folder}: cannot be made ({error.strerror}); choose another --runs") from error
         while True:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 holder = self._try()
             except OSError as error:
                 raise ArtefactError(

@@ -59,7 +59,7 @@ def test_the_second_is_refused_before_any_work(
 
 
 def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    """What the first has finished by then is not done again; it waits for that stage, not for the first's other work."""
+    """What the first has finished by then is not done again."""
     here = Path.cwd()
     assert main(["job.yaml", "--only", "translate"]) == 0
 
