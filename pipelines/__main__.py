@@ -81,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         words.insert(0, "run")
     try:
-        return dispatch(words)
+        code = dispatch(words)
+        sys.stdout.flush()  # here a full disk can still be told of
+        return code
     except BrokenPipeError:
         # The reader (head, say) has gone; there is no one to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,7 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, code = explain(error, "--debug" in words)
         if text:
             print(text, file=sys.stderr)
+        _give_up_full_output()
         return code
+
+
+def _give_up_full_output() -> None:
+    """What standard output still holds would else be written at the very end, and its disk be full once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

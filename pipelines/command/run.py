@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
     parser.add_argument("--wait", action="store_true", help="wait for another run that works on the same, not refuse")
+    parser.add_argument("--ignore-space", action="store_true", help="begin although the disk looks too small for it")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
     parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
