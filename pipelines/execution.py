@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pipelines import plan as plans
-from pipelines import shortage
+from pipelines import shortage, space
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.stage import Data, Reference, TrainingConfig
@@ -206,6 +206,7 @@ def run_pipeline(
     only: Sequence[str] = (),
     force: Sequence[str] = (),
     wait: bool = False,
+    ignore_space: bool = False,
 ) -> None:
     """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
 
@@ -216,9 +217,11 @@ def run_pipeline(
         only: stages to run; all when empty.
         force: stages to run anew, with all that build on them; `all` for every stage.
         wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
+        ignore_space: begin although the disk looks too small.
 
     Raises:
-        SegdaError: data or results are missing or damaged, another run is at work, or a stage failed.
+        SegdaError: data or results are missing or damaged, another run is at work, the disk looks too small, or a
+            stage failed.
     """
     with ExitStack() as all_claims:
         claims: dict[str, Claim] = {}
@@ -233,6 +236,8 @@ def run_pipeline(
                     claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
             if claims:  # until now another run may have finished what was to be done
                 plan = plans.make(pipeline, store, only, force)
+            if not ignore_space:
+                space.require(space.Space(pipeline, plan), store.root)
             for planned in plan:
                 # All at once and before any work: a run that is killed half-way goes on without --force.
                 if planned.state == "run":

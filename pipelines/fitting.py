@@ -49,7 +49,7 @@ def fitted(
         tried = config.model_copy(update={"accumulate": accumulate})
         # Networks that do not fit by themselves fail here: no micro-batch is small enough for that.
         training = assemble(lambda tensor: tensor)
-        enough = memory.is_enough(lambda: trial(training, stream(tried), session, accumulate))
+        enough = memory.is_enough(lambda: trial(training, stream(tried), accumulate, session))
         session.release()
         return int(session.sum(torch.tensor(int(enough)))) == session.world
 

@@ -121,11 +121,7 @@ def check(config: TrainingConfig, method: Method) -> None:
     if isinstance(config, AdaptingConfig):
         given |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
     objectives.check_given(terms, given)
-    space = task.space
-    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
-    with torch.device("meta"):  # nothing is allocated, and no file of weights is read
-        built = build_networks(plain, needs, tied=method.tied, classes=space.count)
-    built.freeze(method.frozen)
+    built = described(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
     encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
@@ -136,6 +132,20 @@ def check(config: TrainingConfig, method: Method) -> None:
             f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
             f"use {list(below)}, for example"
         )
+
+
+def described(config: TrainingConfig, method: Method) -> Networks:
+    """A stage's networks without memory for their parameters: names and shapes. No file of weights is read."""
+    with torch.device("meta"):
+        built = drawn(config, method)
+    built.freeze(method.frozen)
+    return built
+
+
+def drawn(config: TrainingConfig, method: Method) -> Networks:
+    """A stage's networks with random parameters, whatever weights its config names."""
+    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
+    return build_networks(plain, needs_of(method), tied=method.tied, classes=task_of(config.task).space.count)
 
 
 def train(

@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("name", metavar="NAME", help="a shipped pipeline, or the path of a .yaml file")
     parser.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
+    parser.add_argument("--estimate", action="store_true", help="the same, with the memory and disk it takes")
     parser.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; repeatable")
     parser.add_argument(
         "--force", nargs="?", const="all", action="append", default=[], metavar="STAGE",
@@ -50,7 +51,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from pipelines import launch
 
-    if given.processes != 1 and not given.plan and not launch.is_worker():
+    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
         return launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
 
     from pipelines import pipeline as pipelines
@@ -58,10 +59,15 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
 
     loaded = pipelines.load(given.name, _settings(given), given.seed)
     store = Store(given.runs)
-    if given.plan:
+    if given.plan or given.estimate:
         from pipelines import plan
 
-        plan.show(plan.make(loaded, store, given.only, given.force), f"{loaded.name}, results in {given.runs}")
+        planned = plan.make(loaded, store, given.only, given.force)
+        plan.show(planned, f"{loaded.name}, results in {given.runs}")
+        if given.estimate:
+            from pipelines import estimate
+
+            print("\n".join(estimate.lines(loaded, planned, given.runs)))
         print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
         return 0
 
@@ -69,6 +75,6 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.engine.session import Session
 
     session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
-    run_pipeline(loaded, store, session, given.only, given.force, given.wait)
+    run_pipeline(loaded, store, session, given.only, given.force, given.wait, given.ignore_space)
     session.close()
     return 0

@@ -10,7 +10,7 @@ from segda.engine.fit import Training
 from segda.engine.session import Session
 
 
-def trial(training: Training, batches: Iterator[Batch], session: Session, accumulate: int) -> None:
+def trial(training: Training, batches: Iterator[Batch], accumulate: int, session: Session | None = None) -> None:
     """Make two steps as `fit` does: the second one beside the optimizers' states, which the first one makes.
 
     Processes exchange nothing, so that one of them may run out of memory while others do not. What they would hold for
@@ -19,8 +19,8 @@ def trial(training: Training, batches: Iterator[Batch], session: Session, accumu
     Args:
         training: changed in place; to be thrown away.
         batches: micro-batches on the device.
-        session: the processes.
         accumulate: micro-batches a step; no more than two are tried, the second beside the gradients of the first.
+        session: the processes, whose precision counts; none is needed for networks that were not prepared.
 
     Raises:
         RuntimeError: lack of memory is among the reasons.
@@ -31,14 +31,16 @@ def trial(training: Training, batches: Iterator[Batch], session: Session, accumu
         for _ in range(min(2, accumulate)):
             batch = next(batches)
             with ExitStack() as stack:
-                for module in training.prepared.values():
+                for module in training.prepared.values() if session else ():
+                    assert session is not None
                     stack.enter_context(session.accelerator.no_sync(module))
                 forward = training.objective.forward(batch, 0.5)
                 for losses in (training.objective.generator_losses, training.objective.discriminator_losses):
                     values = list(losses(forward).values())
                     if values:
-                        session.backward(torch.stack(values).sum() / accumulate)
-            del forward, values
+                        total = torch.stack(values).sum() / accumulate
+                        total.backward() if session is None else session.backward(total)
+            del forward, values, total
         for optimizer in training.optimizers().values():
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
