@@ -19,7 +19,7 @@ from segda.engine import optimizers
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training
 from segda.engine.peak import Peak
-from segda.engine.trial import trial
+from segda.engine.trial import passes
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
@@ -64,13 +64,14 @@ class Memory:
         small = _small(size)
         few = min(samples, 2)
         with Peak() as peak:
-            made = self._assembled(config, method)
+            made, batches = self._assembled(config, method), _random(few, small)
             fixed = peak.live  # networks and their averages
-            trial(made, _random(few, small), 2)
-            gradients = sum(4 * p.numel() for m in made.modules.values() for p in m.parameters() if p.requires_grad)
-            fixed += max(peak.live - fixed, 0) + gradients  # what stays after a step: the optimizers' states
-        growing = max(peak.most - fixed, 0) * (samples * size[0] * size[1]) / (few * small[0] * small[1])
-        return round(fixed + growing + space.pools(config, method, size))
+            passes(made, next(batches))
+            peak.most = before = peak.live  # now beside gradients, as in all steps of several micro-batches
+            passes(made, next(batches))
+        growing = (peak.most - before) * (samples * size[0] * size[1]) / (few * small[0] * small[1])
+        kept = before - fixed + space.moments(config, made.modules) + space.pools(config, method, size)
+        return round(fixed + kept + growing)
 
     def _assembled(self, config: TrainingConfig, method: Method) -> Training:
         """All that trains, on random parameters."""

@@ -5,7 +5,7 @@ and reports are small and not counted.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,12 +129,17 @@ def state_of(config: TrainingConfig, method: Method, size: Size) -> tuple[int, i
     built = training.described(config, method)
     every = {name: _bytes(module) for name, module in built.modules.items()}
     published = sum(count for name, count in every.items() if not name.startswith(("discriminator", "sampler")))
-    moments = 0
-    for name, module in built.modules.items():
-        player = config.discriminator_optimizer if name.startswith("discriminator") else config.optimizer
-        moments += STATES[player.name] * sum(4 * p.numel() for p in module.parameters() if p.requires_grad)
     average = published if config.ema is not None else 0
-    return published, sum(every.values()) + moments + average + pools(config, method, size)
+    return published, sum(every.values()) + moments(config, built.modules) + average + pools(config, method, size)
+
+
+def moments(config: TrainingConfig, modules: Mapping[str, nn.Module]) -> int:
+    """Bytes of what the optimizers keep."""
+    total = 0
+    for name, module in modules.items():
+        player = config.discriminator_optimizer if name.startswith("discriminator") else config.optimizer
+        total += STATES[player.name] * sum(4 * p.numel() for p in module.parameters() if p.requires_grad)
+    return total
 
 
 def pools(config: TrainingConfig, method: Method, size: Size) -> int:

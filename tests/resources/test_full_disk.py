@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -16,13 +15,6 @@ from segda.engine.video import VideoFile, frames
 from segda.errors import ArtefactError
 from tests.pipelines import tiny
 from tests.resources.full_disk import Disk, check_whole, published
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    small = Disk(tmp_path / "disk", 64 << 20)
-    yield small
-    small.unmount()
 
 
 def run_on_a_full_disk(
