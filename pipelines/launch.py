@@ -24,7 +24,7 @@ def work(words: Sequence[str], notes: str) -> None:
         code = dispatch(words)
     except (Exception, KeyboardInterrupt) as error:
         text, code = explain(error, "--debug" in words)
-        note = {"time": time.time_ns(), "text": text, "code": code}
+        note = {"time": time.monotonic_ns(), "text": text, "code": code}
         Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
     # The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
     # still wait for another process would abort an orderly end, and print so below the error.

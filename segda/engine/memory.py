@@ -25,7 +25,17 @@ SIGNS = (
 
 
 def lack(error: BaseException) -> str | None:
-    """What an error says of lacking memory, in one sentence; `None` where it is about something else."""
+    """What an error, or the one behind it, says of lacking memory, in one sentence; `None` where none does."""
+    behind: BaseException | None = error
+    while behind is not None:
+        said = _said(behind)
+        if said is not None:
+            return said
+        behind = behind.__cause__
+    return None
+
+
+def _said(error: BaseException) -> str | None:
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     words = str(error)
     sign = next((sign for sign in SIGNS if sign.lower() in words.lower()), None)
