@@ -72,7 +72,9 @@ def _on_main(session: Session, work: Any) -> Any:
             outcome = (None, error)
     value, failure = session.broadcast(outcome)
     if failure is not None:
-        raise failure if session.is_main else SharedError() from failure
+        if session.is_main:
+            raise failure
+        raise SharedError() from failure
     return value
 
 

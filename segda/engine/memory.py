@@ -27,10 +27,12 @@ SIGNS = (
 def lack(error: BaseException) -> str | None:
     """What an error, or the one behind it, says of lacking memory, in one sentence; `None` where none does."""
     behind: BaseException | None = error
-    while behind is not None:
+    seen: list[BaseException] = []
+    while behind is not None and behind not in seen:  # an error that is raised "from" itself goes in a circle
         said = _said(behind)
         if said is not None:
             return said
+        seen.append(behind)
         behind = behind.__cause__
     return None
 

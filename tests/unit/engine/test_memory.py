@@ -64,6 +64,16 @@ def test_other_errors_are_not(error: Exception) -> None:
     assert memory.lack(error) is None
 
 
+def test_the_error_behind_an_error_counts() -> None:
+    """The loader tells of a process that ended, and of the signal only behind that; a circle has no end to look for."""
+    told = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    told.__cause__ = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+    assert memory.lack(told) == "DataLoader worker (pid 7) is killed by signal: Killed"
+    circle = ValueError("x")
+    circle.__cause__ = circle
+    assert memory.lack(circle) is None
+
+
 @pytest.mark.parametrize(
     ("share", "first", "limit", "expected"),
     [(8, 1, 8, 1), (8, 1, 3, 4), (8, 2, 8, 2), (6, 1, 3, 2), (6, 1, 2, 3), (7, 1, 3, 7), (8, 1, 0, None)],
