@@ -12,6 +12,7 @@ from types import ModuleType
 
 from pipelines import launch
 from segda import __version__
+from segda.engine import memory
 from segda.engine.interruption import StoppedError
 from segda.errors import SegdaError
 from segda.printable import printable
@@ -65,21 +66,20 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         return str(error), error.code
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command goes on from the last checkpoint", 130
-    # By its name, since torch's class would need torch imported to tell of a mistyped word.
-    out_of_memory = type(error).__name__ == "OutOfMemoryError"
+    lack = memory.lack(error)
     full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
-    mendable = isinstance(error, SegdaError) or out_of_memory or full_or_closed
+    mendable = isinstance(error, SegdaError) or lack is not None or full_or_closed
     if debug or not mendable:
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
         told = "\n".join(printable(line) for line in lines)
         return (told, 2) if mendable else (f"{told}\n{UNEXPECTED}", 1)
     line = " ".join(str(error).split())
-    if isinstance(error, OSError):
+    if lack is not None and not isinstance(error, SegdaError):
+        line = f"{lack}; raise the stage's `accumulate`, or lower its `batch`, `crop` or `workers`, then run again"
+    elif isinstance(error, OSError):
         # An open file that cannot grow raises without its name, and never with a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
-    if out_of_memory:
-        line = f"{line.split('. ')[0]}; raise the stage's `accumulate`, or lower its `batch` or `crop`, then run again"
     return (f"error: {printable(line)}" if line else ""), 2
 
 
@@ -101,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return dispatch(words)
+        code = dispatch(words)
+        sys.stdout.flush()  # here a full disk can still be told of
+        return code
     except BrokenPipeError:
         # The reader (head, say) has gone; there is no one to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,9 +112,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, code = explain(error, "--debug" in words)
         if text:
             print(launch.explained(error, text), file=sys.stderr)
+        _give_up_full_output()
         if launch.is_worker():
             launch.leave(code, wait=launch.in_the_wake(error) or not text)
         return code
+
+
+def _give_up_full_output() -> None:
+    """What standard output still holds would else be written at the very end, and its disk be full once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pipelines import plan as plans
-from pipelines import skipping
+from pipelines import shortage, skipping, space
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.provenance import provenance
 from pipelines.stage import Data, Reference, TrainingConfig
 from segda import config as configs
 from segda.artefacts import manifest as manifests
+from segda.artefacts.claim import Claim
 from segda.artefacts.key import digest
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
@@ -123,34 +125,32 @@ def _run_stage(
     description = {"stage": stage.name, "version": stage.module.VERSION, "config": config, "inputs": planned.inputs}
     folder: Path = session.on_main(lambda: store.begin(stage.kind, planned.key, description))
     session.alike(str(folder), lambda decided: (None, folder.is_dir()))
-    claim = store.claim(folder)
-    session.on_main(claim.__enter__)
     start = time.monotonic()
     try:
         inputs.lists = session.on_main(lambda: skipping.prepare(stage.config, inputs, folder))
         metrics = stage.module.run(stage.config, inputs, folder, session)
-        session.barrier()
+    except Exception as error:
+        lacking = shortage.of_memory(stage.name, stage.config, error)
+        if lacking is None:
+            raise
+        raise lacking from error
+    session.barrier()
 
-        def publish() -> None:
-            manifest = Manifest(
-                stage=stage.name,
-                kind=stage.kind,
-                version=stage.module.VERSION,
-                key=planned.key,
-                config=config,
-                inputs=planned.inputs,
-                outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
-                metrics={**(metrics or {}), **skipping.metrics(inputs.lists)},
-                provenance={
-                    "run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)
-                },
-            )
-            manifests.write(folder, manifest)
+    def publish() -> None:
+        manifest = Manifest(
+            stage=stage.name,
+            kind=stage.kind,
+            version=stage.module.VERSION,
+            key=planned.key,
+            config=config,
+            inputs=planned.inputs,
+            outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
+            metrics={**(metrics or {}), **skipping.metrics(inputs.lists)},
+            provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)},
+        )
+        manifests.write(folder, manifest)
 
-        session.on_main(publish)
-    finally:
-        if session.is_main:
-            claim.__exit__(None, None, None)
+    session.on_main(publish)
 
 
 def published(module: Any, folder: Path) -> list[str]:
@@ -160,7 +160,13 @@ def published(module: Any, folder: Path) -> list[str]:
 
 
 def run_pipeline(
-    pipeline: Pipeline, store: Store, session: Session, only: Sequence[str] = (), force: Sequence[str] = ()
+    pipeline: Pipeline,
+    store: Store,
+    session: Session,
+    only: Sequence[str] = (),
+    force: Sequence[str] = (),
+    wait: bool = False,
+    ignore_space: bool = False,
 ) -> None:
     """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
 
@@ -170,40 +176,55 @@ def run_pipeline(
         session: the processes of this launch.
         only: stages to run; all when empty.
         force: stages to run anew, with all that build on them; `all` for every stage.
+        wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
+        ignore_space: begin although the disk looks too small.
 
     Raises:
-        SegdaError: data or results are missing or damaged, or a stage failed.
+        SegdaError: data or results are missing or damaged, another run is at work, the disk looks too small, or a
+            stage failed.
         StoppedError: a signal asked to stop.
     """
-
-    def decide() -> list[Planned]:
-        plan = plans.make(pipeline, store, only, force)
-        _refuse(plan, pipeline, session.world)
-        for planned in plan:
-            # All at once and before any work: a run that is killed half-way goes on without --force.
-            if planned.state == "run":
-                store.replace(planned.kind, planned.key)
-        store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
-        return plan
-
     # Before anything else: a machine may still see an earlier version of the files.
     session.alike(f"{pipeline.name}: config", lambda decided: (None, f"version {digest(pipeline.raw)[:8]}"), patience=0)
-    plan: list[Planned] = session.on_main(decide)
-    folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
-    inputs = RunInputs(folders, 0.0 if session.is_main else SIGHT)
-    done: set[str] = set()
-    for number, planned in enumerate(plan, 1):
-        title = f"[{number}/{len(plan)}] {planned.stage}"
-        if planned.state == "left out":
-            continue
-        if planned.state == "done":
-            session.print(f"{title}: done, {planned.folder}")
-        else:
-            stopping = session.largest(interruption.requested())
-            if stopping:
-                raise interruption.StoppedError(stopping, f"before {planned.stage}")
-            session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
-            _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
-        done.add(planned.stage)
-        session.on_main(lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
+    with ExitStack() as all_claims:
+        claims: dict[str, Claim] = {}
 
+        def decide() -> list[Planned]:
+            all_claims.enter_context(store.claim_run(pipeline.name, wait))
+            plan = plans.make(pipeline, store, only, force)
+            _refuse(plan, pipeline, session.world)
+            # All before any work. In the same order in every run, so that two cannot wait for one another.
+            for planned in sorted(plan, key=lambda planned: str(planned.folder)):
+                if planned.folder is not None and planned.state in ("run", "resume"):
+                    claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
+            if claims:  # until now another run may have finished what was to be done
+                plan = plans.make(pipeline, store, only, force)
+            if not ignore_space:
+                space.require(space.Space(pipeline, plan), store.root)
+            for planned in plan:
+                # All at once and before any work: a run that is killed half-way goes on without --force.
+                if planned.state == "run":
+                    store.replace(planned.kind, planned.key)
+            store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
+            return plan
+
+        plan: list[Planned] = session.on_main(decide)
+        folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
+        inputs = RunInputs(folders, 0.0 if session.is_main else SIGHT)
+        done: set[str] = set()
+        for number, planned in enumerate(plan, 1):
+            title = f"[{number}/{len(plan)}] {planned.stage}"
+            if planned.state == "left out":
+                continue
+            if planned.state == "done":
+                session.print(f"{title}: done, {planned.folder}")
+            else:
+                stopping = session.largest(interruption.requested())
+                if stopping:
+                    raise interruption.StoppedError(stopping, f"before {planned.stage}")
+                session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
+                _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
+            done.add(planned.stage)
+            session.on_main(lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
+            if planned.stage in claims:  # another run that waits for this stage alone goes on
+                claims[planned.stage].release()

@@ -83,7 +83,7 @@ def explained(error: BaseException, text: str) -> str:
 
 
 def _note(notes: str, text: str, code: int, lost: str = "") -> None:
-    note = {"time": time.time_ns(), "text": text, "code": code, "lost": lost}
+    note = {"time": time.monotonic_ns(), "text": text, "code": code, "lost": lost}
     Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
 
 
@@ -100,9 +100,14 @@ def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
     if told:
         return told[0]["text"], told[0]["code"]
     again = "the same command goes on from the last checkpoint"
+    if -code == signal.SIGKILL:
+        return (
+            f"error: process {rank} was ended by SIGKILL, most likely by the system for lack of memory; use fewer "
+            "--processes or --workers, raise the stage's `accumulate`, or add --fit-memory, then run again: "
+            f"{again}"
+        ), 2
     if code < 0:
-        often = ", often for lack of memory" if -code == signal.SIGKILL else ""
-        return f"error: process {rank} was ended by {signal.Signals(-code).name}{often}; {again}", 1
+        return f"error: process {rank} was ended by {signal.Signals(-code).name}; {again}", 1
     for note in found:
         if note["lost"]:
             return f"error: a process has gone without a word ({' '.join(note['lost'].split())[:200]}); {again}", 1

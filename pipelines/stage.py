@@ -186,6 +186,7 @@ class Runtime(Strict):
         health: where trouble begins.
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
+        fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
     """
 
     workers: NonNegativeInt = 1
@@ -197,6 +198,7 @@ class Runtime(Strict):
     on_bad_health: OnBadHealth = "report"
     health: Health = Health()
     gather_statistics: bool = False
+    fit_memory: bool = False
 
 
 class StageConfig(Strict):

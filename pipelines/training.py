@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from pipelines import batches
+from pipelines import batches, fitting
 from pipelines.stage import AdaptingConfig, Component, Inputs, Method, Size, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
@@ -26,6 +27,8 @@ from segda.networks.networks import Networks, Tied
 from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.objective import Objective
+
+Gather = Callable[[Tensor], Tensor]
 
 
 def task_of(component: Component) -> Any:
@@ -121,11 +124,7 @@ def check(config: TrainingConfig, method: Method) -> None:
     if isinstance(config, AdaptingConfig):
         given |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
     objectives.check_given(terms, given)
-    space = task.space
-    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
-    with torch.device("meta"):  # nothing is allocated, and no file of weights is read
-        built = build_networks(plain, needs, tied=method.tied, classes=space.count)
-    built.freeze(method.frozen)
+    built = described(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
     encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
@@ -136,6 +135,20 @@ def check(config: TrainingConfig, method: Method) -> None:
             f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
             f"use {list(below)}, for example"
         )
+
+
+def described(config: TrainingConfig, method: Method) -> Networks:
+    """A stage's networks without memory for their parameters: names and shapes. No file of weights is read."""
+    with torch.device("meta"):
+        built = drawn(config, method)
+    built.freeze(method.frozen)
+    return built
+
+
+def drawn(config: TrainingConfig, method: Method) -> Networks:
+    """A stage's networks with random parameters, whatever weights its config names."""
+    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
+    return build_networks(plain, needs_of(method), tied=method.tied, classes=task_of(config.task).space.count)
 
 
 def train(
@@ -174,57 +187,30 @@ def train(
     Returns:
         What the manifest says of the training.
     """
-    task = task_of(config.task)
-    terms = objectives.build(method.terms)
-    needs = needs_of(method)
-    networks = build_networks(
-        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
-    )
-    if init is not None:
-        initialise(networks, init, session)
-    networks.freeze(method.frozen)
-    modules = dict(networks.modules)
-    for built in modules.values():
-        built.to(session.device)
-    if prepare is not None:
-        networks = prepare(networks)
-    if judge is not None:
-        for built in judge.modules.values():
-            built.requires_grad_(False)
-
-    followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
-    average = MovingAverage(followed, config.ema) if config.ema else None
-    teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
-    if teacher is not None and teacher_statistics == "batch":
-        batch_statistics.normalise_by_batch(teacher.modules)
-
+    sizes = class_sizes.measure(source) if "class_sizes" in needs_of(method) else None
     gathering = config.runtime.gather_statistics and session.world > 1
-    networks.train()
+
+    def assemble(gather: Gather, gather_samples: Gather | None = None) -> Training:
+        return _assemble(
+            config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
+        )
+
+    if config.runtime.fit_memory:
+        trial = partial(batches.micro_batches, source=source, target=target, resizes=resizes, start=0, session=session)
+        config = fitting.fitted(config, folder, assemble, trial, session)
+    training = assemble(session.gather, session.gather_samples if gathering else None)
+    modules, average, teacher = training.modules, training.average, training.objective.teacher
+    training.objective.networks.train()
     note = whole_batch.note(
-        networks.modules, teacher.modules if teacher else {}, terms,
+        modules, teacher.modules if teacher else {}, training.objective.terms,
         parts=config.accumulate * (1 if gathering else session.world), world=1 if gathering else session.world,
     )  # fmt: skip
     if note is not None:
         session.print(f"{folder.name}: {note}")
-    networks.modules = session.prepare(modules)
-    sizes = class_sizes.measure(source) if "class_sizes" in needs else None
-    objective = Objective(
-        terms, networks, task, seed=config.seed, gather=session.gather, teacher=teacher, judge=judge,
-        class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
-        gather_samples=session.gather_samples if gathering else None,
-    )  # fmt: skip
-    generators, discriminators = objective.players()
-    training = Training(
-        objective,
-        modules,
-        dict(networks.modules),
-        optimizers.build(modules, generators, **config.optimizer.model_dump()),
-        optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
-        average,
-    )
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
     start = training.restore(folder / "checkpoints", session)
+    task = task_of(config.task)
     first = start + roll_back.passed_over(training.roll_backs)
     with ExitStack() as stack:
         # Loading processes end with the loop, however that ends.
@@ -259,7 +245,64 @@ def train(
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
-    return {"steps": config.steps, "health": health_found}
+    session.release()
+    fitted = {"accumulate": config.accumulate} if config.runtime.fit_memory else {}
+    return {"steps": config.steps, "health": health_found, **fitted}
+
+
+def _assemble(
+    config: TrainingConfig,
+    method: Method,
+    init: Path | None,
+    published: tuple[str, ...],
+    session: Session,
+    teacher_statistics: Literal["running", "batch"],
+    judge: Networks | None,
+    prepare: Callable[[Networks], Networks] | None,
+    sizes: ClassSizes | None,
+    gather: Gather,
+    gather_samples: Gather | None,
+) -> Training:
+    """Networks as the seed draws them, or as `init` left them, with the method's terms and the optimizers."""
+    task = task_of(config.task)
+    terms = objectives.build(method.terms)
+    needs = needs_of(method)
+    networks = build_networks(
+        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
+    )
+    if init is not None:
+        initialise(networks, init, session)
+    networks.freeze(method.frozen)
+    modules = dict(networks.modules)
+    for built in modules.values():
+        built.to(session.device)
+    if prepare is not None:
+        networks = prepare(networks)
+    if judge is not None:
+        for built in judge.modules.values():
+            built.requires_grad_(False)
+
+    followed = {name: built for name, built in modules.items() if name.split(".")[0] in published}
+    average = MovingAverage(followed, config.ema) if config.ema else None
+    teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
+    if teacher is not None and teacher_statistics == "batch":
+        batch_statistics.normalise_by_batch(teacher.modules)
+
+    networks.modules = session.prepare(modules)
+    objective = Objective(
+        terms, networks, task, seed=config.seed, gather=gather, teacher=teacher, judge=judge,
+        class_sizes=sizes and ClassSizes(*(share.to(session.device) for share in sizes)),
+        gather_samples=gather_samples,
+    )  # fmt: skip
+    generators, discriminators = objective.players()
+    return Training(
+        objective,
+        modules,
+        dict(networks.modules),
+        optimizers.build(modules, generators, **config.optimizer.model_dump()),
+        optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
+        average,
+    )
 
 
 def adapt(

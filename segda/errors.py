@@ -19,3 +19,7 @@ class ArtefactError(SegdaError):
 
 class TrainingError(SegdaError):
     """A training step that went wrong: a loss that is not finite, a network without gradient."""
+
+
+class ResourceError(SegdaError):
+    """Memory or disk that does not suffice for what was asked."""

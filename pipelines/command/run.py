@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in place of NAME: make a recorded result again in --runs and compare; a manifest.json or RUN.lock.json",
     )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
+    parser.add_argument("--estimate", action="store_true", help="the same, with the memory and disk it takes")
     parser.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; repeatable")
     parser.add_argument(
         "--force", nargs="?", const="all", action="append", default=[], metavar="STAGE",
@@ -33,8 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
+    parser.add_argument("--wait", action="store_true", help="wait for another run that works on the same, not refuse")
+    parser.add_argument("--ignore-space", action="store_true", help="begin although the disk looks too small for it")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
+    parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
     precisions = ("auto", "no", "fp16", "bf16")
@@ -51,6 +55,7 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
     options = {
         "workers": given.workers,
         "cpu": given.cpu or None,
+        "fit_memory": given.fit_memory or None,
         "deterministic": given.deterministic or None,
         "mixed_precision": given.mixed_precision,
     }
@@ -61,7 +66,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from pipelines import launch
 
-    if given.processes != 1 and not given.plan and not launch.is_worker():
+    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
         return launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
 
     from segda.engine import interruption
@@ -77,10 +82,15 @@ def _plan_or_run(given: argparse.Namespace) -> int:
     recorded = _recorded(given)
     loaded = recorded[1] if recorded else pipelines.load(given.name, _settings(given), given.seed)
     store = Store(given.runs)
-    if given.plan:
+    if given.plan or given.estimate:
         from pipelines import plan
 
-        plan.show(plan.make(loaded, store, given.only, given.force), f"{loaded.name}, results in {given.runs}")
+        planned = plan.make(loaded, store, given.only, given.force)
+        plan.show(planned, f"{loaded.name}, results in {given.runs}")
+        if given.estimate:
+            from pipelines import estimate
+
+            print("\n".join(estimate.lines(loaded, planned, given.runs)))
         print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
         return 0
 
@@ -92,7 +102,7 @@ def _plan_or_run(given: argparse.Namespace) -> int:
         session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
         if recorded:
             _warn(recorded[0], session)
-        run_pipeline(loaded, store, session, given.only, given.force)
+        run_pipeline(loaded, store, session, given.only, given.force, given.wait, given.ignore_space)
         same = not recorded or _compare(*recorded, store, session)
         session.close()
     return 0 if same else 1

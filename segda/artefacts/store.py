@@ -1,16 +1,15 @@
 """The folder of runs: where a stage's result lies, whether it is done, and how a new one begins."""
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from segda.artefacts import form
 from segda.artefacts import manifest as manifests
+from segda.artefacts.claim import Claim
 from segda.artefacts.manifest import read_json, write_json
 from segda.errors import ArtefactError
 from segda.paths import is_plain, leading_out
@@ -18,6 +17,7 @@ from segda.paths import is_plain, leading_out
 State = Literal["done", "resume", "run"]
 STAGE_FILE = "stage.json"
 LOCK_ENDING = ".lock.json"
+CLAIM_ENDING = ".claim"
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,10 @@ class Store:
     def replace(self, kind: str, key: str) -> Path | None:
         """Move the folder of `key`, if there is one, aside to `<folder>.replaced-N`, and say where to.
 
+        Whoever calls this or `begin` holds the claim on the folder.
+
         Raises:
-            ArtefactError: the folder belongs to another key, or another process works in it.
+            ArtefactError: the folder belongs to another key, or cannot be moved.
         """
         folder = self.folder(kind, key)
         if not folder.exists():
@@ -106,25 +108,19 @@ class Store:
         number = 1
         while (aside := folder.with_name(f"{folder.name}.replaced-{number}")).exists():
             number += 1
-        with self.claim(folder):
+        try:
             os.rename(folder, aside)
+        except OSError as error:
+            raise ArtefactError(f"{folder}: cannot be moved aside ({error.strerror}); choose another --runs") from error
         return aside
 
-    @contextmanager
-    def claim(self, folder: Path) -> Iterator[None]:
-        """Hold a run folder for this process; the claim ends with the process, however that ends.
+    def claim(self, folder: Path, wait: bool = False) -> Claim:
+        """The claim on a run folder, which need not be there yet; to be taken by `with`, or by `take`."""
+        return Claim(folder.with_name(f".{folder.name}{CLAIM_ENDING}"), folder, wait)
 
-        Raises:
-            ArtefactError: another process works in it.
-        """
-        with open(folder / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ArtefactError(f"{folder}: another process works in it; wait for it or stop it") from None
-            except OSError:
-                pass  # Some network file systems know no locks; the claim is a courtesy, not a need.
-            yield
+    def claim_run(self, run: str, wait: bool = False) -> Claim:
+        """The claim on a run's name: two runs of one name would write each other's lock file."""
+        return Claim(self.root / f".{run}{LOCK_ENDING}{CLAIM_ENDING}", self.lock_path(run), wait)
 
     def lock_path(self, run: str) -> Path:
         """The file that tells people which folder holds which stage of the run."""

@@ -115,6 +115,9 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or mend the folder, then run the same command again"
         ) from error
+    except BaseException:  # memory that does not suffice for the copies, or an interrupt
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     # One of a later step was damaged, or this step would not have been made again.
     for place in folder.glob(f"{_PREFIX}*"):
         if step_of(place) > step:

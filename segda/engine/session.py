@@ -280,6 +280,10 @@ class Session:
         """Wait for all processes."""
         self.accelerator.wait_for_everyone()
 
+    def release(self) -> None:
+        """Let go of what was prepared: Accelerate holds on to all networks that it has ever seen."""
+        self.accelerator.free_memory()
+
     def print(self, text: str) -> None:
         """Print one line, once."""
         if self.is_main:

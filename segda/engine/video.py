@@ -1,6 +1,8 @@
 """Videos frame by frame, through OpenCV: read one after another, written whole or not at all."""
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -8,9 +10,10 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from segda.errors import DataError
+from segda.errors import ArtefactError, DataError
 
 _CODEC = "mp4v"  # in every build of OpenCV, and what an .mp4 file may hold
+_FULL = 1 << 20  # bytes left on a disk below which it is blamed for a video that is cut off
 _RATE = 25.0  # for the few files that do not tell theirs
 
 
@@ -62,6 +65,7 @@ class VideoFile:
         self.path, self.rate = path, rate
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # OpenCV goes by the ending
         self._writer: cv2.VideoWriter | None = None
+        self._added = 0
 
     def __enter__(self) -> "VideoFile":
         return self
@@ -70,7 +74,7 @@ class VideoFile:
         """Append a frame, uint8 RGB `[H, W, 3]`, all of one size; an odd last row or column is left out by the codec.
 
         Raises:
-            DataError: the file cannot be written.
+            DataError: the folder cannot be made, or OpenCV cannot write such a file.
         """
         if self._writer is None:
             try:
@@ -85,16 +89,35 @@ class VideoFile:
                     "frames as images"
                 )
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self._added += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._writer is not None:
             self._writer.release()
-        if error is None and self._partial.is_file():
-            os.replace(self._partial, self.path)
-        else:
+        try:
+            if error is None and self._writer is not None:
+                self._check_whole()
+                os.replace(self._partial, self.path)
+        except OSError as refused:
+            raise _unwritable(self.path, refused.strerror or str(refused)) from refused
+        finally:
             self._partial.unlink(missing_ok=True)
+
+    def _check_whole(self) -> None:
+        """OpenCV says nothing of a disk that is full: the file then lacks its index or its last frames."""
+        try:
+            found = describe(self._partial)[0]
+        except DataError:
+            found = 0
+        if found != self._added:
+            why = os.strerror(errno.ENOSPC) if shutil.disk_usage(self.path.parent).free < _FULL else "it is cut off"
+            raise _unwritable(self.path, why)
+
+
+def _unwritable(path: Path, why: str) -> ArtefactError:
+    return ArtefactError(f"{path}: cannot be written ({why}); free space or mend the folder, then predict again")
 
 
 def _opened(path: Path) -> cv2.VideoCapture:

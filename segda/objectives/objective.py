@@ -63,7 +63,7 @@ class Objective:
         self._task = task
         self._seed = seed
         self._gather = gather
-        self._teacher = teacher
+        self.teacher = teacher
         self._judge = judge
         self._class_sizes = class_sizes
         self._gather_samples = gather_samples
@@ -81,7 +81,7 @@ class Objective:
         """
         return ForwardPass(
             batch, self.networks, self._task, seed=self._seed, progress=progress, pools=self._pools,
-            gather=self._gather, teacher=self._teacher, judge=self._judge, class_sizes=self._class_sizes,
+            gather=self._gather, teacher=self.teacher, judge=self._judge, class_sizes=self._class_sizes,
             gather_samples=self._gather_samples,
         )
 

@@ -77,7 +77,7 @@ def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pyte
     folder = begun("export")
     assert str(folder / "images") in line or str(folder / "labels") in line
     assert "No space left on device" in line
-    assert "run again" in line
+    assert "run the same command again" in line
     assert not (folder / "dataset.json").exists()
     written = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
     assert 0 < len(written) < 8

@@ -85,14 +85,15 @@ def test_replace_counts_up(tmp_path: Path) -> None:
 
 def test_one_worker_a_folder(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    folder = store.begin("align", KEY, {})
+    folder = store.folder("align", KEY)
     with store.claim(folder):
         with pytest.raises(ArtefactError, match="another process works in it"), store.claim(folder):
             pass
-        with pytest.raises(ArtefactError, match="another process works in it"):
-            store.replace("align", KEY)
+        with store.claim(store.folder("align", "ff" + KEY)):
+            pass
     with store.claim(folder):
         pass
+    assert list(tmp_path.iterdir()) == [], "a claim that was given back leaves nothing"
 
 
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:

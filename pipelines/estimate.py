@@ -1,0 +1,185 @@
+"""About how much memory the stages of a plan will take: their own steps, made on small random images and scaled up.
+
+A step's tensors grow with the pixels that it sees, but for parameters, gradients and the optimizers' states, which are
+counted as they are. Left out: processes that load data, copies that several processes exchange, libraries' work space.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from pipelines import space, training
+from pipelines.pipeline import Pipeline, Stage
+from pipelines.plan import Planned
+from pipelines.space import Space
+from pipelines.stage import AdaptingConfig, Data, Method, Reference, Size, TrainingConfig
+from segda.batch import Batch, DomainBatch
+from segda.engine import optimizers
+from segda.engine.ema import MovingAverage
+from segda.engine.fit import Training
+from segda.engine.peak import Peak
+from segda.engine.trial import passes
+from segda.networks.networks import Networks
+from segda.objectives import objective as objectives
+from segda.objectives.class_sizes import ClassSizes
+from segda.objectives.objective import Objective
+
+SMALL = 64
+"""Side of the small images, in pixels: two of the coarsest maps of most networks."""
+
+
+class Memory:
+    """The memory that a plan's stages take."""
+
+    def __init__(self, pipeline: Pipeline, sizes: Space) -> None:
+        """Args: pipeline, and what is known of its data sets' sizes."""
+        self.pipeline, self.sizes = pipeline, sizes
+        self._known: dict[str, int] = {}
+        self._process = _process()
+
+    def of(self, stage: Stage) -> int | None:
+        """Bytes at a stage's highest, this process itself included; `None` where that cannot be told beforehand."""
+        try:
+            if isinstance(stage.config, TrainingConfig):
+                return self._process + self.training(stage.config, self.sizes.seen(stage))
+            if stage.kind in ("evaluate", "export"):
+                return self._process + self._inferring(stage)
+        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+            return None
+        return None
+
+    def training(self, config: TrainingConfig, size: Size) -> int:
+        """Bytes of the tensors of a training stage whose networks see images of `size`."""
+        method: Method = getattr(config, "method")  # noqa: B009
+        # Stages alike in this share an answer.
+        parts = config.model_dump(include={"networks", "optimizer", "discriminator_optimizer", "ema", "batch"})
+        name = f"{parts} {method.model_dump()} {size} {config.accumulate}"
+        if name not in self._known:
+            self._known[name] = self._training(config, method, size)
+        return self._known[name]
+
+    def _training(self, config: TrainingConfig, method: Method, size: Size) -> int:
+        samples = config.batch // config.accumulate
+        small = _small(size)
+        few = min(samples, 2)
+        with Peak() as peak:
+            made, batches = self._assembled(config, method), _random(few, small)
+            fixed = peak.live  # networks and their averages
+            passes(made, next(batches))
+            peak.most = before = peak.live  # now beside gradients, as in all steps of several micro-batches
+            passes(made, next(batches))
+        growing = (peak.most - before) * (samples * size[0] * size[1]) / (few * small[0] * small[1])
+        kept = before - fixed + space.moments(config, made.modules) + space.pools(config, method, size)
+        return round(fixed + kept + growing)
+
+    def _assembled(self, config: TrainingConfig, method: Method) -> Training:
+        """All that trains, on random parameters."""
+        task, needs, terms = training.task_of(config.task), training.needs_of(method), objectives.build(method.terms)
+        networks = training.drawn(config, method)
+        networks.freeze(method.frozen)
+        modules = dict(networks.modules)
+        kept = {name: built for name, built in modules.items() if not name.startswith("discriminator")}
+        average = MovingAverage(kept, config.ema) if config.ema else None
+        shares = torch.full((task.space.count,), 1 / task.space.count)
+        objective = Objective(
+            terms, networks, task, seed=0,
+            teacher=Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None,
+            judge=self._judge(config),
+            class_sizes=ClassSizes(shares, shares, shares) if "class_sizes" in needs else None,
+        )  # fmt: skip
+        generators, discriminators = objective.players()
+        return Training(
+            objective, modules, {},
+            optimizers.build(modules, generators, **config.optimizer.model_dump()),
+            optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
+            average,
+        )  # fmt: skip
+
+    def _judge(self, config: TrainingConfig) -> Networks | None:
+        judge = config.judge if isinstance(config, AdaptingConfig) else None
+        if judge is None:
+            return None
+        origin = self.pipeline.stages[judge.stage].config
+        assert isinstance(origin, TrainingConfig)
+        networks = training.drawn(origin, getattr(origin, "method"))  # noqa: B009
+        for built in networks.modules.values():
+            built.requires_grad_(False)
+        return networks
+
+    def _inferring(self, stage: Stage) -> int:
+        """Bytes of the tensors of a stage whose networks learn nothing: those of its largest row, or its translator."""
+        config = stage.config
+        data: Data = getattr(config, "data")  # noqa: B009
+        rows: Mapping[str, Reference] = getattr(config, "rows", {})
+        translator: Reference | None = getattr(config, "translator", None)
+        own = self.sizes.extent(stage, data, False).size
+        seen = getattr(config, "tile", None) or data.resize or own
+        small = _small(seen)
+        answer = own[0] * small[0] // seen[0], own[1] * small[1] // seen[1]
+        most = 0
+        for reference in [translator] if translator is not None else rows.values():
+            origin = self.pipeline.stages[reference.stage].config
+            assert isinstance(origin, TrainingConfig)
+            task, image = training.task_of(origin.task), torch.zeros(1, 3, *small)
+            with torch.no_grad(), Peak() as peak:
+                networks = training.drawn(origin, getattr(origin, "method"))  # noqa: B009
+                for built in networks.modules.values():
+                    built.eval()
+                fixed = peak.live
+                if translator is not None:
+                    networks.decode(networks.encode(image, "source"), "target")
+                else:
+                    task.predict(networks, image, answer)
+            growing = (peak.most - fixed) * (seen[0] * seen[1]) / (small[0] * small[1])
+            most = max(most, round(fixed + growing))
+            del networks
+        return most
+
+
+def _small(size: Size) -> Size:
+    return min(size[0], SMALL), min(size[1], SMALL)
+
+
+def _random(samples: int, size: Size) -> Iterator[Batch]:
+    """Endless batches of noise in both domains."""
+    generator = torch.Generator().manual_seed(0)
+    first = 0
+    while True:
+        places = torch.arange(first, first + samples)
+        keys = [str(place) for place in places.tolist()]
+        images = [torch.rand((samples, 3, *size), generator=generator) * 2 - 1 for _ in range(2)]
+        label = torch.randint(0, 2, (samples, *size), generator=generator)
+        yield Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
+        first += samples
+
+
+def _process() -> int:
+    """Bytes that this process holds already: the interpreter and the libraries."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 300 << 20
+
+
+def lines(pipeline: Pipeline, plan: Sequence[Planned], root: Path) -> list[str]:
+    """What is left to do, a line a stage: its memory and disk, about; then the disk in all beside what is free."""
+    sizes = Space(pipeline, plan)
+    memory, disk = Memory(pipeline, sizes), space.needed(sizes)
+    rows = [("stage", "memory", "disk")]
+    for planned in plan:
+        if planned.state in ("run", "resume"):
+            most = memory.of(pipeline.stages[planned.stage])
+            rows.append((planned.stage, _about(most), _about(disk.get(planned.stage))))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    told = [f"{stage.ljust(widths[0])}  {most.ljust(widths[1])}  {size}" for stage, most, size in rows]
+    free = f"{space.readable(space.free_space(root))} free in {root}"
+    total = f"disk in all {_about(sum(disk.values()))}; {free}"
+    return ["about, for what is left to do (-: cannot be told):", *told, total]
+
+
+def _about(count: int | None) -> str:
+    return "-" if count is None else space.readable(count)

@@ -1,0 +1,56 @@
+"""Steps on trial: as much memory as training takes, and nothing that outlasts them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import torch
+
+from segda.batch import Batch
+from segda.engine.fit import Training
+from segda.engine.session import Session
+
+
+def trial(training: Training, batches: Iterator[Batch], accumulate: int, session: Session) -> None:
+    """Make two steps as `fit` does: the second one beside the optimizers' states, which the first one makes.
+
+    Processes exchange nothing, so that one of them may run out of memory while others do not. What they would hold for
+    the exchange, about as much as the gradients, is therefore not part of the trial.
+
+    Args:
+        training: changed in place; to be thrown away.
+        batches: micro-batches on the device.
+        accumulate: micro-batches a step; no more than two are tried, the second beside the gradients of the first.
+        session: the processes.
+
+    Raises:
+        RuntimeError: lack of memory is among the reasons.
+        MemoryError: likewise.
+    """
+    training.objective.networks.train()
+    for _ in range(2):
+        for _ in range(min(2, accumulate)):
+            passes(training, next(batches), accumulate, session)
+        for optimizer in training.optimizers().values():
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+
+def passes(training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None) -> None:
+    """Forward and backward of both players on one micro-batch; gradients are added to what is there.
+
+    Args:
+        training: gets the gradients.
+        batch: on the device.
+        accumulate: what losses are divided by.
+        session: the processes; none is needed for networks that were not prepared.
+    """
+    with ExitStack() as stack:
+        if session is not None:
+            for module in training.prepared.values():
+                stack.enter_context(session.accelerator.no_sync(module))
+        forward = training.objective.forward(batch, 0.5)
+        for losses in (training.objective.generator_losses, training.objective.discriminator_losses):
+            values = list(losses(forward).values())
+            if values:
+                total = torch.stack(values).sum() / accumulate
+                total.backward() if session is None else session.backward(total)

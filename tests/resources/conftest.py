@@ -1,0 +1,20 @@
+"""A small job on a sound data set, in one thread, so that it can be forked and its bytes compared."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import data, refused
+from tests.pipelines.conftest import one_thread
+from tests.resources.full_disk import Disk
+
+__all__ = ["data", "one_thread", "refused"]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk of 64 MiB, empty."""
+    small = Disk(tmp_path / "disk", 64 << 20)
+    yield small
+    small.unmount()

@@ -1,0 +1,116 @@
+"""A clock that jumps changes nothing; data sets may lie where nobody can write."""
+
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from tests.cli.conftest import JOB
+from tests.configs import layouts
+from tests.resources.beside import Beside, await_file, stop_in
+from tests.resources.full_disk import published
+
+WORDS = ["job.yaml", "--only", "source", "--set", "stages.source.steps=4"]
+FAR = 4_000_000_000  # seconds: the year 2096
+NOBODY = 65534
+
+
+def test_a_clock_that_jumps(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Back and forth while a stage is interrupted, goes on and ends: the newest checkpoint is that of the last step."""
+    here = Path.cwd()
+    assert main([*WORDS, "--runs", "undisturbed"]) == 0
+
+    def first() -> None:
+        stop_in(4, here)
+        main(WORDS)
+
+    with Beside(first) as process:
+        await_file(here / "stopped")
+        process.kill()
+    (folder,) = Path("runs").glob("supervise-*")
+    older, newer = sorted(folder.glob("checkpoints/step-*"))
+    assert newer.name == "step-00000003"
+    for place, moment in ((older, FAR), (newer, 1)):
+        for path in (*place.iterdir(), place):
+            os.utime(path, (moment, moment))
+    for number, path in enumerate(sorted(data.rglob("*.*"))):
+        os.utime(path, (FAR, FAR) if number % 2 else (1, 1))
+
+    jumps = (FAR - 86400.0 * number if number % 2 else 1e9 + number for number in count())
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    monkeypatch.setattr(time, "time_ns", lambda: int(next(jumps) * 1e9))
+    capsys.readouterr()
+    assert main(WORDS) == 0
+    shown = capsys.readouterr()
+    assert "source: resume" in shown.out, "no key depends on times"
+    assert "steps 4/4" in shown.out
+    assert "-" not in shown.out.split("steps 4/4, ")[1].split(" s left")[0], "a rate is never negative"
+    steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps] == [1, 2, 3, 4]
+    assert all(line["seconds"] >= 0 for line in steps)
+    assert json.loads((folder / "manifest.json").read_text())["provenance"]["seconds"] < 600
+    assert published(Path("runs")) == published(Path("undisturbed"))
+    assert main(WORDS) == 0
+    assert "source: done" in capsys.readouterr().out
+
+
+@pytest.fixture
+def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that every user reaches, with data that none but its owner may change."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    folder = Path(tempfile.mkdtemp())
+    layouts.gta5(folder / "data")
+    layouts.cityscapes(folder / "data")
+    (folder / "job.yaml").write_text(JOB)
+    (folder / "runs").mkdir()
+    for path in (folder / "data", *(folder / "data").rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    folder.chmod(0o755)
+    os.chown(folder / "runs", NOBODY, NOBODY)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SEGDA_DATA", str(folder / "data"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
+    found = {str(path): path.stat() for path in (folder, *folder.rglob("*"))}
+    return {name: (stat.S_IMODE(it.st_mode), it.st_size, it.st_mtime_ns) for name, it in found.items()}
+
+
+def test_data_that_cannot_be_written(public: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A whole job, check, scores and predictions by a user who may only read: nothing there is new or changed."""
+    before = everything(public / "data")
+
+    def as_nobody() -> None:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        with pytest.raises(PermissionError):
+            (public / "data" / "gta5" / "cache").touch()
+        assert main(["job.yaml"]) == 0
+        assert main(["check", "gta5"]) == 0
+        assert main(["evaluate", "job", "--data", "cityscapes"]) == 0
+        pictures = str(public / "data" / "gta5" / "images")
+        assert main(["predict", "job", pictures, "-o", "runs/predictions", "--stage", "source"]) == 0
+
+    with Beside(as_nobody) as process:
+        assert process.wait() == 0, capfd.readouterr().err
+    assert everything(public / "data") == before
+    assert len(list((public / "runs").glob("*/manifest.json"))) == 4
+
+
+def test_data_that_could_be_written_is_not(data: Path) -> None:
+    before = everything(data)
+    assert main(["job.yaml", "--workers", "1"]) == 0
+    assert main(["check", "gta5"]) == 0
+    assert everything(data) == before

@@ -1,0 +1,155 @@
+"""What a stage is said to take beforehand, beside what it takes: memory and disk within a factor of two."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines import estimate, plan, space
+from pipelines import pipeline as pipelines
+from pipelines.__main__ import main
+from pipelines.estimate import Memory
+from pipelines.space import Space
+from pipelines.stage import TrainingConfig
+from segda.artefacts.store import Store
+from segda.engine.peak import Peak
+from segda.engine.trial import passes
+from tests.cli.conftest import JOB, Refused
+from tests.pipelines import tiny
+from tests.resources.beside import Beside
+from tests.resources.full_disk import Disk
+
+
+def sizes(job: str, runs: Path, *settings: str) -> Space:
+    loaded = pipelines.load(job, settings)
+    return Space(loaded, plan.make(loaded, Store(runs)))
+
+
+def measured(job: Path, runs: Path, stage: str, settings: list[str], note: Path) -> int:
+    """The bytes by which a stage raises the memory of a process that has all loaded and made a step before."""
+
+    def work() -> None:
+        Path("/proc/self/clear_refs").write_text("5")  # the highest so far begins anew
+        before = status("VmRSS")
+        tiny.run(job, runs, settings, [stage])
+        note.write_text(str(status("VmHWM") - before))
+
+    with Beside(work) as process:
+        assert process.wait() == 0
+    return int(note.read_text())
+
+
+def status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+STREETS_SIZE = [
+    f"stages.{stage}.networks.encoder.width={width}"
+    for stage, width in (("source", 24), ("translate", 16), ("feature", 24))
+] + [
+    "stages.source.networks.head.width=32", "stages.feature.networks.head.width=32",
+    "stages.translate.networks.discriminators.image.width=32",
+    "stages.source.crop=[64,128]", "stages.translate.crop=[64,128]", "stages.feature.crop=[64,128]",
+    "stages.source.batch=8", "stages.feature.batch=8",
+    "stages.source.steps=2", "stages.translate.steps=2", "stages.feature.steps=2",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [("source", STREETS_SIZE), ("translate", STREETS_SIZE), ("feature", STREETS_SIZE), ("source", [])],
+)
+def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> None:
+    """Whole stages, by the kernel's count of their process; tiny networks are little beside the process itself."""
+    job, runs = tiny.write(tmp_path), tmp_path / "runs"
+    tiny.run(job, runs, settings, ["streets"])
+    tiny.run(job, runs, settings, ["source"])  # loads what is loaded late
+    if stage == "source":
+        shutil.rmtree(tiny.folder(runs, "source"))
+    found = sizes(str(job), runs, *settings)
+    told = Memory(found.pipeline, found).of(found.pipeline.stages[stage])
+    assert told is not None
+    before = status("VmRSS")
+    taken = measured(job, runs, stage, settings, tmp_path / "note")
+    print(f"{stage}: told {told >> 20} MiB, taken {(before + taken) >> 20}, of them by the stage {taken >> 20}")
+    assert (before + taken) / 2 < told < 2 * (before + taken)
+    if settings:
+        tensors = told - before
+        assert taken / 2 < tensors < 2 * taken
+
+
+@pytest.mark.parametrize("stage", ["source", "translate", "feature"])
+def test_memory_grows_as_the_images_do(tmp_path: Path, stage: str) -> None:
+    """The estimate from small images, beside the same passes on images as large as training's."""
+    job, runs = tiny.write(tmp_path), tmp_path / "runs"
+    size, batch = (96, 160), 4
+    settings = [f"stages.{stage}.crop={list(size)}", f"stages.{stage}.batch={batch}"]
+    loaded = pipelines.load(str(job), settings)
+    found = Memory(loaded, Space(loaded, plan.make(loaded, Store(runs))))
+    config = loaded.stages[stage].config
+    assert isinstance(config, TrainingConfig)
+    told = found.training(config, size)
+    with Peak() as peak:
+        made = found._assembled(config, getattr(config, "method"))  # noqa: B009
+        images = estimate._random(batch, size)
+        for _ in range(2):
+            passes(made, next(images))
+    assert peak.most / 1.5 < told < 1.5 * peak.most + space.pools(config, getattr(config, "method"), size)  # noqa: B009
+
+
+def test_the_highest_is_counted_not_the_sum() -> None:
+    with Peak() as peak:
+        for _ in range(3):
+            first = torch.zeros(1000)
+            second = first[:10] + 1
+            assert peak.live == 4040
+            del first, second
+    assert (peak.live, peak.most) == (0, 4040)
+
+
+def test_disk(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Checkpoints, networks and pictures of a job, told before it runs."""
+    Path("job.yaml").write_text(JOB.replace("width: 4, blocks: 1}", "width: 16, blocks: 1}"))
+    found = sizes("job.yaml", Path("runs"))
+    told = space.needed(found)
+    assert set(told) == {"source", "translate", "adapted"}
+    assert main(["job.yaml"]) == 0
+    stages = json.loads(Path("runs/job.lock.json").read_text())["stages"]
+    for stage, size in told.items():
+        folder = Path("runs") / stages[stage]["folder"]
+        taken = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        assert taken / 2 < size < 2 * taken, (stage, size, taken)
+    assert space.needed(sizes("job.yaml", Path("runs"))) == {}
+    capsys.readouterr()
+    assert main(["job.yaml", "--estimate", "--force", "adapted"]) == 0
+    shown = capsys.readouterr().out
+    (line,) = [line for line in shown.splitlines() if line.startswith("adapted ") and "iB" in line]
+    assert line.split()[2] == "MiB"
+    assert "free in runs" in shown
+
+
+def test_what_streets_took(tmp_path: Path) -> None:
+    """Bytes of a recorded run's folders, `du --apparent-size`."""
+    told = space.needed(sizes("streets", tmp_path))
+    recorded = {
+        "streets": 21547, "source": 17272, "translate": 62656, "adapted": 4370, "feature": 12348, "oracle": 17272
+    }  # fmt: skip
+    for stage, kilobytes in recorded.items():
+        assert kilobytes / 2 < told[stage] / 1024 < 2 * kilobytes, stage
+
+
+def test_a_disk_that_is_too_small_is_refused_beforehand(data: Path, disk: Disk, refused: Refused) -> None:
+    words = ["job.yaml", "--runs", str(disk.folder / "runs")]
+    disk.leave(40_000)
+    line = refused(*words)
+    assert line.startswith(f"error: {disk.folder / 'runs'}: about ")
+    assert "KiB free; free space" in line
+    assert "--ignore-space" in line
+    assert not list((disk.folder / "runs").iterdir())
+    assert "No space left on device" in refused(*words, "--ignore-space")
+    disk.leave(32 << 20)
+    assert main([*words, "--only", "source"]) == 0

@@ -1,0 +1,95 @@
+"""A disk that is really full, again and again, through every kind of stage: one line each time, and equal results."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from pipelines.__main__ import main
+from segda.engine.video import VideoFile, frames
+from segda.errors import ArtefactError
+from tests.pipelines import tiny
+from tests.resources.full_disk import Disk, check_whole, published
+
+
+def run_on_a_full_disk(
+    words: list[str], disk: Disk, more: tuple[int, ...], capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Run until it ends well, each time with a little more room; the files at which it was refused."""
+    random, runs, finished, at = Random(0), disk.folder / "runs", set[str](), []
+    disk.leave(0)
+    while (code := main([*words, "--runs", str(runs), "--ignore-space"])) != 0:
+        (line,) = capsys.readouterr().err.splitlines()
+        assert code == 2, line
+        assert "No space left on device" in line
+        assert "free space" in line
+        found = re.match(r"error: (\S+?)[:;]? ", line)
+        assert found, line
+        at.append(re.sub(r"\d{4,}|[0-9a-f]{8}", "#", Path(found[1]).relative_to(disk.folder).as_posix()))
+        before, finished = finished, check_whole(runs)
+        assert before <= finished, "nothing is lost"
+        assert len(at) < 300
+        disk.leave(disk.free() + random.choice(more))
+    assert capsys.readouterr().err == ""
+    return at
+
+
+def test_every_stage_of_a_small_job(data: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["job.yaml"]) == 0
+    at = run_on_a_full_disk(["job.yaml"], disk, (4096, 8192, 65536), capsys)
+    assert published(disk.folder / "runs") == published(Path("runs"))
+    assert len(at) >= 10
+    assert {"supervise", "translate", "export"} <= {Path(name).parts[1].split("-")[0] for name in at}, at
+
+
+@pytest.mark.slow
+def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every kind of file: generated pictures, logs, checkpoints, networks, exports, tables, report, lock, manifests."""
+    job = tiny.write(tmp_path)
+    tiny.run(job, tmp_path / "runs")
+    capsys.readouterr()
+    at = run_on_a_full_disk([str(job)], disk, (4096, 4096, 8192, 65536), capsys)
+    assert published(disk.folder / "runs") == published(tmp_path / "runs")
+    kinds = {Path(name).parts[1].split("-")[0] for name in at}
+    assert {"generate", "supervise", "translate", "export", "align", "evaluate", "report"} <= kinds, sorted(set(at))
+    assert len(at) >= 40
+
+
+def test_a_video_on_a_full_disk_is_refused_not_cut_off(disk: Disk) -> None:
+    """OpenCV itself says nothing."""
+    path, frame = disk.folder / "drive.mp4", np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+
+    def write() -> None:
+        with VideoFile(path, 25.0) as video:
+            for shift in range(40):
+                video.add(np.roll(frame, shift * 7, axis=1))
+
+    for room in (4096, 65536, 400_000):
+        disk.leave(room)
+        with pytest.raises(ArtefactError, match=r"drive\.mp4: cannot be written.*free space"):
+            write()
+        assert [found.name for found in disk.folder.iterdir()] == ["filler"]
+    disk.leave(32 << 20)
+    write()
+    assert len(list(frames(path))) == 40
+
+
+def test_a_live_line_that_nobody_can_write_down(data: Path) -> None:
+    """Standard output goes into a file on a full disk: one line on the other output, and exit code 2."""
+    command = [sys.executable, "-m", "pipelines", "run", "job.yaml", "--only", "source", "--runs", "here"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "No space left on device; free space" in line
+    assert ended.returncode == 2
+    check_whole(Path("here"))
+    assert main(["job.yaml", "--only", "source", "--runs", "here"]) == 0

@@ -1,0 +1,110 @@
+"""Two runs in one folder: the second is refused before any work, or waits; a dead one is followed."""
+
+import json
+import shlex
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from tests.cli.conftest import JOB
+from tests.resources.beside import Beside, await_file, stop_in
+
+SOURCE = ["job.yaml", "--only", "source"]
+
+
+@pytest.fixture
+def other(data: Path) -> list[str]:
+    """A run of another name that shares a stage, and would begin with work of its own."""
+    Path("other.yaml").write_text(JOB.replace("  translate:\n", "  shift:\n").replace("from: translate", "from: shift"))
+    return ["other.yaml", "--only", "shift", "--only", "source"]
+
+
+def paused_run(place: Path) -> None:
+    """A run that stops before its first step of training."""
+    stop_in(1, place)
+    assert main(SOURCE) == 0
+
+
+def listing() -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in Path("runs").rglob("*")}
+
+
+def state(run: str, stage: str) -> str:
+    return str(json.loads(Path(f"runs/{run}.lock.json").read_text())["stages"][stage]["state"])
+
+
+def test_the_second_is_refused_before_any_work(
+    data: Path, other: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under the same name, or under another one where they share a stage; the line names host and process."""
+    here = Path.cwd()
+    with Beside(lambda: paused_run(here)) as owner:
+        await_file(here / "stopped")
+        before = listing()
+        for words, thing in ((SOURCE, "runs/job.lock.json"), (other, "runs/supervise-")):
+            assert main(words) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith(f"error: {thing}")
+            assert f"process {owner.process} on {socket.gethostname()} since" in line
+            assert "--wait" in line
+            assert listing() == before
+        assert main(["job.yaml", "--plan"]) == 0, "to look disturbs nobody"
+        (here / "go").touch()
+        assert owner.wait() == 0
+    assert main([*other[:1], "--only", "source"]) == 0
+    assert "source: done" in capsys.readouterr().out
+    assert not [path for path in Path("runs").rglob(".*") if path.name.endswith(".claim")]
+
+
+def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """What the first has finished by then is not done again."""
+    here = Path.cwd()
+    assert main(["job.yaml", "--only", "translate"]) == 0
+
+    def first() -> None:
+        stop_in(1, here)
+        assert main(["job.yaml", "--only", "source", "--only", "adapted"]) == 0
+
+    with Beside(first) as owner:
+        await_file(here / "stopped")
+        with Beside(lambda: main([*other[:1], "--only", "source", "--wait"])) as second:
+            shown = ""
+            while "waiting for another process" not in shown:
+                shown += capfd.readouterr().out
+            assert f"process {owner.process} on" in shown
+            assert not second.ended()
+            (here / "go").touch()
+            assert second.wait() == 0
+            assert owner.wait() == 0
+    assert state("other", "source") == state("job", "adapted") == "done"
+    shown += capfd.readouterr().out
+    assert shown.count("source: run") == 1
+    assert "source: done" in shown
+
+
+def test_a_dead_run_is_followed_at_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while its loader's processes still live, which notice its death only seconds later."""
+    here = Path.cwd()
+
+    def first() -> None:
+        stop_in(1, here)
+        main([*SOURCE, "--workers", "1"])
+
+    with Beside(first) as owner:
+        await_file(here / "stopped")
+        owner.kill()
+        assert main(SOURCE) == 0
+    assert state("job", "source") == "done"
+    assert capsys.readouterr().err == ""
+
+
+def test_the_note_says_the_command(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Path.cwd()
+    monkeypatch.setattr("sys.argv", ["/usr/bin/segda", "run", *SOURCE])
+    with Beside(lambda: paused_run(here)):
+        await_file(here / "stopped")
+        notes = [json.loads(path.read_text()) for path in Path("runs").glob(".*.claim")]
+    assert len(notes) == 2
+    assert {note["command"] for note in notes} == {shlex.join(["segda", "run", *SOURCE])}
