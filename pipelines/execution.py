@@ -190,9 +190,9 @@ def run_pipeline(
         claims: dict[str, Claim] = {}
 
         def decide() -> list[Planned]:
-            all_claims.enter_context(store.claim_run(pipeline.name, wait))
             plan = plans.make(pipeline, store, only, force)
             _refuse(plan, pipeline, session.world)
+            all_claims.enter_context(store.claim_run(pipeline.name, wait))
             # All before any work. In the same order in every run, so that two cannot wait for one another.
             for planned in sorted(plan, key=lambda planned: str(planned.folder)):
                 if planned.folder is not None and planned.state in ("run", "resume"):

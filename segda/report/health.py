@@ -170,7 +170,7 @@ def _curve(health: Health, trouble: Trouble) -> Curve:
     """The curve that shows a trouble; a class that is in no line was predicted nowhere."""
     curves = health.attempts[trouble.attempt]
     curve = curves.get(trouble.series, [])
-    part, domain, _ = (*trouble.series.split(".", 2), "")[:3]
+    part, domain, _ = (*trouble.series.split(".", 2), "", "")[:3]
     if part == "predicted":
         share = dict(curve)
         return [(step, share.get(step, 0.0)) for step, _ in curves.get(f"predicted.{domain}", [])]

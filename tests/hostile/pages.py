@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segda.label_space import LabelSpace
-from segda.report.page import Agreement, DataState, Illustration, ReportContent, StageState
+from segda.report.page import Agreement, DataState, Illustration, LeftOut, ReportContent, StageState
 from segda.report.pictures import Picture, PictureRow
 from segda.report.table import Result
 
@@ -82,6 +82,8 @@ def hostile(folder: Path, evil: str, evaluation: Any) -> ReportContent:
     values = {evil: 1.0, f"generator.{evil}": 2.0}
     lines = [{"step": step, "losses": values, "measures": values, "learning_rate": {evil: 0.1 * step, "b": 0.2}}
              for step in range(3)]  # fmt: skip
+    trouble = {"what": evil, "series": evil, "since": 1, "until": None, "fatal": False}
+    lines[1]["health"] = {"begun": [trouble], "ended": [{**trouble, "until": 2}]}
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     names = (evil, "car", f"{evil} 2")
     pixels, drawn = np.zeros((8, 8, 3), np.uint8), io.BytesIO()
@@ -98,5 +100,6 @@ def hostile(folder: Path, evil: str, evaluation: Any) -> ReportContent:
         stages=[StageState("first", evil, evil, 1.0, evil), StageState(evil, evil, evil, None, evil, ["first", evil])],
         logs={evil: log}, pictures=[row], datasets=[DataState(evil, evil, evil, [evil])],
         agreements=[Agreement(evil, shares, [(evil, shares)], [(evil, shares)], [row], 0.5, 3)],
+        left_out=[LeftOut(evil, evil, [(evil, evil)])],
         illustrations=[Illustration("embedding", evil, evil, drawn.getvalue())],
     )  # fmt: skip

@@ -91,7 +91,7 @@ def test_at_any_moment_of_a_small_job(data: Path, capsys: pytest.CaptureFixture[
     at = run_without_memory(["job.yaml"], 1000, capsys)
     assert published(Path("starved")) == published(Path("runs"))
     assert len(at) >= 5
-    assert {"source", "translate", "adapted"} <= set(at), at
+    assert {"source", "translate"} <= set(at), at
 
 
 @pytest.mark.slow

@@ -107,9 +107,10 @@ def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
 def test_lock_files_name_the_runs(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
     assert store.runs() == []
-    store.write_lock("job", {"stages": {}})
-    store.write_lock("job-seed1", {"stages": {}})
+    content = {"stages": {}, "config": {"stages": {}}}
+    store.write_lock("job", content)
+    store.write_lock("job-seed1", content)
     assert store.runs() == ["job", "job-seed1"]
-    assert store.read_lock("job") == {"stages": {}}
+    assert store.read_lock("job") == content
     with pytest.raises(ArtefactError, match="runs in .*: job, job-seed1"):
         store.read_lock("jobs")
