@@ -66,6 +66,7 @@ def watched(folder: Path, *commands: list[str]) -> tuple[list[str], dict[str, in
     return told["seen"][:-1], told["codes"]
 
 
+@pytest.mark.slow
 def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Path) -> None:
     runs = tiny.without(finished, tmp_path / "runs", "both", "evaluate", "report")
     torch.save({"a": torch.ones(2)}, tmp_path / "net.pth")
