@@ -50,8 +50,9 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: the file is missing, empty, truncated, no image, animated, or too large.
         ConfigError: `SEGDA_MAX_PIXELS` is no number.
     """
-    decoded = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+    if hasattr(cv2, "IMREAD_COLOR_RGB"):  # since OpenCV 4.11: one pass over the pixels less
+        return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB)
 
 
 def read_channels(path: Path) -> np.ndarray:
