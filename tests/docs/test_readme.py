@@ -26,8 +26,9 @@ from tests.configs import layouts
 from tests.structure.source import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RUNNING = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-PROSE = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
+PROSE = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE) + RUNNING
 SNIPPETS = {
     found.group(1): text
     for language, text in BLOCKS
@@ -137,6 +138,7 @@ def test_a_command_is_one(words: list[str], user: Path) -> None:
 
 def test_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", README)
+    links += [f"docs/{link}" for link in re.findall(r"\]\(([^)\s]+)\)", RUNNING)]
     assert links
     for link in links:
         file, _, anchor = link.partition("#")
