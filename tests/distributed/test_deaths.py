@@ -60,7 +60,7 @@ stages:
 """
 # What stands in the one line, by the way of dying; every line and traceback of the survivor is one too many.
 SAID = {
-    "killed": r"error: process 1 was ended by SIGKILL, often for lack of memory; the same command goes on from",
+    "killed": r"error: process 1 was ended by SIGKILL, most likely by the system for lack of memory; use fewer",
     "aborts": r"error: process 1 was ended by SIGABRT; the same command goes on from",
     "raises": r"ZeroDivisionError: raised by the test",
     "leaves": r"error: process 1 left before the end, with sys\.exit\(0\)",

@@ -57,7 +57,7 @@ def outcome(file: Path, runs: Path, kind: str) -> dict[str, Any]:
     """Manifest and files of a finished stage, but for clocks."""
     place = jobs.folder(file, runs, kind)
     manifest = json.loads((place / "manifest.json").read_text())
-    del manifest["provenance"]
+    del manifest["provenance"], manifest["checksum"]  # the latter is of the former, too
     if kind == "evaluate":
         manifest["outputs"].pop("evaluation.json")
         rows = json.loads((place / "evaluation.json").read_text())

@@ -43,7 +43,7 @@ def stage(task: str, method: str) -> dict[str, Any]:
     content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
     data = STREETS if task == "segmentation" else DIGITS
     if method == "coral":
-        del found["data"]
+        found.pop("data", None)
     if "data" in found:
         found["data"] = data["target" if method == "oracle" else "source"]
     else:
