@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import torch
 
 from segda.batch import Batch
+from segda.engine import measuring
 from segda.engine.fit import Training
 from segda.engine.session import Session
 
@@ -36,7 +37,9 @@ def trial(training: Training, batches: Iterator[Batch], accumulate: int, session
 
 
 def passes(training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None) -> None:
-    """Forward and backward of both players on one micro-batch; gradients are added to what is there.
+    """Forward and backward of both players on one micro-batch, and what is measured in steps that are logged.
+
+    Gradients are added to what is there.
 
     Args:
         training: gets the gradients.
@@ -48,9 +51,15 @@ def passes(training: Training, batch: Batch, accumulate: int = 1, session: Sessi
         if session is not None:
             for module in training.prepared.values():
                 stack.enter_context(session.accelerator.no_sync(module))
-        forward = training.objective.forward(batch, 0.5)
-        for losses in (training.objective.generator_losses, training.objective.discriminator_losses):
-            values = list(losses(forward).values())
+        objective = training.objective
+        forward = objective.forward(batch, 0.5)
+        for player, losses in zip(
+            objective.players(), (objective.generator_losses, objective.discriminator_losses), strict=True
+        ):
+            values = losses(forward)
+            measuring.term_norms(values, measuring.last_layers(training.modules, player), 1.0)
             if values:
-                total = torch.stack(values).sum() / accumulate
+                total = torch.stack(list(values.values())).sum() / accumulate
                 total.backward() if session is None else session.backward(total)
+        # One class asks for as much memory as many, since it is the images that do.
+        measuring.class_shares(objective.networks, forward, 1)
