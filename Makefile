@@ -4,7 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check slow clean
+# Two halves of the tests, of about equal time, so that both of two cores are busy.
+JOBS := tests/pipelines tests/resume tests/distributed tests/resources tests/cli tests/configs
+HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.PHONY: demo test test-jobs test-parts check slow clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "segda needs Python >= 3.10: make PYTHON=python3.11 ...")'
@@ -24,7 +28,13 @@ check: .venv/installed-test
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest
+	+OMP_NUM_THREADS=1 $(HALVES) test-jobs test-parts
+
+test-jobs:
+	$(BIN)/python -m pytest -q $(JOBS)
+
+test-parts:
+	$(BIN)/python -m pytest -q tests $(addprefix --ignore=,$(JOBS))
 
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"
