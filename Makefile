@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Two halves of the tests, of about equal time, so that both of two cores are busy.
-JOBS := tests/pipelines tests/resume tests/distributed tests/resources tests/cli tests/configs
+JOBS := tests/pipelines tests/resume tests/distributed tests/resources
 HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: demo test test-jobs test-parts check slow clean
