@@ -5,26 +5,23 @@ What was read stays in this process, shared by all data sets of that file; forke
 """
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from segda.data import limits
 from segda.data.dataset import Dataset, Sample
 from segda.data.index import Selection
 from segda.data.label_decoder import LabelDecoder
 from segda.data.whole_image import checked
-from segda.errors import ConfigError, DataError, SegdaError
+from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace
 
 #: What an archive may unpack to; SVHN's largest part takes 1.6e9. Packed files of nothing can claim any size.
 MAX_BYTES = 8_000_000_000
 MAX_BYTES_VARIABLE = "SEGDA_MAX_ARCHIVE_BYTES"
-
-# Of zlib: bytes that one can stand for.
-_TIGHTEST = 1033
 
 #: Archive to one array whose first axis counts its samples. A function or a frozen dataclass: compared and pickled.
 Read = Callable[[Path], np.ndarray]
@@ -170,12 +167,7 @@ def max_bytes() -> int:
     Raises:
         ConfigError: the variable is no whole number above 0.
     """
-    text = os.environ.get(MAX_BYTES_VARIABLE, "").strip()
-    if not text:
-        return MAX_BYTES
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
-        raise ConfigError(f"{MAX_BYTES_VARIABLE}: found {text[:40]!r}; expected a whole number of bytes above 0")
-    return int(text)
+    return limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
 
 
 def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
@@ -196,7 +188,7 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
             f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
         )
     size = file.stat().st_size
-    if wanted > _TIGHTEST * (size + 1):
+    if wanted > limits.TIGHTEST * (size + 1):
         raise DataError(
             f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
             "file again"

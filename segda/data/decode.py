@@ -5,7 +5,6 @@ format, that it is one still picture, and its size, so that a small file which c
 """
 
 import io
-import os
 import struct
 import warnings
 import zlib
@@ -18,7 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segda.errors import ConfigError, DataError, SegdaError
+from segda.data import limits
+from segda.errors import DataError, SegdaError
 
 MAX_PIXELS = 100_000_000
 MAX_PIXELS_VARIABLE = "SEGDA_MAX_PIXELS"
@@ -29,8 +29,6 @@ _LOSSY = ("JPEG", "MPO")
 
 # Numbers of a pixel by the kind of colour that a PNG's head names.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-# Of zlib: bytes that one can stand for.
-_TIGHTEST = 1033
 
 # PIL has a limit of its own, half a warning and half an error; the one above comes before it. Its other warnings would
 # stand beside the one line that a user is shown.
@@ -111,12 +109,7 @@ def max_pixels() -> int:
     Raises:
         ConfigError: the variable is no whole number above 0.
     """
-    text = os.environ.get(MAX_PIXELS_VARIABLE, "").strip()
-    if not text:
-        return MAX_PIXELS
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
-        raise ConfigError(f"{MAX_PIXELS_VARIABLE}: found {text[:40]!r}; expected a whole number of pixels above 0")
-    return int(text)
+    return limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
 
 
 def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
@@ -213,7 +206,7 @@ def _check_chunks(png: bytes, *, rows: bool = False) -> None:
     if interlaced:
         return  # whose rows are counted otherwise
     # Nothing is packed tighter than that; so small a file cannot hold what it claims.
-    if wanted > _TIGHTEST * sum(len(part) for part in packed) + _TIGHTEST:
+    if wanted > limits.TIGHTEST * sum(len(part) for part in packed) + limits.TIGHTEST:
         raise ValueError("fewer pixels than its head claims")
     if rows:
         unpacker, found = zlib.decompressobj(), 0

@@ -12,6 +12,10 @@ import numpy as np
 
 from segda.errors import ArtefactError, DataError
 
+# Else FFmpeg, inside OpenCV, writes lines of its own beside the one that a user is shown. It looks here once, when the
+# first video is read or written.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 _CODEC = "mp4v"  # in every build of OpenCV, and what an .mp4 file may hold
 _FULL = 1 << 20  # bytes left on a disk below which it is blamed for a video that is cut off
 _RATE = 25.0  # for the few files that do not tell theirs
@@ -121,8 +125,6 @@ def _unwritable(path: Path, why: str) -> ArtefactError:
 
 
 def _opened(path: Path) -> cv2.VideoCapture:
-    # Else FFmpeg, inside OpenCV, writes lines of its own beside the one that a user is shown.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise DataError(f"{path}: no video that OpenCV reads; convert it, to H.264 in .mp4 say")

@@ -1,11 +1,9 @@
 """Broken inputs through the command line: exit code 2 and one line that names file and remedy, never a traceback."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 
 from pipelines.__main__ import main, parser
 from tests.bad_input import archives, configs, images, labels, lists, names, results
@@ -27,14 +25,6 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parser of all commands is made once, which takes longer than most refusals."""
     monkeypatch.setattr("pipelines.__main__.parser", PARSER)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

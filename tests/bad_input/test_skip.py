@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from pipelines import pipeline
 from pipelines.__main__ import main
@@ -23,14 +21,6 @@ from tests.pipelines.tiny import killed
 
 BROKEN = "images/00002.png"
 SKIPPING = JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: skip}").replace("steps: 2", "steps: 4")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

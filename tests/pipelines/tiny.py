@@ -141,7 +141,7 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     return died(fork(doomed))
 
 
-def fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], object]) -> int:
     """Do `work` in a forked process, the head of a process group of its own; the number of that process."""
     assert threading.active_count() == 1, f"a fork with threads running may hang: {threading.enumerate()}"
     sys.stdout.flush()

@@ -2,15 +2,12 @@
 
 import os
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-
 from segda.engine.session import Session
+from tests.pipelines import tiny
 
 
 class Beside:
@@ -21,21 +18,7 @@ class Beside:
         self.code: int | None = None
 
     def __enter__(self) -> "Beside":
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self.process = os.fork()
-        if self.process == 0:
-            code = 1
-            try:
-                cv2.setNumThreads(0)  # its threads did not come along
-                self.work()
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
+        self.process = tiny.fork(self.work)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import data, refused
-from tests.pipelines.conftest import one_thread
 from tests.resources.full_disk import Disk
 
-__all__ = ["data", "one_thread", "refused"]
+__all__ = ["data", "refused"]
 
 
 @pytest.fixture

@@ -74,7 +74,8 @@ def test_without_locks_another_host_is_believed(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "thing.claim"
     held_by({"host": "elsewhere", "process": 1, "began": "1"}, path)
     with Claim(path, tmp_path / "thing"):
-        pass  # the kernel says that nobody holds it, whatever the note of a dead process says
+        held = json.loads(path.read_text())
+    assert held["process"] == os.getpid(), "the kernel says that nobody holds it, whatever a dead process noted"
     held_by({"host": "elsewhere", "process": 1, "began": "1"}, path)
 
     def refused(*arguments: Any) -> None:
