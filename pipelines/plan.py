@@ -13,12 +13,12 @@ from pipelines.stage import Data, Method, Reference
 from segda import config as configs
 from segda import label_space
 from segda.artefacts.key import stage_key
-from segda.artefacts.manifest import sha256
 from segda.artefacts.store import Store
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.data.unreadable import check_problems
 from segda.errors import DataError
+from segda.files import sha256
 from segda.lookup import module
 from segda.printable import printable
 

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, whatever ends the process: the one place where results are written."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -51,6 +52,19 @@ def link_whole(origin: Path, path: Path, *, hard_link: bool) -> None:
         shutil.copyfile(origin, temporary)
 
     _publish(path, make)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content: 64 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def is_there(path: Path) -> bool:

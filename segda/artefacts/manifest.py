@@ -1,6 +1,5 @@
 """`manifest.json`: written last and atomically, it is the definition of a finished stage."""
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from segda.artefacts import form
 from segda.errors import ArtefactError
-from segda.files import write_whole
+from segda.files import sha256, write_whole
 from segda.paths import is_below, is_plain, leading_out
 
 SCHEMA = 1
@@ -77,20 +76,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ArtefactError(f"{path}: holds no mapping; restore it or move its folder away")
     return content
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's content: 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
-
-
-def _sha256(file: Any) -> str:
-    """Python 3.10 has no `hashlib.file_digest`."""
-    state = hashlib.sha256()
-    while block := file.read(1 << 20):
-        state.update(block)
-    return state.hexdigest()
 
 
 def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str, Any]]:

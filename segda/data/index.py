@@ -15,6 +15,7 @@ import numpy as np
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.data.randomness import derive_seed
 from segda.errors import ConfigError, DataError
+from segda.files import sha256
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -230,18 +231,14 @@ def _content(file: Path, archives: dict[Path, str | None], strict: bool) -> int 
         archives[parent] = None
         if parent.is_file():
             stat = parent.stat()
-            archives[parent] = _sha256(parent, stat.st_size, stat.st_mtime_ns)
+            archives[parent] = _hashed(parent, stat.st_size, stat.st_mtime_ns)
     return archives[parent] or (file.stat().st_size if strict or file.is_file() else "missing")
 
 
 @lru_cache(maxsize=256)
-def _sha256(file: Path, size: int, changed: int) -> str:
+def _hashed(file: Path, size: int, changed: int) -> str:
     """Hashed once a process, unless size or time change: a plan asks for each data set many times."""
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256(file)
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:

@@ -1,6 +1,5 @@
 """Score networks on a labelled data set: one pass, one confusion matrix, and the protocol beside the scores."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from segda.data.transforms import resize_image
 from segda.engine.evaluation import Evaluation
 from segda.engine.inference import PLAIN, Inference, predict
 from segda.errors import ArtefactError, ConfigError, DataError
+from segda.files import sha256
 from segda.label_space import LabelSpace
 from segda.metrics.boundary import Boundary
 from segda.metrics.confusion import Confusion
@@ -97,7 +97,7 @@ def evaluate(
     _check(dataset, task)
     if boundary and task.measure != "IoU":
         raise ConfigError("boundary: the task answers for whole images, which have no borders; leave it out")
-    fingerprints = {name: _sha256(path) for name, path in (network_files or {}).items()}
+    fingerprints = {name: _fingerprint(path) for name, path in (network_files or {}).items()}
     start = time.monotonic()
     confusion = task.meter()
     borders = Boundary(task.space.classes, task.space.ignore_index) if boundary else None
@@ -214,12 +214,8 @@ def evaluating(networks: Networks) -> Iterator[None]:
             module.training = mode
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256(path)
     except OSError as error:
         raise ArtefactError(f"{path}: cannot be read for its fingerprint ({error.strerror}); export again") from error
-    return digest.hexdigest()

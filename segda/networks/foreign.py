@@ -5,7 +5,6 @@ nothing but tensors (`weights_only`). The copy is called by the hash of its orig
 origin: which bytes a run starts from, and with them its key, stay the same.
 """
 
-import hashlib
 import os
 import shlex
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from segda.errors import ConfigError
-from segda.files import write_whole
+from segda.files import sha256, write_whole
 
 ENDING = ".safetensors"
 FOLDER_VARIABLE = "SEGDA_IMPORTED"
@@ -52,7 +51,7 @@ def opened(path: str | Path) -> Path:
     path = Path(path)
     if not is_foreign(path):
         return path
-    digest = _sha256(path)
+    digest = sha256(path)
     kept = folder() / f"{digest}{ENDING}"
     if kept.is_file():
         return kept
@@ -85,7 +84,7 @@ def keep(path: Path, out: Path | None = None) -> tuple[Path, int]:
         raise ConfigError(f"{path}: no such file; correct the path")
     if not is_foreign(path):
         raise ConfigError(f"{path}: is safetensors already; name it in the config as it is")
-    tensors, digest = _tensors(path), _sha256(path)
+    tensors, digest = _tensors(path), sha256(path)
     out = out or folder() / f"{digest}{ENDING}"
     try:
         content = safetensors.torch.save(tensors, metadata={_ORIGIN: digest})
@@ -135,11 +134,3 @@ def _origin(path: Path) -> str | None:
             return (file.metadata() or {}).get(_ORIGIN)
     except (OSError, SafetensorError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

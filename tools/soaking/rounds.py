@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 from segda.artefacts import manifest as manifests
+from segda.files import sha256
 from tools.soaking import damage as damages
 from tools.soaking.damage import Stage
 from tools.soaking.job import ONE_PROCESS, TWO_PROCESSES, Job
@@ -133,7 +134,7 @@ def published(stages: Sequence[Stage]) -> dict[str, str]:
             continue
         found[f"{stage.name}: metrics"] = str(manifests.load(stage.folder).metrics)
         for path in stage.published():
-            content = manifests.sha256(path)
+            content = sha256(path)
             if stage.kind == "report":
                 content = "there"
             elif path.name == "evaluation.json":
