@@ -16,8 +16,8 @@ from segda.artefacts.manifest import Manifest, read_json
 from segda.data.dataset import Dataset
 from segda.data.decode import read_rgb
 from segda.data.transforms import resize_image, resize_label
+from segda.export.format import ENDINGS
 from segda.export.layout import DATA
-from segda.export.picture import ENDINGS
 from segda.export.shards import image_in
 from segda.report.page import Agreement
 from segda.report.pictures import Picture, PictureRow

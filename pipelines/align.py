@@ -1,13 +1,14 @@
 """Feature level: train any method on labelled source and unlabelled target; publish encoder, head, decoder if any."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import NonNegativeInt
 
-from pipelines import training
 from pipelines.stage import AdaptingConfig, Inputs
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("networks",)
@@ -30,11 +31,15 @@ class Config(AdaptingConfig):
 
 def check(config: Config) -> None:
     """Refuse a config that cannot train."""
+    from pipelines import training
+
     training.check(config, config.method)
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Train and publish the adapted networks."""
+    from pipelines import training
+
     return training.adapt(
         config,
         inputs,

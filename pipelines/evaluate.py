@@ -3,25 +3,21 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveFloat, model_validator
-from rich.console import Console
 
-from pipelines import batches, training
 from pipelines.stage import Component, Data, Inputs, Reference, Size, StageConfig, Strict
 from segda.artefacts.manifest import Manifest, write_json
-from segda.data.dataset import Dataset
-from segda.data.index import fingerprint
-from segda.engine import interruption
-from segda.engine.evaluate import evaluate
-from segda.engine.evaluation import Evaluation
-from segda.engine.inference import PLAIN, Inference
-from segda.engine.live_line import LiveLine
-from segda.engine.session import Session
 from segda.errors import ConfigError
 from segda.files import write_whole
-from segda.report import table, terminal
+
+if TYPE_CHECKING:
+    from segda.data.dataset import Dataset
+    from segda.engine.evaluation import Evaluation
+    from segda.engine.inference import Inference
+    from segda.engine.live_line import LiveLine
+    from segda.engine.session import Session
 
 VERSION = 2
 OUTPUTS = ("evaluation.json", "table.csv", "table.json")
@@ -46,14 +42,18 @@ class Augmentation(Strict):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Augmentation":
+        if not self.model_fields_set:  # the default is; torch is not loaded to find that
+            return self
         try:
             self.inference()
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return self
 
-    def inference(self) -> Inference:
+    def inference(self) -> "Inference":
         """The same for the engine."""
+        from segda.engine.inference import Inference
+
         return Inference(**self.model_dump())
 
 
@@ -79,6 +79,8 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: borders or windows, of a task that answers for whole images.
     """
+    from pipelines import training
+
     maps = "label_map" in training.task_of(config.task).offers
     if not maps and (config.boundary or config.augmentation.window is not None):
         raise ConfigError(
@@ -87,8 +89,14 @@ def check(config: Config) -> None:
         )
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Score every row, print the table and write it as JSON and CSV."""
+    from rich.console import Console
+
+    from pipelines import batches
+    from segda.engine.live_line import LiveLine
+    from segda.report import table, terminal
+
     dataset = batches.open_data(config, "data", inputs, with_labels=True, session=session)
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
@@ -117,8 +125,10 @@ def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[
     return {name: {"miou": row.confusion.mean_iou()} for name, row in rows.items()}
 
 
-def tell(line: LiveLine, done: int, total: int) -> None:
+def tell(line: "LiveLine", done: int, total: int) -> None:
     """Renew the live line after an image, and stop there if that was asked for."""
+    from segda.engine import interruption
+
     line.update(done)
     if done < total:
         interruption.heed("scores are kept when all of the stage's rows are counted")
@@ -127,14 +137,14 @@ def tell(line: LiveLine, done: int, total: int) -> None:
 def score(
     stage_folder: Path,
     manifest: Manifest,
-    dataset: Dataset,
+    dataset: "Dataset",
     resize: tuple[int, int] | None,
     split: str,
-    session: Session,
+    session: "Session",
     progress: Callable[[int, int], None] | None = None,
-    inference: Inference = PLAIN,
+    inference: "Inference | None" = None,
     boundary: bool = False,
-) -> Evaluation:
+) -> "Evaluation":
     """Score the networks that a finished stage published.
 
     Args:
@@ -145,9 +155,14 @@ def score(
         split: the split's name, for the protocol.
         session: the processes.
         progress: called with images done and to do.
-        inference: test-time augmentation.
+        inference: test-time augmentation; none by default.
         boundary: score the borders of the classes, too.
     """
+    from pipelines import training
+    from segda.data.index import fingerprint
+    from segda.engine.evaluate import evaluate
+    from segda.engine.inference import PLAIN
+
     resize = resize or working_size(manifest)
     networks = training.networks_of(stage_folder, manifest.config, ("encoder", "head"), session.device)
     result = evaluate(
@@ -155,7 +170,7 @@ def score(
         dataset,
         training.task_of(Component(**manifest.config["task"])),
         resize=resize,
-        inference=inference,
+        inference=inference or PLAIN,
         boundary=boundary,
         device=session.device,
         rank=session.rank,

@@ -1,14 +1,14 @@
 """Write the embedded `streets` data: a rendered set in GTA5's layout and a camera set in Cityscapes' layout."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PositiveInt
 
 from pipelines.stage import Inputs, Size, StageConfig
-from segda.engine import interruption
-from segda.engine.live_line import LiveLine
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("rendered", "camera")
@@ -23,9 +23,11 @@ class Config(StageConfig):
     size: Size
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Write both sets; files that are there already are kept."""
     from segda.data.streets.write import write
+    from segda.engine import interruption
+    from segda.engine.live_line import LiveLine
 
     def progress(done: int) -> None:
         line.update(done)

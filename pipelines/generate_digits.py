@@ -1,13 +1,14 @@
 """Write digits that need no download: rendered ones in MNIST's layout, real handwritten ones from scikit-learn."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PositiveInt
 
 from pipelines.stage import Inputs, StageConfig
-from segda.engine.live_line import LiveLine
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("rendered", "handwritten")
@@ -27,9 +28,10 @@ class Config(StageConfig):
     handwritten_test: PositiveInt = 500
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Write both sets; files that are there already are kept."""
     from segda.data import handwritten_digits, rendered_digits
+    from segda.engine.live_line import LiveLine
 
     if session.is_main:
         with LiveLine(folder.name, 0, config.rendered_train + config.rendered_test, "pictures") as line:

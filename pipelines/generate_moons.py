@@ -1,12 +1,14 @@
 """Write the two intertwining moons: labelled points as they are, and the same turned as the target."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from pipelines.stage import Inputs, StageConfig
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("source", "target")
@@ -28,7 +30,7 @@ class Config(StageConfig):
     angle: float = 35.0
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Write both sets, for the reader `points`; files that are there already are kept."""
     from segda.data import moons
 

@@ -1,11 +1,12 @@
 """Train encoder and head on one labelled data set: the source, an exported adapted set, or (oracle) the target."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines import batches, training
 from pipelines.stage import Data, Inputs, Method, Reference, TrainingConfig
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("networks",)
@@ -27,11 +28,15 @@ class Config(TrainingConfig):
 
 def check(config: Config) -> None:
     """Refuse a config that cannot train."""
+    from pipelines import training
+
     training.check(config, config.method)
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Train and publish `encoder` and `head`."""
+    from pipelines import batches, training
+
     data = batches.open_data(config, "data", inputs, with_labels=True, session=session)
     return training.train(
         config,

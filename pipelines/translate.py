@@ -1,11 +1,12 @@
 """Pixel level: train a translator between the domains and publish its encoders and decoders."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines import training
 from pipelines.stage import AdaptingConfig, Inputs
-from segda.engine.session import Session
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
 
 VERSION = 1
 OUTPUTS = ("networks",)
@@ -18,9 +19,13 @@ class Config(AdaptingConfig):
 
 def check(config: Config) -> None:
     """Refuse a config that cannot train."""
+    from pipelines import training
+
     training.check(config, config.method)
 
 
-def run(config: Config, inputs: Inputs, folder: Path, session: Session) -> dict[str, Any]:
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Train and publish the translator."""
+    from pipelines import training
+
     return training.adapt(config, inputs, published=PUBLISHED, folder=folder, session=session)

@@ -2,17 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
 
 import cv2
 import numpy as np
 
 from segda.errors import ArtefactError
-
-Format = Literal["png", "jpeg", "webp"]
-
-#: The endings of each format; files are named with the first.
-ENDINGS: dict[Format, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
+from segda.export.format import ENDINGS, Format
 
 # One filter for all rows, and no search for repetitions but runs: two to three times as fast as level 1 by itself, and
 # smaller. Releases of OpenCV differ in what they take when only some of it is said, so all three are. (Without runs,

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from segda.errors import ArtefactError
-from segda.export.picture import ENDINGS, Picture, decode, encode_label, format_of
+from segda.export.format import ENDINGS
+from segda.export.picture import Picture, decode, encode_label, format_of
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (33, 47, 3)).astype(np.uint8)
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from pipelines import agreements
-from pipelines.report import ancestors, notes, stage_names
+from pipelines.reporting import ancestors, notes, stage_names
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
