@@ -17,8 +17,8 @@ from pipelines.stage import AdaptingConfig, Data, Method, Reference, Size, Train
 from segda.batch import Batch, DomainBatch
 from segda.engine import optimizers
 from segda.engine.ema import MovingAverage
-from segda.engine.fit import Training
 from segda.engine.peak import Peak
+from segda.engine.training import Training
 from segda.engine.trial import passes
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives

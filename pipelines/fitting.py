@@ -14,8 +14,8 @@ from pipelines.stage import TrainingConfig
 from segda.artefacts.manifest import read_json, write_json
 from segda.batch import Batch
 from segda.engine import memory
-from segda.engine.fit import Training
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.engine.trial import trial
 from segda.errors import ResourceError
 

@@ -17,8 +17,9 @@ from segda.batch import Domain
 from segda.data.dataset import Dataset
 from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule, whole_batch
 from segda.engine.ema import MovingAverage
-from segda.engine.fit import Training, fit
+from segda.engine.fit import fit
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.errors import ArtefactError, ConfigError
 from segda.lookup import module
 from segda.networks import networks as network_building

@@ -2,7 +2,10 @@
 
 A checkpoint is the folder `step-00000100` with `tensors.safetensors` and `state.json`; no pickle anywhere. It is
 written under a temporary name, flushed to the disk and then renamed, so a folder with the final name is whole; a
-checksum over both files tells one that was damaged later.
+checksum over both files tells one that was damaged later. A training waits for the copy of its tensors alone; the rest
+is done beside it.
+A checkpoint that only a signal asked for is marked as not scheduled: training goes on from it, but none is rolled back
+to it, or a training that was interrupted would come to another end than one that was not.
 Batch order, augmentation and schedules are pure functions of seed and step and need no storing.
 """
 
@@ -16,9 +19,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load
-from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
+from segda.engine.beside import Beside
+from segda.engine.serializing import serialize
 from segda.engine.session import Session
 from segda.errors import ArtefactError
 from segda.files import flush
@@ -83,25 +87,43 @@ def unflatten(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -
         module.load_state_dict({key[len(prefix):]: value for key, value in tensors.items() if key.startswith(prefix)})
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], reach: int = 0) -> None:
-    """Write the checkpoint of `step` below `folder`, then remove all but the newest `KEPT`.
+def save(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], reach: int = 0,
+    beside: Beside | None = None,
+) -> None:
+    """Write the checkpoint of `step` below `folder`, then remove those that are no longer needed.
 
-    With a `reach` one more stays that is at least so many steps old, and one that will take its place: what a roll
-    back by so many steps needs.
+    The newest `KEPT` stay, and the newest `KEPT` that were scheduled. With a `reach` one more of these stays that is at
+    least so many steps old, and one that will take its place: what a roll back by so many steps needs.
+
+    Args:
+        folder: of the checkpoints.
+        step: steps made.
+        tensors: they may change as soon as this returns.
+        plain: what else there is; `"scheduled": False` marks a checkpoint that only a signal asked for.
+        reach: how many steps back a roll back may look.
+        beside: does all but the copy of the tensors, where it is given; the checkpoint before is waited for.
 
     Raises:
         ArtefactError: the disk refuses; what was there before is untouched.
     """
-    final = folder / f"{_PREFIX}{step:08d}"
+    if beside is not None:
+        beside.wait()  # before there is a second copy
+    content, state = serialize(tensors), {"step": step, **plain}
+    if beside is None:
+        _write(folder, content, state, reach)
+    else:
+        beside.begin(lambda: _write(folder, content, state, reach))
+
+
+def _write(folder: Path, content: memoryview, state: Mapping[str, Any], reach: int) -> None:
+    final = folder / f"{_PREFIX}{state['step']:08d}"
     temporary = folder / f".{final.name}.partial"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        # Copies: safetensors refuses tensors that share memory (tied weights), and the device may be a GPU. Written by
-        # Python, since safetensors' own writing reports a full disk as no OSError.
-        content = serialize({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()})
+        # By Python: safetensors' own writing reports a full disk as no OSError.
         (temporary / "tensors.safetensors").write_bytes(content)
-        state = {"step": step, **plain}
         (temporary / "state.json").write_text(json.dumps({**state, "sha256": checksum(content, state)}))
         for file in temporary.iterdir():
             flush(file)
@@ -115,19 +137,40 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or mend the folder, then run the same command again"
         ) from error
-    except BaseException:  # memory that does not suffice for the copies, or an interrupt
+    except BaseException:  # memory that does not suffice, or an interrupt
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    _rotate(folder, final, reach)
+
+
+def _rotate(folder: Path, newest: Path, reach: int) -> None:
+    """Remove the checkpoints that are not needed any more.
+
+    One that was not scheduled drives out none that was: those are at any step the same as without the interruption.
+    """
+    step = step_of(newest)
     # One of a later step was damaged, or this step would not have been made again.
     for place in folder.glob(f"{_PREFIX}*"):
         if step_of(place) > step:
             shutil.rmtree(place, ignore_errors=True)
     there = sorted(folder.glob(f"{_PREFIX}*"))
-    old = [place for place in there if step_of(place) <= step - reach]
-    kept = {*there[-KEPT:], *old[-1:], *there[len(old):][:1]}
+    scheduled = [place for place in there if is_scheduled(place)]
+    kept = {*there[-KEPT:], *scheduled}
+    if newest in scheduled:
+        old = [place for place in scheduled if step_of(place) <= step - reach]
+        kept = {*there[-KEPT:], *scheduled[-KEPT:], *old[-1:], *scheduled[len(old):][:1]}
     for place in there:
         if place not in kept:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def is_scheduled(place: Path) -> bool:
+    """Whether a checkpoint would be there without any interruption; one that tells nothing counts as such."""
+    try:
+        plain = json.loads((place / "state.json").read_text())
+    except (OSError, ValueError):
+        return True
+    return not isinstance(plain, dict) or plain.get("scheduled") is not False
 
 
 def step_of(place: Path) -> int:
@@ -136,14 +179,16 @@ def step_of(place: Path) -> int:
 
 
 def drop_from(folder: Path, step: int) -> bool:
-    """Remove the checkpoints of `step` and later ones, newest first; whether an earlier one is left."""
+    """Let the newest checkpoint be a scheduled one from before `step`; whether there is one, or nothing is removed.
+
+    The newest goes first: whatever ends this, what is left leads to the same roll back again.
+    """
     there = sorted(folder.glob(f"{_PREFIX}*"))
-    if not any(step_of(place) < step for place in there):
-        return False
+    good = [place for place in there if step_of(place) < step and is_scheduled(place)]
     for place in reversed(there):
-        if step_of(place) >= step:
+        if good and place > good[-1]:
             shutil.rmtree(place)
-    return True
+    return bool(good)
 
 
 def clean(folder: Path) -> None:
@@ -152,7 +197,7 @@ def clean(folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def checksum(content: bytes, state: Mapping[str, Any]) -> str:
+def checksum(content: bytes | memoryview, state: Mapping[str, Any]) -> str:
     """SHA-256 of a checkpoint: the bytes of its tensors, and its plain values but for the checksum itself."""
     plain = json.dumps({name: value for name, value in state.items() if name != "sha256"}, sort_keys=True)
     digest = hashlib.sha256(content)

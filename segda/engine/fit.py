@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,114 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from segda.batch import Batch
-from segda.engine import checkpoint, health, interruption, measuring, roll_back, step_losses
-from segda.engine.ema import MovingAverage
+from segda.engine import health, interruption, measuring, roll_back, step_losses
+from segda.engine.beside import Beside
 from segda.engine.health import Care, Trouble
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
-from segda.engine.step_losses import StepLosses
-from segda.errors import ArtefactError, TrainingError
-from segda.objectives.objective import Objective, check_gradients
+from segda.engine.training import Training
+from segda.errors import TrainingError
+from segda.objectives.objective import check_gradients
 
 AGREE_EVERY = 10
 """Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
-
-
-@dataclass
-class Training:
-    """All that changes while a stage trains, so all that a checkpoint holds.
-
-    Attributes:
-        objective: the weighted terms; its image pools are part of the state.
-        modules: the networks by name, unwrapped.
-        prepared: the same networks as the objective calls them (wrapped when there are several processes).
-        generator: optimizer of encoders, heads and decoders.
-        discriminator: optimizer of the discriminators; `None` when no term has an adversary of its own.
-        average: moving average of some of the networks, if one is kept.
-        roll_backs: those so far, in their order.
-        pending: losses that are not in the log yet; a checkpoint holds some only when a signal asked for it.
-    """
-
-    objective: Objective
-    modules: dict[str, nn.Module]
-    prepared: dict[str, nn.Module]
-    generator: torch.optim.Optimizer | None
-    discriminator: torch.optim.Optimizer | None
-    average: MovingAverage | None = None
-    roll_backs: list[RollBack] = field(default_factory=list)
-    pending: list[StepLosses] = field(default_factory=list)
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """The players' optimizers by name."""
-        both = {"generator": self.generator, "discriminator": self.discriminator}
-        return {name: optimizer for name, optimizer in both.items() if optimizer is not None}
-
-    def save(self, folder: Path, step: int, session: Session, reach: int = 0) -> None:
-        """Write a checkpoint, from which roll backs by `reach` steps are possible; every process must call this."""
-        tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
-        if self.pending:
-            tensors["pending/losses"] = session.gather(torch.stack([losses.values for losses in self.pending]))
-        if session.is_main:
-            tensors.update({f"networks/{name}": value for name, value in checkpoint.flatten(self.modules).items()})
-            tensors.update({f"pools/{name}": value for name, value in self.objective.state().items()})
-            if self.average:
-                averages = checkpoint.flatten(self.average.modules)
-                tensors.update({f"average/{name}": value for name, value in averages.items()})
-            groups = {}
-            for name, optimizer in self.optimizers().items():
-                state, groups[name] = checkpoint.collect_optimizer(optimizer)
-                tensors.update({f"optimizers/{name}/{key}": value for key, value in state.items()})
-            scaler = session.accelerator.scaler
-            plain = {
-                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None,
-                "roll_backs": [back.to_json() for back in self.roll_backs],
-                "pending": self.pending[0].names if self.pending else [],
-            }
-            checkpoint.save(folder, step, tensors, plain, reach)
-        session.barrier()
-
-    def restore(self, folder: Path, session: Session) -> int:
-        """Load the newest whole checkpoint, if any, and return the step to go on from.
-
-        Raises:
-            ArtefactError: it is of other networks or optimizers, or not all processes can read it.
-        """
-        if session.is_main:
-            checkpoint.clean(folder)
-        step, tensors, plain, notes = checkpoint.load_alike(folder, session)
-        for note in notes:
-            session.print(note)
-        if not plain:
-            return 0
-        if plain["world_size"] != session.world:
-            session.print(
-                f"{folder.parent.name}: going on with {session.world} processes what {plain['world_size']} began; "
-                "statistics of batch normalisation are taken over other batches from here on"
-            )
-        try:
-            checkpoint.unflatten(self.modules, _below(tensors, "networks/"))
-            self.objective.load_state(_below(tensors, "pools/"))
-            if self.average:
-                checkpoint.unflatten(self.average.modules, _below(tensors, "average/"))
-            for name, optimizer in self.optimizers().items():
-                state = _below(tensors, f"optimizers/{name}/")
-                checkpoint.restore_optimizer(optimizer, state, plain["optimizers"][name])
-            if session.accelerator.scaler is not None and plain["scaler"]:
-                session.accelerator.scaler.load_state_dict(plain["scaler"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ArtefactError(
-                f"{folder}: the checkpoint of step {step} does not fit this config's networks and optimizers "
-                f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
-            ) from error
-        checkpoint.restore_random_state(_below(tensors, "random/"), session)
-        self.roll_backs = [RollBack(**back) for back in plain.get("roll_backs", [])]
-        if plain.get("pending"):
-            stored = tensors["pending/losses"].view(plain["world_size"], -1, len(plain["pending"]))
-            own = stored[session.rank] if plain["world_size"] == session.world else stored.mean(0)
-            self.pending = [StepLosses(step, plain["pending"], values, []) for values in own.to(session.device)]
-        return step
 
 
 def fit(
@@ -170,7 +74,8 @@ def fit(
     if reach and start == 0:
         training.save(folder / "checkpoints", 0, session)
     backs = len(training.roll_backs)
-    with Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs) as log:
+    opened = Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs)
+    with opened as log, Beside() as beside:
         step = start
         while step < steps:
             made = step + 1
@@ -215,6 +120,7 @@ def fit(
                 training.average.update(training.modules, step)
 
             step = made
+            beside.check()
             # Processes stop after the same step, or they would wait for one another for ever. To ask costs little on a
             # CPU; a GPU would have to be waited for.
             asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
@@ -237,11 +143,14 @@ def fit(
                 if trouble is not None:
                     if care.on_bad_health != "roll_back":
                         raise TrainingError(trouble.stops(made))
+                    beside.wait()
                     step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
             # What is spoiled is not saved; that it is, is told where the log would have been written.
             if (saving or stopping) and trouble is None:
-                training.save(folder / "checkpoints", made, session, reach)
+                training.save(folder / "checkpoints", made, session, reach, scheduled=saving, beside=beside)
             if stopping:
+                beside.wait()
+                session.barrier()
                 where = f"step {made} of {steps} is saved" if trouble is None else "its last checkpoint is whole"
                 raise interruption.StoppedError(stopping, f"{title}, {where}")
     return {
@@ -293,7 +202,3 @@ def _train_discriminators(
 
 def _total(losses: dict[str, Tensor]) -> Tensor:
     return torch.stack(list(losses.values())).sum()
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}

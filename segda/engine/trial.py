@@ -7,8 +7,8 @@ import torch
 
 from segda.batch import Batch
 from segda.engine import measuring
-from segda.engine.fit import Training
 from segda.engine.session import Session
+from segda.engine.training import Training
 
 
 def trial(training: Training, batches: Iterator[Batch], accumulate: int, session: Session) -> None:

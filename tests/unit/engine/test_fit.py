@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from segda.batch import Batch
-from segda.engine.fit import Training, fit
+from segda.engine.fit import fit
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.errors import ArtefactError, TrainingError
 from tests.equivalence import setting
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from segda.batch import Batch
 from segda.engine import checkpoint, roll_back, step_losses
-from segda.engine.fit import Training
 from segda.engine.health import Care, Limits, Trouble
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.errors import TrainingError
 from segda.tasks.segmentation import build as build_task
 from tests.equivalence import setting
