@@ -96,7 +96,9 @@ def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
         code: its exit code, or a signal's number below 0.
     """
     found = sorted((json.loads(path.read_text()) for path in Path(notes).glob("*.json")), key=lambda note: note["time"])
-    told = [note for note in found if note["text"]]
+    # Who is ended because another one has died was told to stop and says so, which is no reason.
+    asked = code > 0 or interruption.requested()
+    told = [note for note in found if note["text"] and (asked or note["code"] not in interruption.CODES.values())]
     if told:
         return told[0]["text"], told[0]["code"]
     again = "the same command goes on from the last checkpoint"

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 from segda.artefacts import manifest as manifests
+from segda.errors import ArtefactError
 from segda.files import is_there
 
 CHECKPOINT = "step-*"
@@ -21,8 +22,11 @@ class Stage:
     folder: Path
 
     def is_finished(self) -> bool:
-        """Whether it is published."""
-        return (self.folder / manifests.FILE_NAME).is_file()
+        """Whether it is published, with a manifest that can be read: an earlier fault may have cut it short."""
+        try:
+            return bool(manifests.load(self.folder))
+        except ArtefactError:
+            return False
 
     def is_refused(self, error: str) -> bool:
         """Whether an error line asks to move its folder away."""
