@@ -21,12 +21,16 @@ from segda import config as configs
 from segda import lookup
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "kornia", "pydantic", "pyarrow")
+FOLDER_VARIABLE = "SEGDA_CHECKED"
 KEPT = 1000
 """Files in the folder; when there are more, all are removed, for they cost no more than a check each."""
 
 
 def folder() -> Path | None:
-    """Where the files lie: `segda/checked` in the user's cache; `None` for a user without one."""
+    """Where the files lie: `SEGDA_CHECKED`, else the user's cache; `None` for a user without one."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser().absolute()
     cache = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return Path(cache, "segda", "checked") if os.path.isabs(cache) else None
 
