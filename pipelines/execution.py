@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pipelines import plan as plans
 from pipelines import finished, shortage, skipping, space
+from pipelines import plan as plans
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.provenance import provenance
