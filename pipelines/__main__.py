@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -70,6 +69,8 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     full_or_closed = isinstance(error, OSError) and error.errno in MENDABLE
     mendable = isinstance(error, SegdaError) or lack is not None or full_or_closed
     if debug or not mendable:
+        import traceback
+
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
         told = "\n".join(printable(line) for line in lines)
         return (told, 2) if mendable else (f"{told}\n{UNEXPECTED}", 1)

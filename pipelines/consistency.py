@@ -28,7 +28,7 @@ def check(stages: Mapping[str, "Stage"]) -> None:
         ConfigError: a stage would learn from the labels of a target set without being an oracle, or looks for a network
             in a stage that trains none.
     """
-    _check_target_labels(stages)
+    check_target_labels(stages)
     _check_networks(stages)
 
 
@@ -39,7 +39,12 @@ def _identity(data: Data) -> tuple[Any, ...]:
     return data.name, root, data.split
 
 
-def _check_target_labels(stages: Mapping[str, "Stage"]) -> None:
+def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
+    """Refuse stages that would learn from the labels of a target set without being an oracle.
+
+    Raises:
+        ConfigError: names the stage and the data set.
+    """
     targets: dict[tuple[Any, ...], str] = {}
     for stage in stages.values():
         target = getattr(stage.config, "target", None)

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from pipelines import finished, shortage, skipping, space
 from pipelines import plan as plans
-from pipelines import shortage, skipping, space
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.provenance import provenance
@@ -79,19 +79,6 @@ class RunInputs:
 def _wait_for(path: Path, end: float) -> None:
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.1)
-
-
-def _lock(pipeline: Pipeline, plan: Sequence[Planned], done: set[str]) -> dict[str, Any]:
-    stages = {
-        planned.stage: {
-            "kind": planned.kind,
-            "folder": planned.folder.name if planned.folder else None,
-            "key": planned.key,
-            "state": "done" if planned.stage in done else planned.state,
-        }
-        for planned in plan
-    }
-    return {"schema": manifests.SCHEMA, "run": pipeline.name, "stages": stages, "config": pipeline.raw}
 
 
 def _refuse(plan: Sequence[Planned], pipeline: Pipeline, world: int) -> None:
@@ -205,7 +192,7 @@ def run_pipeline(
                 # All at once and before any work: a run that is killed half-way goes on without --force.
                 if planned.state == "run":
                     store.replace(planned.kind, planned.key)
-            store.write_lock(pipeline.name, _lock(pipeline, plan, set()))
+            store.write_lock(pipeline.name, finished.lock(pipeline, plan, set()))
             return plan
 
         plan: list[Planned] = session.on_main(decide)
@@ -217,7 +204,7 @@ def run_pipeline(
             if planned.state == "left out":
                 continue
             if planned.state == "done":
-                session.print(f"{title}: done, {planned.folder}")
+                session.print(finished.line(plan, number))
             else:
                 stopping = session.largest(interruption.requested())
                 if stopping:
@@ -225,6 +212,6 @@ def run_pipeline(
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
             done.add(planned.stage)
-            session.on_main(lambda: store.write_lock(pipeline.name, _lock(pipeline, plan, done)))
+            session.on_main(lambda: store.write_lock(pipeline.name, finished.lock(pipeline, plan, done)))
             if planned.stage in claims:  # another run that waits for this stage alone goes on
                 claims[planned.stage].release()

@@ -1,15 +1,14 @@
-"""Start several processes of this program on this machine, and tell of a failure once."""
+"""Start several processes of this program on this machine, and tell of a failure once.
 
-import json
-import multiprocessing
+Every command imports this, so what only a launch of several needs is imported where it is used.
+"""
+
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -83,6 +82,8 @@ def explained(error: BaseException, text: str) -> str:
 
 
 def _note(notes: str, text: str, code: int, lost: str = "") -> None:
+    import json
+
     note = {"time": time.monotonic_ns(), "text": text, "code": code, "lost": lost}
     Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
 
@@ -95,6 +96,8 @@ def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
         rank: of the process that the launcher saw end first.
         code: its exit code, or a signal's number below 0.
     """
+    import json
+
     found = sorted((json.loads(path.read_text()) for path in Path(notes).glob("*.json")), key=lambda note: note["time"])
     # Who is ended because another one has died was told to stop and says so, which is no reason.
     asked = code > 0 or interruption.requested()
@@ -118,6 +121,8 @@ def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
 
 def _tell(processes: int, number: int) -> None:
     """Pass a signal on to all processes; where some have not begun, end the others in place of that."""
+    import multiprocessing
+
     started = multiprocessing.active_children()
     if len(started) < processes and number != signal.SIGKILL:
         raise interruption.StoppedError(number, "not all processes were there")
@@ -147,6 +152,8 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
         raise ConfigError(f"--processes: {processes}; expected at least 1")
 
     import logging
+    import tempfile
+    from dataclasses import fields
 
     import torch
     from torch.distributed.elastic.multiprocessing import SignalException

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt
 
-from pipelines import consistency
+from pipelines import consistency, passed
 from pipelines.components import check_components
 from pipelines.stage import Component, Data, Method, Reference, Runtime, StageConfig, Strict, references
 from segda import config as configs
@@ -57,12 +57,14 @@ class Pipeline:
         raw: the resolved config as plain data, for people.
         runtime: what the launch itself is told.
         stages: in an order in which each stage follows those it refers to.
+        checked: whether all checks were made now; else some are known to have passed before.
     """
 
     name: str
     raw: dict[str, Any]
     runtime: Runtime
     stages: dict[str, Stage]
+    checked: bool = True
 
     def stage(self, name: str) -> Stage:
         """The stage called `name`.
@@ -206,26 +208,29 @@ def _ordered(stages: Mapping[str, Stage]) -> dict[str, Stage]:
     return ordered
 
 
-def load(name: str, settings: Sequence[str] = (), seed: int | None = None) -> Pipeline:
+def load(name: str, settings: Sequence[str] = (), seed: int | None = None, *, remembered: bool = False) -> Pipeline:
     """Load and validate all of a pipeline: schema, components' options, references, and each stage's own `check`.
 
     Args:
         name: a pipeline of `configs/pipelines`, or a path that ends in `.yaml`.
         settings: `a.b=value`, applied last.
         seed: replaces the pipeline's seed.
+        remembered: see `build`.
 
     Raises:
         ConfigError: whatever is wrong first, with its path.
     """
-    return build(*resolve(name, settings, seed))
+    return build(*resolve(name, settings, seed), remembered=remembered)
 
 
-def build(run: str, raw: dict[str, Any]) -> Pipeline:
+def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipeline:
     """Validate all of a pipeline's plain config, as `resolve` answers it and lock files keep it.
 
     Args:
         run: the run's name.
         raw: the config.
+        remembered: leave out the checks that load torch where this very config has passed them before, and remember
+            it when it passes. They change nothing in the config.
 
     Raises:
         ConfigError: whatever is wrong first, with its path.
@@ -243,11 +248,34 @@ def build(run: str, raw: dict[str, Any]) -> Pipeline:
             runtime = configs.merge(raw.get("runtime", {}), runtime)
         content = configs.place_weights({**content, **shared, "runtime": runtime})
         config = configs.validate(found.Config, content, path)
-        check_components(config, path)
         missing = tuple(file for file in configs.weights_files(content) if not file.is_file())
         stages[stage_name] = Stage(stage_name, found, config, references(config), missing)
     if not stages:
         raise ConfigError("stages: empty; a pipeline needs at least one stage")
+    mark = passed.mark(raw) if remembered else None
+    if passed.is_known(mark):
+        ordered = _ordered(stages)
+        consistency.check_target_labels(ordered)  # goes by links between folders, which no mark knows
+        return Pipeline(run, raw, top.runtime, ordered, checked=False)
+    pipeline = Pipeline(run, raw, top.runtime, _checked(stages))
+    if not any(stage.missing for stage in stages.values()):
+        passed.keep(mark)
+    return pipeline
+
+
+def check(pipeline: Pipeline) -> None:
+    """Make all checks, although they are known to have passed.
+
+    Raises:
+        ConfigError: whatever is wrong first, with its path.
+    """
+    _checked(pipeline.stages)
+
+
+def _checked(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """The stages in their order, after all checks that go beyond the schema."""
+    for stage in stages.values():
+        check_components(stage.config, f"stages.{stage.name}")
     _check_references(stages)
     ordered = _ordered(stages)
     for stage in ordered.values():
@@ -265,4 +293,4 @@ def build(run: str, raw: dict[str, Any]) -> Pipeline:
                     f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
                 ) from error
     consistency.check(ordered)
-    return Pipeline(run, raw, top.runtime, ordered)
+    return ordered

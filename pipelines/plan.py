@@ -88,7 +88,7 @@ class _Keys:
         self._fingerprints: dict[str, str] = {}
 
     def _fingerprint(self, data: Data, labels: str, with_labels: bool) -> str:
-        known = f"{labels} {with_labels} {data.model_dump_json()}"
+        known = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
         if known not in self._fingerprints:
             dataset = open_data(data, labels, data_root(data), with_labels)
             self._fingerprints[known] = fingerprint(dataset, strict=data.on_bad_file == "fail")

@@ -16,6 +16,11 @@ def allow_plugin(package: str) -> None:
     _allowed_plugins.add(package.split(".")[0])
 
 
+def plugins_allowed() -> bool:
+    """Whether configs may name code outside segda."""
+    return bool(_allowed_plugins)
+
+
 def names(package: str) -> list[str]:
     """The component names that a package offers: its modules, sorted."""
     path = importlib.import_module(package).__path__

@@ -13,3 +13,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_memory_of_checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What passes its checks in tests is not remembered in the user's cache, nor what passed before believed here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGDA_CHECKED", str(tmp_path_factory.mktemp("checked")))
+        yield

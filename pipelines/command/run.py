@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines import launch
+
 if TYPE_CHECKING:
     from pipelines.pipeline import Pipeline
     from pipelines.repeat import Recorded
@@ -64,25 +66,40 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
 
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
-    from pipelines import launch
-
-    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
-        return launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
-
     from segda.engine import interruption
 
+    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
+        with interruption.noted():
+            finished = given.processes > 1 and given.name is not None and _is_finished(_named(given), given)
+            interruption.heed("before any work")
+        return 0 if finished else launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
     with interruption.noted(patient=launch.is_worker()):
         return _plan_or_run(given)
+
+
+def _named(given: argparse.Namespace) -> "Pipeline":
+    from pipelines import pipeline as pipelines
+
+    return pipelines.load(given.name, _settings(given), given.seed, remembered=True)
+
+
+def _is_finished(loaded: "Pipeline", given: argparse.Namespace) -> bool:
+    """Whether nothing is left to do; if so, that is told. One process finds out, without torch."""
+    from pipelines import finished
+    from segda.artefacts.store import Store
+
+    alone = given.from_manifest is None and not launch.is_worker()  # several processes go the same way
+    return alone and finished.tell(loaded, Store(given.runs), given.only, given.force, given.wait)
 
 
 def _plan_or_run(given: argparse.Namespace) -> int:
     from pipelines import pipeline as pipelines
     from segda.artefacts.store import Store
 
-    recorded = _recorded(given)
-    loaded = recorded[1] if recorded else pipelines.load(given.name, _settings(given), given.seed)
+    recorded, planning = _recorded(given), given.plan or given.estimate
+    loaded = recorded[1] if recorded else _named(given)
     store = Store(given.runs)
-    if given.plan or given.estimate:
+    if planning:
         from pipelines import plan
 
         planned = plan.make(loaded, store, given.only, given.force)
@@ -93,6 +110,10 @@ def _plan_or_run(given: argparse.Namespace) -> int:
             print("\n".join(estimate.lines(loaded, planned, given.runs)))
         print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
         return 0
+    if _is_finished(loaded, given):
+        return 0
+    if not loaded.checked:
+        pipelines.check(loaded)
 
     from pipelines.execution import run_pipeline
     from segda.engine.determinism import deterministic

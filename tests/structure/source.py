@@ -9,6 +9,12 @@ import segda
 
 ROOT = Path(segda.__file__).parent.parent
 
+#: What takes a tenth of a second or more to import.
+HEAVY = (
+    "torch", "torchvision", "accelerate", "timm", "segmentation_models_pytorch", "albumentations", "kornia", "scipy",
+    "sklearn", "matplotlib", "h5py", "pyarrow",
+)  # fmt: skip
+
 
 @cache
 def files(*folders: str) -> tuple[Path, ...]:

@@ -163,3 +163,20 @@ def test_importing_segda_loads_nothing() -> None:
     code = "import sys, segda; print(sorted(sys.modules.keys() & {'torch', 'numpy', 'pydantic', 'yaml', 'cv2'}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source.ROOT)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_what_a_plan_reads_is_light() -> None:
+    """Every kind of stage, reader and label space, plans, status and finished runs: torch and its like come later."""
+    code = f"""
+import sys
+from importlib import import_module
+from pipelines import finished, pipeline, plan, repeat
+from pipelines.command import run, status
+from segda import lookup
+for package, names in {{"pipelines": pipeline.kinds(), "segda.labels": None, "segda.data.readers": None}}.items():
+    for name in names or lookup.names(package):
+        import_module(f"{{package}}.{{name}}")
+print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=source.ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
