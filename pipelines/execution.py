@@ -196,6 +196,11 @@ def run_pipeline(
             return plan
 
         plan: list[Planned] = session.on_main(decide)
+        if pipeline.runtime.profile and not any(
+            planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
+            for planned in plan
+        ):
+            session.print("--profile: no training is left to be profiled; --force STAGE runs one anew")
         folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
         inputs = RunInputs(folders, 0.0 if session.is_main else SIGHT)
         done: set[str] = set()

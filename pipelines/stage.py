@@ -187,6 +187,7 @@ class Runtime(Strict):
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
         fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
+        profile: each training stage says of a few of its steps where their time went.
     """
 
     workers: NonNegativeInt = 1
@@ -199,6 +200,7 @@ class Runtime(Strict):
     health: Health = Health()
     gather_statistics: bool = False
     fit_memory: bool = False
+    profile: bool = False
 
 
 class StageConfig(Strict):

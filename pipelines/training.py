@@ -236,6 +236,7 @@ def train(
             care=health.Care(
                 health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
             ),
+            profile=config.runtime.profile,
         )
     if session.is_main:
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}

@@ -22,9 +22,14 @@ class Beside:
         self.wait()
         self._work = self._thread.submit(work)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work in hand that has not ended."""
+        return self._work is not None and not self._work.done()
+
     def check(self) -> None:
         """Raise what has gone wrong by now; costs nothing."""
-        if self._work is not None and self._work.done():
+        if not self.busy:
             self.wait()
 
     def wait(self) -> None:

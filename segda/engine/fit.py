@@ -14,11 +14,13 @@ from segda.engine.beside import Beside
 from segda.engine.health import Care, Trouble
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
+from segda.engine.profiling import Profile
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
 from segda.engine.training import Training
 from segda.errors import TrainingError
 from segda.objectives.objective import check_gradients
+from segda.step_parts import part
 
 AGREE_EVERY = 10
 """Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
@@ -39,6 +41,7 @@ def fit(
     save_every: int,
     log_every: int,
     care: Care = health.CARE,
+    profile: bool = False,
 ) -> dict[str, Any]:
     """Make the steps `start` to `steps - 1`: generators, then discriminators, on the tensors of the same pass.
 
@@ -56,6 +59,7 @@ def fit(
         save_every: steps between checkpoints.
         log_every: steps between log lines; losses are fetched from the device and checked at the same pace.
         care: what counts as trouble, and what is done then.
+        profile: tell of a few steps where their time went; see `segda.engine.profiling`.
 
     Returns:
         The troubles and roll backs, for the manifest; the main process knows them.
@@ -75,9 +79,14 @@ def fit(
         training.save(folder / "checkpoints", 0, session)
     backs = len(training.roll_backs)
     opened = Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs)
-    with opened as log, Beside() as beside:
+    profiled = Profile(
+        folder, title, training.prepared, steps - start, device=session.device, tell=opened.line.tell,
+        wanted=profile and session.is_main,
+    )  # fmt: skip
+    with opened as log, Beside() as beside, profiled:
         step = start
         while step < steps:
+            profiled.begin_step(step)
             made = step + 1
             saving = made % save_every == 0 and made < steps
             watching = made % log_every == 0 or made == steps or saving
@@ -88,66 +97,77 @@ def fit(
                 _train_discriminators(training, batches, session, accumulate, step / steps)
 
             for micro in range(accumulate):
-                batch = next(batches)
+                with part("waiting for data"):
+                    batch = next(batches)
                 with ExitStack() as stack:
                     if micro < accumulate - 1:  # processes exchange gradients once a step
                         for module in training.prepared.values():
                             stack.enter_context(session.accelerator.no_sync(module))
                     forward = objective.forward(batch, step / steps)
                     last = watching and micro == accumulate - 1
-                    generator = objective.generator_losses(forward)
+                    with part("generators: losses"):
+                        generator = objective.generator_losses(forward)
                     if last:
                         measured |= _gradients("generator", generator, layers, session)
                     if generator:
-                        session.backward(_total(generator) / accumulate)
-                    discriminator = objective.discriminator_losses(forward)
+                        with part("generators: gradients"):
+                            session.backward(_total(generator) / accumulate)
+                    with part("discriminators: losses"):
+                        discriminator = objective.discriminator_losses(forward)
                     if last:
                         measured |= _gradients("discriminator", discriminator, layers, session)
                     if discriminator:
-                        session.backward(_total(discriminator) / accumulate)
+                        with part("discriminators: gradients"):
+                            session.backward(_total(discriminator) / accumulate)
                 training.pending.append(step_losses.named(step, generator, discriminator, batch))
 
             if step == start:
                 check_gradients(objective.networks)
             if watching:
-                for name, optimizer in optimizers.items():
-                    measured[f"gradients.{name}"] = measuring.player_norm(optimizer, session.loss_scale())
-                measured |= measuring.class_shares(objective.networks, forward, len(care.classes))
-            session.step(optimizers.values())
-            objective.clip_discriminators()
-            session.average_buffers(training.modules)
+                with part("measuring and logging"):
+                    for name, optimizer in optimizers.items():
+                        measured[f"gradients.{name}"] = measuring.player_norm(optimizer, session.loss_scale())
+                    measured |= measuring.class_shares(objective.networks, forward, len(care.classes))
+            with part("optimizers"):
+                session.step(optimizers.values())
+                objective.clip_discriminators()
+                session.average_buffers(training.modules)
             if training.average:
-                training.average.update(training.modules, step)
+                with part("moving average"):
+                    training.average.update(training.modules, step)
 
             step = made
             beside.check()
-            # Processes stop after the same step, or they would wait for one another for ever. To ask costs little on a
-            # CPU; a GPU would have to be waited for.
-            asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
-            stopping = session.largest(interruption.requested()) if asking and made < steps else 0
-            trouble = step_losses.not_finite(training.pending, session) if watching or stopping else None
-            if watching:
-                found = measuring.by_part(measured, care.classes, session)
-                if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
-                    trouble = health.endless(made, found)
-                if trouble is None:
-                    rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
-                    measures = {name: float(value) for name, value in objective.measures(forward).items()}
-                    losses = step_losses.means(training.pending, session)
-                    begun = log.write(made, {"learning_rate": rates, "losses": losses, "measures": measures, **found})
-                    training.pending = []
-                    if care.on_bad_health != "report":
-                        trouble = session.broadcast(begun[0] if begun else None)
-                else:
-                    log.bad(made, trouble)
-                if trouble is not None:
-                    if care.on_bad_health != "roll_back":
-                        raise TrainingError(trouble.stops(made))
-                    beside.wait()
-                    step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
+            with part("measuring and logging"):
+                # Processes stop after the same step, or they would wait for one another for ever. To ask costs little
+                # on a CPU; a GPU would have to be waited for.
+                asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
+                stopping = session.largest(interruption.requested()) if asking and made < steps else 0
+                trouble = step_losses.not_finite(training.pending, session) if watching or stopping else None
+                if watching:
+                    found = measuring.by_part(measured, care.classes, session)
+                    if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
+                        trouble = health.endless(made, found)
+                    if trouble is None:
+                        rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
+                        measures = {name: float(value) for name, value in objective.measures(forward).items()}
+                        losses = step_losses.means(training.pending, session)
+                        values = {"learning_rate": rates, "losses": losses, "measures": measures, **found}
+                        begun = log.write(made, values)
+                        training.pending = []
+                        if care.on_bad_health != "report":
+                            trouble = session.broadcast(begun[0] if begun else None)
+                    else:
+                        log.bad(made, trouble)
+                    if trouble is not None:
+                        if care.on_bad_health != "roll_back":
+                            raise TrainingError(trouble.stops(made))
+                        beside.wait()
+                        step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
             # What is spoiled is not saved; that it is, is told where the log would have been written.
             if (saving or stopping) and trouble is None:
-                training.save(folder / "checkpoints", made, session, reach, scheduled=saving, beside=beside)
+                with part("saving"):
+                    training.save(folder / "checkpoints", made, session, reach, scheduled=saving, beside=beside)
             if stopping:
                 beside.wait()
                 session.barrier()
@@ -177,7 +197,8 @@ def _roll_back(
 def _gradients(
     player: str, losses: dict[str, Tensor], layers: dict[str, list[nn.Parameter]], session: Session
 ) -> dict[str, Tensor]:
-    norms = measuring.term_norms(losses, layers[player], session.loss_scale())
+    with part("measuring and logging"):
+        norms = measuring.term_norms(losses, layers[player], session.loss_scale())
     return {f"gradients.{player}.{name}": norm for name, norm in norms.items()}
 
 
@@ -188,16 +209,19 @@ def _train_discriminators(
     if training.discriminator is None:
         return
     for micro in range(accumulate):
-        with ExitStack() as stack:
+        with part("waiting for data"):
+            batch = next(batches)
+        with part("discriminators: updates of their own"), ExitStack() as stack:
             if micro < accumulate - 1:
                 for module in training.prepared.values():
                     stack.enter_context(session.accelerator.no_sync(module))
-            losses = training.objective.discriminator_losses(training.objective.forward(next(batches), progress))
+            losses = training.objective.discriminator_losses(training.objective.forward(batch, progress))
             session.backward(_total(losses) / accumulate)
-    session.step([training.discriminator])
-    if training.generator is not None:  # terms whose networks belong to both sides leave gradients there
-        training.generator.zero_grad()
-    training.objective.clip_discriminators()
+    with part("discriminators: updates of their own"):
+        session.step([training.discriminator])
+        if training.generator is not None:  # terms whose networks belong to both sides leave gradients there
+            training.generator.zero_grad()
+        training.objective.clip_discriminators()
 
 
 def _total(losses: dict[str, Tensor]) -> Tensor:

@@ -1,8 +1,8 @@
 """Tensors as the bytes of a safetensors file, with each byte copied once.
 
-safetensors' own `save` wants tensors on the CPU that share no memory: a checkpoint would copy all tensors twice, on one core,
-while the training waits. Here they are copied straight to their place in the file: also from a GPU, also tied ones, also
-views.
+safetensors' own `save` wants tensors on the CPU that share no memory: a checkpoint would copy all tensors twice, on one
+core, while the training waits. Here they are copied straight to their place in the file: also from a GPU, also tied
+ones, also views.
 
 Source: https://github.com/huggingface/safetensors, "Format"; the order of tensors is that library's.
 """
@@ -29,8 +29,8 @@ def serialize(tensors: Mapping[str, Tensor]) -> memoryview:
     Raises:
         KeyError: a type of number that no segda network or optimizer holds.
     """
-    order = list(NAMES)
-    names = sorted(tensors, key=lambda name: (order.index(tensors[name].dtype), name))
+    order = {kind: place for place, kind in enumerate(NAMES)}
+    names = sorted(tensors, key=lambda name: (order[tensors[name].dtype], name))
     header, places, end = {}, {}, 0
     for name in names:
         tensor = tensors[name]

@@ -20,6 +20,7 @@ from segda.objectives.image_pool import ImagePool
 from segda.objectives.interfaces import Networks, Task
 from segda.objectives.term import Term
 from segda.objectives.weight import weight_at
+from segda.step_parts import part
 from segda.validation import validate_options
 
 
@@ -89,15 +90,24 @@ class Objective:
         """Each term's weighted scalar by name, for everything but the alternating discriminators."""
         frozen = self._freeze_discriminators()
         try:
-            return {name: weight_at(term.weight, p.progress) * term.generator(p) for name, term in self.terms.items()}
+            losses = {}
+            for name, term in self.terms.items():
+                with part(f"term {name}"):
+                    losses[name] = weight_at(term.weight, p.progress) * term.generator(p)
+            return losses
         finally:
             for parameter in frozen:
                 parameter.requires_grad_(True)
 
     def discriminator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
         """The discriminators' scalar of each term that has one, unweighted. Call it after `generator_losses`."""
-        losses = {name: term.discriminator(p) for name, term in self.terms.items()}
-        return {name: loss for name, loss in losses.items() if loss is not None}
+        losses = {}
+        for name, term in self.terms.items():
+            with part(f"term {name}"):
+                loss = term.discriminator(p)
+            if loss is not None:
+                losses[name] = loss
+        return losses
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
         """Detached scalars by `term.name`, such as a discriminator's accuracy. Call it after both losses."""

@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "files": ("errors",),
     "paths": (),
     "printable": (),
+    "step_parts": (),
     "compat": (),
     "losses": (),
     "lookup": ("errors",),
@@ -30,13 +31,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "networks": ("batch", "compat", "errors", "files", "lookup"),
     # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
     "objectives": (
-        "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers",
+        "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers", "step_parts",
     ),
     "export": ("artefacts", "data", "errors", "files", "paths"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
         "batch", "compat", "data", "errors", "files", "label_space", "labels.cityscapes", "metrics",
-        "networks.networks", "objectives", "printable",
+        "networks.networks", "objectives", "printable", "step_parts",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "files", "label_space", "printable"),

@@ -1,7 +1,10 @@
-"""The training loop: what a step does by hand, what is refused, what a checkpoint of another config is told."""
+"""The training loop: what a step does by hand, what is refused, what checkpoints hold and whom they keep waiting."""
 
+import errno
 import itertools
 import json
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import pytest
 import torch
 
 from segda.batch import Batch
+from segda.engine import checkpoint
 from segda.engine.fit import fit
 from segda.engine.session import Session
 from segda.engine.training import Training
@@ -110,3 +114,77 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     training("source_only").save(tmp_path, 4, session)
     with pytest.raises(ArtefactError, match=r"step 4.*delete"):
         training("cyclegan").restore(tmp_path, session)
+
+
+def paused_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A disk that flushes the first checkpoint only when the event is set."""
+    go, flush = threading.Event(), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if "checkpoints" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            assert go.wait(30), "the training waits for the disk"
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return go
+
+
+def test_training_does_not_wait_for_the_disk_and_saves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps 3 and 4 are made while the checkpoint of step 2 is on its way; it holds nothing of them."""
+    run(training("cyclegan"), batches(itertools.count()), tmp_path / "waiting", save_every=2, steps=3)
+    go, seen = paused_disk(monkeypatch), list[int]()
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            seen.append(number)
+            if number == 3:
+                assert not (tmp_path / "beside" / "checkpoints" / "step-00000002").exists()
+                go.set()
+            yield number
+
+    run(training("cyclegan"), batches(numbers()), tmp_path / "beside", save_every=2, steps=5)
+    assert seen == [0, 1, 2, 3, 4]
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / name / "checkpoints" / "step-00000002").iterdir()}
+        for name in ("waiting", "beside")
+    ]
+    assert files[0] == files[1]
+    assert (tmp_path / "beside" / "checkpoints" / "step-00000004").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("save_every", "steps"), [(2, 3), (2, 50), (30, 59)], ids=["at the end", "at the next one", "at a later step"]
+)
+def test_a_checkpoint_that_the_disk_refuses_ends_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_every: int, steps: int
+) -> None:
+    seen, flush = [], os.fsync
+
+    def full(descriptor: int) -> None:
+        if "checkpoints" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(descriptor)
+
+    def numbers() -> Iterator[int]:
+        for number in itertools.count():
+            seen.append(number)
+            yield number
+
+    monkeypatch.setattr(os, "fsync", full)
+    threads = threading.active_count()
+    options = {"save_every": save_every, "steps": steps, "log_every": 10, "factor": lambda step: 0.01}
+    with pytest.raises(ArtefactError, match=rf"step-{save_every:08d}: the checkpoint could not be written \(No space"):
+        run(training("source_only"), batches(numbers()), tmp_path, **options)
+    assert save_every <= len(seen)
+    assert len(seen) == 3 or len(seen) < min(steps, 50), "it does not go on for long"
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert threading.active_count() == threads
+
+
+def test_an_error_of_the_training_waits_for_the_checkpoint_in_hand(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="became nan"):
+        run(training("source_only"), with_nan(2), tmp_path, save_every=2, log_every=1)
+    assert checkpoint.load_newest(tmp_path / "checkpoints")[0] == 2
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]

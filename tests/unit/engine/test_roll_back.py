@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,19 @@ def test_a_roll_back_stands_in_the_log_and_in_what_is_returned(
         [RATE * share for share in (factor(1), factor(3), factor(5) / 2, factor(7) / 2)]
     )
     assert f"rolled back from step 6 to 4: {trouble['what']}\n" in capsys.readouterr().out
+
+
+def test_a_roll_back_waits_for_the_checkpoint_in_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of step 6 is on its way to a slow disk when step 8 is found to be bad."""
+    replace = os.replace
+
+    def slow(source: Any, target: Any) -> None:
+        time.sleep(0.3 * str(target).endswith("step-00000006"))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", slow)
+    go_on(tmp_path, lambda number: number == 7)
+    assert [line["roll_back"]["to"] for line in lines(tmp_path) if "roll_back" in line] == [6]
 
 
 def test_bad_numbers_for_ever_stop_the_training_after_the_roll_backs_that_it_may_have(tmp_path: Path) -> None:
