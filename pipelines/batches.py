@@ -88,7 +88,8 @@ def micro_batches(
         world=session.world,
         accumulate=config.accumulate,
         paired=getattr(config, "paired", False),
-        workers=config.runtime.workers,
+        workers=config.runtime.loading(session.world),
+        pinned=session.device.type == "cuda",
     )
     for batch in stream:
         target_batch = None if batch.target is None else ready(batch.target, "target")

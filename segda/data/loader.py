@@ -68,6 +68,7 @@ def batches(
     accumulate: int = 1,
     workers: int = 0,
     paired: bool = False,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Micro-batches of this rank from step `start` on, for ever. The global random state is not touched.
 
@@ -84,6 +85,7 @@ def batches(
         workers: loader processes; 0 decodes in this one. The tensors are the same for any number.
         paired: target sample `i` is the counterpart of source sample `i`: the target follows the source's order, and
             the source's transform is applied to both. Otherwise the two are drawn independently.
+        pinned: in memory that a GPU copies from while it computes.
 
     Returns:
         An iterator of batches of `batch / (world * accumulate)` samples a domain.
@@ -111,7 +113,7 @@ def batches(
         streams.append(_Stream(target, transforms[0], derive_seed(seed, "source"), labels=False))
     elif target is not None and transforms[1] is not None:
         streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
-    return _iterate(_Samples(streams, paired), positions(batch, start, rank, world, accumulate), workers)
+    return _iterate(_Samples(streams, paired), positions(batch, start, rank, world, accumulate), workers, pinned)
 
 
 def _check_pairs(source: Dataset, target: Dataset) -> None:
@@ -124,13 +126,13 @@ def _check_pairs(source: Dataset, target: Dataset) -> None:
         )
 
 
-def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int) -> Iterator[Batch]:
+def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int, pinned: bool) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         samples,  # type: ignore[arg-type]  # needs no length: the sampler has no end
         batch_sampler=_Endless(places),
         num_workers=workers,
         collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pinned,
         worker_init_fn=_start_worker if workers else None,
         # Otherwise the iterator draws its base seed from the global generator.
         generator=torch.Generator().manual_seed(0),

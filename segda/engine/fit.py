@@ -18,6 +18,7 @@ from segda.engine.optimizers import set_rates
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
 from segda.engine.step_losses import StepLosses
+from segda.engine.waiting import Waiting
 from segda.errors import ArtefactError, TrainingError
 from segda.objectives.objective import Objective, check_gradients
 
@@ -170,6 +171,7 @@ def fit(
     if reach and start == 0:
         training.save(folder / "checkpoints", 0, session)
     backs = len(training.roll_backs)
+    batches = waiting = Waiting(batches)
     with Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs) as log:
         step = start
         while step < steps:
@@ -228,7 +230,11 @@ def fit(
                     rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
                     measures = {name: float(value) for name, value in objective.measures(forward).items()}
                     losses = step_losses.means(training.pending, session)
-                    begun = log.write(made, {"learning_rate": rates, "losses": losses, "measures": measures, **found})
+                    begun = log.write(
+                        made,
+                        {"learning_rate": rates, "losses": losses, "measures": measures, **found},
+                        waiting=waiting.share(),
+                    )
                     training.pending = []
                     if care.on_bad_health != "report":
                         trouble = session.broadcast(begun[0] if begun else None)
