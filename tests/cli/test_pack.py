@@ -225,8 +225,8 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
 
 
 def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ("data: {base: gta5, resize: [40, 72]}\n    method", "data: {name: adapted, root: {from: adapted}}\n    method")
-    Path("job.yaml").write_text(RESIZED.replace(*given))
+    exported = "data: {name: adapted, root: {from: adapted}}\n    method"
+    Path("job.yaml").write_text(RESIZED.replace("data: {base: gta5, resize: [40, 72]}\n    method", exported))
     assert main(["pack", "job.yaml", "--only", "source"]) == 0
     assert "source.data: not packed: stage adapted is not finished" in capsys.readouterr().out
 
