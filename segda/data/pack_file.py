@@ -20,7 +20,8 @@ from segda.files import write_whole
 
 FILE_NAME = "pack.json"
 IMAGES, LABELS = "images.npy", "labels.npy"
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 2 << 20
+"""So small that all cores have something to do to the end, and little is lost when a packing is killed."""
 
 
 class Layout(NamedTuple):
