@@ -15,7 +15,7 @@ def loading(processes: int) -> int:
     """Processes that load data for each of some training processes on one machine: 1 to `MOST`.
 
     Training takes a processor itself; the other ones load. One there always is, since it works while a GPU does, and
-    to start it takes a few hundredths of a second.
+    starts within a tenth of a second.
     """
     return min(max(available() // processes - 1, 1), MOST)
 

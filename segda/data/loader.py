@@ -236,7 +236,7 @@ def _stack(images: Sequence[np.ndarray]) -> Tensor:
     """Images `[H, W, 3]` of one size and type as one tensor `[B, 3, H, W]` of that type."""
     pixels = np.empty((len(images), 3, *images[0].shape[:2]), dtype=images[0].dtype)
     for place, image in enumerate(images):
-        pixels[place] = image.transpose(2, 0, 1)
+        cv2.split(image, list(pixels[place]))  # into the three planes, many times faster than a transposed copy
     return torch.from_numpy(pixels)
 
 

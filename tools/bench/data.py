@@ -186,8 +186,10 @@ def waiting(root: Path, folder: Path, steps: int) -> Figure:
     lines = next((folder / "runs").glob("supervise-*/log.jsonl")).read_text().splitlines()
     shares = [json.loads(line)["waiting"] for line in lines]
     share = statistics.mean(shares[1:] or shares)
-    return Figure("data", "share of a small training that waits for data, from packs", share, "of its time", share,
-                  bound=NOTABLE, sense="at most", note="after the first log line, which starts the workers")  # fmt: skip
+    return Figure(
+        "data", "share of a small training that waits for data, from packs", share, "of its time", share,
+        bound=NOTABLE, sense="at most", note="after the first log line, which starts the workers",
+    )  # fmt: skip
 
 
 def measure(root: Path, scratch: Path, *, rounds: int, workers: int, steps: int = 20) -> list[Figure]:
