@@ -16,7 +16,7 @@ from segda.engine.interruption import StoppedError
 from segda.errors import SegdaError
 from segda.printable import printable
 
-COMMANDS = ("run", "status", "check", "evaluate", "predict", "report", "table", "distance", "select", "import")
+COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
 # A module cannot be called by a word of the language.
 MODULES = {"import": "import_weights"}
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

@@ -70,11 +70,9 @@ def micro_batches(
     change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
 
     def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
-        image = batch.image.to(session.device, non_blocking=True)
-        if change is not None:
-            image = change(image, batch.position, derive_seed(config.seed, domain, "photometry"))
-        label = None if batch.label is None else batch.label.to(session.device, non_blocking=True)
-        return batch._replace(image=image, label=label)
+        if change is None:
+            return batch
+        return batch._replace(image=change(batch.image, batch.position, derive_seed(config.seed, domain, "photometry")))
 
     stream = loader.batches(
         source,
@@ -88,7 +86,8 @@ def micro_batches(
         world=session.world,
         accumulate=config.accumulate,
         paired=getattr(config, "paired", False),
-        workers=config.runtime.workers,
+        workers=config.runtime.loading(session.world),
+        device=session.device,
     )
     for batch in stream:
         target_batch = None if batch.target is None else ready(batch.target, "target")

@@ -55,7 +55,7 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
     total = sum(len(work.groups[number]) for number in share)
     try:
         with (
-            Workers(config.runtime.workers) as workers,
+            Workers(config.runtime.loading(session.world)) as workers,
             LiveLine(folder.name, 0, total, "images", show=session.is_main) as line,
         ):
             work.run(share, workers, line.update)

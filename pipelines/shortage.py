@@ -23,7 +23,7 @@ def of_memory(name: str, config: StageConfig, error: BaseException) -> ResourceE
 
 
 def _remedy(name: str, config: StageConfig, found: str, words: str) -> str:
-    workers = config.runtime.workers
+    workers = config.runtime.workers if config.runtime.workers is not None else "chosen by cores"
     if "shared memory" in found:
         return "set runtime.workers to 0 (--workers 0), or give /dev/shm more room"
     if "killed by signal" in found or "DataLoader worker" in words:

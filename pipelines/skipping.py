@@ -105,7 +105,7 @@ def _found(
     for name, (data, with_labels) in fields.items():
         dataset = plan.open_data(data, config.task.options["labels"], inputs.root(data), with_labels)
         with LiveLine(f"{title} {name}: can all be read?", 0, len(dataset), "images") as line:
-            lists[name] = unreadable.find(dataset, workers=max(config.runtime.workers, 1), progress=line.update)
+            lists[name] = unreadable.find(dataset, workers=max(config.runtime.loading(1), 1), progress=line.update)
         unreadable.without(dataset, keys(lists[name]))
     if getattr(config, "paired", False):
         # A pair is left out as a whole.

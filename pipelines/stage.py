@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from segda.artefacts.manifest import Manifest
+from segda.data import cores
 from segda.data.unreadable import Skipped
 from segda.engine.health import DEFAULTS, OnBadHealth
 
@@ -174,7 +175,9 @@ class Runtime(Strict):
     The one exception is `on_bad_health: roll_back`, which changes a training that went wrong; its manifest says so.
 
     Attributes:
-        workers: processes that load data, besides the training one.
+        workers: processes that load data, besides the training one; by default as many as there are processors left
+            over, 1 to 8. An export decodes and encodes in so many threads.
+        pack: read training batches from packs of the data sets, which are made first where they are not there.
         mixed_precision: `auto` is bf16 on a GPU that has it and fp32 everywhere else.
         save_every: steps between checkpoints.
         log_every: steps between lines of `log.jsonl`.
@@ -190,7 +193,8 @@ class Runtime(Strict):
         profile: each training stage says of a few of its steps where their time went.
     """
 
-    workers: NonNegativeInt = 1
+    workers: NonNegativeInt | None = None
+    pack: bool = False
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     save_every: PositiveInt = 200
     log_every: PositiveInt = 10
@@ -201,6 +205,10 @@ class Runtime(Strict):
     gather_statistics: bool = False
     fit_memory: bool = False
     profile: bool = False
+
+    def loading(self, processes: int) -> int:
+        """How many processes load data for each of a launch's `processes`."""
+        return cores.loading(cores.here(processes)) if self.workers is None else self.workers
 
 
 class StageConfig(Strict):

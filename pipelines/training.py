@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from pipelines import batches, fitting
+from pipelines import batches, fitting, packing
 from pipelines.stage import AdaptingConfig, Component, Inputs, Method, Size, TrainingConfig
 from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
@@ -196,8 +196,9 @@ def train(
             config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
         )
 
+    read, other = packing.streams(config, source, target, folder.parent, session)
     if config.runtime.fit_memory:
-        trial = partial(batches.micro_batches, source=source, target=target, resizes=resizes, start=0, session=session)
+        trial = partial(batches.micro_batches, source=read, target=other, resizes=resizes, start=0, session=session)
         config = fitting.fitted(config, folder, assemble, trial, session)
     training = assemble(session.gather, session.gather_samples if gathering else None)
     modules, average, teacher = training.modules, training.average, training.objective.teacher
@@ -215,7 +216,7 @@ def train(
     first = start + roll_back.passed_over(training.roll_backs)
     with ExitStack() as stack:
         # Loading processes end with the loop, however that ends.
-        stream = stack.enter_context(closing(batches.micro_batches(config, source, target, resizes, first, session)))
+        stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, first, session)))
         if gathering:
             stack.enter_context(whole_batch.NormaliseWholeBatch(session.gather_samples))
         health_found = fit(

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore-space", action="store_true", help="begin although the disk looks too small for it")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
+    parser.add_argument("--pack", action="store_true", help="train from packs, made first: see segda pack")
     parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
     parser.add_argument("--profile", action="store_true", help="say where the time of some training steps goes")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
@@ -60,6 +61,7 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
         "cpu": given.cpu or None,
         "fit_memory": given.fit_memory or None,
         "profile": given.profile or None,
+        "pack": given.pack or None,
         "deterministic": given.deterministic or None,
         "mixed_precision": given.mixed_precision,
     }

@@ -18,6 +18,7 @@ from segda.engine.profiling import Profile
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
 from segda.engine.training import Training
+from segda.engine.waiting import Waiting
 from segda.errors import TrainingError
 from segda.objectives.objective import check_gradients
 from segda.step_parts import part
@@ -78,6 +79,7 @@ def fit(
     if reach and start == 0:
         training.save(folder / "checkpoints", 0, session)
     backs = len(training.roll_backs)
+    batches = waiting = Waiting(batches)
     opened = Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs)
     profiled = Profile(
         folder, title, training.prepared, steps - start, device=session.device, tell=opened.line.tell,
@@ -153,7 +155,7 @@ def fit(
                         measures = {name: float(value) for name, value in objective.measures(forward).items()}
                         losses = step_losses.means(training.pending, session)
                         values = {"learning_rate": rates, "losses": losses, "measures": measures, **found}
-                        begun = log.write(made, values)
+                        begun = log.write(made, values, waiting=waiting.share())
                         training.pending = []
                         if care.on_bad_health != "report":
                             trouble = session.broadcast(begun[0] if begun else None)

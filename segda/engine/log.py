@@ -9,6 +9,7 @@ from typing import Any
 
 from segda.engine.health import DEFAULTS, Limits, Trouble, Watch, kept
 from segda.engine.live_line import LiveLine
+from segda.engine.waiting import NOTABLE
 from segda.errors import ArtefactError
 from segda.files import write_whole
 
@@ -67,12 +68,13 @@ class Log:
             with contextlib.suppress(OSError):
                 self.file.close()
 
-    def write(self, step: int, values: dict[str, Any]) -> list[Trouble]:
+    def write(self, step: int, values: dict[str, Any], waiting: float = 0.0) -> list[Trouble]:
         """Append one line and renew the live line; troubles that begin or end with it are told on lines of their own.
 
         Args:
             step: the number of steps made so far.
             values: what the line holds.
+            waiting: the share of the time since the last line that was spent waiting for data, in `[0, 1]`.
 
         Returns:
             The troubles that begin.
@@ -84,14 +86,15 @@ class Log:
             return []
         begun, ended = self.watch.see({"step": step, **values})
         health = {"begun": [trouble.to_json() for trouble in begun], "ended": [trouble.to_json() for trouble in ended]}
-        self._append({"step": step, **values, **({"health": health} if begun or ended else {})})
+        self._append({"step": step, "waiting": waiting, **values, **({"health": health} if begun or ended else {})})
         for trouble in begun:
             self.line.tell(f"step {step}: {trouble.what} (since step {trouble.since})")
         for trouble in ended:
             self.line.tell(f"step {step}: over since this step: {trouble.what}")
         going_on = sum(trouble.until is None for trouble in self.watch.troubles)
         losses = ", ".join(f"{_short(name)} {value:.3g}" for name, value in values["losses"].items())
-        self.line.update(step, f"{going_on} in trouble, {losses}" if going_on else losses)
+        waits = f"waiting for data {waiting:.0%}" if waiting >= NOTABLE else ""
+        self.line.update(step, ", ".join(filter(None, [f"{going_on} in trouble" if going_on else "", waits, losses])))
         return begun
 
     def bad(self, step: int, trouble: Trouble) -> None:

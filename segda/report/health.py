@@ -45,6 +45,7 @@ class Health(NamedTuple):
         troubles: in the order in which they began.
         roll_backs: the step at which each was noticed, the step that the training went on from, and the reason.
         attempts: the curves by series, up to each roll back and at last.
+        waiting: the share of the time that was spent waiting for data, in `[0, 1]`; `None` in logs of earlier versions.
     """
 
     measured: int
@@ -52,6 +53,7 @@ class Health(NamedTuple):
     troubles: list[Trouble]
     roll_backs: list[tuple[int, int, str]]
     attempts: list[dict[str, Curve]]
+    waiting: float | None = None
 
 
 def read(log: Path) -> Health | None:
@@ -61,6 +63,7 @@ def read(log: Path) -> Health | None:
     going_on: dict[str, int] = {}
     roll_backs: list[tuple[int, int, str]] = []
     attempts: list[dict[str, Curve]] = [{}]
+    waiting = []
     for line in _lines(log):
         back = line.get("roll_back")
         if back is not None:
@@ -74,6 +77,7 @@ def read(log: Path) -> Health | None:
             })
         last = int(line["step"])
         measured += "gradients" in line
+        waiting += [line["waiting"]] if isinstance(line.get("waiting"), int | float) else []
         for name, value in _values(line):
             attempts[-1].setdefault(name, []).append((last, value))
         health = line.get("health", {})
@@ -84,7 +88,8 @@ def read(log: Path) -> Health | None:
             if found["what"] in going_on:
                 index = going_on.pop(found["what"])
                 troubles[index] = troubles[index]._replace(until=str(found["until"]))
-    return Health(measured, last, troubles, roll_backs, attempts) if last else None
+    share = sum(waiting) / len(waiting) if waiting else None
+    return Health(measured, last, troubles, roll_backs, attempts, share) if last else None
 
 
 def figure(health: Health, space: LabelSpace) -> Figure | None:

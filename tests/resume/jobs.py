@@ -121,7 +121,8 @@ def result(place: Path) -> dict[str, Any]:
     }
     for line in (place / "log.jsonl").read_text().splitlines():
         entry = json.loads(line)
-        found[f"log {entry['step']}"] = json.dumps({name: entry[name] for name in entry if name != "seconds"})
+        kept = {name: entry[name] for name in entry if name not in ("seconds", "waiting")}
+        found[f"log {entry['step']}"] = json.dumps(kept)
     for checkpoint in sorted((place / "checkpoints").glob("step-*")):
         tensors = load_file(checkpoint / "tensors.safetensors")
         found[checkpoint.name] = {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}

@@ -27,6 +27,16 @@ def test_a_line_holds_what_it_was_given(tmp_path: Path) -> None:
     assert line["seconds"] >= 0
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.04, ""), (0.26, "waiting for data 26%, ")])
+def test_waiting_is_told_when_it_is_notable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float, told: str
+) -> None:
+    with Log(tmp_path, "title", 0, 1, show=True) as log:
+        log.write(1, {"losses": {"generator.cycle": 0.5}}, waiting=share)
+    assert json.loads((tmp_path / "log.jsonl").read_text())["waiting"] == share
+    assert capsys.readouterr().out.endswith(f" s left, {told}cycle 0.5\n")
+
+
 def test_a_restart_drops_the_lines_it_makes_again(tmp_path: Path) -> None:
     write(tmp_path, 0, [2, 4, 6])
     write(tmp_path, 4, [])

@@ -43,7 +43,7 @@ def stream(start: int, bad: Callable[[int], bool]) -> Iterator[Batch]:
 def lines(folder: Path) -> list[dict[str, Any]]:
     """The log without the times, which differ."""
     found = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in found]
+    return [{name: value for name, value in line.items() if name not in ("seconds", "waiting")} for line in found]
 
 
 def go_on(folder: Path, bad: Callable[[int], bool], care: Care = BACK, **changes: Any) -> dict[str, Tensor]:

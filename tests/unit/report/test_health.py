@@ -125,3 +125,9 @@ def test_names_in_the_log_are_text(tmp_path: Path, space: LabelSpace) -> None:
     }))  # fmt: skip
     assert "alert(1)</script>" not in page
     assert evil in Page(page).text
+
+
+def test_the_page_says_how_long_data_was_waited_for(tmp_path: Path, space: LabelSpace) -> None:
+    log = written(tmp_path, line(10, waiting=0.25), line(20, waiting=0.35))
+    assert "30 % of its time, the mean over the lines of the log, it waited for data" in text(log, space)
+    assert "waited for data" not in text(written(tmp_path, line(10)), space)

@@ -1,0 +1,242 @@
+"""Packs on the command line: the same networks with and without, made once, and never of labels that stay closed."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.__main__ import main
+from segda.data import pack, pack_file
+from tests.cli.conftest import JOB, Refused
+from tests.configs import layouts
+from tests.distributed.conftest import ended
+from tests.pipelines.tiny import killed
+from tests.resources.full_disk import Disk
+
+RESIZED = JOB.replace("{base: gta5}", "{base: gta5, resize: [40, 72]}").replace(
+    "target: {base: cityscapes}", "target: {base: cityscapes, resize: [44, 88]}"
+)
+# All that looks at data: crops, AdaBN and class sizes, which are taken from files of their own size.
+FEATURE = """
+  feature:
+    kind: align
+    source: {base: gta5, resize: [40, 72]}
+    target: {base: cityscapes, resize: [44, 88]}
+    method: fcns_in_the_wild
+    networks:
+      encoder: {name: small, width: 4, blocks: 1}
+      head: {name: small, width: 4}
+      discriminators: {feature: {name: patch34, width: 4}}
+    steps: 3
+    batch: 2
+    crop: [32, 32]
+    augment: {scale: [0.8, 1.2]}
+    target_statistics: 2
+"""
+TRAINED = ["--only", "source", "--only", "translate", "--only", "feature"]
+
+
+@pytest.fixture
+def job(data: Path) -> Path:
+    Path("job.yaml").write_text(RESIZED.replace("  adapted:\n", f"{FEATURE.strip(chr(10))}\n  adapted:\n"))
+    return data
+
+
+def published(runs: str) -> dict[str, str]:
+    """The checksums of all networks."""
+    found = {}
+    for manifest in Path(runs).glob("*/manifest.json"):
+        outputs = json.loads(manifest.read_text())["outputs"]
+        found |= {f"{manifest.parent.name}/{name}": each["sha256"] for name, each in outputs.items()}
+    return found
+
+
+def packs(runs: str = "runs") -> list[Path]:
+    return sorted(path for path in Path(runs, "packs").iterdir())
+
+
+def changed(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(job / "cityscapes/gtFine/train")
+    assert main(["pack", "job.yaml"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("pack ")]
+    target, source = packs()
+    assert lines == [
+        f"source.data: {source}: packed, 4 images 40x72 with labels, 45 KiB",
+        f"translate.source: {source}, as above",
+        f"translate.target: {target}: packed, 3 images 44x88 no labels, 34 KiB",
+        f"feature.source: {source}, as above",
+        f"feature.target: {target}, as above",
+    ]
+    assert not (target / "labels.npy").exists()
+    made = {folder: changed(folder) for folder in (source, target)}
+    assert main(["pack", "job.yaml", "--only", "translate"]) == 0
+    assert f"translate.source: {source}: there already, 4 images" in capsys.readouterr().out
+    assert main(["job.yaml", "--only", "translate", "--pack"]) == 0
+    assert f"{target}: there already, 3 images 44x88 no labels" in capsys.readouterr().out
+    assert {folder: changed(folder) for folder in packs()} == made
+    assert main(["pack", "job.yaml", "--verify"]) == 0
+    assert f"{source}: every checksum is right" in capsys.readouterr().out
+
+
+def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["job.yaml", *TRAINED, "--runs", "without"]) == 0
+    assert main(["job.yaml", *TRAINED, "--runs", "with", "--pack"]) == 0
+    loaded = ["job.yaml", "--only", "source", "--runs", "loaded", "--set", "runtime.pack=true", "--workers", "2"]
+    assert main(loaded) == 0
+    assert len({name.split("/")[0] for name in published("without")}) == 3
+    assert published("without") == published("with"), "one key, and one content"
+    assert published("loaded").items() < published("without").items()
+    capsys.readouterr()
+    tables = []
+    for words in ([], ["--pack"]):
+        assert main(["run", "job.yaml", "--plan", *words]) == 0
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1]
+
+
+def test_training_begun_with_packs_ends_without(job: Path) -> None:
+    words = ["job.yaml", "--only", "feature"]
+    assert main([*words, "--runs", "whole"]) == 0
+
+    def work() -> None:
+        assert main([*words, "--pack"]) == 0
+
+    assert killed(work, 3, kinds=("step",))
+    assert main(words) == 0
+    assert published("runs") == published("whole")
+
+
+def test_a_change_of_the_data_or_of_what_is_made_of_it_makes_a_new_pack(job: Path) -> None:
+    def made(*words: str) -> int:
+        assert main(["pack", "job.yaml", "--only", "source", *words]) == 0
+        return len(packs())
+
+    assert made() == made() == 1
+    image = job / "gta5/images/00002.png"
+    image.write_bytes(image.read_bytes() + b"\0")
+    assert made() == 2
+    assert made("--set", "stages.source.data.resize=[32, 64]") == 3
+    assert made("--set", "stages.source.data.limit=3") == 4
+    assert made("--set", "task.labels=synthia16") == 5
+    assert made("--set", "stages.source.steps=7") == 5
+
+
+def test_a_damaged_pack_is_noticed_and_mended(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["job.yaml", "--only", "source"]
+    assert main([*words, "--runs", "whole"]) == 0
+    assert main(["pack", *words]) == 0
+    file = packs()[0] / "images.npy"
+    content = bytearray(file.read_bytes())
+    content[-100:] = bytes(100)
+    file.write_bytes(content)
+    capsys.readouterr()
+    assert main([*words, "--pack"]) == 0
+    assert "1 chunks damaged; what is whole of it is kept, the rest is made again" in capsys.readouterr().out
+    assert published("runs") == published("whole")
+
+
+def test_files_that_are_skipped_are_in_no_pack(job: Path) -> None:
+    text = Path("job.yaml").read_text().replace("{base: gta5,", "{base: gta5, on_bad_file: skip,")
+    Path("job.yaml").write_text(text)
+    broken = job / "gta5/images/00002.png"
+    broken.write_bytes(broken.read_bytes()[:-40])
+    assert main(["pack", "job.yaml", "--only", "source"]) == 0
+    content = pack_file.content(packs()[0])
+    assert content is not None
+    assert content["number"] == 3
+    words = ["job.yaml", "--only", "source"]
+    assert main([*words, "--pack"]) == 0
+    assert len(packs()) == 1, "the command and the stage mean the same"
+    assert main([*words, "--runs", "without"]) == 0
+    assert published("runs") == published("without")
+
+
+def test_a_broken_file_and_sizes_that_differ_are_one_line(job: Path, refused: Refused) -> None:
+    shutil.copytree(job / "gta5", job / "mixed")
+    layouts.write_image(job / "mixed/images/00003.png", 50, 90, 3)
+    layouts.write_palette_label(job / "mixed/labels/00003.png", layouts.ids(50, 90, 3, layouts.CITYSCAPES_IDS))
+    other = ["--set", "stages.source.data.resize=null", "--set", "stages.source.data.root=mixed"]
+    line = refused("pack", "job.yaml", "--only", "source", *other)
+    assert "00003.png: 50x90 (height x width), but the first image of the set is 52x96" in line
+    assert "`resize`" in line
+    broken = job / "gta5/images/00002.png"
+    broken.write_bytes(broken.read_bytes()[:-40])
+    assert f"{broken}: not a readable image (cut off)" in refused("job.yaml", "--only", "source", "--pack")
+
+
+def test_a_disk_that_is_too_small_is_refused_beforehand(
+    job: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 2000))
+    line = refused("pack", "job.yaml", "--only", "source")
+    assert "a pack of 4 images takes 45 KiB, 2 KiB free; free space, choose another --runs, or leave out `pack`" in line
+
+
+def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
+    job: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.packing._require", lambda wanted: None)
+    disk = Disk(tmp_path / "disk", 4 << 20)
+    try:
+        words = ["pack", "job.yaml", "--only", "source", "--runs", str(disk.folder)]
+        disk.leave(24 << 10)
+        line = refused(*words)
+        assert "No space left on device" in line
+        assert "goes on where it stopped" in line
+        disk.leave(1 << 20)
+        assert main(words) == 0
+        assert pack_file.damaged(packs(str(disk.folder))[0], 1) == []
+    finally:
+        disk.unmount()
+
+
+def test_a_signal_stops_it_and_the_same_command_goes_on(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pack_file, "CHUNK_BYTES", 1)
+    chunk: Any = pack._chunk
+    made = []
+
+    def stopped(*arguments: Any) -> str:
+        made.append(arguments[-1])
+        if len(made) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return str(chunk(*arguments))
+
+    monkeypatch.setattr(pack, "_chunk", stopped)
+    words = ["pack", "job.yaml", "--only", "source"]
+    assert main(words) == 75
+    assert "images are packed; the same command goes on from there" in capsys.readouterr().err
+    assert packs()[0].suffix == ".partial"
+    assert main(words) == 0
+    assert sorted(set(made)) == [0, 1, 2, 3]
+    assert pack_file.damaged(packs()[0], 1) == []
+
+
+def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exported = "data: {name: adapted, root: {from: adapted}}\n    method"
+    Path("job.yaml").write_text(RESIZED.replace("data: {base: gta5, resize: [40, 72]}\n    method", exported))
+    assert main(["pack", "job.yaml", "--only", "source"]) == 0
+    assert "source.data: not packed: stage adapted is not finished" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_two_processes_share_one_pack(job: Path) -> None:
+    words = [sys.executable, "-m", "pipelines", "run", "job.yaml", "--only", "source", "--processes", "2", "--pack"]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    found = ended(words, Path.cwd())
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count(": packed, 4 images") == 1
+    assert main(["job.yaml", "--only", "source", "--runs", "alone"]) == 0
+    assert [path.suffix for path in packs()] == [""]
