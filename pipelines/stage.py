@@ -187,6 +187,8 @@ class Runtime(Strict):
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
         fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
+        recompute: compute activations anew in the backward pass rather than keep them, which takes less memory and
+            about a third more time; see `segda.engine.recompute`.
     """
 
     workers: NonNegativeInt = 1
@@ -199,6 +201,7 @@ class Runtime(Strict):
     health: Health = Health()
     gather_statistics: bool = False
     fit_memory: bool = False
+    recompute: bool = False
 
 
 class StageConfig(Strict):

@@ -15,7 +15,16 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule, whole_batch
+from segda.engine import (
+    batch_statistics,
+    class_sizes,
+    health,
+    optimizers,
+    recompute,
+    roll_back,
+    schedule,
+    whole_batch,
+)
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -287,6 +296,8 @@ def _assemble(
     teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
+    if config.runtime.recompute:
+        recompute.apply({**modules, **({} if judge is None else {f"judge.{n}": m for n, m in judge.modules.items()})})
 
     networks.modules = session.prepare(modules)
     objective = Objective(

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
     parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
+    parser.add_argument("--recompute", action="store_true", help="keep no activations: less memory, a third more time")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
     precisions = ("auto", "no", "fp16", "bf16")
@@ -56,6 +57,7 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
         "workers": given.workers,
         "cpu": given.cpu or None,
         "fit_memory": given.fit_memory or None,
+        "recompute": given.recompute or None,
         "deterministic": given.deterministic or None,
         "mixed_precision": given.mixed_precision,
     }
