@@ -60,16 +60,17 @@ class Memory:
     def _training(self, config: TrainingConfig, method: Method, size: Size) -> int:
         with Imagined() as peak:
             with DEVICE:
-                made = self._assembled(config, method)
-            # As in all steps of several micro-batches but the first.
-            for module in made.modules.values():
-                for parameter in module.parameters():
-                    parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+                made = self.assembled(config)
+            if config.accumulate > 1:  # as in all micro-batches but the first
+                for module in made.modules.values():
+                    for parameter in module.parameters():
+                        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
             passes(made, imagined(config.batch // config.accumulate, size))
         return peak.most + space.moments(config, made.modules) + space.pools(config, method, size)
 
-    def _assembled(self, config: TrainingConfig, method: Method) -> Training:
+    def assembled(self, config: TrainingConfig) -> Training:
         """All that trains, on random parameters."""
+        method: Method = getattr(config, "method")  # noqa: B009
         task, needs, terms = training.task_of(config.task), training.needs_of(method), objectives.build(method.terms)
         networks = training.drawn(config, method)
         networks.freeze(method.frozen)

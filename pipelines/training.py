@@ -136,14 +136,19 @@ def check(config: TrainingConfig, method: Method) -> None:
     built = described(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
-    encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
-    stride = max(int(encoder.strides[-1]) for encoder in encoders)
+    stride = stride_of(built)
     if config.crop is not None and any(side % stride for side in config.crop):
         below = tuple(max(side // stride, 1) * stride for side in config.crop)
         raise ConfigError(
             f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
             f"use {list(below)}, for example"
         )
+
+
+def stride_of(networks: Networks) -> int:
+    """The output stride of the encoders, which crops divide by."""
+    encoders: list[Any] = [network for name, network in networks.modules.items() if name.startswith("encoder")]
+    return max(int(encoder.strides[-1]) for encoder in encoders)
 
 
 def described(config: TrainingConfig, method: Method) -> Networks:

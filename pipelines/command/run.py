@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
     parser.add_argument("--estimate", action="store_true", help="the same, with the memory and disk it takes")
+    parser.add_argument("--memory", metavar="SIZE", help="with --plan: the largest crops that fit into 11GB, say")
     parser.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; repeatable")
     parser.add_argument(
         "--force", nargs="?", const="all", action="append", default=[], metavar="STAGE",
@@ -64,11 +65,16 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def _planning(given: argparse.Namespace) -> bool:
+    """Whether nothing is to be run."""
+    return given.plan or given.estimate or given.memory is not None
+
+
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from pipelines import launch
 
-    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
+    if given.processes != 1 and not _planning(given) and not launch.is_worker():
         return launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
 
     from segda.engine import interruption
@@ -84,7 +90,7 @@ def _plan_or_run(given: argparse.Namespace) -> int:
     recorded = _recorded(given)
     loaded = recorded[1] if recorded else pipelines.load(given.name, _settings(given), given.seed)
     store = Store(given.runs)
-    if given.plan or given.estimate:
+    if _planning(given):
         from pipelines import plan
 
         planned = plan.make(loaded, store, given.only, given.force)
@@ -93,6 +99,10 @@ def _plan_or_run(given: argparse.Namespace) -> int:
             from pipelines import estimate
 
             print("\n".join(estimate.lines(loaded, planned, given.runs)))
+        if given.memory is not None:
+            from pipelines import crops
+
+            print("\n".join(crops.lines(loaded, planned, given.memory)))
         print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
         return 0
 
