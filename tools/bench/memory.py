@@ -18,9 +18,8 @@ import torch
 from pipelines import pipeline as pipelines
 from pipelines.crops import Crops, bytes_of
 from pipelines.estimate import Memory
-from pipelines.pipeline import Stage
 from pipelines.space import Space
-from pipelines.stage import TrainingConfig
+from pipelines.stage import Size, TrainingConfig
 from segda.batch import Batch, DomainBatch
 from segda.engine.fit import Training
 from segda.engine.peak import Peak
@@ -36,48 +35,37 @@ REAL = ((MAIN, "source"), (MAIN, "translate"))
 SETTINGS = ("runtime.recompute=false", "runtime.recompute=true")
 
 
-def stages(name: str, setting: str) -> tuple[Memory, list[Stage]]:
-    """A pipeline's training stages, those that train alike once."""
-    loaded = pipelines.load(name, [setting])
-    memory = Memory(loaded, Space(loaded, []))
-    different: dict[str, Stage] = {}
-    for stage in loaded.stages.values():
-        if isinstance(stage.config, TrainingConfig):
-            alike = stage.config.model_dump(include={"networks", "batch", "crop", "ema"})
-            terms = sorted(getattr(stage.config, "method").terms)  # noqa: B009
-            different.setdefault(f"{alike} {terms}", stage)
-    return memory, list(different.values())
-
-
-def counted(names: Sequence[str], cards: Sequence[str] = CARDS) -> list[Figure]:
-    """A figure for each stage of the pipelines at its own size; no two for stages that train alike."""
-    found: dict[str, Figure] = {}
+def stages(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pipelines and their training stages, of those that train alike the first."""
+    different: dict[str, tuple[str, str]] = {}
     for name in names:
-        (memory, kept), (less, anew) = (stages(name, setting) for setting in SETTINGS)
-        for stage, again in zip(kept, anew, strict=True):
-            config = stage.config
-            assert isinstance(config, TrainingConfig)
-            own, smaller = Crops(memory).own(stage), Crops(less).own(again)
-            assert own is not None
-            assert smaller is not None
-            crops = "; ".join(
-                f"{card} {_crop(memory, stage, card)} kept, {_crop(less, again, card)} anew" for card in cards
-            )
-            encoder = config.networks.encoder.name
-            what = f"{encoder}, {config.batch} crops of {own[0][0]}x{own[0][1]}, {getattr(config, 'method').title}"  # noqa: B009
-            found.setdefault(
-                what,
-                Figure(
-                    "memory", f"{what} ({name}: {stage.name}), a step's tensors", smaller[1] / 2**30, "GiB",
-                    own[1] / smaller[1], "activations kept", own[1] / 2**30, note=f"largest crop: {crops}",
-                ),
-            )  # fmt: skip
-    return list(found.values())
+        for stage in pipelines.load(name).stages.values():
+            if isinstance(stage.config, TrainingConfig):
+                alike = stage.config.model_dump(include={"networks", "batch", "crop", "ema"})
+                terms = sorted(getattr(stage.config, "method").terms)  # noqa: B009
+                different.setdefault(f"{alike} {terms}", (name, stage.name))
+    return list(different.values())
 
 
-def _crop(memory: Memory, stage: Stage, card: str) -> str:
-    best = Crops(memory).largest(stage, bytes_of(card))
-    return "none" if best is None else f"{best[0][0]}x{best[0][1]}"
+def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
+    """A stage's step at its own crop and batch, and the largest crops that fit."""
+    takes, crops = [], []
+    for setting in SETTINGS:
+        loaded = pipelines.load(name, [setting])
+        found = Crops(Memory(loaded, Space(loaded, [])))
+        own = found.own(loaded.stages[stage])
+        assert own is not None
+        takes.append(own[1])
+        best = [found.largest(loaded.stages[stage], bytes_of(card)) for card in cards]
+        crops.append([each and f"{each[0][0]}x{each[0][1]}" for each in best])
+    told = "; ".join(f"{card} {kept}, {anew}" for card, kept, anew in zip(cards, *crops, strict=True))
+    config = loaded.stages[stage].config
+    assert isinstance(config, TrainingConfig)
+    what = f"{name}: {stage}, {config.batch} crops of {own[0][0]}x{own[0][1]}, a step's tensors"
+    return Figure(
+        "memory", what, takes[1] / 2**30, "GiB", takes[0] / takes[1], "activations kept", takes[0] / 2**30,
+        note=f"largest crop, activations kept and computed anew: {told}",
+    )  # fmt: skip
 
 
 def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[Figure]:
@@ -85,7 +73,7 @@ def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[
     settings = [f"stages.{stage}.crop=[{size}, {size}]", f"stages.{stage}.batch={batch}"]
     made: list[Training] = []
     peaks, told = [], []
-    images = noise(batch, size)
+    images = noise(batch, (size, size))
     first = [next(images) for _ in range(2)]
     for setting in SETTINGS:
         loaded = pipelines.load(name, [setting, *settings])
@@ -125,22 +113,22 @@ def step(training: Training, samples: Batch) -> None:
         optimizer.zero_grad(set_to_none=True)
 
 
-def noise(samples: int, size: int) -> Iterator[Batch]:
+def noise(samples: int, size: Size) -> Iterator[Batch]:
     """Endless batches of noise in both domains, their places going on."""
     draws = torch.Generator().manual_seed(0)
     first = 0
     while True:
         places = torch.arange(first, first + samples)
         keys = [str(place) for place in places.tolist()]
-        images = [torch.rand((samples, 3, size, size), generator=draws) * 2 - 1 for _ in range(2)]
-        label = torch.randint(0, 19, (samples, size, size), generator=draws)
+        images = [torch.rand((samples, 3, *size), generator=draws) * 2 - 1 for _ in range(2)]
+        label = torch.randint(0, 19, (samples, *size), generator=draws)
         yield Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
         first += samples
 
 
 def measure(names: Sequence[str] = PIPELINES, rounds: int = 3, size: int = 192, batch: int = 2) -> list[Figure]:
     """All figures."""
-    figures = counted(names)
+    figures = [counted(*stage) for stage in stages(names)]
     for name, stage in REAL:
         if name in names:
             figures += computed(name, stage, size, batch, rounds)
