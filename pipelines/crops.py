@@ -64,16 +64,17 @@ class Crops:
             return None
         size, need = known
         stride = training.stride_of(training.described(config, getattr(config, "method")))  # noqa: B009
-        half = _sized(max(size[0] // 2 // stride, 1), size, stride)
-        slope = 0.0
-        if half != size:
-            slope = (need - self._memory.training(config, half)) / (_pixels(size) - _pixels(half))
+        double = 2 * size[0], 2 * size[1]  # half of it may be too small for a network
+        try:
+            slope = (self._memory.training(config, double) - need) / (3 * size[0] * size[1])
+        except ConfigError:  # networks for images of one size
+            return known if need <= limit else None
         bound = self._bound(stage)
         best = None
         # Crops of so many steps of the stride that nothing holds them all.
         for rows in range(1, 10**4):
             crop = _sized(rows, size, stride)
-            told = round(need + slope * (_pixels(crop) - _pixels(size)))
+            told = round(need + slope * (crop[0] * crop[1] - size[0] * size[1]))
             if told > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
                 break
             best = crop, told
@@ -95,10 +96,6 @@ def _sized(rows: int, size: Size, stride: int) -> Size:
     """The crop of `rows` times the stride in height, with the ratio of `size`."""
     height = rows * stride
     return height, max(round(height * size[1] / size[0] / stride), 1) * stride
-
-
-def _pixels(size: Size) -> int:
-    return size[0] * size[1]
 
 
 def lines(pipeline: Pipeline, plan: Sequence[Planned], memory: str) -> list[str]:

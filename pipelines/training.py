@@ -302,7 +302,8 @@ def _assemble(
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
     if config.runtime.recompute:
-        recompute.apply({**modules, **({} if judge is None else {f"judge.{n}": m for n, m in judge.modules.items()})})
+        judging = {f"judge.{name}": built for name, built in judge.modules.items()} if judge is not None else {}
+        recompute.apply({**modules, **judging}, gather_samples)
 
     networks.modules = session.prepare(modules)
     objective = Objective(

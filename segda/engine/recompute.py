@@ -19,22 +19,26 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from segda.engine.whole_batch import NormaliseWholeBatch
+
+Gathered = Callable[[Tensor], Tensor]
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 KEPT = "discriminator"
 """First part of the names of networks whose activations are kept."""
 
 
-def apply(networks: Mapping[str, nn.Module]) -> None:
+def apply(networks: Mapping[str, nn.Module], gathered: Gathered | None = None) -> None:
     """Let networks compute their activations anew where gradients are asked for; names of parameters stay.
 
     Args:
         networks: by name, not wrapped for several processes yet; changed in place.
+        gathered: as for `NormaliseWholeBatch`, where that is entered: torch leaves it for the backward pass.
     """
     for name, network in networks.items():
         if name.split(".")[0] != KEPT:
             for block in blocks(network):
                 # Bound to the block, not closed over it, so that a copy of the network computes with its own weights.
-                block.forward = partial(_recomputed, block)
+                block.forward = partial(_recomputed, block, gathered)
 
 
 def blocks(network: nn.Module) -> list[nn.Module]:
@@ -72,31 +76,37 @@ def _inside(module: nn.Module) -> Iterator[nn.Module]:
             yield from _inside(child)
 
 
-def _recomputed(block: nn.Module, *arguments: Any, **options: Any) -> Any:
+def _recomputed(block: nn.Module, gathered: Gathered | None, *arguments: Any, **options: Any) -> Any:
     """What the block's own `forward` answers."""
     forward: Callable[..., Any] = partial(type(block).forward, block)
     # A list may grow before the second pass: a dense block hands the same one to each of its layers.
     given = [list(argument) if isinstance(argument, list) else argument for argument in arguments]
-    return checkpoint(forward, *given, use_reentrant=False, context_fn=partial(_contexts, block), **options)
+    contexts = partial(_contexts, block, gathered)
+    return checkpoint(forward, *given, use_reentrant=False, context_fn=contexts, **options)
 
 
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def _contexts(
+    block: nn.Module, gathered: Gathered | None
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """What the first pass of a block runs in, and any later one: each backward pass asks for one."""
-    return nullcontext(), _StatisticsStay(block)
+    return nullcontext(), _SecondPass(block, gathered)
 
 
-class _StatisticsStay(AbstractContextManager[None]):
-    """While entered, no running statistic of a block moves: its samples were counted in the first pass."""
+class _SecondPass(AbstractContextManager[None]):
+    """While entered, a block normalises as it did, and no running statistic moves: its samples are counted already."""
 
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: nn.Module, gathered: Gathered | None) -> None:
         self._layers = [layer for layer in block.modules() if isinstance(layer, _BatchNorm)]
         self._kept: list[tuple[float | None, Tensor | None]] = []
+        self._mode = NormaliseWholeBatch(gathered) if gathered is not None else nullcontext()
 
     def __enter__(self) -> None:
         self._kept = [(layer.momentum, layer.num_batches_tracked) for layer in self._layers]
         for layer in self._layers:
             layer.momentum, layer.num_batches_tracked = 0.0, None
+        self._mode.__enter__()
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
+        self._mode.__exit__(*error)
         for layer, (momentum, counter) in zip(self._layers, self._kept, strict=True):
             layer.momentum, layer.num_batches_tracked = momentum, counter

