@@ -1,32 +1,30 @@
-"""About how much memory the stages of a plan will take: their own steps, made on small random images and scaled up.
+"""About how much memory the stages of a plan will take: their own steps, at full size, on tensors that hold nothing.
 
-A step's tensors grow with the pixels that it sees, but for parameters, gradients and the optimizers' states, which are
-counted as they are. Left out: processes that load data, copies that several processes exchange, libraries' work space.
+So all that a step holds at its highest is counted, in seconds and without the memory; the optimizers' states are added.
+Left out: processes that load data, copies that several processes exchange, libraries' work space.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from pipelines import space, training
+from pipelines import space, training, translation
 from pipelines.pipeline import Pipeline, Stage
 from pipelines.plan import Planned
 from pipelines.space import Space
 from pipelines.stage import AdaptingConfig, Data, Method, Reference, Size, TrainingConfig
+from pipelines.translation import Tiling
 from segda.batch import Batch, DomainBatch
-from segda.engine import optimizers
+from segda.engine import inference, optimizers, recompute
 from segda.engine.ema import MovingAverage
-from segda.engine.peak import Peak
+from segda.engine.imagined import DEVICE, Imagined
 from segda.engine.training import Training
 from segda.engine.trial import passes
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.objective import Objective
-
-SMALL = 64
-"""Side of the small images, in pixels: two of the coarsest maps of most networks."""
 
 
 class Memory:
@@ -54,27 +52,25 @@ class Memory:
         method: Method = getattr(config, "method")  # noqa: B009
         # Stages alike in this share an answer.
         parts = config.model_dump(include={"networks", "optimizer", "discriminator_optimizer", "ema", "batch"})
-        name = f"{parts} {method.model_dump()} {size} {config.accumulate}"
+        name = f"{parts} {method.model_dump()} {size} {config.accumulate} {config.runtime.recompute}"
         if name not in self._known:
             self._known[name] = self._training(config, method, size)
         return self._known[name]
 
     def _training(self, config: TrainingConfig, method: Method, size: Size) -> int:
-        samples = config.batch // config.accumulate
-        small = _small(size)
-        few = min(samples, 2)
-        with Peak() as peak:
-            made, batches = self._assembled(config, method), _random(few, small)
-            fixed = peak.live  # networks and their averages
-            passes(made, next(batches))
-            peak.most = before = peak.live  # now beside gradients, as in all steps of several micro-batches
-            passes(made, next(batches))
-        growing = (peak.most - before) * (samples * size[0] * size[1]) / (few * small[0] * small[1])
-        kept = before - fixed + space.moments(config, made.modules) + space.pools(config, method, size)
-        return round(fixed + kept + growing)
+        with Imagined() as peak:
+            with DEVICE:
+                made = self.assembled(config)
+            if config.accumulate > 1:  # as in all micro-batches but the first
+                for module in made.modules.values():
+                    for parameter in module.parameters():
+                        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+            passes(made, imagined(config.batch // config.accumulate, size))
+        return peak.most + space.moments(config, made.modules) + space.pools(config, method, size)
 
-    def _assembled(self, config: TrainingConfig, method: Method) -> Training:
+    def assembled(self, config: TrainingConfig) -> Training:
         """All that trains, on random parameters."""
+        method: Method = getattr(config, "method")  # noqa: B009
         task, needs, terms = training.task_of(config.task), training.needs_of(method), objectives.build(method.terms)
         networks = training.drawn(config, method)
         networks.freeze(method.frozen)
@@ -89,6 +85,8 @@ class Memory:
             class_sizes=ClassSizes(shares, shares, shares) if "class_sizes" in needs else None,
         )  # fmt: skip
         generators, discriminators = objective.players()
+        if config.runtime.recompute:
+            recompute.apply(modules)
         return Training(
             objective, modules, {},
             optimizers.build(modules, generators, **config.optimizer.model_dump()),
@@ -114,44 +112,34 @@ class Memory:
         rows: Mapping[str, Reference] = getattr(config, "rows", {})
         translator: Reference | None = getattr(config, "translator", None)
         own = self.sizes.extent(stage, data, False).size
-        seen = getattr(config, "tile", None) or data.resize or own
-        small = _small(seen)
-        answer = own[0] * small[0] // seen[0], own[1] * small[1] // seen[1]
         most = 0
         for reference in [translator] if translator is not None else rows.values():
             origin = self.pipeline.stages[reference.stage].config
             assert isinstance(origin, TrainingConfig)
-            task, image = training.task_of(origin.task), torch.zeros(1, 3, *small)
-            with torch.no_grad(), Peak() as peak:
-                networks = training.drawn(origin, getattr(origin, "method"))  # noqa: B009
+            task = training.task_of(origin.task)
+            with torch.no_grad(), Imagined() as peak:
+                with DEVICE:
+                    networks = training.drawn(origin, getattr(origin, "method"))  # noqa: B009
+                    image = torch.zeros(1, 3, *(data.resize or own))
                 for built in networks.modules.values():
                     built.eval()
-                fixed = peak.live
                 if translator is not None:
-                    networks.decode(networks.encode(image, "source"), "target")
+                    tile: Size | None = getattr(config, "tile", None)
+                    tiling = tile and Tiling(tile, getattr(config, "overlap"))  # noqa: B009
+                    translation.answer(networks, image, DEVICE, tiling)
                 else:
-                    task.predict(networks, image, answer)
-            growing = (peak.most - fixed) * (seen[0] * seen[1]) / (small[0] * small[1])
-            most = max(most, round(fixed + growing))
-            del networks
+                    inference.predict(networks, task, image, own, getattr(config, "augmentation").inference())  # noqa: B009
+            most = max(most, peak.most)
         return most
 
 
-def _small(size: Size) -> Size:
-    return min(size[0], SMALL), min(size[1], SMALL)
-
-
-def _random(samples: int, size: Size) -> Iterator[Batch]:
-    """Endless batches of noise in both domains."""
-    generator = torch.Generator().manual_seed(0)
-    first = 0
-    while True:
-        places = torch.arange(first, first + samples)
-        keys = [str(place) for place in places.tolist()]
-        images = [torch.rand((samples, 3, *size), generator=generator) * 2 - 1 for _ in range(2)]
-        label = torch.randint(0, 2, (samples, *size), generator=generator)
-        yield Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
-        first += samples
+def imagined(samples: int, size: Size) -> Batch:
+    """A batch of both domains that holds nothing."""
+    images = [torch.empty((samples, 3, *size), device=DEVICE) for _ in range(2)]
+    label = torch.empty((samples, *size), dtype=torch.int64, device=DEVICE)
+    places = torch.arange(samples)
+    keys = [str(place) for place in places.tolist()]
+    return Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
 
 
 def _process() -> int:

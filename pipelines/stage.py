@@ -191,6 +191,8 @@ class Runtime(Strict):
             over the samples of all, as one process does, at the price of more exchange.
         fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
         profile: each training stage says of a few of its steps where their time went.
+        recompute: compute activations anew in the backward pass rather than keep them, which takes less memory and
+            about a third more time; see `segda.engine.recompute`.
     """
 
     workers: NonNegativeInt | None = None
@@ -205,6 +207,7 @@ class Runtime(Strict):
     gather_statistics: bool = False
     fit_memory: bool = False
     profile: bool = False
+    recompute: bool = False
 
     def loading(self, processes: int) -> int:
         """How many processes load data for each of a launch's `processes`."""

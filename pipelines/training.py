@@ -15,7 +15,16 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule, whole_batch
+from segda.engine import (
+    batch_statistics,
+    class_sizes,
+    health,
+    optimizers,
+    recompute,
+    roll_back,
+    schedule,
+    whole_batch,
+)
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import fit
 from segda.engine.session import Session
@@ -128,14 +137,19 @@ def check(config: TrainingConfig, method: Method) -> None:
     built = described(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
-    encoders: list[Any] = [network for name, network in built.modules.items() if name.startswith("encoder")]
-    stride = max(int(encoder.strides[-1]) for encoder in encoders)
+    stride = stride_of(built)
     if config.crop is not None and any(side % stride for side in config.crop):
         below = tuple(max(side // stride, 1) * stride for side in config.crop)
         raise ConfigError(
             f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
             f"use {list(below)}, for example"
         )
+
+
+def stride_of(networks: Networks) -> int:
+    """The output stride of the encoders, which crops divide by."""
+    encoders: list[Any] = [network for name, network in networks.modules.items() if name.startswith("encoder")]
+    return max(int(encoder.strides[-1]) for encoder in encoders)
 
 
 def described(config: TrainingConfig, method: Method) -> Networks:
@@ -290,6 +304,9 @@ def _assemble(
     teacher = Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
+    if config.runtime.recompute:
+        judging = {f"judge.{name}": built for name, built in judge.modules.items()} if judge is not None else {}
+        recompute.apply({**modules, **judging}, gather_samples)
 
     networks.modules = session.prepare(modules)
     objective = Objective(

@@ -67,11 +67,15 @@ def translated_together(
     padding = (0, 0) if height * width <= SMALL else (-height % DIVISOR, -width % DIVISOR)
     padded = [cv2.copyMakeBorder(image, 0, padding[0], 0, padding[1], cv2.BORDER_REFLECT) for image in images]
     given = torch.cat([as_input(image) for image in padded])
+    pixels = (answer(networks, given, device, tiling)[..., :height, :width].clamp(-1, 1) + 1) * 127.5
+    return list(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy())
+
+
+def answer(networks: Any, given: torch.Tensor, device: torch.device, tiling: Tiling | None) -> torch.Tensor:
+    """Source images `[B, 3, H, W]` in `[-1, 1]`, padded to `DIVISOR`, in the target's look; whole or tile by tile."""
 
     def translate(piece: torch.Tensor) -> torch.Tensor:
-        answer: torch.Tensor = networks.decode(networks.encode(piece.to(device), "source"), "target")
-        return answer
+        translated: torch.Tensor = networks.decode(networks.encode(piece.to(device), "source"), "target")
+        return translated
 
-    answer = translate(given) if tiling is None else tiles.translate(given, translate, *tiling, DIVISOR)
-    pixels = (answer[..., :height, :width].clamp(-1, 1) + 1) * 127.5
-    return list(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    return translate(given) if tiling is None else tiles.translate(given, translate, *tiling, DIVISOR)

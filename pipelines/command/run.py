@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
     parser.add_argument("--estimate", action="store_true", help="the same, with the memory and disk it takes")
+    parser.add_argument("--memory", metavar="SIZE", help="with --plan: the largest crops that fit into 11GB, say")
     parser.add_argument("--only", action="append", default=[], metavar="STAGE", help="run this stage alone; repeatable")
     parser.add_argument(
         "--force", nargs="?", const="all", action="append", default=[], metavar="STAGE",
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pack", action="store_true", help="train from packs, made first: see segda pack")
     parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
     parser.add_argument("--profile", action="store_true", help="say where the time of some training steps goes")
+    parser.add_argument("--recompute", action="store_true", help="keep no activations: less memory, a third more time")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
     precisions = ("auto", "no", "fp16", "bf16")
@@ -62,17 +64,23 @@ def _runtime(given: argparse.Namespace) -> dict[str, object]:
         "fit_memory": given.fit_memory or None,
         "profile": given.profile or None,
         "pack": given.pack or None,
+        "recompute": given.recompute or None,
         "deterministic": given.deterministic or None,
         "mixed_precision": given.mixed_precision,
     }
     return {name: value for name, value in options.items() if value is not None}
 
 
+def _planning(given: argparse.Namespace) -> bool:
+    """Whether nothing is to be run."""
+    return given.plan or given.estimate or given.memory is not None
+
+
 def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from segda.engine import interruption
 
-    if given.processes != 1 and not (given.plan or given.estimate) and not launch.is_worker():
+    if given.processes != 1 and not _planning(given) and not launch.is_worker():
         with interruption.noted():
             finished = given.processes > 1 and given.name is not None and _is_finished(_named(given), given)
             interruption.heed("before any work")
@@ -100,7 +108,7 @@ def _plan_or_run(given: argparse.Namespace) -> int:
     from pipelines import pipeline as pipelines
     from segda.artefacts.store import Store
 
-    recorded, planning = _recorded(given), given.plan or given.estimate
+    recorded, planning = _recorded(given), _planning(given)
     loaded = recorded[1] if recorded else _named(given)
     store = Store(given.runs)
     if planning:
@@ -112,6 +120,10 @@ def _plan_or_run(given: argparse.Namespace) -> int:
             from pipelines import estimate
 
             print("\n".join(estimate.lines(loaded, planned, given.runs)))
+        if given.memory is not None:
+            from pipelines import crops
+
+            print("\n".join(crops.lines(loaded, planned, given.memory)))
         print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
         return 0
     if _is_finished(loaded, given):

@@ -24,8 +24,9 @@ NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.s
 # Those whose value is a statistic of the batch (CORAL, MMD), or whose networks normalise by it (CoGAN's sampler): for
 # them processes gather statistics. Closed-form CORAL measures whole data sets and needs no option.
 STATISTICS = ("cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial")
-# Not methods of their own: batch normalisation in networks, and in a teacher that goes by its batches.
-NORMALISED = ("normalised", "normalised_teacher")
+# Not methods of their own: batch normalisation in networks, and in a teacher that goes by its batches, and where
+# activations are computed anew in the backward pass.
+NORMALISED = ("normalised", "normalised_teacher", "recomputed")
 # So that in three steps lens and posterior change by more than rounding, or a wrong gradient of theirs would not show.
 WEIGHTS = {
     "cyclegan_tempered": {"tempered_lens": 300.0},
@@ -132,6 +133,7 @@ def write(folder: Path) -> Path:
         **{method: stage(method) for method in NAMES},
         "normalised": normalised("source_only"),
         "normalised_teacher": normalised("self_training", teacher_statistics="batch"),
+        "recomputed": normalised("i2i", runtime={"gather_statistics": True, "recompute": True}),
         # The first without gathering; another momentum, since that changes no key.
         "split": normalised("source_only", optimizer={**SLOW, "momentum": 0.8}, runtime={}),
         # See BEGUN.

@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines import estimate, plan, space
 from pipelines import pipeline as pipelines
+from pipelines import plan, space
 from pipelines.__main__ import main
 from pipelines.estimate import Memory
 from pipelines.space import Space
 from pipelines.stage import TrainingConfig
 from segda.artefacts.store import Store
 from segda.engine.peak import Peak
-from segda.engine.trial import passes
 from tests.cli.conftest import JOB, Refused
 from tests.pipelines import tiny
 from tests.resources.beside import Beside
 from tests.resources.full_disk import Disk
+from tools.bench import memory
 
 
 def sizes(job: str, runs: Path, *settings: str) -> Space:
@@ -83,22 +83,25 @@ def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> Non
 
 
 @pytest.mark.parametrize("stage", ["source", "translate", "feature"])
-def test_memory_grows_as_the_images_do(tmp_path: Path, stage: str) -> None:
-    """The estimate from small images, beside the same passes on images as large as training's."""
+def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
+    """The estimate, beside the same step really made, next to the optimizers' states and full pools."""
     job, runs = tiny.write(tmp_path), tmp_path / "runs"
-    size, batch = (96, 160), 4
+    size, batch = (64, 96), 2
     settings = [f"stages.{stage}.crop={list(size)}", f"stages.{stage}.batch={batch}"]
-    loaded = pipelines.load(str(job), settings)
-    found = Memory(loaded, Space(loaded, plan.make(loaded, Store(runs))))
-    config = loaded.stages[stage].config
-    assert isinstance(config, TrainingConfig)
-    told = found.training(config, size)
-    with Peak() as peak:
-        made = found._assembled(config, getattr(config, "method"))  # noqa: B009
-        images = estimate._random(batch, size)
-        for _ in range(2):
-            passes(made, next(images))
-    assert peak.most / 1.5 < told < 1.5 * peak.most + space.pools(config, getattr(config, "method"), size)  # noqa: B009
+    told = []
+    for setting in ("runtime.recompute=false", "runtime.recompute=true"):
+        loaded = pipelines.load(str(job), [*settings, setting])
+        found = Memory(loaded, Space(loaded, plan.make(loaded, Store(runs))))
+        config = loaded.stages[stage].config
+        assert isinstance(config, TrainingConfig)
+        told.append(found.training(config, size))
+        with Peak() as peak:
+            made = found.assembled(config)
+            images = memory.noise(batch, size)
+            for _ in range(2):
+                memory.step(made, next(images))
+        assert told[-1] == pytest.approx(peak.most, rel=0.05)
+    assert told[1] < told[0]
 
 
 def test_the_highest_is_counted_not_the_sum() -> None:

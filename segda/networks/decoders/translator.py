@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import Initialisation, initialise
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
@@ -106,6 +107,7 @@ def build(
     Raises:
         ConfigError: the encoder's output stride is no power of two.
     """
+    demand_at_least("decoder translator", 0, blocks=blocks)
     return TranslatorDecoder(
         channels[-1], strides[-1], domains, blocks, norm, residual, upsample, padding, initialisation, grey
     )

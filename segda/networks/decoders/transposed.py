@@ -8,7 +8,7 @@ features 512, 256, 128, 3), 5.2 (output stride 32: five transposed ones, 512, 25
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_counts
+from segda.networks.layers.demands import demand_at_least, demand_counts
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
@@ -97,6 +97,7 @@ def build(
     Raises:
         ConfigError: the layers do not undo the encoder's output stride, or none would be left to a domain of its own.
     """
+    demand_at_least("decoder transposed", 1, width=width)
     needed = doublings(strides[-1])
     if features is None:
         # The paper starts with a plain convolution at output stride 8 and without one at 32.

@@ -6,6 +6,7 @@ Source: I2I paper (arXiv:1712.00479), section 5.2: features 500, 500, 1, leaky R
 from torch import Tensor, nn
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 
 
 class FeatureDiscriminator(nn.Module):
@@ -36,5 +37,9 @@ def build(channels: int, classes: int, width: int = 500, layers: int = 3, slope:
         width: feature maps of the hidden layers.
         layers: convolutions, the one that gives the score among them.
         slope: of the leaky ReLU.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator feature", 1, width=width, layers=layers)
     return FeatureDiscriminator(channels, width, layers, slope)

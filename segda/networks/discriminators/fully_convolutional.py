@@ -7,6 +7,7 @@ Source: Tsai et al., Learning to Adapt Structured Output Space (arXiv:1802.10349
 from torch import Tensor, nn
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 
@@ -46,5 +47,9 @@ def build(
         width: feature maps of the first layer, doubled in each further one, up to eight times.
         layers: convolutions of stride 2, the one that gives the score among them; fewer for small maps.
         slope: of the leaky ReLU.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator fully_convolutional", 1, width=width, layers=layers)
     return FullyConvolutionalDiscriminator(channels, width, layers, slope)

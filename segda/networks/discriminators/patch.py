@@ -7,6 +7,7 @@ The last layer stays raw here: a normalised score could not tell a real image fr
 from torch import Tensor, nn
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
@@ -64,5 +65,9 @@ def build(
         norm: normalisation after each layer but the last; `batch` does not go with a gradient penalty.
         slope: of the leaky ReLU.
         grey: average each image's channels first.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator patch", 1, width=width, layers=layers)
     return PatchDiscriminator(channels, width, layers, norm, slope, grey)

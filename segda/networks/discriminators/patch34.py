@@ -7,6 +7,7 @@ batch normalisation between them, leaky ReLU 0.2, zero padding that keeps sizes;
 from torch import Tensor, nn
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_glorot
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
@@ -64,5 +65,9 @@ def build(
         norm: normalisation of the second and third layer; `batch` does not go with a gradient penalty.
         slope: of the leaky ReLU.
         grey: average each image's channels first; the tutorial's images are grey.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator patch34", 1, width=width)
     return Patch34Discriminator(channels, width, norm, slope, grey)

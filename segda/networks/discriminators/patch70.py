@@ -6,6 +6,7 @@ Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2; Isola et al., pix
 from torch import Tensor, nn
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.resolution import demand_size
@@ -54,5 +55,9 @@ def build(
         width: feature maps of the first layer; 2, 4 and 8 times as many in the next.
         norm: normalisation after each layer but the first and last; `batch` does not go with a gradient penalty.
         slope: of the leaky ReLU.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator patch70", 1, width=width)
     return Patch70Discriminator(channels, width, norm, slope)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.networks.judgement import Judgement
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.resolution import demand_size
@@ -89,5 +90,9 @@ def build(
         resolution: of the class logits, against the input's.
         norm: normalisation after each layer but the first and last; `batch` does not go with a gradient penalty.
         slope: of the leaky ReLU.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("discriminator semantic_patch", 1, width=width)
     return SemanticPatchDiscriminator(channels, classes, width, resolution, norm, slope)

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.residual_block import ResidualBlock
 
@@ -37,7 +38,12 @@ def build(width: int = 32, blocks: int = 3, norm: Norm = "batch") -> SmallEncode
         width: feature maps at stride 2; twice and four times as many at strides 4 and 8.
         blocks: residual blocks at stride 8, with dilations 1, 2, 4, 4, ...
         norm: normalisation after each convolution.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("encoder small", 1, width=width)
+    demand_at_least("encoder small", 0, blocks=blocks)
     return SmallEncoder(width, blocks, norm)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import Initialisation, initialise
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
@@ -77,7 +78,12 @@ def build(
         padding: what surrounds the maps; `reflect` avoids dark rims.
         initialisation: `normal` is CycleGAN's, `glorot` Keras's.
         grey: average the channels first.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("encoder translator", 1, width=width)
+    demand_at_least("encoder translator", 0, blocks=blocks)
     return TranslatorEncoder(width, blocks, norm, padding, initialisation, grey)
 
 

@@ -6,6 +6,7 @@ Source: the top-down path of Lin et al., Feature Pyramid Networks (arXiv:1612.03
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 
 
@@ -52,5 +53,9 @@ def build(
         classes: number of classes.
         width: feature maps at every level.
         norm: normalisation after each 3x3 convolution.
+
+    Raises:
+        ConfigError: an option is out of range.
     """
+    demand_at_least("head small", 1, width=width)
     return SmallHead(channels, strides, classes, width, norm)

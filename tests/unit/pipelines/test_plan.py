@@ -42,7 +42,8 @@ def test_a_change_upstream_changes_every_key_below_it(toy: Path) -> None:
 
 
 def test_how_a_stage_is_run_is_not_in_its_key(toy: Path) -> None:
-    assert changed(["runtime.workers=7", "runtime.cpu=false", "runtime.save_every=3"]) == set()
+    settings = ["runtime.workers=7", "runtime.cpu=false", "runtime.save_every=3", "runtime.recompute=true"]
+    assert changed(settings) == set()
 
 
 def test_a_default_written_out_changes_nothing(toy: Path) -> None:
@@ -157,3 +158,8 @@ def test_the_table(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3].split()[:4] == ["second", "toy.write", "run", made[1].folder.name if made[1].folder else ""]
     assert "no result for key" in lines[3]
     assert {line.index(p.state) for line, p in zip(lines[2:], made, strict=True)} == {lines[1].index("state")}
+
+
+def test_a_network_without_features_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^stages\.source: encoder small: width is 0; expected at least 1$"):
+        pipelines.load("streets", ["stages.source.networks.encoder.width=0"])

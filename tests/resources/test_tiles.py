@@ -1,0 +1,59 @@
+"""Windows and tiles: what networks take does not grow with the image, but for the image and its answer."""
+
+import pytest
+import torch
+
+from pipelines import translation
+from pipelines.translation import Tiling
+from segda import label_space
+from segda.engine import inference
+from segda.engine.imagined import DEVICE, Imagined
+from segda.engine.inference import Inference
+from segda.networks.networks import Networks
+from segda.networks.networks import build as build_networks
+from segda.tasks import segmentation
+
+PLACE = 4 * (3 + 2 * 19 + 4)
+"""Bytes a pixel of what there is of the whole image: itself, probabilities, their mean, counts and the answer."""
+
+
+def networks() -> Networks:
+    with DEVICE:
+        built = build_networks(
+            {"encoder", "head", "decoder.target"}, classes=19, tied=True,
+            encoder={"name": "small", "width": 64}, head={"name": "small", "width": 64},
+            decoder={"name": "translator", "blocks": 2},
+        )  # fmt: skip
+    built.train(False)
+    return built
+
+
+def predicting(size: tuple[int, int], how: Inference) -> int:
+    built, task = networks(), segmentation.build(label_space.load("cityscapes"))
+    with torch.no_grad(), Imagined() as peak:
+        inference.predict(built, task, torch.zeros(1, 3, *size, device=DEVICE), size, how)
+    return peak.most
+
+
+def translating(size: tuple[int, int], tiling: Tiling | None) -> int:
+    built = networks()
+    with torch.no_grad(), Imagined() as peak:
+        translation.answer(built, torch.zeros(1, 3, *size, device=DEVICE), DEVICE, tiling)
+    return peak.most
+
+
+@pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])
+def test_windows(size: tuple[int, int]) -> None:
+    pixels = size[0] * size[1]
+    window = predicting((256, 256), inference.PLAIN)
+    assert predicting(size, inference.PLAIN) > 0.9 * window * pixels / 256**2
+    assert predicting(size, Inference(window=(256, 256))) < window + PLACE * pixels
+
+
+@pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])
+def test_tiles(size: tuple[int, int]) -> None:
+    pixels = size[0] * size[1]
+    tile = translating((256, 256), None)
+    assert translating(size, None) > 0.9 * tile * pixels / 256**2
+    # The image, its sum and the quotient, and one plane of weights.
+    assert translating(size, Tiling((256, 256), 64)) < tile + 4 * (3 + 3 + 3 + 2) * pixels
