@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -160,10 +161,7 @@ def _groups(
 ) -> Iterator[list[_Ready]]:
     """Samples one after another, up to `size` neighbours of one shape together."""
     group: list[_Ready] = []
-    for index in share:
-        pixels, classes = dataset.read(index)
-        assert classes is not None  # _check refused data sets without labels
-        ready = _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
+    for ready in _ahead(dataset, share, resize):
         alike = group and (ready.image.shape, ready.label.shape) == (group[0].image.shape, group[0].label.shape)
         if group and (not alike or len(group) == size):
             yield group
@@ -171,6 +169,25 @@ def _groups(
         group.append(ready)
     if group:
         yield group
+
+
+def _ahead(dataset: Dataset, share: Iterable[int], resize: tuple[int, int] | None) -> Iterator[_Ready]:
+    """The samples in order; while one is worked on, a thread decodes and resizes the next."""
+
+    def read(index: int) -> _Ready:
+        pixels, classes = dataset.read(index)
+        assert classes is not None  # _check refused data sets without labels
+        return _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting: Future[_Ready] | None = None
+        for index in share:
+            following = thread.submit(read, index)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
 
 
 def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
