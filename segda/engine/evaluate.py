@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segda.data.ahead import in_order
 from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
 from segda.data.transforms import resize_image
@@ -179,15 +179,7 @@ def _ahead(dataset: Dataset, share: Iterable[int], resize: tuple[int, int] | Non
         assert classes is not None  # _check refused data sets without labels
         return _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
 
-    with ThreadPoolExecutor(1) as thread:
-        waiting: Future[_Ready] | None = None
-        for index in share:
-            following = thread.submit(read, index)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = following
-        if waiting is not None:
-            yield waiting.result()
+    return in_order(read, share, workers=1, ahead=1)
 
 
 def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
