@@ -2,7 +2,7 @@
 
 Each runs in a process of its own, `python -m tools.bench.NAME --json FILE`, and its lines are shown as they come. One
 that fails is named, and the others go on. What they found is kept in docs/benchmarks.json, from which the table between
-the markers of the page is made.
+the markers of the page is made; growth draws docs/growth.svg besides.
 
 Run:  python -m tools.bench.all [--only NAME ...] [--page FILE]
 """
@@ -34,15 +34,21 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if path.stem not in NOT_BENCHMARKS)
 
 
-def run(name: str, scratch: Path, package: str = "tools.bench") -> dict[str, Any] | None:
+def run(name: str, scratch: Path, words: Sequence[str] = (), package: str = "tools.bench") -> dict[str, Any] | None:
     """Run a benchmark and show its lines; `None` when it fails.
+
+    Args:
+        name: its file's name.
+        scratch: a folder for its figures.
+        words: more arguments of its command.
+        package: where it lies.
 
     Returns:
         `machine`, `figures` and `seconds`, as `figure.tell` writes them.
     """
     file = scratch / f"{name}.json"
     start = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", f"{package}.{name}", "--json", str(file)]).returncode
+    code = subprocess.run([sys.executable, "-m", f"{package}.{name}", "--json", str(file), *words]).returncode
     if code or not file.is_file():
         print(f"{name}: FAILED with exit code {code}", file=sys.stderr, flush=True)
         return None
@@ -106,17 +112,18 @@ def commit(root: Path = ROOT) -> str:
         return "unknown"
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run all, write the results and the table; 1 when one failed."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=names(), metavar="NAME", help=f"of {', '.join(names())}")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE", help="the page, its JSON beside it")
-    given = parser.parse_args(words)
+    given = parser.parse_args(arguments)
     start, failed, found = time.monotonic(), [], {}
     with tempfile.TemporaryDirectory() as scratch:
         for name in given.only or names():
             print(f"-- {name}", flush=True)
-            result = run(name, Path(scratch))
+            words = ["--plot", str(given.page.with_name("growth.svg"))] if name == "growth" else []
+            result = run(name, Path(scratch), words)
             if result is None:
                 failed.append(name)
             else:

@@ -56,7 +56,7 @@ def test_the_table_takes_the_place_of_the_old_one() -> None:
 def test_one_that_fails_is_named_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(name: str, scratch: Path) -> dict[str, object] | None:
+    def run(name: str, scratch: Path, words: list[str]) -> dict[str, object] | None:
         return None if name == "broken" else {"machine": "m", "figures": [asdict(MET)], "seconds": 1}
 
     monkeypatch.setattr(suite, "names", lambda: ["broken", "sound"])
@@ -83,11 +83,11 @@ def test_a_benchmark_runs_in_a_process_of_its_own(
     for name in ("sound", "broken", "silent"):
         (tmp_path / f"{name}.py").rename(tmp_path / "bench" / f"{name}.py")
     monkeypatch.chdir(tmp_path)
-    found = suite.run("sound", tmp_path, "bench")
+    found = suite.run("sound", tmp_path, package="bench")
     assert found is not None
     assert found["machine"] == "m"
-    assert suite.run("broken", tmp_path, "bench") is None
-    assert suite.run("silent", tmp_path, "bench") is None
+    assert suite.run("broken", tmp_path, package="bench") is None
+    assert suite.run("silent", tmp_path, package="bench") is None
     shown = capfd.readouterr()
     assert "shown" in shown.out
     assert "broken: FAILED with exit code 3" in shown.err
