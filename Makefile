@@ -1,6 +1,7 @@
 # make demo    installs into .venv and runs the embedded streets job end to end
 # make test    installs what tests need, then lint, types and the default tests
 # make check   lint and types alone
+# make bench   installs what tests need, then every benchmark, into docs/benchmarks.md
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 JOBS := tests/pipelines tests/resume tests/distributed tests/resources
 HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-jobs test-parts check slow clean
+.PHONY: demo test test-jobs test-parts check slow bench clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "segda needs Python >= 3.10: make PYTHON=python3.11 ...")'
@@ -38,6 +39,9 @@ test-parts:
 
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"
+
+bench: .venv/installed-test
+	$(BIN)/python -m tools.bench.all
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

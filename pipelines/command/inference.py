@@ -21,6 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stride", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
         help="from one window to the next (two thirds of the window)",
     )  # fmt: skip
+    group.add_argument(
+        "--window-batch", type=int, metavar="N",
+        help="windows in one pass (one on a CPU, else as many as have 2048x1024 pixels together)",
+    )  # fmt: skip
 
 
 def read(given: argparse.Namespace) -> "Inference":
@@ -36,4 +40,5 @@ def read(given: argparse.Namespace) -> "Inference":
         tuple(given.scales),
         None if given.window is None else (given.window[0], given.window[1]),
         None if given.stride is None else (given.stride[0], given.stride[1]),
+        given.window_batch,
     )

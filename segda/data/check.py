@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from segda.data.ahead import in_order
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError
@@ -93,22 +93,19 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
     classes = np.zeros(256, dtype=np.int64)
     problems = list(dataset.problems)
     units = set()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        looked = pool.map(lambda sample: _look(sample, dataset, decoder), dataset.samples)
-        for done, seen in enumerate(looked, start=1):
-            if seen.size is not None:
-                sizes[seen.size] += 1
-            units.add(seen.unit)
-            ids.update(seen.ids)
-            if seen.classes is not None:
-                classes += seen.classes
-            problems += seen.problems
-            if progress is not None:
-                progress(done, len(dataset))
-    finally:
-        # An interrupted check of thousands of files must not finish the rest first.
-        pool.shutdown(cancel_futures=True)
+    looked = in_order(
+        lambda sample: _look(sample, dataset, decoder), dataset.samples, workers=workers, ahead=4 * workers
+    )
+    for done, seen in enumerate(looked, start=1):
+        if seen.size is not None:
+            sizes[seen.size] += 1
+        units.add(seen.unit)
+        ids.update(seen.ids)
+        if seen.classes is not None:
+            classes += seen.classes
+        problems += seen.problems
+        if progress is not None:
+            progress(done, len(dataset))
     space = dataset.space
     return CheckReport(
         name=dataset.name,

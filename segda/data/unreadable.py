@@ -1,11 +1,11 @@
 """Which samples of a data set cannot be read, found by reading all of them once; and the data set without them."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from segda.data.ahead import in_order
 from segda.data.dataset import Dataset, Problem
 from segda.errors import DataError
 
@@ -50,16 +50,12 @@ def find(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None] 
         for problem in dataset.problems
         if problem.file not in kept
     ]
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for done, skipped in enumerate(
-            pool.map(lambda place: _look(dataset, place, at_fault), range(len(dataset))), start=1
-        ):
-            if skipped is not None:
-                found.append(skipped)
-            progress(done)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    places = range(len(dataset))
+    looked = in_order(lambda place: _look(dataset, place, at_fault), places, workers=workers, ahead=4 * workers)
+    for done, skipped in enumerate(looked, start=1):
+        if skipped is not None:
+            found.append(skipped)
+        progress(done)
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segda.data.ahead import in_order
 from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
 from segda.data.transforms import resize_image
@@ -160,10 +161,7 @@ def _groups(
 ) -> Iterator[list[_Ready]]:
     """Samples one after another, up to `size` neighbours of one shape together."""
     group: list[_Ready] = []
-    for index in share:
-        pixels, classes = dataset.read(index)
-        assert classes is not None  # _check refused data sets without labels
-        ready = _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
+    for ready in _ahead(dataset, share, resize):
         alike = group and (ready.image.shape, ready.label.shape) == (group[0].image.shape, group[0].label.shape)
         if group and (not alike or len(group) == size):
             yield group
@@ -171,6 +169,17 @@ def _groups(
         group.append(ready)
     if group:
         yield group
+
+
+def _ahead(dataset: Dataset, share: Iterable[int], resize: tuple[int, int] | None) -> Iterator[_Ready]:
+    """The samples in order; while one is worked on, a thread decodes and resizes the next."""
+
+    def read(index: int) -> _Ready:
+        pixels, classes = dataset.read(index)
+        assert classes is not None  # _check refused data sets without labels
+        return _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
+
+    return in_order(read, share, workers=1, ahead=1)
 
 
 def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:

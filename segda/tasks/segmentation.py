@@ -1,5 +1,7 @@
 """Semantic segmentation: one class for every pixel, trained by cross entropy, scored by the confusion matrix."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -13,6 +15,10 @@ from segda.networks.networks import Networks
 
 # The deepest encoders shrink by 32; an input of another size would be cut or fail in decoders with skip connections.
 DIVISOR = 32
+
+# Pixels from which on a prediction is made class by class. With fewer, or with fewer than 4 classes, PyTorch upsamples
+# one channel in other arithmetic than many, and so to other last bits.
+LARGE = 1 << 17
 
 
 class Segmentation:
@@ -72,28 +78,30 @@ class Segmentation:
         Returns:
             int64 `[B, *size]` of class indices.
         """
-        return self._logits(networks, image, size, domain).argmax(dim=1)
+        logits, seen = _asked(networks, image, domain)
+        logits = logits.detach()
+        if logits.shape[1] < 4 or min(math.prod(seen), math.prod(size)) < LARGE:
+            return _brought(logits, seen, image, size).argmax(dim=1)
+        # Class by class: all logits at a label's size are 160 MB, and take many times as long to make and to search.
+        best = _brought(logits[:, :1], seen, image, size).clone()
+        answer = torch.zeros_like(best, dtype=torch.uint8)
+        for index in range(1, logits.shape[1]):
+            plane = _brought(logits[:, index : index + 1], seen, image, size)
+            wins = (plane > best).view(torch.uint8)  # of equal ones the first wins, as in argmax
+            torch.maximum(answer, wins * index, out=answer)  # the later index is the larger one
+            torch.maximum(best, plane, out=best)
+        return answer[:, 0].long()
 
     def probabilities(
         self, networks: Networks, image: Tensor, size: tuple[int, int], domain: Domain = "target"
     ) -> Tensor:
         """The probability of every class at every pixel, `[B, K, *size]`; arguments as in `predict`."""
-        return self._logits(networks, image, size, domain).softmax(dim=1)
+        logits, seen = _asked(networks, image, domain)
+        return _brought(logits, seen, image, size).softmax(dim=1)
 
     def meter(self) -> Confusion:
         """An empty confusion matrix over this task's classes."""
         return Confusion(self.space.classes, self.space.ignore_index)
-
-    def _logits(self, networks: Networks, image: Tensor, size: tuple[int, int], domain: Domain) -> Tensor:
-        """Logits `[B, K, *size]` of the whole image in one convolutional pass."""
-        height, width = int(image.shape[-2]), int(image.shape[-1])
-        padded = _padded(image)
-        logits = networks.classify(networks.encode(padded, domain))
-        if padded.shape == image.shape:
-            return _upsampled(logits, size)
-        # The padding must be cut at the input's resolution, where its edge falls between pixels.
-        logits = _upsampled(logits, (int(padded.shape[-2]), int(padded.shape[-1])))[..., :height, :width]
-        return _upsampled(logits, size)
 
 
 def build(space: LabelSpace, class_weights: list[float] | None = None) -> Segmentation:
@@ -107,6 +115,22 @@ def build(space: LabelSpace, class_weights: list[float] | None = None) -> Segmen
         ConfigError: the number of weights is not the number of classes, or one is negative.
     """
     return Segmentation(space, class_weights)
+
+
+def _asked(networks: Networks, image: Tensor, domain: Domain) -> tuple[Tensor, tuple[int, int]]:
+    """Logits `[B, K, h, w]` of the whole image in one convolutional pass, and the size of what the networks saw."""
+    padded = _padded(image)
+    logits = networks.classify(networks.encode(padded, domain))
+    return logits.contiguous(), (int(padded.shape[-2]), int(padded.shape[-1]))
+
+
+def _brought(logits: Tensor, seen: tuple[int, int], image: Tensor, size: tuple[int, int]) -> Tensor:
+    """The logits of some classes, `[B, k, h, w]`, at `size`, without what padding the image to `seen` added."""
+    height, width = int(image.shape[-2]), int(image.shape[-1])
+    if seen != (height, width):
+        # The padding must be cut at the input's resolution, where its edge falls between pixels.
+        logits = _upsampled(logits, seen)[..., :height, :width]
+    return _upsampled(logits, size)
 
 
 def _padded(image: Tensor) -> Tensor:

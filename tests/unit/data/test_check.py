@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,26 @@ def test_workers_and_progress(make_dataset: Callable[..., Dataset]) -> None:
     report = check(data, workers=4, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(done, 7) for done in range(1, 8)]
     assert report == check(data, workers=1)
+
+
+def test_few_files_are_taken_up_at_a_time(make_dataset: Callable[..., Dataset]) -> None:
+    dataset = make_dataset(1)
+    read: list[Path] = []
+
+    def decode(path: Path) -> np.ndarray:
+        read.append(path)
+        return dataset.decode_image(path)
+
+    many = replace(dataset, samples=dataset.samples * 200, decode_image=decode)
+    ahead: list[int] = []
+
+    def progress(done: int, total: int) -> None:
+        time.sleep(0.002)  # the threads are given time to go further than they may
+        ahead.append(len(read) - done)
+
+    check(many, workers=2, progress=progress)
+    assert len(read) == 200
+    assert max(ahead) <= 8
 
 
 def test_a_reader_without_native_ids_is_checked_in_class_indices(make_dataset: Callable[..., Dataset]) -> None:

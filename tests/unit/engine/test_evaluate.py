@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from segda import label_space
 from segda.data.dataset import Dataset, Sample
-from segda.engine.evaluate import _groupings, as_input, evaluate
+from segda.engine.evaluate import _ahead, _groupings, as_input, evaluate
 from segda.engine.evaluation import Evaluation
 from segda.engine.inference import Inference, predict
 from segda.errors import ArtefactError, ConfigError, DataError
@@ -283,3 +285,35 @@ def test_what_cannot_be_scored_is_refused_before_any_work(tmp_path: Path, task: 
     with pytest.raises(ArtefactError, match="absent"):
         evaluate(networks, dataset, task, network_files={"head": tmp_path / "absent"})
     assert networks.sizes == []
+
+
+def test_one_sample_is_read_ahead_and_no_more(tmp_path: Path) -> None:
+    dataset = write(tmp_path, label_maps(5))
+    read: list[str] = []
+
+    def decode(path: Path) -> np.ndarray:
+        read.append(path.stem)
+        return dataset.decode_image(path)
+
+    coming = _ahead(replace(dataset, decode_image=decode), range(5), None)
+    names = []
+    for sample in coming:
+        names.append(Path(sample.name).stem)
+        for _ in range(100):  # the thread is given time to read more than it may
+            time.sleep(0.001)
+        assert read == [str(number) for number in range(min(len(names) + 1, 5))]
+    assert names == [f"{number}_label" for number in range(5)]
+
+
+def test_a_file_that_cannot_be_read_ends_it_at_its_turn(tmp_path: Path) -> None:
+    dataset = write(tmp_path, label_maps(3))
+
+    def decode(path: Path) -> np.ndarray:
+        if path.stem == "1":
+            raise DataError(f"{path}: broken")
+        return dataset.decode_image(path)
+
+    coming = _ahead(replace(dataset, decode_image=decode), range(3), None)
+    assert next(coming).label.shape == (32, 64)
+    with pytest.raises(DataError, match=r"1\.png: broken"):
+        next(coming)

@@ -160,3 +160,28 @@ def test_whole_images_are_flipped_and_scaled_but_have_no_windows() -> None:
     assert torch.equal(predict(Networks(), task, pixels, (), Inference()), task.predict(Networks(), pixels))
     with pytest.raises(ConfigError, match="whole images"):
         predict(Networks(), task, pixels, (), Inference(window=(4, 4)))
+
+
+@pytest.mark.parametrize("size", [(32, 48), (45, 71)])
+def test_windows_in_batches_are_all_seen_in_fewer_passes_and_answer_alike(size: tuple[int, int]) -> None:
+    single, several = Networks(), Networks()
+    pixels = image(*size, batch=2)
+    how = Inference(window=(20, 24), stride=(7, 11), flip=True)
+    expected = probabilities(single, TASK, pixels, size, how)
+    batched = Inference(window=(20, 24), stride=(7, 11), flip=True, window_batch=4)
+    torch.testing.assert_close(probabilities(several, TASK, pixels, size, batched), expected)
+    a_pass = len(starts(size[0], 20, 7)) * len(starts(size[1], 24, 11))
+    assert (len(single.seen), len(several.seen)) == (2 * a_pass, 2 * -(-a_pass // 4))
+
+
+def test_how_many_windows_go_through_at_once_is_bounded_by_pixels_and_enters_no_protocol() -> None:
+    how = Inference(window=(512, 1024))
+    assert how.at_once(torch.device("cpu")) == 1
+    assert how.at_once(torch.device("cuda")) == 4
+    assert Inference(window=(3000, 3000)).at_once(torch.device("cuda")) == 1
+    chosen = Inference(window=(512, 1024), window_batch=3)
+    assert chosen.at_once(torch.device("cuda")) == 3
+    assert chosen.to_json() == how.to_json()
+    for wrong in ({"window_batch": 2}, {"window": (8, 8), "window_batch": 0}):
+        with pytest.raises(ConfigError, match="window_batch"):
+            Inference(**wrong)  # type: ignore[arg-type]

@@ -112,3 +112,30 @@ def test_meter_counts_in_the_label_space(task: Segmentation) -> None:
     meter = task.meter()
     assert (meter.classes, meter.ignore_index) == (SPACE.classes, SPACE.ignore_index)
     assert meter.pixels == 0
+
+
+@pytest.mark.parametrize(("shown", "size"), [((352, 384), (360, 400)), ((380, 350), (380, 350)), ((60, 70), (45, 71))])
+def test_the_prediction_is_bit_for_bit_the_argmax_of_all_upsampled_logits(
+    shown: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """Also where it is large, and so made class by class."""
+    draws = torch.Generator().manual_seed(6)
+    padded = (shown[0] + -shown[0] % 32, shown[1] + -shown[1] % 32)
+    logits = torch.randn(2, 5, padded[0] // 8, padded[1] // 8, generator=draws).round(decimals=1)  # with ties
+    logits[:, 4] = logits[:, 1]
+
+    class Networks(ColourNetworks):
+        def classify(self, features: list[Tensor]) -> Tensor:
+            return logits.requires_grad_()
+
+    large = logits
+    if padded != shown:
+        large = functional.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
+        large = large[..., : shown[0], : shown[1]]
+    if size != tuple(large.shape[-2:]):
+        large = functional.interpolate(large, size=size, mode="bilinear", align_corners=False)
+    space = LabelSpace("five", tuple("abcde"), ((0, 0, 0),) * 5)
+    found = build(space).predict(Networks(), torch.zeros(2, 3, *shown), size)
+    assert found.dtype == torch.int64
+    assert torch.equal(found, large.argmax(dim=1))
+    assert set(found.unique().tolist()) == {0, 1, 2, 3}, "of equal ones the first"

@@ -1,0 +1,22 @@
+"""The table of the benchmarks page is that of its results file."""
+
+import json
+
+from tests.structure.source import ROOT
+from tools.bench import all as suite
+
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+FILE = (ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8")
+
+
+def test_the_table_is_that_of_the_results_file() -> None:
+    assert suite.placed(PAGE, suite.render(json.loads(FILE))) == PAGE
+
+
+def test_the_results_file_names_no_folder_of_a_machine() -> None:
+    assert "/tmp" not in FILE + PAGE
+
+
+def test_every_benchmark_is_explained() -> None:
+    for name in suite.names():
+        assert f"python -m tools.bench.{name}`" in PAGE, name

@@ -1,0 +1,39 @@
+"""The evaluation benchmark: its sides compute the same, and its parts add up to the command's time."""
+
+import pytest
+import torch
+
+from tools.bench import evaluation as bench
+
+TINY = {"encoder": {"name": "small", "width": 4, "blocks": 1}, "head": {"name": "small", "width": 4}}
+
+
+def test_classes_one_by_one_are_those_of_argmax() -> None:
+    sides = bench.predictors(size=(512, 1024), seen=(256, 512))
+    assert torch.equal(sides["ours"](), sides["plain"]())
+    assert len(sides["ours"]().unique()) == 19
+
+
+def test_windows_in_batches_answer_as_one_by_one() -> None:
+    with torch.inference_mode():
+        sides = bench.windows(TINY, seen=(64, 96), window=(32, 32), batch=4)
+        torch.testing.assert_close(sides["ours"](), sides["plain"]())
+
+
+def test_both_sides_are_timed() -> None:
+    found = bench.turns({"ours": lambda: torch.zeros(1), "plain": lambda: torch.zeros(1)}, rounds=2)
+    assert found.keys() == {"ours", "plain"}
+    assert min(found.values()) > 0
+
+
+def test_the_share_leaves_start_up_out() -> None:
+    spent = {"start-up": 5.0, "network": 6.0, "decode": 1.0, "count": 1.0, "rest": 2.0, "total": 15.0}
+    assert bench.share(spent) == pytest.approx(20)
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_command_add_up() -> None:
+    spent = bench.command(TINY, images=2, size=(64, 128), seen=(32, 64))
+    parts = {name: spent[name] for name in ("start-up", "network", "decode", "count", "rest")}
+    assert min(parts.values()) > 0
+    assert sum(parts.values()) == pytest.approx(spent["total"])
