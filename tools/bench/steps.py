@@ -177,7 +177,7 @@ def supervised(config: TrainingConfig, networks: Networks, mixing: Callable[[Bat
     encode, classify = networks["encoder"], networks["head"]
     chosen = config.optimizer
     rate = chosen.learning_rate
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": list(encode.parameters()), "lr": rate * chosen.encoder_factor},
         {"params": list(classify.parameters())},
     ]
