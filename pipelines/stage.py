@@ -186,6 +186,7 @@ class Runtime(Strict):
         health: where trouble begins.
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
+        compile: let `torch.compile` translate the networks of training stages; rounding is then another one.
         fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
     """
 
@@ -199,6 +200,7 @@ class Runtime(Strict):
     health: Health = Health()
     gather_statistics: bool = False
     fit_memory: bool = False
+    compile: bool = False
 
 
 class StageConfig(Strict):

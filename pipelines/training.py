@@ -15,7 +15,16 @@ from pipelines.stage import Networks as NetworksConfig
 from segda import label_space
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.engine import batch_statistics, class_sizes, health, optimizers, roll_back, schedule, whole_batch
+from segda.engine import (
+    batch_statistics,
+    class_sizes,
+    compilation,
+    health,
+    optimizers,
+    roll_back,
+    schedule,
+    whole_batch,
+)
 from segda.engine.ema import MovingAverage
 from segda.engine.fit import Training, fit
 from segda.engine.session import Session
@@ -195,9 +204,12 @@ def train(
             config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
         )
 
+    if gathering and config.runtime.compile:
+        raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
     if config.runtime.fit_memory:
         trial = partial(batches.micro_batches, source=source, target=target, resizes=resizes, start=0, session=session)
-        config = fitting.fitted(config, folder, assemble, trial, session)
+        with compilation.compiled(config.runtime.compile):
+            config = fitting.fitted(config, folder, assemble, trial, session)
     training = assemble(session.gather, session.gather_samples if gathering else None)
     modules, average, teacher = training.modules, training.average, training.objective.teacher
     training.objective.networks.train()
@@ -213,6 +225,7 @@ def train(
     task = task_of(config.task)
     first = start + roll_back.passed_over(training.roll_backs)
     with ExitStack() as stack:
+        stack.enter_context(compilation.compiled(config.runtime.compile))
         # Loading processes end with the loop, however that ends.
         stream = stack.enter_context(closing(batches.micro_batches(config, source, target, resizes, first, session)))
         if gathering:
@@ -240,6 +253,7 @@ def train(
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:
             kept.update(average.modules)
+        compilation.undo(kept)  # what follows sees images of other sizes
         if target_statistics and target is not None:
             images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
@@ -288,6 +302,10 @@ def _assemble(
     if teacher is not None and teacher_statistics == "batch":
         batch_statistics.normalise_by_batch(teacher.modules)
 
+    if config.runtime.compile:
+        for each in (networks, teacher, judge):
+            if each is not None:
+                compilation.compile_networks(each.modules, but=objectives.differentiated_twice(terms))
     networks.modules = session.prepare(modules)
     objective = Objective(
         terms, networks, task, seed=config.seed, gather=gather, teacher=teacher, judge=judge,

@@ -91,6 +91,11 @@ class AdversarialTerm(Term):
         """Names of the networks whose parameters are clipped: this term's discriminators, under `wgan`."""
         return {need for need in self.needs() if need.startswith("discriminator.")} if self.loss == "wgan" else set()
 
+    def differentiated_twice(self) -> set[str]:
+        """This term's discriminators, where their gradient is penalised."""
+        penalised = self.loss == "wgan_gp" or self.r1 or self.r2
+        return {need for need in self.needs() if need.startswith("discriminator.")} if penalised else set()
+
     def fooling(self, fake: Tensor, weight: Tensor | None = None) -> Tensor:
         """The fooling side, on the attached scores of fakes `[B, ...]`."""
         return adversarial.generator(fake, self.family(), weight)
