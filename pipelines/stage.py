@@ -189,6 +189,7 @@ class Runtime(Strict):
         health: where trouble begins.
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
+        compile: let `torch.compile` translate the networks of training stages; rounding is then another one.
         fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
         profile: each training stage says of a few of its steps where their time went.
         recompute: compute activations anew in the backward pass rather than keep them, which takes less memory and
@@ -208,6 +209,7 @@ class Runtime(Strict):
     fit_memory: bool = False
     profile: bool = False
     recompute: bool = False
+    compile: bool = False
 
     def loading(self, processes: int) -> int:
         """How many processes load data for each of a launch's `processes`."""

@@ -18,6 +18,7 @@ from segda.data.dataset import Dataset
 from segda.engine import (
     batch_statistics,
     class_sizes,
+    compilation,
     health,
     optimizers,
     recompute,
@@ -210,10 +211,13 @@ def train(
             config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
         )
 
+    if gathering and config.runtime.compile:
+        raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
     read, other = packing.streams(config, source, target, folder.parent, session)
     if config.runtime.fit_memory:
         trial = partial(batches.micro_batches, source=read, target=other, resizes=resizes, start=0, session=session)
-        config = fitting.fitted(config, folder, assemble, trial, session)
+        with compilation.compiled(config.runtime.compile):
+            config = fitting.fitted(config, folder, assemble, trial, session)
     training = assemble(session.gather, session.gather_samples if gathering else None)
     modules, average, teacher = training.modules, training.average, training.objective.teacher
     training.objective.networks.train()
@@ -229,6 +233,7 @@ def train(
     task = task_of(config.task)
     first = start + roll_back.passed_over(training.roll_backs)
     with ExitStack() as stack:
+        stack.enter_context(compilation.compiled(config.runtime.compile))
         # Loading processes end with the loop, however that ends.
         stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, first, session)))
         if gathering:
@@ -257,6 +262,7 @@ def train(
         kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
         if average:
             kept.update(average.modules)
+        compilation.undo(kept)  # what follows sees images of other sizes
         if target_statistics and target is not None:
             images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
             batch_statistics.estimate(Networks(kept, tied=method.tied), images)
@@ -308,6 +314,10 @@ def _assemble(
         judging = {f"judge.{name}": built for name, built in judge.modules.items()} if judge is not None else {}
         recompute.apply({**modules, **judging}, gather_samples)
 
+    if config.runtime.compile:
+        for each in (networks, teacher, judge):
+            if each is not None:
+                compilation.compile_networks(each.modules, but=objectives.differentiated_twice(terms))
     networks.modules = session.prepare(modules)
     objective = Objective(
         terms, networks, task, seed=config.seed, gather=gather, teacher=teacher, judge=judge,

@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 Domain = Literal["source", "target"]
@@ -36,3 +37,9 @@ class Batch(NamedTuple):
 def other(domain: Domain) -> Domain:
     """The other one of the two domains."""
     return "target" if domain == "source" else "source"
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor that was just made on the CPU, on the step's device; a GPU is not waited for."""
+    # MPS may read the memory after the call, when it belongs to something else.
+    return tensor.to(device, non_blocking=device.type != "mps")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segda.batch import moved
 from segda.data.randomness import derive_seed
 from segda.errors import ConfigError
 
@@ -62,32 +63,35 @@ class Photometry:
         generators = [np.random.default_rng(derive_seed(seed, place)) for place in position.tolist()]
 
         def draw(low: float, high: float) -> tuple[Tensor, Tensor]:
-            """Factors `[B]`, and which samples take part `[B, 1, 1, 1]`. Always two draws a sample."""
+            """Factors `[B]` on the CPU, and which samples take part `[B, 1, 1, 1]`. Always two draws a sample."""
             drawn = np.array([[each.uniform(low, high), each.random()] for each in generators])
-            factor = torch.as_tensor(drawn[:, 0], dtype=image.dtype, device=image.device)
-            takes = torch.as_tensor(drawn[:, 1] < self.probability, device=image.device)
-            return factor, takes[:, None, None, None]
+            takes = there(torch.as_tensor(drawn[:, 1] < self.probability))
+            return torch.as_tensor(drawn[:, 0], dtype=image.dtype), takes[:, None, None, None]
+
+        def there(drawn: Tensor) -> Tensor:
+            return moved(drawn, image.device)
 
         pixels = (image + 1) / 2
         factor, takes = draw(1 - self.brightness, 1 + self.brightness)
         if self.brightness:
-            pixels = torch.where(takes, enhance.adjust_brightness_accumulative(pixels, factor), pixels)
+            pixels = torch.where(takes, enhance.adjust_brightness_accumulative(pixels, there(factor)), pixels)
         factor, takes = draw(1 - self.contrast, 1 + self.contrast)
         if self.contrast:
-            pixels = torch.where(takes, enhance.adjust_contrast_with_mean_subtraction(pixels, factor), pixels)
+            pixels = torch.where(takes, enhance.adjust_contrast_with_mean_subtraction(pixels, there(factor)), pixels)
         factor, takes = draw(1 - self.saturation, 1 + self.saturation)
         if self.saturation:
-            pixels = torch.where(takes, enhance.adjust_saturation(pixels, factor), pixels)
+            pixels = torch.where(takes, enhance.adjust_saturation(pixels, there(factor)), pixels)
         factor, takes = draw(-self.hue, self.hue)
         if self.hue:
-            pixels = torch.where(takes, enhance.adjust_hue(pixels, factor * 2 * math.pi), pixels)
+            pixels = torch.where(takes, enhance.adjust_hue(pixels, there(factor * 2 * math.pi)), pixels)
         factor, takes = draw(-math.log1p(self.gamma), math.log1p(self.gamma))
         if self.gamma:
-            pixels = torch.where(takes, enhance.adjust_gamma(pixels, factor.exp()), pixels)
+            pixels = torch.where(takes, enhance.adjust_gamma(pixels, there(factor.exp())), pixels)
         factor, takes = draw(min(0.1, self.blur), self.blur)
         if self.blur:
             side = 2 * math.ceil(3 * self.blur) + 1
-            # "replicate", since "reflect" cannot pad an image that is smaller than the kernel.
+            # "replicate", since "reflect" cannot pad an image that is smaller than the kernel. Deviations stay on the
+            # CPU, since kornia asks whether they are positive.
             blurred = filters.gaussian_blur2d(pixels, (side, side), factor[:, None].repeat(1, 2), "replicate")
             pixels = torch.where(takes, blurred, pixels)
         return (pixels * 2 - 1).clamp(-1, 1)

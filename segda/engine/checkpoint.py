@@ -49,9 +49,11 @@ def restore_optimizer(
     for name, tensor in tensors.items():
         index, key = name.split(".", 1)
         entries.setdefault(int(index), {})[key] = tensor
-    for group in groups:  # JSON knows no tuples
-        if "betas" in group:
+    for group, own in zip(groups, optimizer.param_groups, strict=True):
+        if "betas" in group:  # JSON knows no tuples
             group["betas"] = tuple(group["betas"])
+        # How an update is computed is this machine's choice, not that of the one which wrote the checkpoint.
+        group.update({name: own[name] for name in ("fused", "foreach") if name in own})
     optimizer.load_state_dict({"state": entries, "param_groups": groups})
 
 

@@ -217,12 +217,12 @@ def _train_discriminators(
             if micro < accumulate - 1:
                 for module in training.prepared.values():
                     stack.enter_context(session.accelerator.no_sync(module))
-            losses = training.objective.discriminator_losses(training.objective.forward(batch, progress))
-            session.backward(_total(losses) / accumulate)
+            # The other player learns nothing here, so no graph of it is kept.
+            with training.objective.generators_frozen():
+                losses = training.objective.discriminator_losses(training.objective.forward(batch, progress))
+                session.backward(_total(losses) / accumulate)
     with part("discriminators: updates of their own"):
         session.step([training.discriminator])
-        if training.generator is not None:  # terms whose networks belong to both sides leave gradients there
-            training.generator.zero_grad()
         training.objective.clip_discriminators()
 
 

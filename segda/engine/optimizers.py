@@ -23,6 +23,8 @@ def build(
 
     Each group remembers its undamped rate as `base_rate`; encoders' is `learning_rate * encoder_factor`.
     Parameters are held in the order of sorted network names, so that a checkpoint fits whatever was built first.
+    On a GPU one kernel updates all of them. On a CPU it would do so in a fraction of the time, but round otherwise than
+    every result that is recorded, and an update is a small part of a step.
 
     Returns:
         The optimizer, or `None` when the player has nothing to train (a method without discriminators).
@@ -36,15 +38,22 @@ def build(
         if parameters:
             rate = learning_rate * (encoder_factor if player.split(".")[0] == "encoder" else 1.0)
             groups.append({"params": parameters, "lr": rate, "base_rate": rate})
+            device = parameters[0].device
     if not groups:
         return None
+    fused = True if fuses(device) else None
     if name == "adam":
-        return torch.optim.Adam(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+        return torch.optim.Adam(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=fused)
     if name == "adamw":
-        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+        return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=fused)
     if name == "sgd":
-        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay)
+        return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, weight_decay=weight_decay, fused=fused)
     raise ConfigError(f"optimizer.name: unknown optimizer {name!r}; valid: adam, adamw, sgd")
+
+
+def fuses(device: torch.device) -> bool:
+    """Whether parameters on a device are updated by one kernel."""
+    return device.type == "cuda"
 
 
 def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -132,12 +132,16 @@ class Session:
             optimizer.zero_grad(set_to_none=True)
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """The processes' tensors (of equal shape) concatenated along the first dimension in rank order."""
+        """The processes' tensors (of equal shape) concatenated along the first dimension in rank order.
+
+        They come back to the device that `tensor` is on; processes exchange what lies on their own device alone.
+        """
         if self.world == 1:
             return tensor
-        pieces = [torch.empty_like(tensor) for _ in range(self.world)]
-        torch.distributed.all_gather(pieces, tensor.contiguous())
-        return torch.cat(pieces)
+        own = tensor.to(self.device).contiguous()
+        pieces = [torch.empty_like(own) for _ in range(self.world)]
+        torch.distributed.all_gather(pieces, own)
+        return torch.cat(pieces).to(tensor.device)
 
     def gather_samples(self, tensor: Tensor) -> Tensor:
         """As `gather`, with gradients; see `segda.engine.whole_batch.gather`.

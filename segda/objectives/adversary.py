@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from segda.batch import moved
 from segda.errors import ConfigError
 from segda.losses import adversarial
 from segda.losses.adversarial import AdversarialLoss
@@ -90,6 +91,11 @@ class AdversarialTerm(Term):
         """Names of the networks whose parameters are clipped: this term's discriminators, under `wgan`."""
         return {need for need in self.needs() if need.startswith("discriminator.")} if self.loss == "wgan" else set()
 
+    def differentiated_twice(self) -> set[str]:
+        """This term's discriminators, where their gradient is penalised."""
+        penalised = self.loss == "wgan_gp" or self.r1 or self.r2
+        return {need for need in self.needs() if need.startswith("discriminator.")} if penalised else set()
+
     def fooling(self, fake: Tensor, weight: Tensor | None = None) -> Tensor:
         """The fooling side, on the attached scores of fakes `[B, ...]`."""
         return adversarial.generator(fake, self.family(), weight)
@@ -115,7 +121,8 @@ class AdversarialTerm(Term):
                     f"{self.yaml_name()}.loss: 'wgan_gp' mixes real samples {tuple(real.samples.shape)} with fakes "
                     f"{tuple(fake.samples.shape)}; give both domains the same crop and batch size, or use another loss"
                 )
-            loss = loss + self.penalty * adversarial.gradient_penalty(judge, real.samples, fake.samples, mixing())
+            share = moved(mixing(), real.samples.device)
+            loss = loss + self.penalty * adversarial.gradient_penalty(judge, real.samples, fake.samples, share)
         for gamma, samples in ((self.r1, real.samples), (self.r2, fake.samples)):
             if gamma:
                 loss = loss + gamma * adversarial.zero_centred_penalty(judge, samples)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from segda.batch import Batch, Domain, DomainBatch, other
+from segda.batch import Batch, Domain, DomainBatch, moved, other
 from segda.errors import ConfigError
 from segda.objectives import draw
 from segda.objectives.class_sizes import ClassSizes
@@ -91,7 +91,8 @@ class ForwardPass:
     def normal(self, purpose: str, domain: Domain, shape: tuple[int, ...]) -> Tensor:
         """Standard normal numbers `[B, *shape]` for the samples of a domain, on the device of their images."""
         drawn = draw.normal(self.seed, f"{purpose}/{domain}", self.samples(domain).position, shape)
-        return drawn.to(self.image(domain))
+        image = self.image(domain)
+        return moved(drawn.to(image.dtype), image.device)
 
     def whole_batch(self, samples: Tensor) -> Tensor:
         """This process's samples `[N, ...]`, with those of the others where the stage gathers them, gradients included.

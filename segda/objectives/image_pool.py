@@ -29,14 +29,14 @@ class ImagePool:
 
         Args:
             images: this process's `[B, C, H, W]`.
-            position: int64 `[B]`, no two alike over all processes.
+            position: int64 `[B]` on the CPU, no two alike over all processes.
             gather: concatenates a tensor over processes.
 
         Returns:
             `[B, C, H, W]`, without gradient: for each image itself or an earlier one.
         """
         all_images = gather(images.detach().contiguous())
-        all_positions = gather(position.to(images.device)).tolist()
+        all_positions = gather(position).tolist()  # on the CPU, where one process need not wait for its device
         shown: dict[int, Tensor] = {}
         for place, image in sorted(zip(all_positions, all_images, strict=True), key=lambda pair: pair[0]):
             shown[place] = self._swap(image.clone(), place)

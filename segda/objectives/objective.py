@@ -5,7 +5,8 @@ knows a method.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -88,16 +89,12 @@ class Objective:
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
         """Each term's weighted scalar by name, for everything but the alternating discriminators."""
-        frozen = self._freeze_discriminators()
-        try:
+        with self._frozen(self.players()[1]):
             losses = {}
             for name, term in self.terms.items():
                 with part(f"term {name}"):
                     losses[name] = weight_at(term.weight, p.progress) * term.generator(p)
             return losses
-        finally:
-            for parameter in frozen:
-                parameter.requires_grad_(True)
 
     def discriminator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
         """The discriminators' scalar of each term that has one, unweighted. Call it after `generator_losses`."""
@@ -159,19 +156,33 @@ class Objective:
         for domain, pool in self._pools.items():
             pool.load_state(state[f"image_pool.{domain}"])
 
-    def _freeze_discriminators(self) -> list[nn.Parameter]:
+    def generators_frozen(self) -> AbstractContextManager[None]:
+        """Around a forward pass and the discriminators' losses alone: the generators take no gradient."""
+        return self._frozen(self.players()[0])
+
+    @contextmanager
+    def _frozen(self, names: Collection[str]) -> Iterator[None]:
         parameters = [
-            parameter for name in self.players()[1] for parameter in self.networks.modules[name].parameters()
+            parameter for name in names for parameter in self.networks.modules[name].parameters()
             if parameter.requires_grad
         ]
         for parameter in parameters:
             parameter.requires_grad_(False)
-        return parameters
+        try:
+            yield
+        finally:
+            for parameter in parameters:
+                parameter.requires_grad_(True)
 
 
 def needs(terms: Mapping[str, Term]) -> set[str]:
     """The union of what the terms need, for `segda.networks.networks.build`."""
     return set().union(*(term.needs() for term in terms.values()))
+
+
+def differentiated_twice(terms: Mapping[str, Term]) -> set[str]:
+    """Names of the networks whose gradient is part of a loss."""
+    return set().union(*(term.differentiated_twice() for term in terms.values()))
 
 
 _REMEDIES = {

@@ -49,6 +49,10 @@ class Term:
         """Names of the networks that `clip` holds for."""
         return set()
 
+    def differentiated_twice(self) -> set[str]:
+        """Names of the networks whose gradient is part of a loss, such as a gradient penalty's."""
+        return set()
+
     def is_batch_statistic(self) -> bool:
         """Whether the term's value is a statistic of all samples together, not a mean over them.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segda.batch import Domain
+from segda.batch import Domain, moved
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 from segda.losses.supervised import cross_entropy
@@ -58,7 +58,9 @@ class Segmentation:
         Returns:
             Scalar: the mean over images of each image's mean over its valid pixels.
         """
-        weights = None if self.class_weights is None else torch.tensor(self.class_weights, device=logits.device)
+        weights = None
+        if self.class_weights is not None:
+            weights = moved(torch.tensor(self.class_weights), logits.device)
         size = (int(label.shape[-2]), int(label.shape[-1]))
         return cross_entropy(
             _upsampled(logits, size), label, class_weights=weights, ignore_index=self.space.ignore_index

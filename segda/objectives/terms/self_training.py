@@ -97,7 +97,7 @@ class SelfTraining(Term):
                 f"terms.self_training.mix: source images {tuple(source.shape)} with labels {tuple(source_label.shape)} "
                 f"cannot be pasted onto target images {tuple(target.shape)}; use equal crops and batch sizes"
             )
-        mask = class_mix_mask(source_label, p.samples("source").position, p.seed)
+        mask = class_mix_mask(source_label, p.samples("source").position, p.seed, p.teacher_logits().shape[1])
         return (
             torch.where(mask[:, None], source, target),
             torch.where(mask, source_label, label),

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,29 @@ def test_an_error_of_the_training_waits_for_the_checkpoint_in_hand(tmp_path: Pat
         run(training("source_only"), with_nan(2), tmp_path, save_every=2, log_every=1)
     assert checkpoint.load_newest(tmp_path / "checkpoints")[0] == 2
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
+
+
+def test_updates_of_the_discriminators_alone_keep_no_graph_of_the_generators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And come to the same bits as with one."""
+    found = []
+    for frozen in (True, False):
+        trained = training("i2i")
+        folder = tmp_path / str(frozen)
+        folder.mkdir()
+        if not frozen:
+            monkeypatch.setattr(trained.objective, "generators_frozen", nullcontext)
+        learning: list[bool] = []
+        losses = trained.objective.discriminator_losses
+
+        def watched(p: Any, losses: Any = losses, learning: list[bool] = learning) -> Any:
+            learning.append(p.translated("source").requires_grad)
+            return losses(p)
+
+        monkeypatch.setattr(trained.objective, "discriminator_losses", watched)
+        run(trained, batches(itertools.count()), folder, discriminator_steps=3, factor=lambda step: 0.01)
+        assert learning == 3 * [not frozen, not frozen, True]
+        assert all(p.requires_grad for module in trained.modules.values() for p in module.parameters())
+        found.append([p.detach() for name in sorted(trained.modules) for p in trained.modules[name].parameters()])
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))

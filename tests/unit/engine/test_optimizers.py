@@ -1,12 +1,14 @@
 """Who trains what, at which rate."""
 
+import json
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from segda.engine.optimizers import build, set_rates
+from segda.engine import checkpoint, optimizers
+from segda.engine.optimizers import build, fuses, set_rates
 from segda.errors import ConfigError
 from segda.objectives.objective import Objective
 from tests.equivalence import setting
@@ -79,3 +81,50 @@ def test_the_named_optimizer_with_its_settings(name: str, kind: type) -> None:
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"optimizer\.name: unknown optimizer 'lion'; valid: adam, adamw, sgd"):
         build(modules(), ["head"], **{**SETTINGS, "name": "lion"})
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU has one, too, which rounds otherwise and so is not taken there."""
+    plain = build(modules(), ["head"], **{**SETTINGS, "name": name})
+    assert plain is not None
+    assert not plain.param_groups[0]["fused"]
+    assert fuses(torch.device("cuda"))
+    monkeypatch.setattr(optimizers, "fuses", lambda device: True)
+    fused = build(modules(), ["head"], **{**SETTINGS, "name": name})
+    assert fused is not None
+    assert fused.param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize("first_is_fused", [False, True])
+def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
+    first_is_fused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the machine that goes on would have begun it; the count of updates lies on the device in one kind alone."""
+
+    def made(is_fused: bool) -> tuple[nn.Linear, torch.optim.Optimizer]:
+        monkeypatch.setattr(optimizers, "fuses", lambda device: is_fused)
+        torch.manual_seed(0)
+        layer = nn.Linear(3, 2)
+        optimizer = build({"head": layer}, ["head"], **SETTINGS)
+        assert optimizer is not None
+        return layer, optimizer
+
+    def step(layer: nn.Linear, optimizer: torch.optim.Optimizer, number: int) -> None:
+        optimizer.zero_grad()
+        layer(torch.full((1, 3), float(number))).square().sum().backward()
+        optimizer.step()
+
+    (one, before), (two, after), (whole, undisturbed) = made(first_is_fused), made(not first_is_fused), made(False)
+    for number in (1, 2):
+        step(one, before, number)
+        step(whole, undisturbed, number)
+    two.load_state_dict(one.state_dict())
+    tensors, groups = checkpoint.collect_optimizer(before)
+    checkpoint.restore_optimizer(after, tensors, json.loads(json.dumps(groups)))
+    assert bool(after.param_groups[0]["fused"]) is not first_is_fused
+    for number in (3, 4):
+        step(two, after, number)
+        step(whole, undisturbed, number)
+    torch.testing.assert_close(two.weight, whole.weight)
+    assert {float(state["step"]) for state in after.state.values()} == {4.0}

@@ -1,0 +1,44 @@
+"""`runtime.compile`: a stage of a real run, compiled by torch's own compiler, is the stage that it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipelines import pipeline as pipelines
+from pipelines.__main__ import main
+from tests.resume import jobs
+
+
+@pytest.mark.slow
+def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(tmp_path: Path) -> None:
+    """With dropout, a moving average and two micro-batches."""
+    file = jobs.write(tmp_path, "segmentation", "dann")
+    jobs.run(file, tmp_path / "plain")
+    place = jobs.folder(file, tmp_path / "plain", "dann")
+    jobs.run(file, tmp_path / "fast", "runtime.compile=true")
+    torch._dynamo.reset()
+    fast = jobs.folder(file, tmp_path / "fast", "dann")
+    assert fast.name == place.name, "it is in no key"
+    assert json.loads((fast / "manifest.json").read_text())["config"]["runtime"]["compile"]
+    files = sorted(path.name for path in (place / "networks").iterdir())
+    assert files == sorted(path.name for path in (fast / "networks").iterdir())
+    for name in files:
+        expected, found = (load_file(where / "networks" / name) for where in (place, fast))
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=lambda text, k=key: f"{k} {text}")
+
+
+def test_the_option_reaches_every_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = jobs.write(tmp_path, "segmentation", "dann")
+    plain, fast = pipelines.load(str(file)), pipelines.load(str(file), ["runtime.compile=true"])
+    assert not any(stage.config.runtime.compile for stage in plain.stages.values())
+    assert all(stage.config.runtime.compile for stage in fast.stages.values())
+    keys = []
+    for options in ([], ["--compile"]):
+        assert main(["run", str(file), "--plan", "--runs", str(tmp_path / "runs"), *options]) == 0
+        keys.append(capsys.readouterr().out)
+    assert keys[0] == keys[1]

@@ -1,0 +1,118 @@
+"""The benchmark of training steps: its two sides compute the same, and it times what it says."""
+
+import copy
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipelines.stage import Component
+from segda.batch import Batch, Domain
+from segda.engine.fit import fit
+from segda.engine.session import Session
+from segda.objectives import draw
+from tools.bench import steps as bench
+
+SIZE = 32
+SMALL = {
+    "translation": {
+        "encoder": Component(name="translator", width=2, blocks=1),
+        "decoder": Component(name="translator", blocks=1),
+        "discriminators": {"image": Component(name="patch70", width=2)},
+    },
+    "alignment": {
+        "encoder": Component(name="small", width=3, blocks=1),
+        "decoder": Component(name="transposed", width=8, shared_layers=2),
+        "discriminators": {"image": Component(name="patch", width=2, layers=4)},
+    },
+    "supervised": {"encoder": Component(name="small", width=3, blocks=1)},
+}  # fmt: skip
+
+
+def small(name: str, monkeypatch: pytest.MonkeyPatch) -> bench.Case:
+    """A case with tiny networks; all else is the shipped stage's."""
+    case = bench.CASES[name]
+    config, method = bench.stage_of(case)
+    networks = config.networks.model_copy(update=SMALL[name])
+    changed = config.model_copy(update={"networks": networks})
+    monkeypatch.setattr(bench, "stage_of", lambda given: (changed, method))
+    return case
+
+
+def mixing(batch: Batch, domain: Domain) -> Tensor:
+    """The draws that ours makes of the seed and the samples' places."""
+    samples = batch.source if domain == "source" else batch.target
+    assert samples is not None
+    return draw.uniform(0, f"gradient_penalty/{domain}", samples.position)
+
+
+def doubled(batch: Batch) -> Batch:
+    source, target = (each._replace(image=each.image.double()) for each in batch if each is not None)
+    return Batch(source, target)
+
+
+def parameters(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value.detach()
+        for name, module in modules.items() for key, value in module.named_parameters()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In double precision, so that a rounding that Adam divides by itself shows no difference."""
+    case = small(name, monkeypatch)
+    config, method = bench.stage_of(case)
+    ours = bench.assembled(config, method)
+    for module in ours.modules.values():
+        module.double().train()
+    before = {key: value.clone() for key, value in parameters(ours.modules).items()}
+    theirs = copy.deepcopy(ours.modules)
+    step = case.by_hand(config, theirs, mixing)
+    given = [doubled(bench.random_batch(2, SIZE, 19, number)) for number in range(3)]
+    fit(
+        ours, iter(given), Session(cpu=True), folder=tmp_path, title=name, start=0, steps=3, accumulate=1,
+        factor=lambda step: 1.0, save_every=9, log_every=9,
+    )  # fmt: skip
+    for batch in given:
+        step(batch)
+    found, expected = parameters(ours.modules), parameters(theirs)
+    assert any(not torch.equal(found[key], before[key]) for key in found)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-7, atol=1e-9, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_cases_have_the_networks_of_shipped_stages() -> None:
+    built = bench.assembled(*bench.stage_of(bench.CASES["supervised"]))
+    assert sum(value.numel() for value in parameters(built.modules).values()) > 1e7
+
+
+def test_steps_are_timed_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that counts its own readings; a logged step is told from another, the warm-up is in neither."""
+    case = small("supervised", monkeypatch)
+    clock: Iterator[int] = itertools.count()
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(clock)))
+    times = bench.take_turns(case, 3, SIZE)
+    assert [len(each) for each in times[:3]] == [3, 3, 3]
+    assert times.operations > 0
+
+
+def test_operations_are_those_of_forward_and_backward() -> None:
+    layer = nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    with bench.Operations() as counted:
+        layer(x).sum().backward()
+    assert counted.total == 3 * 2 * (3 * 5 * 9) * (2 * 8 * 8)
+
+
+def test_figures_name_their_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "take_turns", lambda *given: bench.Times([2.0, 2, 9], [2.2, 2.6, 2.3], [1.0, 1.9, 8], 1))
+    monkeypatch.setattr(bench, "peak", lambda: 2.0)
+    speed, share, log = bench.measure(only=("supervised",))
+    assert (speed.ours, speed.theirs, speed.value, speed.met) == (0.5, pytest.approx(1 / 1.9), 0.95, False)
+    assert (share.value, share.met) == (25.0, None)
+    assert log.value == pytest.approx(1.5)
+    assert log.met

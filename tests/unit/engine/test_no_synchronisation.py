@@ -1,0 +1,125 @@
+"""A step waits for nothing: no number is fetched from the device between two lines of the log.
+
+The device here is torch's "meta": tensors there have a shape and no content, so whoever asks for a value (`item`,
+`tolist`, `if tensor`, `nonzero`, a mask as an index, a copy to the CPU) gets an error, where a GPU would be waited for.
+A copy from the CPU waits, too, unless it is told not to.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from segda.batch import Batch
+from segda.engine import ema, optimizers
+from segda.engine.fit import fit
+from segda.engine.session import Session
+from segda.engine.training import Training
+from segda.objectives.class_sizes import ClassSizes
+from segda.tasks.segmentation import build as build_task
+from tests.equivalence import setting
+
+META = torch.device("meta")
+MICRO_BATCHES = 4
+"""Two steps, each with an update of the discriminators alone before it."""
+# A pool, a gradient penalty, reversal, a sampler, a teacher, class sizes, lenses; the others are slow in their sum.
+QUICK = {"cdan", "cogan", "cyclegan_tempered", "fcns_in_the_wild", "i2i", "self_training"}
+
+
+class EnoughError(Exception):
+    """Ends a training before its last step, which is logged."""
+
+
+class NoWaitingCopy(TorchDispatchMode):
+    """While entered, refuses a copy from the CPU to the device that waits."""
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        given = options or {}
+        if function is torch.ops.aten._to_copy.default and given.get("device") == META:
+            from_cpu = arguments[0].device.type == "cpu"
+            assert not from_cpu or given.get("non_blocking"), "a copy to the device that waits for it"
+        return function(*arguments, **given)
+
+
+def on_meta(name: str) -> Training:
+    """A method on tiny networks without content, with both players' Adam and a moving average."""
+    config = setting.method(name)
+    built = setting.networks(config)
+    objective = setting.objective_of(config, built)
+    for networks in (built, objective.teacher, objective._judge):
+        for module in networks.modules.values() if networks else ():
+            module.to(META)
+    if objective._class_sizes:
+        objective._class_sizes = ClassSizes(*(shares.to(META) for shares in objective._class_sizes))
+    options = {
+        "name": "adam", "learning_rate": 1e-3, "betas": (0.5, 0.999), "momentum": 0.9, "weight_decay": 0.0,
+        "encoder_factor": 1.0,
+    }  # fmt: skip
+    players = [optimizers.build(built.modules, names, **options) for names in objective.players()]
+    return Training(objective, built.modules, built.modules, *players, ema.MovingAverage(built.modules, 0.9))
+
+
+def batches() -> Iterator[Batch]:
+    """Images and labels on the device; places in the data order stay on the CPU, as the loader leaves them."""
+    for number in range(MICRO_BATCHES):
+        both = [samples for samples in setting.batch(2, start=2 * number) if samples is not None]
+        yield Batch(*(
+            samples._replace(
+                image=torch.empty_like(samples.image, device=META),
+                label=None if samples.label is None else torch.empty_like(samples.label, device=META),
+            )
+            for samples in both
+        ))  # fmt: skip
+    raise EnoughError
+
+
+def two_steps(made: Training, folder: Path) -> None:
+    """Not logged, so that nothing needs to be fetched."""
+    with pytest.raises(EnoughError), NoWaitingCopy():
+        fit(
+            made, batches(), Session(cpu=True), folder=folder, title="", start=0, steps=9, accumulate=1,
+            discriminator_steps=2, factor=lambda step: 1.0, save_every=9, log_every=9,
+        )  # fmt: skip
+    assert len(made.pending) >= 2
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in setting.NAMES]
+)
+def test_no_step_waits_for_the_device(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # kornia moves a blur's deviations without waiting, but to real devices only.
+    blur = importlib.import_module("kornia.filters.gaussian")
+    monkeypatch.setattr(
+        blur, "_to_device_nonblocking", lambda tensor, device: tensor.to(device, non_blocking=True), raising=False
+    )
+    two_steps(on_meta(name), tmp_path)
+
+
+def test_nor_do_weights_of_classes(tmp_path: Path) -> None:
+    made = on_meta("source_only")
+    made.objective._task = build_task(setting.SPACE, class_weights=[1.0, 2.0, 3.0, 4.0])
+    two_steps(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fetch", [lambda loss: loss.item(), lambda loss: loss.cpu(), lambda loss: loss * torch.ones(()).to(META)]
+)
+def test_a_step_that_waits_is_noticed(fetch: Callable[[Tensor], Any], tmp_path: Path) -> None:
+    made = on_meta("source_only")
+    losses = made.objective.generator_losses
+
+    def waiting(p: Any) -> dict[str, Tensor]:
+        found = losses(p)
+        fetch(found["classification"])
+        return found
+
+    made.objective.generator_losses = waiting  # type: ignore[method-assign]
+    with pytest.raises((RuntimeError, NotImplementedError, AssertionError)):
+        two_steps(made, tmp_path)
