@@ -20,6 +20,7 @@ from segda.engine import interruption
 from segda.engine.live_line import LiveLine
 from segda.engine.session import Session
 from segda.errors import ResourceError
+from segda.printable import printable
 
 FOLDER = "packs"
 
@@ -88,7 +89,7 @@ def make(wanted: Packing, *, verify: bool = False) -> str:
             return f"{folder}: every checksum is right, {_told(folder)}"
         if folder.exists():
             what = "not whole" if spoilt is None else f"{len(spoilt)} chunks damaged"
-            print(f"{folder}: {what}; what is whole of it is kept, the rest is made again", flush=True)
+            print(printable(f"{folder}: {what}; what is whole of it is kept, the rest is made again"), flush=True)
         else:
             _require(wanted)
         with LiveLine(f"pack {folder.name}", 0, len(wanted.dataset), "images") as line:

@@ -245,7 +245,7 @@ def _in_range(pixels: Tensor) -> Tensor:
     if pixels.is_floating_point():
         return pixels
     # A GPU multiplies by the inverse of a plain number, which rounds otherwise than a CPU's division.
-    half = 127.5 if pixels.device.type == "cpu" else torch.tensor(127.5, device=pixels.device)
+    half = 127.5 if pixels.device.type == "cpu" else torch.full((), 127.5, device=pixels.device)
     return pixels.float().div_(half).sub_(1)
 
 

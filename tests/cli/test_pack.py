@@ -19,14 +19,14 @@ from tests.distributed.conftest import ended
 from tests.pipelines.tiny import killed
 from tests.resources.full_disk import Disk
 
-RESIZED = JOB.replace("{base: gta5}", "{base: gta5, resize: [40, 72]}").replace(
+RESIZED = JOB.replace("{base: gta5}", "{base: gta5, resize: [42, 70]}").replace(
     "target: {base: cityscapes}", "target: {base: cityscapes, resize: [44, 88]}"
 )
 # All that looks at data: crops, AdaBN and class sizes, which are taken from files of their own size.
 FEATURE = """
   feature:
     kind: align
-    source: {base: gta5, resize: [40, 72]}
+    source: {base: gta5, resize: [42, 70]}
     target: {base: cityscapes, resize: [44, 88]}
     method: fcns_in_the_wild
     networks:
@@ -71,7 +71,7 @@ def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys:
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("pack ")]
     target, source = packs()
     assert lines == [
-        f"source.data: {source}: packed, 4 images 40x72 with labels, 45 KiB",
+        f"source.data: {source}: packed, 4 images 42x70 with labels, 46 KiB",
         f"translate.source: {source}, as above",
         f"translate.target: {target}: packed, 3 images 44x88 no labels, 34 KiB",
         f"feature.source: {source}, as above",
@@ -180,7 +180,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(
     usage = namedtuple("usage", "total used free")  # noqa: PYI024
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 0, 2000))
     line = refused("pack", "job.yaml", "--only", "source")
-    assert "a pack of 4 images takes 45 KiB, 2 KiB free; free space, choose another --runs, or leave out `pack`" in line
+    assert "a pack of 4 images takes 46 KiB, 2 KiB free; free space, choose another --runs, or leave out `pack`" in line
 
 
 def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
@@ -226,7 +226,7 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
 
 def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exported = "data: {name: adapted, root: {from: adapted}}\n    method"
-    Path("job.yaml").write_text(RESIZED.replace("data: {base: gta5, resize: [40, 72]}\n    method", exported))
+    Path("job.yaml").write_text(RESIZED.replace("data: {base: gta5, resize: [42, 70]}\n    method", exported))
     assert main(["pack", "job.yaml", "--only", "source"]) == 0
     assert "source.data: not packed: stage adapted is not finished" in capsys.readouterr().out
 

@@ -81,7 +81,7 @@ def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Pat
         ["run", "gta5_to_cityscapes", "--plan"],
         ["status", "tiny", "--verify"],
         ["check", f"runs/{export}"],
-        ["pack", "tiny.yaml"],
+        ["pack", str(job)],
         ["check", *camera, "--root", root],
         ["evaluate", "tiny", "--stage", "pixel", "--cpu", "--data", *camera, "--root", root],
         ["predict", "tiny", "pictures", "-o", "out", "--stage", "pixel", "--cpu"],

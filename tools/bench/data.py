@@ -131,7 +131,8 @@ def equal_pixels(files: Dataset, mapped: Dataset) -> bool:
 def samples(files: Dataset, mapped: Dataset, workers: int, rounds: int) -> Figure:
     """Samples a second from packs, beside the plain loop."""
     # So many that either side takes about as long; the first batches start the workers and are not timed.
-    few, many = max(2 * len(files) // BATCH, 3), 40 * max(2 * len(files) // BATCH, 3)
+    few = max(2 * len(files) // BATCH, 6)
+    many = 30 * few
     rates: dict[str, list[float]] = {"plain": [], "pack": []}
     for _ in range(rounds):
         stream = theirs(files, workers, few + 1 + 2 * workers)
