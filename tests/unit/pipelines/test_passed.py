@@ -11,6 +11,7 @@ import segda
 from pipelines import passed
 from pipelines import pipeline as pipelines
 from pipelines import plan as plans
+from pipelines.__main__ import main
 from segda import lookup
 from segda.artefacts.store import Store
 from segda.errors import ConfigError
@@ -191,3 +192,18 @@ print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_before_work_all_is_checked_whatever_is_remembered(
+    known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load()
+
+    def refuse(stages: object) -> None:
+        raise ConfigError("checked in full")
+
+    monkeypatch.setattr(pipelines, "_checked", refuse)
+    assert main(["run", "moons", "--plan"]) == 0
+    assert main(["run", "moons"]) == 2
+    assert "checked in full" in capsys.readouterr().err
+    assert not Path("runs").exists()
