@@ -56,7 +56,7 @@ def _state(training: Training) -> dict[str, Tensor]:
 
 
 def _hash(content: memoryview) -> None:
-    checkpoint.checksum(content, {"blocks": list(range(1000))})
+    checkpoint.checksum(content, {})
 
 
 def passes(training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None) -> None:
