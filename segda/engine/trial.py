@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import torch
+from torch import Tensor
 
 from segda.batch import Batch
-from segda.engine import measuring
+from segda.engine import checkpoint, measuring
+from segda.engine.beside import Beside
+from segda.engine.serializing import serialize
 from segda.engine.session import Session
 from segda.engine.training import Training
 
@@ -28,12 +32,31 @@ def trial(training: Training, batches: Iterator[Batch], accumulate: int, session
         MemoryError: likewise.
     """
     training.objective.networks.train()
-    for _ in range(2):
-        for _ in range(min(2, accumulate)):
-            passes(training, next(batches), accumulate, session)
-        for optimizer in training.optimizers().values():
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+    with Beside() as beside:
+        for number in range(2):
+            # A step may be made while a checkpoint is written: beside a thread, and a copy of what it writes.
+            content = serialize(_state(training) if number else {})
+            beside.begin(partial(_hash, content))
+            for _ in range(min(2, accumulate)):
+                passes(training, next(batches), accumulate, session)
+            for optimizer in training.optimizers().values():
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+
+
+def _state(training: Training) -> dict[str, Tensor]:
+    """Most of what a checkpoint holds."""
+    found = checkpoint.flatten(training.modules)
+    if training.average:
+        found |= {f"average/{name}": value for name, value in checkpoint.flatten(training.average.modules).items()}
+    for player, optimizer in training.optimizers().items():
+        tensors, _ = checkpoint.collect_optimizer(optimizer)
+        found |= {f"{player}/{name}": value for name, value in tensors.items()}
+    return found
+
+
+def _hash(content: memoryview) -> None:
+    checkpoint.checksum(content, {})
 
 
 def passes(training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None) -> None:
