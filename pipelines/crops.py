@@ -1,6 +1,7 @@
 """`--plan --memory 11GB`: the largest crop with which the steps of each training stage fit into a memory.
 
-A step's tensors are counted as in `pipelines.estimate`, at two sizes; at others they are more by as much as the pixels.
+A step's tensors are counted as in `pipelines.estimate`: at the configured size and at twice its sides, from which a
+line over the pixels leads to the largest crop, where they are counted once more.
 """
 
 import re
@@ -69,16 +70,21 @@ class Crops:
             slope = (self._memory.training(config, double) - need) / (3 * size[0] * size[1])
         except ConfigError:  # networks for images of one size
             return known if need <= limit else None
-        bound = self._bound(stage)
-        best = None
-        # Crops of so many steps of the stride that nothing holds them all.
-        for rows in range(1, 10**4):
-            crop = _sized(rows, size, stride)
-            told = round(need + slope * (crop[0] * crop[1] - size[0] * size[1]))
+        bound, rows = self._bound(stage), 0
+        for rows in range(10**4):  # more steps of the stride than any image has
+            crop = _sized(rows + 1, size, stride)
+            told = need + slope * (crop[0] * crop[1] - size[0] * size[1])
             if told > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
                 break
-            best = crop, told
-        return best
+        for row in range(rows, 0, -1):  # the line is a little off where maps are padded
+            crop = _sized(row, size, stride)
+            try:
+                exact = self._memory.training(config, crop)
+            except ConfigError:  # too small for a network
+                return None
+            if exact <= limit:
+                return crop, exact
+        return None
 
     def _bound(self, stage: Stage) -> tuple[float, float]:
         """The least height and width of the images of a stage's data sets, as they are resized."""

@@ -70,7 +70,8 @@ def build(
         weights: path of a timm or torchvision DenseNet's weights, or `imagenet` to download timm's; none: random.
         degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
         freeze_batchnorm: keep the DenseNet's running statistics as they are in the weights.
-        checkpointing: compute the dense layers' bottlenecks a second time in backward, for much less memory.
+        checkpointing: compute the dense layers' bottlenecks a second time in backward, for much less memory; running
+            statistics then move twice a pass. `runtime.recompute` does so for all of a stage and moves them once.
 
     Raises:
         ConfigError: the weights file is missing or does not fit.
