@@ -107,7 +107,7 @@ def inside(words: list[str], started: float) -> dict[str, float]:
 
         return call
 
-    ahead, whole = engine._ahead, stage.evaluate
+    ahead, whole = engine._ahead, engine.evaluate
 
     def waiting(*given: Any) -> Iterator[Any]:
         following = timed("waiting", ahead(*given).__next__)
@@ -123,7 +123,8 @@ def inside(words: list[str], started: float) -> dict[str, float]:
 
     with (
         mock.patch.object(engine, "_ahead", waiting),
-        mock.patch.object(stage, "evaluate", scoring),
+        mock.patch.object(engine, "evaluate", scoring),
+        mock.patch.object(stage, "evaluate", scoring, create=True),  # whether it is imported early or late
         mock.patch.object(Networks, "encode", timed("network", Networks.encode)),
         mock.patch.object(Networks, "classify", timed("network", Networks.classify)),
         mock.patch.object(Confusion, "update", timed("count", Confusion.update)),
