@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recompute", action="store_true", help="keep no activations: less memory, a third more time")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
     parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
-    parser.add_argument("--compile", action="store_true", help="compile the networks that train; see docs/running.md")
+    parser.add_argument("--compile", action="store_true", help="compile the networks that train, by torch.compile")
     precisions = ("auto", "no", "fp16", "bf16")
     parser.add_argument("--mixed-precision", choices=precisions, help="auto: bf16 on GPUs that have it")
 

@@ -41,7 +41,9 @@ def hazards(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield from _imported(node.lineno, f"{node.module}.{alias.name}")
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute) and (name := _dotted(node, aliases)) in NAMES:
+        # A field of a config may be called as a function is; to set it runs nothing.
+        named = isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Store)
+        if named and (name := _dotted(node, aliases)) in NAMES:
             yield node.lineno, name
         if isinstance(node, ast.Call):
             yield from ((node.lineno, found) for found in _called(node, aliases))

@@ -9,7 +9,7 @@ steps that are not logged are compared.
 The share of the measured peak is the floating-point operations of a step (as torch counts them) a second, over those of
 one large convolution, forward and backward, on the same threads.
 
-Run:  python -m tools.bench.steps [--json FILE] [--rounds 4] [--size 128] [--only supervised]
+Run:  python -m tools.bench.steps [--json FILE] [--rounds 3] [--size 128] [--only supervised]
 """
 
 import argparse
@@ -45,6 +45,8 @@ from tools.bench.figure import Figure
 PART = "training steps"
 LOGGED = 2
 """In the benchmark every second step is logged, so that those and the others are met under the same conditions."""
+WARM_UP = 2
+"""Turns that are not measured: after one, memory is still asked of the system and given back at each step."""
 LEAST = 0.97
 MOST_LOGGED = 2.0
 HISTORY = 50
@@ -276,7 +278,7 @@ class Times(NamedTuple):
 
 
 def take_turns(case: Case, rounds: int, size: int) -> Times:
-    """Two of our steps, the second of them logged, then one of the loop's, and so on; the first round warms up."""
+    """Two of our steps, the second of them logged, then one of the loop's, and so on; the first turns warm up."""
     config, method = stage_of(case)
     ours = assembled(config, method)
     theirs = copy.deepcopy(dict(ours.modules))
@@ -289,7 +291,7 @@ def take_turns(case: Case, rounds: int, size: int) -> Times:
     operations = Operations()
 
     def batches() -> Iterator[Batch]:
-        for turn in range(rounds + 1):
+        for turn in range(WARM_UP + rounds):
             for index in range(LOGGED):
                 batch = random_batch(case.batch, size, space.count, LOGGED * turn + index)
                 start = time.perf_counter()
@@ -301,13 +303,14 @@ def take_turns(case: Case, rounds: int, size: int) -> Times:
             loop.append(time.perf_counter() - start)
         yield batch  # of the step that ends `fit`, which is logged whatever its number
 
-    steps = LOGGED * (rounds + 1) + 1
+    steps = LOGGED * (WARM_UP + rounds) + 1
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
         fit(
             ours, batches(), Session(cpu=True), folder=Path(folder), title=case.title, start=0, steps=steps,
             accumulate=1, factor=lambda step: 1.0, save_every=steps, log_every=LOGGED, care=Care(classes=space.classes),
         )  # fmt: skip
-    return Times(spent[LOGGED::LOGGED], spent[LOGGED + 1 :: LOGGED], loop[1:], float(operations.total))
+    measured = spent[LOGGED * WARM_UP :]
+    return Times(measured[::LOGGED], measured[1::LOGGED], loop[WARM_UP:], float(operations.total))
 
 
 def peak(repeat: int = 5) -> float:
@@ -322,11 +325,11 @@ def peak(repeat: int = 5) -> float:
     return 3 * 2 * 256 * 256 * 9 * x.numel() / 256 / statistics.median(spent[1:])
 
 
-def measure(rounds: int = 4, size: int = 128, only: tuple[str, ...] = ()) -> list[Figure]:
+def measure(rounds: int = 3, size: int = 128, only: tuple[str, ...] = ()) -> list[Figure]:
     """All figures: for each training speed beside the loop, share of the peak, and the price of its log.
 
     Args:
-        rounds: turns of two steps of ours and one of the loop, after one that warms up.
+        rounds: turns of two steps of ours and one of the loop, after those that warm up.
         size: height and width of the images.
         only: names in `CASES`; all when empty.
     """
@@ -360,7 +363,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     figure.add_arguments(parser)
-    parser.add_argument("--rounds", type=int, default=4, help="measured turns of two steps and one of the loop (4)")
+    parser.add_argument("--rounds", type=int, default=3, help="measured turns of two steps and one of the loop (3)")
     parser.add_argument("--size", type=int, default=128, help="height and width of the images (128)")
     parser.add_argument("--only", action="append", default=[], choices=sorted(CASES), help="repeatable")
     given = parser.parse_args()
