@@ -21,8 +21,8 @@ from pipelines.estimate import Memory
 from pipelines.space import Space
 from pipelines.stage import Size, TrainingConfig
 from segda.batch import Batch, DomainBatch
-from segda.engine.fit import Training
 from segda.engine.peak import Peak
+from segda.engine.training import Training
 from segda.engine.trial import passes
 from tools.bench import figure
 from tools.bench.figure import Figure

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipelines import estimate, pipeline
 from pipelines.space import Space
 from pipelines.stage import TrainingConfig
-from segda.engine.fit import Training
+from segda.engine.training import Training
 from segda.engine.trial import passes
 from tools.bench import figure
 from tools.bench.figure import Figure

@@ -34,9 +34,10 @@ from pipelines import pipeline, training
 from pipelines.stage import Method, Runtime, TrainingConfig
 from segda.batch import Batch, Domain, DomainBatch
 from segda.engine import optimizers
-from segda.engine.fit import Training, fit
+from segda.engine.fit import fit
 from segda.engine.health import Care
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.objectives import objective as objectives
 from segda.objectives.objective import Objective
 from tools.bench import figure

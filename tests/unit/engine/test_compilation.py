@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from segda.engine import compilation
 from segda.engine.ema import MovingAverage
-from segda.engine.fit import Training
 from segda.engine.session import Session
+from segda.engine.training import Training
 from segda.errors import ConfigError
 from segda.objectives import objective as objectives
 from tests.equivalence import setting

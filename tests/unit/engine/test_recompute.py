@@ -13,7 +13,7 @@ from pipelines import training as stages
 from pipelines.stage import Method
 from segda.engine import recompute
 from segda.engine.ema import MovingAverage
-from segda.engine.fit import Training
+from segda.engine.training import Training
 from segda.engine.whole_batch import NormaliseWholeBatch
 from segda.networks import component
 from segda.networks.networks import Networks
