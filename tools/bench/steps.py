@@ -47,7 +47,7 @@ PART = "training steps"
 LOGGED = 2
 """In the benchmark every second step is logged, so that those and the others are met under the same conditions."""
 WARM_UP = 2
-"""Turns that are not measured: after one, memory is still asked of the system and given back at each step."""
+"""Turns that are not measured: optimizers make their states in the first."""
 LEAST = 0.97
 MOST_LOGGED = 2.0
 HISTORY = 50
