@@ -200,7 +200,7 @@ def run_pipeline(
             planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
             for planned in plan
         ):
-            session.print("--profile: no training is left to be profiled; --force STAGE runs one anew")
+            session.print(finished.UNPROFILED)
         folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
         inputs = RunInputs(folders, 0.0 if session.is_main else SIGHT)
         done: set[str] = set()

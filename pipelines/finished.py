@@ -10,6 +10,8 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.store import Store
 from segda.printable import printable
 
+UNPROFILED = "--profile: no training is left to be profiled; --force STAGE runs one anew"
+
 
 def tell(
     pipeline: Pipeline, store: Store, only: Sequence[str] = (), force: Sequence[str] = (), wait: bool = False
@@ -37,6 +39,8 @@ def tell(
         for number, planned in enumerate(plan, 1):
             if planned.state == "done":
                 print(printable(line(plan, number)), flush=True)
+        if pipeline.runtime.profile:
+            print(UNPROFILED, flush=True)
     return True
 
 

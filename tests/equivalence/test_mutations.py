@@ -1,6 +1,7 @@
 """Faults put into segda on purpose: each must be noticed by the comparisons that this folder makes of a method."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
      replace(ForwardPass, "features_translated", _without_stop_gradient)),
     ("i2i_gta5", "fakes reach the discriminators attached",
      replace(ForwardPass, "judged_translated_detached", _attached_translated)),
-    ("i2i_gta5", "discriminators not frozen", replace(Objective, "_freeze_discriminators", lambda self: [])),
+    ("i2i_gta5", "discriminators not frozen", replace(Objective, "_frozen", lambda self, names: nullcontext())),
     ("i2i_gta5", "gradient penalty at the real image",
      replace(ForwardPass, "uniform", lambda self, purpose, domain: torch.ones(4))),
     ("i2i_gta5", "gradient penalty forgotten",

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.__main__ import main
 from segda.engine import checkpoint as checkpoints
+from segda.engine.beside import Beside
 from tests.configs import layouts
 from tests.pipelines import tiny
 
@@ -32,6 +33,13 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finish
     assert scores[0] == scores[1]
 
 
+@pytest.fixture
+def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are whole before the next step, so that a test knows which are there when the run dies."""
+    monkeypatch.setattr(Beside, "begin", lambda self, work: work())
+
+
+@pytest.mark.usefixtures("saved_at_once")
 @pytest.mark.parametrize("stage", tiny.TRAINING)
 @pytest.mark.parametrize("step", [2, 4, 5])
 def test_training_killed_before_a_step_ends_with_the_same_bytes(
@@ -47,6 +55,7 @@ def test_training_killed_before_a_step_ends_with_the_same_bytes(
     assert steps == [2, 4, 5]
 
 
+@pytest.mark.usefixtures("saved_at_once")
 @pytest.mark.parametrize(
     ("stage", "part"),
     [
@@ -83,6 +92,7 @@ def test_each_part_of_a_checkpoint_matters(
     assert tiny.hashes(runs, [stage]) != tiny.hashes(finished, [stage])
 
 
+@pytest.mark.usefixtures("saved_at_once")
 def test_a_damaged_checkpoint_is_passed_over(
     job: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

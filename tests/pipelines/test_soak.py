@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from pipelines import execution
+from pipelines import finished as finished_runs
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
 from tests.pipelines import tiny
@@ -79,7 +79,7 @@ def test_a_traceback_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*arguments: object) -> None:
         raise RuntimeError("by mistake")
 
-    monkeypatch.setattr(execution, "_refuse", broken)
+    monkeypatch.setattr(finished_runs, "tell", broken)
     assert soaked.live("", [], Random(0)).problem == "it shows a traceback"
 
 

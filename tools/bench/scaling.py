@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pipelines import estimate, pipeline
 from pipelines.space import Space
 from pipelines.stage import TrainingConfig
+from segda.engine.imagined import DEVICE, Imagined
 from segda.engine.training import Training
 from segda.engine.trial import passes
 from tools.bench import figure
@@ -109,9 +110,9 @@ class _NoModules(nullcontext[None]):
 
 
 def exchange(config: TrainingConfig, memory: estimate.Memory) -> Exchange:
-    """Count it from the stage's own networks and a step of its own objective on a small image."""
-    method = getattr(config, "method")  # noqa: B009
-    made: Training = memory._assembled(config, method)
+    """Count it from the stage's own networks and a step of its own objective, on tensors that hold nothing."""
+    with DEVICE:
+        made: Training = memory.assembled(config)
     sent = [
         sum(
             parameter.numel() * parameter.element_size()
@@ -127,14 +128,12 @@ def exchange(config: TrainingConfig, memory: estimate.Memory) -> Exchange:
             for name, tensor in module.state_dict().items() if name not in learned and tensor.is_floating_point()
         )  # fmt: skip
     crop = config.crop or (512, 1024)
-    side = estimate.SMALL
     counted = FlopCounterMode(display=False)
     # Which module an operation belongs to is not asked, and cannot be told under a gradient penalty.
     counted.mod_tracker = _NoModules()  # type: ignore[assignment]
-    with counted:
-        passes(made, next(estimate._random(1, (side, side))))
-    operations = counted.get_total_flops() * (crop[0] * crop[1]) / (side * side)
-    return Exchange(sent[0], sent[1], buffers, operations, config.batch)
+    with Imagined(), counted:
+        passes(made, estimate.imagined(1, crop))
+    return Exchange(sent[0], sent[1], buffers, counted.get_total_flops(), config.batch)
 
 
 def exchanges(names: tuple[str, ...] = CONFIGS) -> dict[str, Exchange]:

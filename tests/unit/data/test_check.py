@@ -82,7 +82,7 @@ def test_workers_and_progress(make_dataset: Callable[..., Dataset]) -> None:
 
 
 def test_few_files_are_taken_up_at_a_time(make_dataset: Callable[..., Dataset]) -> None:
-    dataset = make_dataset(1)
+    dataset = make_dataset(n=1)
     read: list[Path] = []
 
     def decode(path: Path) -> np.ndarray:
