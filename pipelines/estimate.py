@@ -61,11 +61,10 @@ class Memory:
         with Imagined() as peak:
             with DEVICE:
                 made = self.assembled(config)
-            if config.accumulate > 1:  # as in all micro-batches but the first
-                for module in made.modules.values():
-                    for parameter in module.parameters():
-                        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-            passes(made, imagined(config.batch // config.accumulate, size))
+            for module in made.modules.values():  # of the step, or the micro-batch, before
+                for parameter in module.parameters():
+                    parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+            passes(made, imagined(config.batch // config.accumulate, size), first=config.accumulate == 1)
         return peak.most + space.moments(config, made.modules) + space.pools(config, method, size)
 
     def assembled(self, config: TrainingConfig) -> Training:

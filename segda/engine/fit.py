@@ -111,6 +111,8 @@ def fit(
                         generator = objective.generator_losses(forward)
                     if last:
                         measured |= _gradients("generator", generator, layers, session)
+                    if micro == 0:
+                        training.clear_gradients()
                     if generator:
                         with part("generators: gradients"):
                             session.backward(_total(generator) / accumulate)
@@ -220,6 +222,8 @@ def _train_discriminators(
             # The other player learns nothing here, so no graph of it is kept.
             with training.objective.generators_frozen():
                 losses = training.objective.discriminator_losses(training.objective.forward(batch, progress))
+                if micro == 0:
+                    training.clear_gradients()
                 session.backward(_total(losses) / accumulate)
     with part("discriminators: updates of their own"):
         session.step([training.discriminator])

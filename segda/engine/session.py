@@ -118,7 +118,7 @@ class Session:
         self.accelerator.backward(loss)
 
     def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
-        """Step all optimizers on the gradients collected, then clear them; under fp16 they share one loss scale."""
+        """Step all optimizers on the gradients collected; under fp16 they share one loss scale."""
         players = list(optimizers)
         scaler = self.accelerator.scaler
         for optimizer in players:
@@ -128,8 +128,6 @@ class Session:
                 scaler.step(optimizer)
         if scaler is not None:
             scaler.update()
-        for optimizer in players:
-            optimizer.zero_grad(set_to_none=True)
 
     def gather(self, tensor: Tensor) -> Tensor:
         """The processes' tensors (of equal shape) concatenated along the first dimension in rank order.

@@ -37,11 +37,10 @@ def trial(training: Training, batches: Iterator[Batch], accumulate: int, session
             # A step may be made while a checkpoint is written: beside a thread, and a copy of what it writes.
             content = serialize(_state(training) if number else {})
             beside.begin(partial(_hash, content))
-            for _ in range(min(2, accumulate)):
-                passes(training, next(batches), accumulate, session)
+            for micro in range(min(2, accumulate)):
+                passes(training, next(batches), accumulate, session, first=micro == 0)
             for optimizer in training.optimizers().values():
                 optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
 
 
 def _state(training: Training) -> dict[str, Tensor]:
@@ -59,16 +58,17 @@ def _hash(content: memoryview) -> None:
     checkpoint.checksum(content, {})
 
 
-def passes(training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None) -> None:
+def passes(
+    training: Training, batch: Batch, accumulate: int = 1, session: Session | None = None, first: bool = True
+) -> None:
     """Forward and backward of both players on one micro-batch, and what is measured in steps that are logged.
-
-    Gradients are added to what is there.
 
     Args:
         training: gets the gradients.
         batch: on the device.
         accumulate: what losses are divided by.
         session: the processes; none is needed for networks that were not prepared.
+        first: of the step's micro-batches, which lets go of earlier gradients; those of others are added to them.
     """
     with ExitStack() as stack:
         if session is not None:
@@ -76,11 +76,12 @@ def passes(training: Training, batch: Batch, accumulate: int = 1, session: Sessi
                 stack.enter_context(session.accelerator.no_sync(module))
         objective = training.objective
         forward = objective.forward(batch, 0.5)
-        for player, losses in zip(
-            objective.players(), (objective.generator_losses, objective.discriminator_losses), strict=True
-        ):
+        both = (objective.generator_losses, objective.discriminator_losses)
+        for number, (player, losses) in enumerate(zip(objective.players(), both, strict=True)):
             values = losses(forward)
             measuring.term_norms(values, measuring.last_layers(training.modules, player), 1.0)
+            if first and number == 0:
+                training.clear_gradients()
             if values:
                 total = torch.stack(list(values.values())).sum() / accumulate
                 total.backward() if session is None else session.backward(total)

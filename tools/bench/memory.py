@@ -110,7 +110,6 @@ def step(training: Training, samples: Batch) -> None:
     passes(training, samples)
     for optimizer in training.optimizers().values():
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
 
 def noise(samples: int, size: Size) -> Iterator[Batch]:
