@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -21,6 +21,8 @@ LOST = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL", "gloo",
     "Socket", "TCPStore",
 )  # fmt: skip
+ENDING = 50.0
+"""Seconds that torch's launcher gets to end all processes once one has gone: it gives them thirty to do so."""
 PAUSE = 15.0
 """Seconds that a process in the wake of another one waits to be ended: the launcher shall see the other first."""
 
@@ -34,6 +36,7 @@ def work(words: Sequence[str], notes: str) -> None:
     """What each started process does. It leaves its error as a file in `notes` for the process that started it."""
     from pipelines.__main__ import dispatch, explain
 
+    Path(notes, f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
     try:
         code = dispatch(words)
     except SystemExit as left:  # by code that is not ours; the others would wait for it
@@ -132,6 +135,47 @@ def _tell(processes: int, number: int) -> None:
                 os.kill(process.pid, number)
 
 
+@contextmanager
+def _watched(notes: str) -> Iterator[None]:
+    """End the launch where torch's launcher does not: it shares locks with processes, and may wait for a dead one."""
+    import threading
+
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(notes, over.wait), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(notes: str, over: Callable[[float], bool]) -> None:
+    gone: tuple[int, int, float] | None = None
+    while not over(1.0):
+        pids = {int(path.stem): int(path.read_text() or 0) for path in Path(notes).glob("*.pid")}
+        for rank, pid in pids.items():
+            code = _exit_code(pid) if pid and gone is None else None
+            if code is not None:
+                gone = rank, code, time.monotonic()
+        if gone is not None and time.monotonic() - gone[2] > ENDING:
+            for pid in pids.values():
+                if _exit_code(pid) is None:
+                    os.kill(pid, signal.SIGKILL)
+            text, code = _first_failure(notes, gone[0], gone[1])
+            print(text, file=sys.stderr, flush=True)
+            os._exit(code)
+
+
+def _exit_code(pid: int) -> int | None:
+    """Of a process that has gone, a signal's number below 0; `None` of one that is there. Nothing is reaped."""
+    try:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 1  # the launcher has seen to it
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
 def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> int:
     """Run the command `words` in several processes and wait for them.
 
@@ -187,7 +231,7 @@ def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> in
     # older torch has no such setting.
     if any(field.name == "signals_to_handle" for field in fields(LaunchConfig)):
         config.signals_to_handle = "SIGHUP,SIGQUIT"
-    with tempfile.TemporaryDirectory() as notes, interruption.noted(tell=partial(_tell, processes)):
+    with tempfile.TemporaryDirectory() as notes, interruption.noted(tell=partial(_tell, processes)), _watched(notes):
         try:
             elastic_launch(config, work)(list(words), notes)
         except SignalException as signalled:

@@ -95,10 +95,11 @@ def _damage(made: Round, stages: Sequence[Stage], damaged: set[str], chance: Ran
     if done is None:
         return []
     made.add(done.kind, done.stage, str(done.path.relative_to(made.job.runs)))
+    first = done.stage not in damaged  # of several faults of a stage that no life has mended yet, one is named
     damaged.add(done.stage)
     if not done.hidden:
         return []
-    if done.path.name not in made.job.verify():
+    if first and done.path.name not in made.job.verify():
         made.fails(f"status --verify does not name {done.path}")
     names = [stage.name for stage in stages]
     damaged.update(names[names.index(done.stage) :])  # what builds on it is made again, too

@@ -1,7 +1,10 @@
 """Which of several processes' ends is told."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,33 @@ def test_an_error_of_its_own_is_told_first(tmp_path: Path) -> None:
     _note(tmp_path, 0, "error: data/a.png: cut off", 2, 1)
     _note(tmp_path, 1, "error: later", 2, 2)
     assert launch._first_failure(str(tmp_path), 1, -signal.SIGKILL) == ("error: data/a.png: cut off", 2)
+
+
+def test_a_launch_that_does_not_end_after_a_death_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where torch's launcher waits for a lock that the dead process holds."""
+
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(launch, "ENDING", 0.0)
+    monkeypatch.setattr(os, "_exit", leave)
+    both = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(2)]
+    try:
+        for rank, process in enumerate(both):
+            (tmp_path / f"{rank}.pid").write_text(str(process.pid))
+        turns = iter([False, False, True])
+        launch._watch(str(tmp_path), lambda seconds: next(turns))
+        assert [process.poll() for process in both] == [None, None], "nobody has died"
+        both[1].kill()
+        os.waitid(os.P_PID, both[1].pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(SystemExit) as left:
+            launch._watch(str(tmp_path), lambda seconds: False)
+        assert left.value.code == 2
+        assert both[0].wait(10) == -signal.SIGKILL
+        assert both[1].wait(10) == -signal.SIGKILL, "its end was left to be seen by the launcher"
+    finally:
+        for process in both:
+            process.kill()
+    assert "error: process 1 was ended by SIGKILL" in capsys.readouterr().err
