@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tqdm import tqdm
+
+# torch.compile shows its progress by it, and would leave a thread behind, beside which no test may fork.
+tqdm.monitor_interval = 0
 
 
 @pytest.fixture(scope="session", autouse=True)
