@@ -184,6 +184,8 @@ def run_pipeline(
             for planned in sorted(plan, key=lambda planned: str(planned.folder)):
                 if planned.folder is not None and planned.state in ("run", "resume"):
                     claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
+                elif planned.folder is not None and planned.state == "done":
+                    store.clear_claim(planned.folder)
             if claims:  # until now another run may have finished what was to be done
                 plan = plans.make(pipeline, store, only, force)
             if not ignore_space:

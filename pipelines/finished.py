@@ -37,7 +37,8 @@ def tell(
     with store.claim_run(pipeline.name, wait):
         store.write_lock(pipeline.name, lock(pipeline, plan, set()))
         for number, planned in enumerate(plan, 1):
-            if planned.state == "done":
+            if planned.state == "done" and planned.folder is not None:
+                store.clear_claim(planned.folder)
                 print(printable(line(plan, number)), flush=True)
         if pipeline.runtime.profile:
             print(UNPROFILED, flush=True)

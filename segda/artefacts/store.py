@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from segda.artefacts import form
 from segda.artefacts import manifest as manifests
 from segda.artefacts.claim import Claim
 from segda.artefacts.manifest import read_json, write_json
-from segda.errors import ArtefactError
+from segda.errors import ArtefactError, SegdaError
 from segda.paths import is_plain, leading_out
 
 State = Literal["done", "resume", "run"]
@@ -117,6 +118,13 @@ class Store:
     def claim(self, folder: Path, wait: bool = False) -> Claim:
         """The claim on a run folder, which need not be there yet; to be taken by `with`, or by `take`."""
         return Claim(folder.with_name(f".{folder.name}{CLAIM_ENDING}"), folder, wait)
+
+    def clear_claim(self, folder: Path) -> None:
+        """Remove what is left of a claim on a finished folder whose holder died before it gave it back."""
+        claim = self.claim(folder)
+        if claim.path.exists():
+            with suppress(SegdaError), claim:  # a living holder keeps it
+                pass
 
     def claim_run(self, run: str, wait: bool = False) -> Claim:
         """The claim on a run's name: two runs of one name would write each other's lock file."""

@@ -39,19 +39,23 @@ class Imagined(Peak):
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
     ) -> Any:
         """Let torch work out shapes, and look at what comes out."""
+        if function is VALUE:
+            return self._with_ones(function, arguments, options)
         try:
-            if function is VALUE:
-                raise NotImplementedError
             result = super().__torch_dispatch__(function, types, arguments, options)
         except NotImplementedError:
-            given, named = tree_map_only(Tensor, self._with_values, (arguments, dict(options or {})))
-            result = function(*given, **named)
-            if named.get("device") is None:
-                result = tree_map_only(Tensor, lambda tensor: tensor.to(DEVICE), result)
-            return tree_map_only(Tensor, self._count, result)
+            return self._with_ones(function, arguments, options)
         if function is MOVE and result.device == DEVICE != arguments[0].device and not result.is_floating_point():
             self._moved[result.untyped_storage()] = arguments[0]
         return result
+
+    def _with_ones(self, function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any] | None) -> Any:
+        """What the function gives for ones, or for remembered numbers, of the same shapes."""
+        given, named = tree_map_only(Tensor, self._with_values, (arguments, dict(options or {})))
+        result = function(*given, **named)
+        if named.get("device") is None:
+            result = tree_map_only(Tensor, lambda tensor: tensor.to(DEVICE), result)
+        return tree_map_only(Tensor, self._count, result)
 
     def _with_values(self, tensor: Tensor) -> Tensor:
         if tensor.device != DEVICE:

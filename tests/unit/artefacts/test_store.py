@@ -96,6 +96,22 @@ def test_one_worker_a_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a claim that was given back leaves nothing"
 
 
+def test_a_dead_holders_claim_on_a_finished_folder_is_cleared_and_a_living_ones_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    folder = store.folder("align", KEY)
+    store.clear_claim(folder)
+    assert list(tmp_path.iterdir()) == [], "where there was none there is none"
+    left = store.claim(folder).path
+    left.write_text("")
+    store.clear_claim(folder)
+    assert not left.exists()
+    with store.claim(folder):
+        store.clear_claim(folder)
+        assert left.exists()
+        with pytest.raises(ArtefactError, match="another process works in it"), store.claim(folder):
+            pytest.fail("it was not to be had")
+
+
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = Store(tmp_path / "file")

@@ -46,6 +46,20 @@ def test_another_run_of_the_name_is_respected(finished: Path, capsys: pytest.Cap
     assert "another process works in it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [(), ("--force", "total")])
+def test_a_claim_that_a_death_left_on_a_finished_stage_is_cleared(
+    toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run() == 0
+    capsys.readouterr()
+    folder = next(folder for folder in Path("runs").glob("*-*") if folder.is_dir())
+    left = Store(Path("runs")).claim(folder).path
+    left.write_text("")
+    assert run(*words) == 0
+    assert "[1/3] first: done" in capsys.readouterr().out
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("words", [("--force",), ("--force", "total"), ("--set", "stages.first.value=7")])
 def test_what_is_to_be_made_is_made(
     toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
