@@ -3,6 +3,7 @@
 Every command imports this, so what only a launch of several needs is imported where it is used.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -36,6 +37,8 @@ def work(words: Sequence[str], notes: str) -> None:
     """What each started process does. It leaves its error as a file in `notes` for the process that started it."""
     from pipelines.__main__ import dispatch, explain
 
+    if "--debug" not in words:  # torch's launcher turns it on: where a process aborts would be told in twenty lines
+        faulthandler.disable()
     Path(notes, f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
     try:
         code = dispatch(words)
@@ -115,7 +118,8 @@ def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
             f"{again}"
         ), 2
     if code < 0:
-        return f"error: process {rank} was ended by {signal.Signals(-code).name}; {again}", 1
+        name = signal.Signals(-code).name
+        return f"error: process {rank} was ended by {name}; {again}, and with --debug tells where it happened", 1
     for note in found:
         if note["lost"]:
             return f"error: a process has gone without a word ({' '.join(note['lost'].split())[:200]}); {again}", 1

@@ -116,7 +116,8 @@ def test_our_launcher_tells_once_of_a_death(place: Path, how: str) -> None:
     lines = found.stderr.strip().splitlines()
     if how == "raises":  # no error of ours: its traceback, and no other
         assert found.stderr.count("Traceback") == 1
-        assert lines[-1] == "ZeroDivisionError: raised by the test"
+        assert lines[-2] == "ZeroDivisionError: raised by the test"
+        assert lines[-1].startswith("error: a fault of segda")
     else:
         assert len(lines) == 1, found.stderr
     if how == "killed":
