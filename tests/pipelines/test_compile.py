@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._inductor.config
 from safetensors.torch import load_file
 
 from pipelines import pipeline as pipelines
@@ -13,8 +14,12 @@ from tests.resume import jobs
 
 
 @pytest.mark.slow
-def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(tmp_path: Path) -> None:
+def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With dropout, a moving average and two micro-batches."""
+    # With its cache empty, the compiler would leave threads behind, beside which no test may fork.
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)
     file = jobs.write(tmp_path, "segmentation", "dann")
     jobs.run(file, tmp_path / "plain")
     place = jobs.folder(file, tmp_path / "plain", "dann")

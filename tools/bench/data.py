@@ -200,7 +200,7 @@ def measure(root: Path, scratch: Path, *, rounds: int, workers: int, steps: int 
         AssertionError: a pack's pixels are not those of the files.
     """
     files = gta5.build(root, label_space.load("cityscapes"))
-    made = packing(files, scratch / "many", times=4)
+    made = packing(files, scratch / "many", times=20)
     pack.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
     mapped = packed.open_pack(scratch / "pack", files)
     assert equal_pixels(files, mapped)
