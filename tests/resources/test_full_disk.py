@@ -53,7 +53,7 @@ def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: py
     job = tiny.write(tmp_path)
     tiny.run(job, tmp_path / "runs")
     capsys.readouterr()
-    at = run_on_a_full_disk([str(job)], disk, (4096, 4096, 8192, 65536), capsys)
+    at = run_on_a_full_disk([str(job)], disk, (4096, 8192, 65536, 65536), capsys)
     assert published(disk.folder / "runs") == published(tmp_path / "runs")
     kinds = {Path(name).parts[1].split("-")[0] for name in at}
     assert {"generate", "supervise", "translate", "export", "align", "evaluate", "report"} <= kinds, sorted(set(at))
