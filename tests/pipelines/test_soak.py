@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -16,7 +17,7 @@ from tests.pipelines import tiny
 from tests.structure.source import ROOT
 from tools import soak
 from tools.soaking import damage, life, rounds
-from tools.soaking.damage import Stage
+from tools.soaking.damage import Damage, Stage
 from tools.soaking.job import FULL, INT, KILL, RENAME, SECOND, TERM, Disk, Job
 from tools.soaking.rounds import Fault, Round
 
@@ -98,6 +99,23 @@ def test_lost_and_changed_results_are_counted(soaked: Job) -> None:
     rounds._compare(made, list(stages.values()))
     assert "2 results differ or are missing, adapted/images/00001.png first" in made.problems
     assert not made.faults[0].equal
+
+
+def test_a_changed_bit_has_to_be_named_unless_the_lock_file_is_gone(
+    soaked: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def inflicted(kind: Callable[..., Damage | None], damaged: set[str]) -> list[str]:
+        made = Round(0, soaked)
+        monkeypatch.setattr(damage, "inflict", kind)
+        rounds._damage(made, stages, damaged, Random(1))
+        return made.problems
+
+    stages, damaged = soaked.stages(), set[str]()
+    assert not inflicted(damage.result_flipped, damaged)
+    damaged.clear()
+    assert not inflicted(damage.lock_gone, damaged)
+    assert not inflicted(damage.result_flipped, damaged)
+    assert inflicted(damage.result_flipped, set()), "it is looked for, and cannot be found"
 
 
 def test_every_damage_changes_what_it_says(soaked: Job) -> None:
