@@ -116,6 +116,13 @@ def _kind_of(stage: Any, path: str) -> str:
     return kind
 
 
+def _with_defaults(content: Any, defaults: Mapping[str, Any]) -> Any:
+    """A stage's config over the defaults of its kind; what is no config stays, to be refused later."""
+    kind = content.get("kind") if isinstance(content, Mapping) else None
+    found = defaults.get(kind) if isinstance(kind, str) else None
+    return configs.merge(found, content) if isinstance(found, Mapping) else content
+
+
 def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
     """`raw` with every name of a data set or method replaced by what its file says."""
     stages = raw.get("stages")
@@ -152,12 +159,7 @@ def resolve(name: str, settings: Sequence[str] = (), seed: int | None = None) ->
     for kind in defaults:
         stage_module(str(kind), "defaults")
     if isinstance(raw.get("stages"), Mapping):
-        raw["stages"] = {
-            stage: configs.merge(defaults[content["kind"]], content)
-            if isinstance(content, Mapping) and isinstance(defaults.get(content.get("kind")), Mapping)
-            else content
-            for stage, content in raw["stages"].items()
-        }
+        raw["stages"] = {stage: _with_defaults(content, defaults) for stage, content in raw["stages"].items()}
     raw = _expanded(raw, file)
     for parts, value in changes:
         if parts[0] == "defaults":

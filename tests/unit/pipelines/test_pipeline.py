@@ -125,3 +125,10 @@ def test_a_missing_file_of_weights_waits_for_the_run(toy: Path) -> None:
     (toy / "toy" / "write.py").write_text(text)
     loaded = pipelines.load("job.yaml", ["stages.first.net.weights=w/x.pth", "stages.first.value=13"])
     assert loaded.stage("first").missing == (toy / "w" / "x.pth",)
+
+
+def test_a_kind_that_is_no_word_is_one_line_beside_defaults(toy: Path) -> None:
+    """Found by fuzzing."""
+    (toy / "other.yaml").write_text("base: job\ndefaults: {supervise: {steps: 3}}\nstages: {second: {kind: [1]}}\n")
+    with pytest.raises(ConfigError, match=r"stages\.second\.kind: found"):
+        pipelines.load("other.yaml")
