@@ -34,3 +34,23 @@ def test_another_size_has_to_be_asked_for() -> None:
         two_convolutions.build(size=30)
     with pytest.raises(ConfigError, match="size is 0, must be a multiple of 4; use 4"):
         two_convolutions.build(size=0)
+
+
+def test_black_is_zero_as_the_padding_is() -> None:
+    """The tutorial's images lie in [0, 1]: a black one leaves nothing behind but biases, which start at zero."""
+    encoder = two_convolutions.build()
+    black, white = torch.full((1, 3, 28, 28), -1.0), torch.ones(1, 3, 28, 28)
+    assert not any(feature.any() for feature in encoder(black)[1:])
+    convolution, halve = encoder.stride2[0], torch.nn.functional.max_pool2d
+    assert torch.equal(encoder(white)[1], halve(convolution(torch.ones(1, 3, 28, 28)).relu(), 2))
+
+
+def test_another_range_of_values() -> None:
+    image = torch.rand(1, 3, 28, 28) * 2 - 1
+    encoder = two_convolutions.build(input_range=(-1, 1))
+    halve = torch.nn.functional.max_pool2d
+    assert torch.equal(encoder(image)[1], halve(encoder.stride2[0](image).relu(), 2))
+    assert encoder(image)[0] is image
+    for values in ((1.0, 0.0), (0.0, 0.0), (0.0, float("inf"))):
+        with pytest.raises(ConfigError, match="input_range is .* two finite numbers, black's value below white's"):
+            two_convolutions.build(input_range=values)
