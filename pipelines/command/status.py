@@ -25,7 +25,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         store, name = store.locate(given.run)
         names = [name]
     if not names:
-        print(f"no runs in {folder}; start one with: segda run NAME")
+        print(_without_runs(store))
         return 0
     damaged = False
     for name in names:
@@ -37,6 +37,18 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         for row in rows:
             print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 1 if damaged else 0
+
+
+def _without_runs(store: object) -> str:
+    """What to say of a folder in which no run has a lock file."""
+    from segda.artefacts.store import Store
+
+    assert isinstance(store, Store)
+    results = store.results()
+    if not results:
+        return f"no runs in {store.root}; start one with: segda run NAME"
+    there = "one result" if results == 1 else f"{results} results"
+    return f"{there} in {store.root}, but no run's lock file; the run writes it again: segda run NAME"
 
 
 def _row(store: object, stage: str, entry: dict[str, str | None], verify: bool) -> tuple[str, str, str]:

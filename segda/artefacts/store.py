@@ -177,6 +177,10 @@ class Store:
         """The names of the runs that have a lock file here, sorted."""
         return sorted(path.name.removesuffix(LOCK_ENDING) for path in self.root.glob(f"*{LOCK_ENDING}"))
 
+    def results(self) -> int:
+        """The number of folders here in which a stage began or ended."""
+        return sum((path / STAGE_FILE).is_file() for path in self.root.glob("*-????????"))
+
     @staticmethod
     def _check_links(folder: Path) -> None:
         """Refuse to work where what is written would land elsewhere."""

@@ -72,6 +72,21 @@ def test_run_status_and_skip(toy: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert [line.split()[:2] for line in lines] == [["first", "done"], ["second", "done"], ["total", "done"]]
 
 
+def test_status_without_a_lock_file_says_what_lies_there(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == "no runs in runs; start one with: segda run NAME\n"
+    main(["job.yaml"])
+    Path("runs/job.lock.json").unlink()
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    lost = capsys.readouterr().out
+    assert lost == "3 results in runs, but no run's lock file; the run writes it again: segda run NAME\n"
+    main(["job.yaml"])
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.count("done in") == 3
+
+
 def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["job.yaml"])
     file = next(Path("runs").glob("toy.sum-*/sum.txt"))
