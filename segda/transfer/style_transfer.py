@@ -16,6 +16,8 @@ from segda.networks.vgg import Vgg
 
 CONTENT = ("conv4_2",)
 STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+#: A word of its own, since `null` in a YAML takes back what the file it builds on says.
+DRAWN = "drawn"
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _to_tensor(image: np.ndarray) -> Tensor:
 
 def build(
     device: torch.device,
-    weights: str | None = "imagenet",
+    weights: str = "imagenet",
     depth: Literal[16, 19] = 19,
     pooling: Literal["max", "average"] = "average",
     content: tuple[str, ...] = CONTENT,
@@ -150,7 +152,7 @@ def build(
     Args:
         device: where to compute.
         weights: a file with torchvision's names (`.safetensors`, or an imported `.pth`); `imagenet` downloads
-            torchvision's; `null` draws the filters from `seed`, which still carries textures (He, Wang and Hopcroft,
+            torchvision's; `drawn` draws the filters from `seed`, which still carries textures (He, Wang and Hopcroft,
             2016) but is not Gatys' method.
         depth: VGG-16 or VGG-19.
         pooling: Gatys et al. found average pooling to look better than the networks' own maxima.
@@ -173,7 +175,8 @@ def build(
             f"transfer style_transfer: content_weight {content_weight}, style_weight {style_weight}, steps {steps}, "
             f"learning_rate {learning_rate}; expected weights of at least 0, at least 1 step and a rate above 0"
         )
-    network = vgg.build(depth, weights, layers=(*content, *style), pooling=pooling, seed=seed).to(device)
+    learned = None if weights == DRAWN else weights
+    network = vgg.build(depth, learned, layers=(*content, *style), pooling=pooling, seed=seed).to(device)
     return StyleTransfer(
         device, network, content, style, content_weight, style_weight, steps, optimizer, learning_rate
     )  # fmt: skip
