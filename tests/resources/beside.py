@@ -60,6 +60,13 @@ def stop_in(step: int, place: Path) -> None:
     Session.step = step_or_stop  # type: ignore[method-assign]
 
 
+def await_no_file(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while path.exists():
+        assert time.monotonic() < deadline, f"{path} did not go"
+        time.sleep(0.02)
+
+
 def await_file(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():

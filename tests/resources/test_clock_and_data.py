@@ -15,7 +15,7 @@ import pytest
 from pipelines.__main__ import main
 from tests.cli.conftest import JOB
 from tests.configs import layouts
-from tests.resources.beside import Beside, await_file, stop_in
+from tests.resources.beside import Beside, await_file, await_no_file, stop_in
 from tests.resources.full_disk import published
 
 WORDS = ["job.yaml", "--only", "source", "--set", "stages.source.steps=4"]
@@ -34,8 +34,10 @@ def test_a_clock_that_jumps(data: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
     with Beside(first) as process:
         await_file(here / "stopped")
+        (folder,) = Path("runs").glob("supervise-*")
+        await_file(folder / "checkpoints/step-00000003")  # written beside training
+        await_no_file(folder / "checkpoints/step-00000001")
         process.kill()
-    (folder,) = Path("runs").glob("supervise-*")
     older, newer = sorted(folder.glob("checkpoints/step-*"))
     assert newer.name == "step-00000003"
     for place, moment in ((older, FAR), (newer, 1)):
