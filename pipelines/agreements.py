@@ -26,9 +26,7 @@ FILE_NAME = "agreement.json"
 _LISTED = 20
 
 
-def of_chain(
-    chain: Sequence[tuple[Path, Manifest]], pictures: int, device: torch.device
-) -> list[Agreement]:
+def of_chain(chain: Sequence[tuple[Path, Manifest]], pictures: int, device: torch.device) -> list[Agreement]:
     """The label agreement of every exported set that was judged; none where no export has an `agreement.json`.
 
     Args:

@@ -155,9 +155,7 @@ def layout_of(config: Config, dataset: Dataset, maps: bool) -> Layout:
     if config.layout == "source":
         layout.check_source(dataset, config.format)
         beside = config.data.options.get("split_file")
-        return layout.Source(
-            dataset.root, config.quality, config.hard_links, () if beside is None else (str(beside),)
-        )
+        return layout.Source(dataset.root, config.quality, config.hard_links, () if beside is None else (str(beside),))
     if config.layout == "segda":
         return layout.Segda(picture, maps)
     if config.layout == "huggingface":

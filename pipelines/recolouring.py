@@ -74,7 +74,9 @@ def train(config: Config, inputs: Inputs, folder: Path, session: Session) -> dic
                 for domain, dataset in sets.items()
                 for name, value in measure(
                     networks, dataset, domain, resizes[domain], config.batch, session, folder.name
-                )._asdict().items()
+                )
+                ._asdict()
+                .items()
             }
             if session.is_main:
                 write_whole(file, safetensors.torch.save(measured))

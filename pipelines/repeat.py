@@ -165,9 +165,7 @@ def _facts(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{called} {name}", str(value)
 
 
-def compare(
-    recorded: Recorded, plan: Sequence[Planned], dated: Mapping[str, Sequence[str]]
-) -> tuple[list[str], bool]:
+def compare(recorded: Recorded, plan: Sequence[Planned], dated: Mapping[str, Sequence[str]]) -> tuple[list[str], bool]:
     """A line for each stage, equal or where it differs, and whether all that can be compared is equal.
 
     Args:

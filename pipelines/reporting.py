@@ -161,9 +161,7 @@ def content_of(config: Config, inputs: Inputs, session: Session, space: LabelSpa
     }
     translator = None
     if config.translator is not None:
-        translator = Translator(
-            inputs.folder(config.translator), inputs.manifest(config.translator), session.device
-        )
+        translator = Translator(inputs.folder(config.translator), inputs.manifest(config.translator), session.device)
     pictures: list[PictureRow] = []
     illustrations: list[Illustration] = []
     drawable, maps = samples.are_pictures(source, target), samples.label_maps(target)

@@ -77,9 +77,7 @@ class Translator:
         """Load the networks."""
         needs = training.needs_of(Method.model_validate(manifest.config["method"]))
         latent = ("posterior",) if (folder / "networks" / "posterior.safetensors").is_file() else ()
-        self.networks: Networks = training.networks_of(
-            folder, manifest.config, ("encoder", "decoder", *latent), device
-        )
+        self.networks: Networks = training.networks_of(folder, manifest.config, ("encoder", "decoder", *latent), device)
         self.domains = tuple(domain for domain in DOMAINS if f"decoder.{domain}" in needs)
         self.device = device
         encoders = [module for name, module in self.networks.modules.items() if name.startswith("encoder")]

@@ -60,9 +60,7 @@ def read(folder: Path) -> Lists:
     try:
         return {name: [Skipped(**entry) for entry in entries] for name, entries in content.items()}
     except (TypeError, AttributeError):
-        raise ArtefactError(
-            f"{folder / FILE_NAME}: damaged; move {folder} away and run the stage again"
-        ) from None
+        raise ArtefactError(f"{folder / FILE_NAME}: damaged; move {folder} away and run the stage again") from None
 
 
 def open_now(data: Data, labels: str, with_labels: bool) -> Dataset:

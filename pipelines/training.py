@@ -75,9 +75,7 @@ def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, class
         )
 
 
-def networks_of(
-    stage_folder: Path, config: dict[str, Any], wanted: tuple[str, ...], device: torch.device
-) -> Networks:
+def networks_of(stage_folder: Path, config: dict[str, Any], wanted: tuple[str, ...], device: torch.device) -> Networks:
     """The networks that a finished stage published, built as its config says and loaded with its weights.
 
     Args:
@@ -95,9 +93,7 @@ def networks_of(
     needs = {need for need in needs_of(method) if need.split(".")[0] in wanted}
     for kind in wanted:
         if not any(need.split(".")[0] == kind for need in needs):
-            raise ArtefactError(
-                f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does"
-            )
+            raise ArtefactError(f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does")
     networks = build_networks(plain, needs, tied=method.tied, classes=classes)
     weights.load(networks.modules, stage_folder / "networks")
     for built in networks.modules.values():
@@ -290,9 +286,7 @@ def _assemble(
     task = task_of(config.task)
     terms = objectives.build(method.terms)
     needs = needs_of(method)
-    networks = build_networks(
-        config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed
-    )
+    networks = build_networks(config.networks, needs, tied=method.tied, classes=task.space.count, seed=config.seed)
     if init is not None:
         initialise(networks, init, session)
     networks.freeze(method.frozen)

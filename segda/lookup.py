@@ -42,9 +42,7 @@ def module(package: str, name: str) -> ModuleType:
     """
     if "." in name:
         if name.split(".")[0] not in _allowed_plugins:
-            raise ConfigError(
-                f"{name!r} is code outside segda; allow it by name: --plugin {name.split('.')[0]}"
-            )
+            raise ConfigError(f"{name!r} is code outside segda; allow it by name: --plugin {name.split('.')[0]}")
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:

@@ -20,6 +20,7 @@ from segda.labels.cityscapes import id_palette
 HEIGHT, WIDTH, COUNT = 12, 16, 4
 LABELS = np.array([7, 0, 9, 3])
 
+
 def pictures(seed: int, channels: int = 3, dtype: Any = np.uint8) -> np.ndarray:
     """Random pixels."""
     shape = (HEIGHT, WIDTH, channels) if channels > 1 else (HEIGHT, WIDTH)

@@ -56,9 +56,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     return 0
 
 
-def _wanted(
-    stage: "Stage", plan: "dict[str, Planned]", runs: Path, pipeline: "Pipeline"
-) -> "dict[str, Packing | str]":
+def _wanted(stage: "Stage", plan: "dict[str, Planned]", runs: Path, pipeline: "Pipeline") -> "dict[str, Packing | str]":
     """What would be packed for each data set of a stage, or why nothing is."""
     from pipelines import packing, skipping
     from pipelines import plan as plans

@@ -81,8 +81,6 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
 def chosen(rows: Mapping[str, tuple[Path, "Manifest"]]) -> str:
     """The row that stands for a run: the last one whose networks were not trained on labels of the target."""
     adapted = [
-        name
-        for name, (_, manifest) in rows.items()
-        if (manifest.config.get("method") or {}).get("labels") != "target"
+        name for name, (_, manifest) in rows.items() if (manifest.config.get("method") or {}).get("labels") != "target"
     ]
     return (adapted or list(rows))[-1]

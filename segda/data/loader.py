@@ -129,9 +129,7 @@ def _check_pairs(source: Dataset, target: Dataset) -> None:
         )
 
 
-def _iterate(
-    samples: "_Samples", places: Iterator[list[int]], workers: int, device: torch.device
-) -> Iterator[Batch]:
+def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int, device: torch.device) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         samples,  # type: ignore[arg-type]  # needs no length: the sampler has no end
         batch_sampler=_Endless(places),

@@ -35,7 +35,9 @@ def collect_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
     """An optimizer's state as named tensors and, group by group, its plain settings."""
     state = optimizer.state_dict()
     tensors = {
-        f"{index}.{key}": value for index, entry in state["state"].items() for key, value in entry.items()
+        f"{index}.{key}": value
+        for index, entry in state["state"].items()
+        for key, value in entry.items()
         if isinstance(value, Tensor)
     }
     return tensors, state["param_groups"]
@@ -86,11 +88,15 @@ def unflatten(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -
     """Load what `flatten` gave; every name must be there."""
     for name, module in modules.items():
         prefix = f"{name}/"
-        module.load_state_dict({key[len(prefix):]: value for key, value in tensors.items() if key.startswith(prefix)})
+        module.load_state_dict({key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)})
 
 
 def save(
-    folder: Path, step: int, tensors: Mapping[str, Tensor], plain: Mapping[str, Any], reach: int = 0,
+    folder: Path,
+    step: int,
+    tensors: Mapping[str, Tensor],
+    plain: Mapping[str, Any],
+    reach: int = 0,
     beside: Beside | None = None,
 ) -> None:
     """Write the checkpoint of `step` below `folder`, then remove those that are no longer needed.
@@ -160,7 +166,7 @@ def _rotate(folder: Path, newest: Path, reach: int) -> None:
     kept = {*there[-KEPT:], *scheduled}
     if newest in scheduled:
         old = [place for place in scheduled if step_of(place) <= step - reach]
-        kept = {*there[-KEPT:], *scheduled[-KEPT:], *old[-1:], *scheduled[len(old):][:1]}
+        kept = {*there[-KEPT:], *scheduled[-KEPT:], *old[-1:], *scheduled[len(old) :][:1]}
     for place in there:
         if place not in kept:
             shutil.rmtree(place, ignore_errors=True)

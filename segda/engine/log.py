@@ -22,7 +22,14 @@ class Log:
     """
 
     def __init__(
-        self, folder: Path, title: str, start: int, steps: int, *, show: bool, limits: Limits = DEFAULTS,
+        self,
+        folder: Path,
+        title: str,
+        start: int,
+        steps: int,
+        *,
+        show: bool,
+        limits: Limits = DEFAULTS,
         roll_backs: int = 0,
     ) -> None:
         """Open the log; lines of steps that a restart makes again are dropped first.

@@ -44,8 +44,15 @@ class Profile:
     """Times the steps that come after a warm-up; begins with them and ends with them."""
 
     def __init__(
-        self, folder: Path, title: str, networks: Mapping[str, nn.Module], steps: int, *, device: torch.device,
-        tell: Callable[[str], None], wanted: bool,
+        self,
+        folder: Path,
+        title: str,
+        networks: Mapping[str, nn.Module],
+        steps: int,
+        *,
+        device: torch.device,
+        tell: Callable[[str], None],
+        wanted: bool,
     ) -> None:
         """Nothing is timed yet.
 

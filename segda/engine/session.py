@@ -210,6 +210,7 @@ class Session:
         """What losses are multiplied by under fp16, so that small gradients are not lost; else 1."""
         scaler = self.accelerator.scaler
         return 1.0 if scaler is None else float(scaler.get_scale())
+
     def on_main(self, work: Callable[[], Found]) -> Found:
         """What `work()` returns on rank 0, on every rank; an error of rank 0 is raised on every rank."""
         outcome: tuple[Found | None, BaseException | None] = (None, None)

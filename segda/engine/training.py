@@ -55,7 +55,13 @@ class Training:
             optimizer.zero_grad()
 
     def save(
-        self, folder: Path, step: int, session: Session, reach: int = 0, *, scheduled: bool = True,
+        self,
+        folder: Path,
+        step: int,
+        session: Session,
+        reach: int = 0,
+        *,
+        scheduled: bool = True,
         beside: Beside | None = None,
     ) -> None:
         """Write a checkpoint, from which roll backs by `reach` steps are possible; every process must call this.
@@ -83,9 +89,12 @@ class Training:
                 tensors.update({f"optimizers/{name}/{key}": value for key, value in state.items()})
             scaler = session.accelerator.scaler
             plain = {
-                "world_size": session.world, "optimizers": groups, "scaler": scaler.state_dict() if scaler else None,
+                "world_size": session.world,
+                "optimizers": groups,
+                "scaler": scaler.state_dict() if scaler else None,
                 "roll_backs": [back.to_json() for back in self.roll_backs],
-                "pending": self.pending[0].names if self.pending else [], "scheduled": scheduled,
+                "pending": self.pending[0].names if self.pending else [],
+                "scheduled": scheduled,
             }
             checkpoint.save(folder, step, tensors, plain, reach, beside)
 
@@ -132,4 +141,4 @@ class Training:
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

@@ -82,8 +82,11 @@ def disguise(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None)
 
 
 def inverted(
-    real: Tensor, fake: Tensor, loss: AdversarialLoss,
-    real_weight: Tensor | None = None, fake_weight: Tensor | None = None,
+    real: Tensor,
+    fake: Tensor,
+    loss: AdversarialLoss,
+    real_weight: Tensor | None = None,
+    fake_weight: Tensor | None = None,
 ) -> Tensor:
     """What networks minimise whose samples of both kinds are to be mistaken for the other kind.
 
@@ -101,8 +104,11 @@ def inverted(
 
 
 def discriminator(
-    real: Tensor, fake: Tensor, loss: AdversarialLoss,
-    real_weight: Tensor | None = None, fake_weight: Tensor | None = None,
+    real: Tensor,
+    fake: Tensor,
+    loss: AdversarialLoss,
+    real_weight: Tensor | None = None,
+    fake_weight: Tensor | None = None,
 ) -> Tensor:
     """What a discriminator minimises: tell real from fake.
 
@@ -137,9 +143,7 @@ def uniform_verdict(first: Tensor, second: Tensor) -> Tensor:
 
     Source: Tzeng et al. 2015, equation 3, `L_conf = -sum_d 1/D log q_d`.
     """
-    first, second = (
-        (functional.softplus(-score) + functional.softplus(score)).mean() / 2 for score in (first, second)
-    )
+    first, second = ((functional.softplus(-score) + functional.softplus(score)).mean() / 2 for score in (first, second))
     return (first + second) / 2
 
 

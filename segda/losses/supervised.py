@@ -30,9 +30,7 @@ def cross_entropy(
     return (loss.reshape(len(label), -1).sum(dim=1) / total.where(total > 0, 1)).mean()
 
 
-def weighted_cross_entropy(
-    logits: Tensor, label: Tensor, weight: Tensor, ignore_index: int = IGNORE_INDEX
-) -> Tensor:
+def weighted_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
     """Mean over all pixels of weight times cross entropy; ignored pixels count as 0 and stay in the count.
 
     Unlike `cross_entropy` this is not divided by the weights: an image with little trust trains little.

@@ -127,7 +127,8 @@ class Confusion:
             if unknown or len(set(names)) != len(names):
                 raise ConfigError(
                     f"class subset: {unknown[0]!r} is not among {', '.join(self.classes)}"
-                    if unknown else "class subset: a class occurs twice; name each once"
+                    if unknown
+                    else "class subset: a class occurs twice; name each once"
                 )
             values = values[[self.classes.index(name) for name in names]]
         return _mean(values)

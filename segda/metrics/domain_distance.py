@@ -60,9 +60,7 @@ class Bound:
         return None if self.joint_error is None else self.source_error + self.divergence / 2 + self.joint_error
 
 
-def divergence(
-    source: np.ndarray, target: np.ndarray, *, seed: int = 0, costs: Sequence[float] = COSTS
-) -> Divergence:
+def divergence(source: np.ndarray, target: np.ndarray, *, seed: int = 0, costs: Sequence[float] = COSTS) -> Divergence:
     """Train a linear SVM to tell the domains apart, and see how often it errs on samples it was not trained on.
 
     Of both domains the same number of samples is drawn. One half trains; a third of that half chooses the cost, which

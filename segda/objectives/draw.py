@@ -42,6 +42,4 @@ def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) ->
     Returns:
         float32 `[B, *shape]` on the CPU.
     """
-    return torch.stack(
-        [torch.randn(shape, generator=generator(seed, purpose, place)) for place in position.tolist()]
-    )
+    return torch.stack([torch.randn(shape, generator=generator(seed, purpose, place)) for place in position.tolist()])

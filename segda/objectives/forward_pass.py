@@ -30,9 +30,18 @@ class ForwardPass:
     """
 
     def __init__(
-        self, batch: Batch, networks: Networks, task: Task, *, seed: int, progress: float,
-        pools: Mapping[Domain, ImagePool], gather: Callable[[Tensor], Tensor], teacher: Networks | None,
-        judge: Networks | None = None, class_sizes: ClassSizes | None = None,
+        self,
+        batch: Batch,
+        networks: Networks,
+        task: Task,
+        *,
+        seed: int,
+        progress: float,
+        pools: Mapping[Domain, ImagePool],
+        gather: Callable[[Tensor], Tensor],
+        teacher: Networks | None,
+        judge: Networks | None = None,
+        class_sizes: ClassSizes | None = None,
         gather_samples: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Nothing is computed yet; `pools` holds earlier images by the domain that they are translated to."""
@@ -145,6 +154,7 @@ class ForwardPass:
 
     def features_translated(self, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
         """Feature pyramid of the translated image; `stop_gradient` keeps gradients out of the translation."""
+
         def encode() -> list[Tensor]:
             image = self.translated(domain)
             return self._networks.encode(image.detach() if stop_gradient else image, other(domain))
@@ -184,6 +194,7 @@ class ForwardPass:
 
     def latent_sample(self, domain: Domain) -> list[Tensor]:
         """The image's features with z replaced by a draw from its posterior."""
+
         def sample() -> list[Tensor]:
             mean, log_variance = self.posterior(domain)
             noise = self.normal("latent sample", domain, tuple(mean.shape[1:]))
@@ -193,6 +204,7 @@ class ForwardPass:
 
     def sampled(self, domain: Domain) -> Tensor:
         """The sampler's image of `domain`; both domains' are made from the same noise."""
+
         def sample() -> Tensor:
             size = int(self._networks.noise)
             return self._networks.sample(self.normal("sampler", "source", (size,)), domain)

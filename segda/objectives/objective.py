@@ -37,9 +37,17 @@ class Objective:
     """
 
     def __init__(
-        self, terms: Mapping[str, Term], networks: Networks, task: Task, *, seed: int,
-        gather: Callable[[Tensor], Tensor] = _alone, teacher: Networks | None = None, judge: Networks | None = None,
-        class_sizes: ClassSizes | None = None, gather_samples: Callable[[Tensor], Tensor] | None = None,
+        self,
+        terms: Mapping[str, Term],
+        networks: Networks,
+        task: Task,
+        *,
+        seed: int,
+        gather: Callable[[Tensor], Tensor] = _alone,
+        teacher: Networks | None = None,
+        judge: Networks | None = None,
+        class_sizes: ClassSizes | None = None,
+        gather_samples: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Bind terms to networks.
 
@@ -82,8 +90,16 @@ class Objective:
             progress: share of training done, in `[0, 1]`; weights and reversal strengths may follow it.
         """
         return ForwardPass(
-            batch, self.networks, self._task, seed=self._seed, progress=progress, pools=self._pools,
-            gather=self._gather, teacher=self.teacher, judge=self._judge, class_sizes=self._class_sizes,
+            batch,
+            self.networks,
+            self._task,
+            seed=self._seed,
+            progress=progress,
+            pools=self._pools,
+            gather=self._gather,
+            teacher=self.teacher,
+            judge=self._judge,
+            class_sizes=self._class_sizes,
             gather_samples=self._gather_samples,
         )
 
@@ -163,7 +179,9 @@ class Objective:
     @contextmanager
     def _frozen(self, names: Collection[str]) -> Iterator[None]:
         parameters = [
-            parameter for name in names for parameter in self.networks.modules[name].parameters()
+            parameter
+            for name in names
+            for parameter in self.networks.modules[name].parameters()
             if parameter.requires_grad
         ]
         for parameter in parameters:

@@ -43,8 +43,11 @@ def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
         cells = [(row, line.cells[position]) for row, line in enumerate(lines)]
         present = [(row + (position + 0.5) * thick - 0.42, cell) for row, cell in cells if cell is not None]
         axes.barh(
-            [y for y, _ in present], [100 * cell.mean for _, cell in present], height=0.9 * thick,
-            color=colour(position), label=name,
+            [y for y, _ in present],
+            [100 * cell.mean for _, cell in present],
+            height=0.9 * thick,
+            color=colour(position),
+            label=name,
         )
         for y, cell in present:
             if len(cell.values) > 1:
@@ -145,7 +148,7 @@ def to_svg(figure: Figure, name: str) -> str:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
         figure.savefig(output, format="svg", transparent=True, metadata={"Date": None})
     text = output.getvalue()
-    return text[text.index("<svg"):].replace(_INK, "currentColor")
+    return text[text.index("<svg") :].replace(_INK, "currentColor")
 
 
 def to_png(figure: Figure, resolution: int = 144) -> bytes:

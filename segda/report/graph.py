@@ -103,5 +103,3 @@ def _middle(node: Node, rows: Mapping[str, float]) -> float:
 
 def _cut(text: str, letters: int = _LETTERS) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
-
-

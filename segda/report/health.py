@@ -71,10 +71,12 @@ def read(log: Path) -> Health | None:
             for index in going_on.values():
                 troubles[index] = troubles[index]._replace(until="rolled back")
             going_on.clear()
-            attempts.append({
-                name: [(step, value) for step, value in curve if step <= back["to"]]
-                for name, curve in attempts[-1].items()
-            })
+            attempts.append(
+                {
+                    name: [(step, value) for step, value in curve if step <= back["to"]]
+                    for name, curve in attempts[-1].items()
+                }
+            )
         last = int(line["step"])
         measured += "gradients" in line
         waiting += [line["waiting"]] if isinstance(line.get("waiting"), int | float) else []

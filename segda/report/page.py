@@ -176,8 +176,11 @@ def render(content: ReportContent) -> str:
     """
     folder = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
     scores = table.build(content.results) if content.results else None

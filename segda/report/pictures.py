@@ -111,9 +111,7 @@ def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
     return drawn
 
 
-def single(
-    pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograph: bool = True
-) -> tuple[str, bytes]:
+def single(pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograph: bool = True) -> tuple[str, bytes]:
     """One picture for a page, at most `width` pixels wide.
 
     Args:

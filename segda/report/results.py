@@ -100,7 +100,7 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
         fields = asdict(run)
         evaluations = fields.pop("evaluations")
         lines = ",\n".join(f"   {_line(name)}: {_line(evaluation)}" for name, evaluation in evaluations.items())
-        rest = ",\n".join(f'  {_line(name)}: {_line(value)}' for name, value in fields.items())
+        rest = ",\n".join(f"  {_line(name)}: {_line(value)}" for name, value in fields.items())
         runs.append(f'  {{\n{rest},\n  "evaluations": {{\n{lines}\n  }}}}')
     text = f'{{\n "schema": {SCHEMA},\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
     try:

@@ -212,8 +212,12 @@ def to_json(table: ScoreTable) -> dict[str, Any]:
         if cell is None:
             return None
         return {
-            "mean": cell.mean, "spread": cell.spread, "minimum": min(cell.values), "maximum": max(cell.values),
-            "values": list(cell.values), "gain": cell.gain,
+            "mean": cell.mean,
+            "spread": cell.spread,
+            "minimum": min(cell.values),
+            "maximum": max(cell.values),
+            "values": list(cell.values),
+            "gain": cell.gain,
         }
 
     def lines(lines: Sequence[Line]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Segmentation:
             raise ConfigError(
                 f"task segmentation: class_weights has {len(class_weights)} values, the least {min(class_weights)}; "
                 f"give {space.count} values of at least 0, one for each class of {space.name!r}"
-                if class_weights else "task segmentation: class_weights is empty; leave it out or give one a class"
+                if class_weights
+                else "task segmentation: class_weights is empty; leave it out or give one a class"
             )
         self.space = space
         self.class_weights = class_weights
@@ -66,9 +67,7 @@ class Segmentation:
             _upsampled(logits, size), label, class_weights=weights, ignore_index=self.space.ignore_index
         )
 
-    def predict(
-        self, networks: Networks, image: Tensor, size: tuple[int, int], domain: Domain = "target"
-    ) -> Tensor:
+    def predict(self, networks: Networks, image: Tensor, size: tuple[int, int], domain: Domain = "target") -> Tensor:
         """The most likely class of every pixel.
 
         Args:

@@ -103,9 +103,11 @@ def test_what_the_server_would_misread_is_refused(finished: Path, refused: Refus
 
 
 def test_one_row_must_be_named_where_there_are_several(finished: Path, refused: Refused) -> None:
-    Path("job.yaml").write_text(Path("job.yaml").read_text().replace(
-        "rows: {source only: {from: source}}", "rows: {source only: {from: source}, again: {from: source}}"
-    ))
+    Path("job.yaml").write_text(
+        Path("job.yaml")
+        .read_text()
+        .replace("rows: {source only: {from: source}}", "rows: {source only: {from: source}, again: {from: source}}")
+    )
     assert main(["job.yaml", "--only", "source"]) == 0
     line = refused(*submit("--format-submission", "sent"), finished=1)
     assert "name one --stage of source only, again" in line

@@ -52,9 +52,7 @@ def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=stem)
-def test_a_pipeline_plans_on_the_published_layouts(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipeline_plans_on_the_published_layouts(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for write in (layouts.gta5, layouts.cityscapes, layouts.synthia):
         write(tmp_path / "data")
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
@@ -104,8 +102,11 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
                 data = getattr(stage.config, field, None)
                 if data is not None:
                     sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(data.resize)
-    labelled = (getattr(stage.config, "data", None) or stage.config.source for stage in stages.values()
-                if stage.kind in ("supervise", "align"))
+    labelled = (
+        getattr(stage.config, "data", None) or stage.config.source
+        for stage in stages.values()
+        if stage.kind in ("supervise", "align")
+    )
     source = next(data.name for data in labelled if data.name != "adapted")
     sizes[source] |= sizes.pop("source", set())
     assert all(len(found) == 1 for found in sizes.values()), sizes

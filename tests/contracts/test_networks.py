@@ -19,14 +19,16 @@ ENCODERS: dict[str, list[dict[str, Any]]] = {
     "smp": [{}, {"output_stride": 8}, {"encoder": "resnet18", "depth": 3}, {"encoder": "mit_b0"}],
     "small": [{"width": 4, "norm": norm} for norm in ("batch", "instance", "group", "layer", "none")],
     "translator": [
-        {"width": 4, "blocks": 1}, {"width": 4, "blocks": 1, "norm": "none"},
+        {"width": 4, "blocks": 1},
+        {"width": 4, "blocks": 1, "norm": "none"},
         {"width": 4, "blocks": 0, "norm": "batch", "grey": True, "padding": "zeros", "initialisation": "glorot"},
     ],
     "lenet": [{"width": 4}, {"width": 4, "grey": True, "norm": "layer"}],
     "classic_lenet": [{"features": [4, 6], "hidden": 16}, {"size": 32, "hidden": 16, "grey": True}],
     "two_convolutions": [{"features": [4, 6], "hidden": 16}, {"size": 16, "hidden": 16, "grey": True}],
     "densenet": [
-        {"depth": 10, "growth": 4}, {"depth": 10, "growth": 4, "grey": True, "bottleneck": True, "compression": 0.5},
+        {"depth": 10, "growth": 4},
+        {"depth": 10, "growth": 4, "grey": True, "bottleneck": True, "compression": 0.5},
         {"depth": 9, "growth": 4, "blocks": 4, "stem_stride": 2},
     ],
     "mlp": [{}, {"widths": [8, 4], "norm": "layer", "activation": "tanh"}],
@@ -54,7 +56,8 @@ DECODERS: dict[str, list[dict[str, Any]]] = {
     "transposed": [{"width": 8, "norm": norm} for norm in ("batch", "instance", "group", "layer", "none")]
     + [{"width": 8, "grey": True}],
     "translator": [
-        {"blocks": 1}, {"blocks": 1, "residual": True, "upsample": "nearest"},
+        {"blocks": 1},
+        {"blocks": 1, "residual": True, "upsample": "nearest"},
         {"blocks": 1, "residual": True, "grey": True},
         {"blocks": 0, "norm": "batch", "grey": True, "padding": "zeros", "initialisation": "glorot"},
     ],
@@ -174,9 +177,7 @@ def _assert_kept(build: Callable[[int], nn.Module], call: Callable[[Any], Tensor
         assert torch.equal(call(first), expected)
         assert torch.equal(call(again), expected)
         assert torch.equal(call(copy.deepcopy(first)), expected)
-        assert any(
-            not torch.equal(one, two) for one, two in zip(first.parameters(), other.parameters(), strict=True)
-        )
+        assert any(not torch.equal(one, two) for one, two in zip(first.parameters(), other.parameters(), strict=True))
         other.load_state_dict(first.state_dict())
         assert torch.equal(call(other), expected)
 

@@ -127,7 +127,8 @@ def write(folder: Path) -> Path:
         "street": {"kind": "generate", "rendered": 1, "camera_train": 1, "camera_val": 1, "size": [40, 72]},
         "export_one": {**EXPORT, "data": {**SOURCE, "root": {"from": "street", "output": "rendered"}}},
         "score_one": {
-            "kind": "evaluate", "rows": {"one": {"from": "segmenter"}},
+            "kind": "evaluate",
+            "rows": {"one": {"from": "segmenter"}},
             "data": {**TARGET, "root": {"from": "street", "output": "camera"}, "split": "val"},
         },
         **{method: stage(method) for method in NAMES},

@@ -14,7 +14,7 @@ from tests.distributed.conftest import command, ended
 pytestmark = pytest.mark.distributed
 
 # A term that ends process 1 at the third step, in the way that the file `how` names, and says when it did.
-TERM = '''
+TERM = """
 import os
 import signal
 import sys
@@ -43,7 +43,7 @@ class Dying(Term):
 
 
 build = Dying
-'''
+"""
 PIPELINE = """
 task: {name: classification, labels: moons}
 runtime: {workers: 0, save_every: 1, log_every: 1, cpu: true}

@@ -107,7 +107,8 @@ def fcns_in_the_wild(modules: Modules, batch: Batch, teacher: Modules | None) ->
     s, t = judge(source[-1]).realness, judge(target[-1]).realness
     confusion = (classified(s, t) + classified(t, s)) / 2
     return ordinary(
-        supervised + confusion, classified(judge(source[-1].detach()).realness, judge(target[-1].detach()).realness),
+        supervised + confusion,
+        classified(judge(source[-1].detach()).realness, judge(target[-1].detach()).realness),
         modules,
     )
 
@@ -182,7 +183,8 @@ def _translators(modules: Modules, batch: Batch, weights: dict[str, float]) -> t
         loss = loss + weights["cyc"] * ((back_s - x).abs().mean() + (back_t - y).abs().mean())
     critics = torch.zeros((), dtype=torch.float64)
     for d, real, fake, name, samples in (
-        (d_s, x, fake_s, "source", batch.source), (d_t, y, fake_t, "target", batch.target)
+        (d_s, x, fake_s, "source", batch.source),
+        (d_t, y, fake_t, "target", batch.target),
     ):
         share = draws(f"gradient_penalty/{name}", samples.position)
         critics = critics + d(fake.detach()).realness.mean() - d(real).realness.mean()

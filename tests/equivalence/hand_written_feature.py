@@ -35,9 +35,11 @@ def dann_tutorial(modules: Modules, batch: Batch, teacher: Modules | None) -> Ha
     probability = modules["head"](target).softmax(1)
     entropy = -(probability * probability.log()).sum(1).mean()
     supervised = cross_entropy(modules["head"](source), batch.source.label)
-    total = supervised - 0.1 * domain + 0.1 * entropy * torch.tensor(10.0).double().log() / torch.tensor(
-        float(probability.shape[1])
-    ).double().log()
+    total = (
+        supervised
+        - 0.1 * domain
+        + 0.1 * entropy * torch.tensor(10.0).double().log() / torch.tensor(float(probability.shape[1])).double().log()
+    )
     return ordinary(total, _domain_classifier(modules, source, target), modules)
 
 
@@ -76,7 +78,8 @@ def _conditional(modules: Modules, batch: Batch, entropy: bool) -> Hand:
     supervised = cross_entropy(modules["head"](features[0]), batch.source.label)
     strength = 2 / (1 + torch.exp(torch.tensor(-10 * PROGRESS, dtype=torch.float64))) - 1
     players = [
-        (supervised + domain, ["head", "discriminator.conditional"]), (supervised - strength * domain, ["encoder"])
+        (supervised + domain, ["head", "discriminator.conditional"]),
+        (supervised - strength * domain, ["encoder"]),
     ]
     return Hand(supervised + domain, None, players)
 

@@ -52,9 +52,7 @@ def _translated_to_own(self: ForwardPass, domain: Domain) -> Tensor:
 
 
 def _cycled_to_other(self: ForwardPass, domain: Domain) -> Tensor:
-    return self.once(
-        ("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), other(domain))
-    )
+    return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), other(domain)))
 
 
 _features_translated = ForwardPass.features_translated

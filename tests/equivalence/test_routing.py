@@ -87,9 +87,7 @@ IMAGE = {"discriminator.source", "discriminator.target"}
         ({"class_size": PLAIN}, {"encoder.target", "head"}, set()),
     ],
 )  # fmt: skip
-def test_gradients_reach_exactly_these(
-    terms: dict[str, Any], generators: set[str], discriminators: set[str]
-) -> None:
+def test_gradients_reach_exactly_these(terms: dict[str, Any], generators: set[str], discriminators: set[str]) -> None:
     assert receivers(terms) == (generators, discriminators)
 
 

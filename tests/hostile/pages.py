@@ -17,7 +17,7 @@ from segda.report.table import Result
 #: Each breaks out of another place: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
 HOSTILE = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(2)>",
+    '"><img src=x onerror=alert(2)>',
     "' onmouseover='alert(3)",
     "</title></style></svg><svg onload=alert(4)>",
     "--><iframe srcdoc='<script>alert(5)</script>'></iframe><!--",

@@ -92,7 +92,8 @@ def test_a_browser_runs_none_of_it(tmp_path: Path, evaluation: Make) -> None:
             opened.on("console", lambda said: happened.append(said.text))  # noqa: B023
             opened.on("pageerror", lambda error: happened.append(str(error)))  # noqa: B023
             opened.on(
-                "request", lambda asked: asked.url.startswith(("file:", "data:")) or happened.append(asked.url)  # noqa: B023
+                "request",
+                lambda asked: asked.url.startswith(("file:", "data:")) or happened.append(asked.url),  # noqa: B023
             )
             opened.goto((folder / "report.html").as_uri())
             opened.mouse.move(200, 200)

@@ -69,9 +69,7 @@ def test_training_killed_before_a_step_ends_with_the_same_bytes(
         ("oracle", "random/"),
     ],
 )
-def test_each_part_of_a_checkpoint_matters(
-    job: Path, finished: Path, tmp_path: Path, stage: str, part: str
-) -> None:
+def test_each_part_of_a_checkpoint_matters(job: Path, finished: Path, tmp_path: Path, stage: str, part: str) -> None:
     """If a part could be forgotten without a trace, the tests above would prove less than they seem to."""
     runs = tiny.without(finished, tmp_path / "runs", stage)
     assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=3, kinds=["step"])
@@ -109,9 +107,7 @@ def test_a_damaged_checkpoint_is_passed_over(
 
 
 @pytest.mark.parametrize(("stage", "kept"), [("streets", "*/images/*.png"), ("adapted", "images/*.png")])
-def test_files_written_before_a_kill_are_kept(
-    job: Path, finished: Path, tmp_path: Path, stage: str, kept: str
-) -> None:
+def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_path: Path, stage: str, kept: str) -> None:
     runs = tiny.without(finished, tmp_path / "runs", stage)
     assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=12, kinds=["publish"])
     folder = tiny.folder(runs, stage)

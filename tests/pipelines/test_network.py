@@ -18,7 +18,9 @@ from tests.structure.source import ROOT
 
 # Watches a fresh process by Python's own audit events, which the socket module raises whoever calls it, and refuses.
 PLANTED = "192.0.2.1"
-WATCHED = f"PLANTED = {PLANTED!r}" + """
+WATCHED = (
+    f"PLANTED = {PLANTED!r}"
+    + """
 import contextlib, json, socket, sys
 
 seen = []
@@ -45,6 +47,7 @@ with contextlib.suppress(OSError):
     socket.create_connection((PLANTED, 80))
 print("\\n" + json.dumps({"seen": seen, "codes": codes}))
 """
+)
 
 
 def watched(folder: Path, *commands: list[str]) -> tuple[list[str], dict[str, int]]:

@@ -51,9 +51,7 @@ def changed(file: Path, change: Callable[[Any], object]) -> None:
 
 
 @pytest.mark.parametrize("name", ["../secret", "/tmp", "..", ".", "a/b"])
-def test_a_lock_file_names_folders_of_its_own_store(
-    runs: Path, refused: Callable[..., str], name: object
-) -> None:
+def test_a_lock_file_names_folders_of_its_own_store(runs: Path, refused: Callable[..., str], name: object) -> None:
     def change(lock: Any) -> None:
         lock["stages"]["evaluate"]["folder"] = name
 

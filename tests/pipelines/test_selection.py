@@ -35,12 +35,20 @@ def test_the_page_shows_translations_back_and_forth_and_errors(finished: Path) -
     page = (tiny.folder(finished, "report") / "report.html").read_text(encoding="utf-8")
     titles = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert titles[:9] == [
-        "source", "translated", "cycled", "target", "label", "before adaptation", "errors before adaptation",
-        "after adaptation", "errors after adaptation",
+        "source",
+        "translated",
+        "cycled",
+        "target",
+        "label",
+        "before adaptation",
+        "errors before adaptation",
+        "after adaptation",
+        "errors after adaptation",
     ]
     assert "learning rate" in page
     assert re.findall(r'<h3>(source only|pixel\+feature)</h3>\s*<div class="wide".*?aria-label="confusion', page) == [
-        "source only", "pixel+feature",
+        "source only",
+        "pixel+feature",
     ]
     stages = page[page.index('<svg class="graph"') : page.index("</svg>", page.index('<svg class="graph"'))]
     assert sorted(re.findall(r"<title>(\w+):", stages)) == sorted({*tiny.STAGES} - {"report"})

@@ -72,5 +72,3 @@ def await_file(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.02)
-
-

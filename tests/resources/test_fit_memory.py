@@ -73,9 +73,7 @@ def test_the_smallest_number_that_fits_is_taken_and_told(
     assert all(torch.equal(found[name], value) for name, value in parameters("asked").items())
 
 
-def test_without_the_option_the_line_tells_of_it(
-    job: Path, room: Callable[[int], list[int]], refused: Refused
-) -> None:
+def test_without_the_option_the_line_tells_of_it(job: Path, room: Callable[[int], list[int]], refused: Refused) -> None:
     room(2)
     line = refused(*WORDS)
     assert "stages.source.accumulate (now 1, at most the batch of 4)" in line
@@ -96,5 +94,3 @@ def test_a_restart_makes_the_same_steps(job: Path, room: Callable[[int], list[in
     asked = room(4)
     assert main([*WORDS, "--fit-memory"]) == 0
     assert set(asked) == {2}
-
-

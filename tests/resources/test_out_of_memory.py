@@ -54,9 +54,7 @@ class Lack(TorchDispatchMode):
         return function(*arguments, **(options or {}))
 
 
-def within(
-    lacks: Callable[[str], Lack], run_stage: Callable[..., None] = execution._run_stage
-) -> Callable[..., None]:
+def within(lacks: Callable[[str], Lack], run_stage: Callable[..., None] = execution._run_stage) -> Callable[..., None]:
     def run(stage: Stage, *others: Any) -> None:
         with lacks(stage.name):
             run_stage(stage, *others)
@@ -143,9 +141,7 @@ def test_a_checkpoint_that_lacks_memory_leaves_the_one_before(
     assert published(Path("runs")) == published(Path("undisturbed"))
 
 
-def test_a_loader_process_that_the_kernel_kills(
-    data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loader_process_that_the_kernel_kills(data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     getitem = loader._Samples.__getitem__
 
     def killed(self: Any, position: int) -> Any:

@@ -28,7 +28,7 @@ class Faults:
         """Note an event; whether it is the one that goes wrong."""
         if not str(path).startswith(self.root):
             return False
-        self.events.append(f"{what} {str(path)[len(self.root):]}")
+        self.events.append(f"{what} {str(path)[len(self.root) :]}")
         return len(self.events) == self.fatal or (self.harm == "full" and 0 < self.fatal < len(self.events))
 
     def strike(self) -> None:

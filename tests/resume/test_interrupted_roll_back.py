@@ -73,6 +73,7 @@ def test_a_signal_leaves_a_checkpoint_that_says_so(tmp_path: Path) -> None:
 
 def test_no_number_of_signals_drives_out_what_a_roll_back_needs(tmp_path: Path) -> None:
     """And they leave no more than two checkpoints of their own, which the next scheduled one takes the place of."""
+
     def save(step: int, scheduled: bool) -> set[int]:
         checkpoint.save(tmp_path, step, {"x": torch.ones(1)}, {"scheduled": scheduled}, reach=10)
         return {checkpoint.step_of(place) for place in tmp_path.iterdir()}

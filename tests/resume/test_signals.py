@@ -83,9 +83,7 @@ def test_training_saves_and_goes_on_exactly(
     ("number", "group"),
     [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
 )  # fmt: skip
-def test_a_launch_of_several_processes_passes_a_signal_on(
-    tmp_path: Path, number: signal.Signals, group: bool
-) -> None:
+def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
     """SIGTERM reaches the one that was started, which passes it on; Ctrl-C reaches all, and is passed on besides."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(

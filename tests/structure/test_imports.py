@@ -55,7 +55,10 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "pyarrow": ("segda.export.shards",),
     "h5py": ("segda.data.readers.usps",),
     "sklearn": (
-        "segda.data.handwritten_digits", "segda.data.moons", "segda.metrics.domain_distance", "segda.metrics.selection",
+        "segda.data.handwritten_digits",
+        "segda.data.moons",
+        "segda.metrics.domain_distance",
+        "segda.metrics.selection",
         "segda.report.embedding",
     ),
     "pydantic": ("segda.validation", "pipelines"),

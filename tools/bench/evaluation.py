@@ -152,7 +152,9 @@ def shares(images: int) -> list[Figure]:
         found = share(spent)
         over = (
             "; bilinear upsampling of 19 classes to 2048x1024 is most of the rest, and this network does little "
-            "beside it" if found > SHARE else ""
+            "beside it"
+            if found > SHARE
+            else ""
         )
         what = f"`segda evaluate`, 2048x1024, {name}: outside network, decode and counting"
         note = f"ms an image: {each}; start-up and exit {spent['start-up']:.1f} s, left out{over}"

@@ -94,7 +94,8 @@ def measure(dataset: Dataset, rounds: int, workers: int, scratch: Path) -> list[
     spent = ", ".join(f"{each} {1000 * costs[each]:.0f} ms in {rates[each] * costs[each]:.2f} cores" for each in rates)
     why = (
         "; OpenCV takes fast PNG settings by itself, so the loop encodes as fast, and the export checks labels besides"
-        if ratio < TARGET else ""
+        if ratio < TARGET
+        else ""
     )
     height, width = dataset.read(0)[0].shape[:2]
     return [Figure(

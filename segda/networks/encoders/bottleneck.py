@@ -45,9 +45,7 @@ class BottleneckEncoder(nn.Module):
         return [*features, self.layers(features[-1])]
 
 
-def build(
-    encoder: dict[str, Any], width: int = 256, norm: Norm = "none", dropout: float = 0.0
-) -> BottleneckEncoder:
+def build(encoder: dict[str, Any], width: int = 256, norm: Norm = "none", dropout: float = 0.0) -> BottleneckEncoder:
     """Global average pooling, a linear layer and ReLU behind another encoder.
 
     Args:

@@ -102,7 +102,7 @@ def build(
     accepted = inspect.signature(smp_class).parameters
     chosen = dict(_DEFAULTS.get(decoder, {}))
     if decoder in ("unet", "unetplusplus", "manet"):
-        chosen["decoder_channels"] = _UNET_WIDTHS[-(len(channels) - 1):]
+        chosen["decoder_channels"] = _UNET_WIDTHS[-(len(channels) - 1) :]
     for name in ("aspp_dropout", "dropout"):
         if name in accepted:
             chosen[name] = dropout
@@ -136,7 +136,7 @@ def _check_strides(decoder: str, strides: tuple[int, ...]) -> None:
             f"head smp: deeplabv3plus needs an encoder with a third map of stride 4 and output stride 8 or 16, got "
             f"strides {strides}; set the encoder's output_stride to 16"
         )
-    used = strides[-_DOUBLING.get(decoder, 1):]
+    used = strides[-_DOUBLING.get(decoder, 1) :]
     if any(coarse != 2 * fine for fine, coarse in zip(used, used[1:], strict=False)):
         raise ConfigError(
             f"head smp: {decoder} needs strides that double, got {strides}; use an encoder that is not dilated, or "

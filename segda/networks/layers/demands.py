@@ -36,9 +36,7 @@ def demand_counts(network: str, option: str, counts: Sequence[int], least: int =
         ConfigError: too few layers, or one of no features.
     """
     if len(counts) < least or any(count < 1 for count in counts):
-        raise ConfigError(
-            f"{network}: {option} is {list(counts)}; expected {least} or more entries, each at least 1"
-        )
+        raise ConfigError(f"{network}: {option} is {list(counts)}; expected {least} or more entries, each at least 1")
 
 
 def demand_probability(network: str, option: str, value: float) -> None:

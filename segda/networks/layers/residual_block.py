@@ -29,7 +29,12 @@ class ResidualBlock(nn.Module):
         for _ in range(2):
             layers += [
                 nn.Conv2d(
-                    channels, channels, 3, padding=dilation, dilation=dilation, padding_mode=padding,
+                    channels,
+                    channels,
+                    3,
+                    padding=dilation,
+                    dilation=dilation,
+                    padding_mode=padding,
                     bias=has_bias(norm),
                 ),
                 normalisation(norm, channels),

@@ -98,9 +98,7 @@ class CoupledGeneration(AdversarialTerm):
         return p.once(("coupled_generation", "real", domain), lambda: p.encode(p.image(domain), domain))
 
     def _fake(self, p: ForwardPass, domain: Domain) -> Tensor:
-        return p.once(
-            ("coupled_generation", "fake", domain), lambda: p.encode(p.sampled(domain).detach(), domain)[-1]
-        )
+        return p.once(("coupled_generation", "fake", domain), lambda: p.encode(p.sampled(domain).detach(), domain)[-1])
 
     def _scores(self, p: ForwardPass, domain: Domain) -> tuple[Tensor, Tensor]:
         return (
@@ -111,7 +109,8 @@ class CoupledGeneration(AdversarialTerm):
     def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
         real, fake = self._scores(p, domain)
         return self.telling_apart(
-            Shown(p.image(domain), real), Shown(p.sampled(domain).detach(), fake),
+            Shown(p.image(domain), real),
+            Shown(p.sampled(domain).detach(), fake),
             lambda image: p.realness("feature", p.encode(image, domain)[-1]),
             lambda: p.uniform("coupled_generation", domain),
         )

@@ -26,7 +26,12 @@ class SemanticDiscrimination(Term):
     def needs(self) -> set[str]:
         """Encoder, both decoders, both image discriminators with a segmenting decoder, labels for every pixel."""
         return {
-            "encoder", "decoder.source", "decoder.target", "discriminator.source", "discriminator.target", "semantic",
+            "encoder",
+            "decoder.source",
+            "decoder.target",
+            "discriminator.source",
+            "discriminator.target",
+            "semantic",
             "label_map",
         }
 

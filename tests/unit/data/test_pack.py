@@ -101,9 +101,7 @@ def test_an_interrupted_packing_goes_on_where_it_stopped(make_dataset: Make, fol
     """Call 1 finds the size; chunks are two samples, in their order."""
     dataset = make_dataset()
     with pytest.raises(KeyboardInterrupt):
-        pack.write(
-            replace(dataset, decode_image=Counted(dataset, fatal)), SIZE, folder, {"key": KEY}, workers=1
-        )
+        pack.write(replace(dataset, decode_image=Counted(dataset, fatal)), SIZE, folder, {"key": KEY}, workers=1)
     assert not folder.exists()
     assert not pack_file.is_there(folder, KEY)
     with (pack.partial(folder) / "chunks.jsonl").open("a") as file:
@@ -111,7 +109,7 @@ def test_an_interrupted_packing_goes_on_where_it_stopped(make_dataset: Make, fol
     again = Counted(dataset)
     same(write(replace(dataset, decode_image=again), folder), dataset)
     whole = (fatal - 2) // 2 * 2
-    assert sorted(again.calls[1:6 - whole]) == [f"{number:02d}" for number in range(whole, 5)]
+    assert sorted(again.calls[1 : 6 - whole]) == [f"{number:02d}" for number in range(whole, 5)]
 
 
 def test_chunks_of_an_interrupted_packing_are_checked(make_dataset: Make, folder: Path) -> None:

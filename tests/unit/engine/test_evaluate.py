@@ -58,7 +58,10 @@ def write(root: Path, labels: list[np.ndarray], scale: int = 1) -> Dataset:
         cv2.imwrite(str(label_path), label)
         samples.append(Sample(str(index), image_path, label_path))
     return Dataset(
-        "colours", root, SPACE, tuple(samples),
+        "colours",
+        root,
+        SPACE,
+        tuple(samples),
         decode_image=lambda path: cv2.imread(str(path))[..., ::-1],
         decode_label=lambda path: cv2.imread(str(path), cv2.IMREAD_UNCHANGED),
     )
@@ -83,9 +86,7 @@ def test_perfect_networks_score_one_and_ignored_pixels_are_counted(tmp_path: Pat
     assert (evaluation.images, evaluation.pixels, evaluation.ignored) == (3, 3 * 30 * 64, 3 * 2 * 64)
 
 
-def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(
-    tmp_path: Path, task: Segmentation
-) -> None:
+def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(tmp_path: Path, task: Segmentation) -> None:
     dataset = write(tmp_path, label_maps(5, (8, 9)))
     alone = evaluate(ColourNetworks(), dataset, task, resize=(4, 5))
     assert 0 < alone.confusion.mean_iou() < 1
@@ -97,9 +98,7 @@ def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(
             return torch.stack(parts).sum(dim=0)
 
         for rank in range(world):
-            together = evaluate(
-                ColourNetworks(), dataset, task, resize=(4, 5), rank=rank, world=world, reduce=keep
-            )
+            together = evaluate(ColourNetworks(), dataset, task, resize=(4, 5), rank=rank, world=world, reduce=keep)
         assert len(parts) == world
         assert (together.confusion.counts == alone.confusion.counts).all()
         assert together.images == together.protocol["images"] == 5
@@ -161,18 +160,30 @@ def test_the_protocol_stands_beside_the_score(tmp_path: Path, task: Segmentation
     weights.write_bytes(b"weights")
     seen: list[tuple[int, int]] = []
     evaluation = evaluate(
-        ColourNetworks(), write(tmp_path, label_maps(2)), task, resize=(32, 32),
-        network_files={"head": weights}, data_fingerprint="abc", progress=lambda *state: seen.append(state),
+        ColourNetworks(),
+        write(tmp_path, label_maps(2)),
+        task,
+        resize=(32, 32),
+        network_files={"head": weights},
+        data_fingerprint="abc",
+        progress=lambda *state: seen.append(state),
     )
     protocol = evaluation.protocol
     assert protocol.pop("seconds") >= 0
     assert protocol == {
-        "dataset": "colours", "label_space": "colours", "classes": ["red", "green", "blue"], "resize": [32, 32],
+        "dataset": "colours",
+        "label_space": "colours",
+        "classes": ["red", "green", "blue"],
+        "resize": [32, 32],
         "resize_rule": "area where the image shrinks, bilinear where it grows",
         "inference": {"flip": False, "scales": [1.0], "window": None, "stride": None},
         "prediction_rule": "whole image in one pass, logits upsampled bilinearly to the label's size, argmax",
-        "measure": "IoU", "images": 2, "pixels_scored": 2 * 30 * 64, "pixels_ignored": 2 * 2 * 64,
-        "network_fingerprints": {"head": hashlib.sha256(b"weights").hexdigest()}, "data_fingerprint": "abc",
+        "measure": "IoU",
+        "images": 2,
+        "pixels_scored": 2 * 30 * 64,
+        "pixels_ignored": 2 * 2 * 64,
+        "network_fingerprints": {"head": hashlib.sha256(b"weights").hexdigest()},
+        "data_fingerprint": "abc",
     }
     assert seen == [(1, 2), (2, 2)]
 
@@ -200,9 +211,7 @@ def test_augmentation_changes_the_score_and_stands_in_the_protocol(tmp_path: Pat
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_borders_are_scored_over_all_processes_where_asked_for(
-    tmp_path: Path, task: Segmentation, world: int
-) -> None:
+def test_borders_are_scored_over_all_processes_where_asked_for(tmp_path: Path, task: Segmentation, world: int) -> None:
     labels = label_maps(3, (20, 24))
     dataset = write(tmp_path, labels)
     assert evaluate(ColourNetworks(), dataset, task).boundary is None

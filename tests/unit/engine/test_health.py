@@ -31,7 +31,9 @@ def test_a_discriminator_that_is_always_right_is_told_once_and_its_end_once() ->
     (trouble,) = found.troubles
     assert trouble.to_json() == {
         "what": "the discriminator of feature_adversarial is always right, so nothing can be learnt from it",
-        "series": "measures.feature_adversarial.accuracy", "since": 20, "until": 70,
+        "series": "measures.feature_adversarial.accuracy",
+        "since": 20,
+        "until": 70,
     }
 
 
@@ -68,8 +70,10 @@ def test_a_class_that_was_predicted_and_is_no_more_has_vanished() -> None:
     found, told = watch(predicted(0.2, 0.1, 0.2, 0, 0, 0, 0, 0.1, 0))
     assert told == [(60, 1), (80, -1)]
     assert found.troubles[0].to_json() == {
-        "what": "the class car is not predicted on the target", "series": "predicted.target.car",
-        "since": 40, "until": 80,
+        "what": "the class car is not predicted on the target",
+        "series": "predicted.target.car",
+        "since": 40,
+        "until": 80,
     }
 
 
@@ -114,7 +118,10 @@ def test_a_gradient_far_above_what_is_typical_explodes() -> None:
     found, told = watch(norms(0.1, 10, 1, 1, 99, 1, 1, 1, 1, 1e9, 1, 1000, 1e9, 1e3, 5))
     assert told == [(130, 1), (150, -1)]
     assert found.troubles[0].to_json() == {
-        "what": "the gradient of the generator explodes", "series": "gradients.generator", "since": 120, "until": 150,
+        "what": "the gradient of the generator explodes",
+        "series": "gradients.generator",
+        "since": 120,
+        "until": 150,
     }
 
 
@@ -158,9 +165,7 @@ def test_lines_of_earlier_versions_are_read_and_give_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("lines", [accuracy, predicted, norms])
-def test_a_watch_that_reads_the_log_again_goes_on_as_if_it_had_never_stopped(
-    lines: Callable[..., list[Line]]
-) -> None:
+def test_a_watch_that_reads_the_log_again_goes_on_as_if_it_had_never_stopped(lines: Callable[..., list[Line]]) -> None:
     values = [0.3, 0.5, 0.2, 1, 1, 1, 1, 0, 0, 0, 0, 0.5, 0.5, 0.5, 200, 300]
     made = [{"step": number, **line} for number, line in enumerate(lines(*values))]
     whole = Watch(LIMITS, made)

@@ -133,7 +133,9 @@ def test_shares_of_pixels_leave_out_what_is_ignored() -> None:
     one[0, 2] = 1
     two[0, :, 0, 0], two[0, :, 0, 1] = torch.tensor([0.0, 1, 2]), torch.tensor([5.0, 1, 2])
     assert shares(label, one, two) == {
-        "predicted.source": [0, 0, 1], "predicted.target": [0.5, 0, 0.5], "labelled.source": [0.75, 0.25, 0],
+        "predicted.source": [0, 0, 1],
+        "predicted.target": [0.5, 0, 0.5],
+        "labelled.source": [0.75, 0.25, 0],
     }
 
 
@@ -144,16 +146,20 @@ def test_shares_of_images_count_an_image_once() -> None:
     logits[1, 2] = 1
     found = shares(torch.tensor([0, 255]), logits, logits)
     assert found == {
-        "predicted.source": [0, 0.5, 0.5], "predicted.target": [0, 0.5, 0.5], "labelled.source": [1, 0, 0],
+        "predicted.source": [0, 0.5, 0.5],
+        "predicted.target": [0, 0.5, 0.5],
+        "labelled.source": [1, 0, 0],
     }
 
 
 def test_a_norm_that_is_not_finite_is_written_as_none() -> None:
     values = {
-        "gradients.generator": torch.tensor(float("inf")), "gradients.generator.cycle": torch.tensor(1.23456e-9),
+        "gradients.generator": torch.tensor(float("inf")),
+        "gradients.generator.cycle": torch.tensor(1.23456e-9),
         "predicted.target": torch.tensor([0.0, 1 / 3, 2 / 3]),
     }
     assert measuring.by_part(values, ["a", "b", "c"], Session(cpu=True)) == {
-        "gradients": {"generator": None, "generator.cycle": 1.23e-9}, "predicted": {"target": {"b": 0.333, "c": 0.667}},
+        "gradients": {"generator": None, "generator.cycle": 1.23e-9},
+        "predicted": {"target": {"b": 0.333, "c": 0.667}},
     }
     assert measuring.by_part({}, [], Session(cpu=True)) == {}

@@ -87,7 +87,9 @@ def test_a_roll_back_stands_in_the_log_and_in_what_is_returned(
     (trouble,) = told[2]["health"]["begun"]
     assert trouble == {
         "what": "the loss generator.classification became nan on s0, s1, t0, t1",
-        "series": "losses.generator.classification", "since": 6, "until": None,
+        "series": "losses.generator.classification",
+        "since": 6,
+        "until": None,
     }
     assert told[3] == {"step": 4, "roll_back": {"noticed": 6, "to": 4, "because": trouble["what"]}}
     assert [line["learning_rate"]["generator"] for line in told if "losses" in line] == pytest.approx(
@@ -219,7 +221,7 @@ def test_a_checkpoint_from_before_the_trouble_is_kept_for_as_long_as_it_may_be_n
     for step in range(0, 201, 10):
         checkpoint.save(tmp_path, step, {"x": torch.ones(1)}, {}, reach=45)
         there = sorted(checkpoint.step_of(place) for place in tmp_path.glob("step-*"))
-        assert there[-2:] == [step - 10, step][-len(there):]
+        assert there[-2:] == [step - 10, step][-len(there) :]
         assert any(step - 2 * 45 - 10 <= old <= max(step - 45, 0) for old in there)
         assert len(there) <= 4
 

@@ -21,7 +21,7 @@ def convolutions(radius: int) -> nn.Sequential:
 @pytest.mark.parametrize("size", [(64, 160), (128, 96), (96, 96), (256, 160)])
 @torch.inference_mode()
 def test_tiled_equals_whole_where_a_network_does_not_look_further_than_a_quarter_of_the_overlap(
-    size: tuple[int, int]
+    size: tuple[int, int],
 ) -> None:
     image, network = torch.rand(1, 3, *size) * 2 - 1, convolutions(8)
     tiled = tiles.translate(image, network, (64, 64), 32, GRID)

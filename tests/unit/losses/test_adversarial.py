@@ -147,16 +147,12 @@ def test_disguise_pulls_real_scores_down_as_far_as_generator_pulls_fakes_up(
 ) -> None:
     middle = 0.5 if loss == "lsgan" else 0.0
     score = torch.tensor([0.3, -1.0, 2.0])
-    torch.testing.assert_close(
-        adversarial.disguise(middle + score, loss), adversarial.generator(middle - score, loss)
-    )
+    torch.testing.assert_close(adversarial.disguise(middle + score, loss), adversarial.generator(middle - score, loss))
 
 
 @pytest.mark.parametrize("loss", ["minimax", "wgan"])
 def test_inverted_is_minus_the_discriminators_loss(loss: adversarial.AdversarialLoss) -> None:
-    torch.testing.assert_close(
-        adversarial.inverted(REAL, FAKE, loss), -adversarial.discriminator(REAL, FAKE, loss)
-    )
+    torch.testing.assert_close(adversarial.inverted(REAL, FAKE, loss), -adversarial.discriminator(REAL, FAKE, loss))
 
 
 @pytest.mark.parametrize("loss", ["bce", "lsgan"])

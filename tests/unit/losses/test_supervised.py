@@ -52,9 +52,7 @@ def test_class_weights_as_in_torch_for_each_image() -> None:
     label = LABEL.clone()
     label[:, 0] = 255
     weights = torch.tensor([1.0, 2.0, 0.5, 4.0], dtype=torch.float64)
-    alone = [
-        functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], weights, ignore_index=255) for i in range(3)
-    ]
+    alone = [functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], weights, ignore_index=255) for i in range(3)]
     torch.testing.assert_close(cross_entropy(LOGITS, label, weights), torch.stack(alone).mean())
 
 

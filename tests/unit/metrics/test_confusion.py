@@ -63,7 +63,10 @@ def test_a_class_that_is_predicted_but_never_labelled_scores_zero_and_stays_in_t
 def test_nothing_scored_is_nan_not_an_error_or_a_warning() -> None:
     confusion = scored([[255, 255]], [[0, 1]])
     for score in (
-        confusion.mean_iou(), confusion.pixel_accuracy(), confusion.mean_accuracy(), confusion.frequency_weighted_iou()
+        confusion.mean_iou(),
+        confusion.pixel_accuracy(),
+        confusion.mean_accuracy(),
+        confusion.frequency_weighted_iou(),
     ):
         assert math.isnan(score)
     assert confusion.ignored == 2
@@ -140,13 +143,17 @@ def test_fractions_are_not_class_indices() -> None:
         Confusion(CLASSES).update(np.zeros((2, 3), np.uint8), torch.zeros(2, 3))
 
 
-@pytest.mark.parametrize("convert", [
-    lambda a: a.astype(np.uint8), lambda a: a.astype(np.int16), lambda a: torch.from_numpy(a),
-    lambda a: torch.from_numpy(a.astype(np.uint8)), np.asfortranarray,
-])
-def test_arrays_and_tensors_of_any_integer_type_count_alike(
-    convert: Callable[[np.ndarray], Any]
-) -> None:
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda a: a.astype(np.uint8),
+        lambda a: a.astype(np.int16),
+        lambda a: torch.from_numpy(a),
+        lambda a: torch.from_numpy(a.astype(np.uint8)),
+        np.asfortranarray,
+    ],
+)
+def test_arrays_and_tensors_of_any_integer_type_count_alike(convert: Callable[[np.ndarray], Any]) -> None:
     label, prediction = np.array([[0, 1, 255], [3, 3, 2]]), np.array([[0, 2, 1], [3, 1, 2]])
     expected, actual = Confusion(CLASSES), Confusion(CLASSES)
     expected.update(label, prediction)
@@ -167,10 +174,12 @@ def naive(label: np.ndarray, prediction: np.ndarray, classes: int) -> tuple[list
 
 
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 6))
-maps = shapes.flatmap(lambda shape: st.tuples(
-    hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 2, 3, 255])),
-    hnp.arrays(np.uint8, shape, elements=st.integers(0, 3)),
-))
+maps = shapes.flatmap(
+    lambda shape: st.tuples(
+        hnp.arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 2, 3, 255])),
+        hnp.arrays(np.uint8, shape, elements=st.integers(0, 3)),
+    )
+)
 
 
 @given(maps)
@@ -269,10 +278,18 @@ def test_json_keeps_counts_beyond_what_floats_can() -> None:
     assert (loaded.ignored, loaded.classes, loaded.ignore_index) == (2**55 + 1, CLASSES, 254)
 
 
-@pytest.mark.parametrize("change", [
-    {"counts": [[1, 2]]}, {"counts": [[0.5] * 4] * 4}, {"counts": [[-1] * 4] * 4},
-    {"classes": ["a"]}, {"ignored": None}, {"rejected": [1]}, {"rejected": [-1, 0, 0, 0]},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": [[1, 2]]},
+        {"counts": [[0.5] * 4] * 4},
+        {"counts": [[-1] * 4] * 4},
+        {"classes": ["a"]},
+        {"ignored": None},
+        {"rejected": [1]},
+        {"rejected": [-1, 0, 0, 0]},
+    ],
+)
 def test_damaged_content_is_an_error_that_names_its_file(change: dict[str, Any]) -> None:
     with pytest.raises(ArtefactError, match=r"evaluation\.json"):
         Confusion.from_json(Confusion(CLASSES).to_json() | change, "evaluation.json")

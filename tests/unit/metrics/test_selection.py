@@ -128,7 +128,8 @@ def test_the_best_is_the_largest_or_the_smallest() -> None:
     assert picks(values, larger=True) == "b"
     assert picks(values, larger=False) == "d"
     assert [name for name, criterion in CRITERIA.items() if criterion.larger] == [
-        "neighbourhood density", "mutual information",
+        "neighbourhood density",
+        "mutual information",
     ]
     with pytest.raises(DataError, match="no candidate"):
         picks({}, larger=True)

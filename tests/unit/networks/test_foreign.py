@@ -115,15 +115,14 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         foreign.keep(tmp_path / "net.pth")
 
 
-def test_a_copy_elsewhere_is_tensors_that_a_config_may_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_copy_elsewhere_is_tensors_that_a_config_may_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tied = torch.ones(4)
     file = saved(tmp_path / "net.bin", {"a": tied, "b": tied[:2].view(2)})
     assert main(["import", str(file), "-o", str(tmp_path / "w" / "net.safetensors")]) == 0
     assert str(tmp_path / "w" / "net.safetensors") in capsys.readouterr().out
     assert {name: tensor.tolist() for name, tensor in load_file(tmp_path / "w" / "net.safetensors").items()} == {
-        "a": [1, 1, 1, 1], "b": [1, 1],
+        "a": [1, 1, 1, 1],
+        "b": [1, 1],
     }
     for words, reason in (
         (["import", str(file), "-o", str(tmp_path / "net.pth")], "ends in .safetensors"),

@@ -98,9 +98,7 @@ def test_r1_penalises_at_real_samples_and_r2_at_fakes() -> None:
         played = term("feature_adversarial", loss="hinge", **options)
         plain = term("feature_adversarial", loss="hinge")
         shown = Shown(REAL, parabola(REAL)), Shown(FAKE, parabola(FAKE))
-        with_it, without = (
-            side.telling_apart(*shown, parabola, lambda: torch.zeros(2)) for side in (played, plain)
-        )
+        with_it, without = (side.telling_apart(*shown, parabola, lambda: torch.zeros(2)) for side in (played, plain))
         return float((with_it - without).detach())
 
     assert added(r1=2.0) == pytest.approx((4 + 16) / 2)

@@ -55,9 +55,7 @@ def test_nothing_is_computed_that_no_term_asks_for(stand_in: Any, task: Any, bat
     assert calls == {"encode source": 1, "classify": 1}
 
 
-def test_stop_gradient_and_cycle_encode_the_translation_each_their_way(
-    stand_in: Any, task: Any, batch_of: Any
-) -> None:
+def test_stop_gradient_and_cycle_encode_the_translation_each_their_way(stand_in: Any, task: Any, batch_of: Any) -> None:
     terms = {"cycle": {"weight": 1.0}, "translated_classification": {"weight": 1.0, "stop_gradient": True}}
     assert step(stand_in(), task, batch_of(), terms)["encode target"] == 3
 
@@ -68,9 +66,7 @@ def test_translation_and_cycle_end_in_the_right_domains(stand_in: Any, task: Any
     encoder, decoder = networks.modules["encoder.source"], networks.modules["decoder"]
     translated = decoder(encoder(batch.source.image), "target")
     torch.testing.assert_close(p.translated("source"), translated)
-    torch.testing.assert_close(
-        p.cycled("source"), decoder(networks.modules["encoder.target"](translated), "source")
-    )
+    torch.testing.assert_close(p.cycled("source"), decoder(networks.modules["encoder.target"](translated), "source"))
 
 
 def test_target_terms_without_target_images_are_named(stand_in: Any, task: Any, batch_of: Any) -> None:

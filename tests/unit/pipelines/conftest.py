@@ -8,7 +8,7 @@ import pytest
 
 from segda import lookup
 
-WRITE = '''
+WRITE = """
 from pathlib import Path
 from pipelines.stage import Data, Reference, StageConfig
 from segda.errors import ConfigError, TrainingError
@@ -41,9 +41,9 @@ def run(config, inputs, folder, session):
         raise TrainingError(f"told to fail on process {session.rank}")
     session.barrier()
     return {"value": config.value, "world": session.world}
-'''
+"""
 
-SUM = '''
+SUM = """
 from pipelines.stage import Reference, StageConfig
 
 VERSION = 1
@@ -59,7 +59,7 @@ def run(config, inputs, folder, session):
     if session.is_main:
         (folder / "sum.txt").write_text(str(sum(values)))
     return {"sum": sum(values)}
-'''
+"""
 
 PIPELINE = """
 task: {name: segmentation, labels: cityscapes}

@@ -61,9 +61,7 @@ def test_a_claim_that_a_death_left_on_a_finished_stage_is_cleared(
 
 
 @pytest.mark.parametrize("words", [("--force",), ("--force", "total"), ("--set", "stages.first.value=7")])
-def test_what_is_to_be_made_is_made(
-    toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_to_be_made_is_made(toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     capsys.readouterr()
     assert run(*words) == 0

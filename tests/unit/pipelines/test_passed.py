@@ -68,15 +68,18 @@ def test_keys_and_configs_are_equal_with_and_without(known: Path) -> None:
     assert all(key for _, key, _ in planned[0])
 
 
-@pytest.mark.parametrize("wrong", [
-    "stages.source.networks.encoder.widht=3",
-    "stages.source.networks.encoder.name=nothing",
-    "stages.source.method.terms.nothing={weight: 1}",
-    "stages.source.networks.head.name=nothing",
-    "stages.evaluate.boundary=true",
-    "task.labels=nothing",
-    "stages.source.steps=none",
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "stages.source.networks.encoder.widht=3",
+        "stages.source.networks.encoder.name=nothing",
+        "stages.source.method.terms.nothing={weight: 1}",
+        "stages.source.networks.head.name=nothing",
+        "stages.evaluate.boundary=true",
+        "task.labels=nothing",
+        "stages.source.steps=none",
+    ],
+)
 def test_a_wrong_config_is_refused_after_a_right_one_was_remembered(known: Path, wrong: str) -> None:
     load()
     before = remembered(known)

@@ -140,7 +140,12 @@ def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) 
     (row,) = found.pictures
     assert row.name == "b: agreement 25.0"
     assert [picture.title for picture in row.pictures] == [
-        "source", "label", "predicted before", "translated", "predicted after", "changed by translation",
+        "source",
+        "label",
+        "predicted before",
+        "translated",
+        "predicted after",
+        "changed by translation",
     ]
     changed = painted(row.pictures[-1], label_space.load("cityscapes"))
     road = label_space.load("cityscapes").palette[0]
@@ -152,7 +157,8 @@ def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -
     (exported / "images" / "b.png").unlink()
     (found,) = agreements.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu"))
     assert [[picture.pixels is None for picture in row.pictures] for row in found.pictures] == [
-        [False] * 3 + [True] * 3, [False] * 6,
+        [False] * 3 + [True] * 3,
+        [False] * 6,
     ]
 
 

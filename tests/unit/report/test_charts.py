@@ -24,10 +24,20 @@ def entry(step: int, **losses: float) -> str:
 
 def test_log_keeps_the_last_word_on_each_step_and_passes_over_broken_lines(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text("\n".join([
-        entry(0, cycle=4), entry(1, cycle=3), entry(2, cycle=9), entry(2, cycle=2), entry(3, cycle=float("nan")),
-        "[1]", '{"losses": {}}', '{"step": 4, "losses": {"cyc',
-    ]))
+    log.write_text(
+        "\n".join(
+            [
+                entry(0, cycle=4),
+                entry(1, cycle=3),
+                entry(2, cycle=9),
+                entry(2, cycle=2),
+                entry(3, cycle=float("nan")),
+                "[1]",
+                '{"losses": {}}',
+                '{"step": 4, "losses": {"cyc',
+            ]
+        )
+    )
     assert read_log(log) == {
         "cycle": [(0, 4.0), (1, 3.0), (2, 2.0)],
         "accuracy.target": [(0, 0.5), (1, 0.5), (2, 0.5), (3, 0.5)],
@@ -107,7 +117,8 @@ def test_learning_rates_are_curves_and_share_one_where_the_players_do(tmp_path: 
 
     assert read_log(log(0.2)) == {"learning_rate": [(0, 0.2), (1, 0.1)]}
     assert read_log(log(0.4)) == {
-        "learning_rate.generator": [(0, 0.2), (1, 0.1)], "learning_rate.discriminator": [(0, 0.4), (1, 0.2)],
+        "learning_rate.generator": [(0, 0.2), (1, 0.1)],
+        "learning_rate.discriminator": [(0, 0.4), (1, 0.2)],
     }
     figure = curves(log(0.4))
     assert figure is not None

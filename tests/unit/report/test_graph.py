@@ -6,8 +6,11 @@ from segda.report.graph import Node, columns, direct, to_svg
 
 # Each builds on all before it that are named; `both` names `source` too, which `pixel` joins already.
 CHAIN = [
-    Node("source", "supervise, 5 s"), Node("translate", "translate, 2 min"), Node("adapted", "export", ["translate"]),
-    Node("pixel", "supervise", ["adapted", "source"]), Node("both", "align", ["pixel", "source", "elsewhere"]),
+    Node("source", "supervise, 5 s"),
+    Node("translate", "translate, 2 min"),
+    Node("adapted", "export", ["translate"]),
+    Node("pixel", "supervise", ["adapted", "source"]),
+    Node("both", "align", ["pixel", "source", "elsewhere"]),
     Node("evaluate", "evaluate", ["source", "pixel", "both"]),
 ]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -19,7 +22,11 @@ def test_a_stage_stands_right_of_all_that_it_builds_on() -> None:
 
 def test_lines_that_a_chain_of_others_makes_are_left_out() -> None:
     assert direct(CHAIN) == [
-        ("translate", "adapted"), ("adapted", "pixel"), ("source", "pixel"), ("pixel", "both"), ("both", "evaluate"),
+        ("translate", "adapted"),
+        ("adapted", "pixel"),
+        ("source", "pixel"),
+        ("pixel", "both"),
+        ("both", "evaluate"),
     ]
 
 

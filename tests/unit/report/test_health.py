@@ -107,7 +107,8 @@ def test_norms_that_are_zero_or_not_finite_leave_no_gap_in_the_page(tmp_path: Pa
     drawn = health.figure(found(log), space)
     assert drawn is not None
     assert {curve.get_label(): len(curve.get_xdata()) for curve in drawn.axes[0].lines} == {
-        "classification": 3, "generator, all": 1,
+        "classification": 3,
+        "generator, all": 1,
     }
     assert "nan" not in text(log, space)
 

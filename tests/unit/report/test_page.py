@@ -55,16 +55,30 @@ def content(tmp_path: Path, space: LabelSpace, evaluation: Make, photograph: np.
     log = tmp_path / "log.jsonl"
     log.write_text(json.dumps({"step": 0, "losses": {"generator.cycle": 1.5}, "measures": {}}))
     return ReportContent(
-        title="streets", space=space, seeds=[7], created="2025-01-02", command="segda run streets",
+        title="streets",
+        space=space,
+        seeds=[7],
+        created="2025-01-02",
+        command="segda run streets",
         results=[
             Result("source only", [evaluation(2, data_fingerprint="abc")]),
             Result("both", [evaluation(7, data_fingerprint="abc", resize=None)]),
         ],
         stages=[StageState("translate", "translate", "resumed", 3725.0, "runs/translate-0a1b2c3d")],
         logs={"translate": log, "align": tmp_path / "absent.jsonl"},
-        pictures=[PictureRow("one", [Picture("target", photograph), Picture("label", np.ones((20, 40), np.uint8)),
-                                     Picture("prediction after", None)])],
-        notes=["Half of the gap is closed."], versions={"segda": "0.1"}, confused=["both"],
+        pictures=[
+            PictureRow(
+                "one",
+                [
+                    Picture("target", photograph),
+                    Picture("label", np.ones((20, 40), np.uint8)),
+                    Picture("prediction after", None),
+                ],
+            )
+        ],
+        notes=["Half of the gap is closed."],
+        versions={"segda": "0.1"},
+        confused=["both"],
         datasets=[DataState("gta5", "train", "0123abcd", ["translate", "source"])],
     )
 
@@ -73,9 +87,18 @@ def test_write_leaves_page_table_and_pictures(tmp_path: Path, content: ReportCon
     folder = tmp_path / "report"
     folder.mkdir()
     files = write(folder, content)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in files) == [
-        "bars.png", "pictures.png", "report.html", "table.csv", "table.json", "table.txt",
-    ]
+    assert (
+        sorted(path.name for path in folder.iterdir())
+        == sorted(path.name for path in files)
+        == [
+            "bars.png",
+            "pictures.png",
+            "report.html",
+            "table.csv",
+            "table.json",
+            "table.txt",
+        ]
+    )
     assert json.loads((folder / "table.json").read_text())["columns"] == ["source only", "both"]
     assert "road,20.0,70.0,+50.0" in (folder / "table.csv").read_text()
     assert Image.open(folder / "pictures.png").size[0] == 3 * 328 + 8
@@ -84,9 +107,18 @@ def test_write_leaves_page_table_and_pictures(tmp_path: Path, content: ReportCon
 def test_page_shows_scores_stages_and_protocol(content: ReportContent) -> None:
     text = re.sub(r"\s+", " ", Page(render(content)).text)
     for expected in (
-        "streets", "seed 7 · 2025-01-02 · 1 h 2 min of work", "segda run streets", "Half of the gap is closed.",
-        "resumed", "runs/translate-0a1b2c3d", "generator: cycle", "left out of the mean: sky", "segda 0.1",
-        "not measured alike: resize differs", "data fingerprint abc", "row resize source only 32 × 64 both none",
+        "streets",
+        "seed 7 · 2025-01-02 · 1 h 2 min of work",
+        "segda run streets",
+        "Half of the gap is closed.",
+        "resumed",
+        "runs/translate-0a1b2c3d",
+        "generator: cycle",
+        "left out of the mean: sky",
+        "segda 0.1",
+        "not measured alike: resize differs",
+        "data fingerprint abc",
+        "row resize source only 32 × 64 both none",
         "gta5 train translate, source 0123abcd",
     ):
         assert expected in text, expected
@@ -118,14 +150,23 @@ def test_names_are_text_wherever_they_come_from(content: ReportContent, evaluati
     evil = "<script>alert(1)</script>"
     names = (evil, "car", "<img src=x onerror=alert(2)>")
     space = LabelSpace("evil", names, ((0, 0, 0),) * 3)
-    page = render(ReportContent(
-        title=evil, space=space, created=evil, command=evil, notes=[evil], versions={evil: evil},
-        results=[Result(evil, [evaluation(3, classes=names, dataset=evil)])],
-        stages=[StageState(evil, evil, evil, None, evil, [evil])], logs={evil: content.logs["translate"]},
-        pictures=[PictureRow(evil, [Picture(f'"{evil}', np.zeros((4, 4), np.uint8))])],
-        confused=[evil], datasets=[DataState(evil, evil, evil, [evil])],
-        agreements=[Agreement(evil, (0.5, 0.4, 0.3), [(evil, (0.5, None, 0.3))], [(evil, (0.1, 0.2, 0.3))])],
-    ))
+    page = render(
+        ReportContent(
+            title=evil,
+            space=space,
+            created=evil,
+            command=evil,
+            notes=[evil],
+            versions={evil: evil},
+            results=[Result(evil, [evaluation(3, classes=names, dataset=evil)])],
+            stages=[StageState(evil, evil, evil, None, evil, [evil])],
+            logs={evil: content.logs["translate"]},
+            pictures=[PictureRow(evil, [Picture(f'"{evil}', np.zeros((4, 4), np.uint8))])],
+            confused=[evil],
+            datasets=[DataState(evil, evil, evil, [evil])],
+            agreements=[Agreement(evil, (0.5, 0.4, 0.3), [(evil, (0.5, None, 0.3))], [(evil, (0.1, 0.2, 0.3))])],
+        )
+    )
     assert page.count("<script") == 1, "the page's own"
     assert "alert(1)</script>" not in page
     assert "<img src=x" not in page
@@ -153,10 +194,18 @@ def test_an_empty_run_still_has_a_page(space: LabelSpace, tmp_path: Path) -> Non
     assert "h2" not in {tag for tag, _ in page.tags}
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (None, "–"), (0.04, "0.0 s"), (9.96, "10.0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (725, "12 min 5 s"),
-    (12000, "3 h 20 min"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (725, "12 min 5 s"),
+        (12000, "3 h 20 min"),
+    ],
+)
 def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
 
@@ -186,9 +235,15 @@ def test_the_page_shows_the_confusion_of_the_named_rows_alone(content: ReportCon
     assert page.count('<table class="confusion">') == 1
     cells = re.findall(r"<td( class=\"same\")? style=\"--share: ([\d.]+)\">([^<]*)</td>", page)
     assert [(bool(same), share, text) for same, share, text in cells] == [
-        (True, "0.700", "70"), (False, "0.300", "30"), (False, "0.000", ""),
-        (False, "0.000", ""), (True, "1.000", "100"), (False, "0.000", ""),
-        (False, "0.000", ""), (False, "0.000", ""), (True, "0.000", "–"),
+        (True, "0.700", "70"),
+        (False, "0.300", "30"),
+        (False, "0.000", ""),
+        (False, "0.000", ""),
+        (True, "1.000", "100"),
+        (False, "0.000", ""),
+        (False, "0.000", ""),
+        (False, "0.000", ""),
+        (True, "0.000", "–"),
     ]
 
 
@@ -197,13 +252,21 @@ def test_the_worst_agreement_is_shown_where_an_export_was_judged(
 ) -> None:
     assert "Label agreement" not in render(content)
     found = Agreement(
-        "adapted", (0.512, 0.6, None), [("road", (0.9, 0.8, 0.7)), ("sky", (None, None, None))],
-        [("town/7", (0.125, 0.5, 0.25))], [PictureRow("town/7: 12.5", [Picture("translated", photograph)])], 0.2, 3,
+        "adapted",
+        (0.512, 0.6, None),
+        [("road", (0.9, 0.8, 0.7)), ("sky", (None, None, None))],
+        [("town/7", (0.125, 0.5, 0.25))],
+        [PictureRow("town/7: 12.5", [Picture("translated", photograph)])],
+        0.2,
+        3,
     )
     text = re.sub(r"\s+", " ", Page(render(replace(content, agreements=[found]))).text)
     for expected in (
-        "adapted: agreement 51.2", "Least agreement asked for: 20.0; 3 images were left out", "town/7 12.5 50.0 25.0",
-        "sky – – –", "town/7: 12.5",
+        "adapted: agreement 51.2",
+        "Least agreement asked for: 20.0; 3 images were left out",
+        "town/7 12.5 50.0 25.0",
+        "sky – – –",
+        "town/7: 12.5",
     ):
         assert expected in text, expected
 

@@ -51,7 +51,8 @@ def test_absent_classes_have_no_number_anywhere_and_a_note(evaluation: Make) -> 
     assert table.classes[2].cells == (None, None)
     assert "neither labelled nor predicted, and left out of the mean: sky" in table.notes[0]
     assert json.loads(json.dumps(to_json(table), allow_nan=False))["classes"]["sky"] == {
-        "source only": None, "pixel": None,
+        "source only": None,
+        "pixel": None,
     }
     assert "nan" not in to_csv(table).lower()
 
@@ -78,7 +79,13 @@ def test_csv_has_a_line_a_class_in_percent_with_one_decimal(evaluation: Make) ->
     table = build([Result("source only", [evaluation(2)]), Result("pixel, level", [evaluation(7)])])
     lines = list(csv.DictReader(io.StringIO(to_csv(table))))
     assert [line["class"] for line in lines] == [
-        "road", "car", "sky", "mIoU", "pixel accuracy", "mean accuracy", "weighted IoU",
+        "road",
+        "car",
+        "sky",
+        "mIoU",
+        "pixel accuracy",
+        "mean accuracy",
+        "weighted IoU",
     ]
     assert lines[0] == {"class": "road", "source only": "20.0", "pixel, level": "70.0", "pixel, level gain": "+50.0"}
     assert lines[2] == {"class": "sky", "source only": "", "pixel, level": "", "pixel, level gain": ""}
@@ -89,8 +96,16 @@ def test_csv_of_several_seeds_has_spread_and_extremes(evaluation: Make) -> None:
     table = build([Result("a", [evaluation(2), evaluation(4)]), Result("b", [evaluation(9), evaluation(5)])])
     road = next(iter(csv.DictReader(io.StringIO(to_csv(table)))))
     assert road == {
-        "class": "road", "a": "30.0", "a spread": "14.1", "a minimum": "20.0", "a maximum": "40.0",
-        "b": "70.0", "b gain": "+40.0", "b spread": "28.3", "b minimum": "50.0", "b maximum": "90.0",
+        "class": "road",
+        "a": "30.0",
+        "a spread": "14.1",
+        "a minimum": "20.0",
+        "a maximum": "40.0",
+        "b": "70.0",
+        "b gain": "+40.0",
+        "b spread": "28.3",
+        "b minimum": "50.0",
+        "b maximum": "90.0",
     }
 
 

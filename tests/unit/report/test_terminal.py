@@ -38,8 +38,21 @@ def test_five_stages_show_gains_and_three_seeds_their_spread_in_100_columns(eval
     results = [Result(name, [evaluation(index + seed) for seed in range(3)]) for index, name in enumerate(STAGES)]
     text = to_text(build(results))
     assert line_of(text, "road").split() == [
-        "road", "10.0", "±10.0", "20.0", "±10.0", "+10.0", "30.0", "±10.0", "+20.0",
-        "40.0", "±10.0", "+30.0", "50.0", "±10.0", "+40.0",
+        "road",
+        "10.0",
+        "±10.0",
+        "20.0",
+        "±10.0",
+        "+10.0",
+        "30.0",
+        "±10.0",
+        "+20.0",
+        "40.0",
+        "±10.0",
+        "+30.0",
+        "50.0",
+        "±10.0",
+        "+40.0",
     ]
     assert "do not fit" not in text
 

@@ -34,6 +34,7 @@ def build(**options: Any) -> style_transfer.StyleTransfer:
 
 def losses(transfer: style_transfer.StyleTransfer, image: np.ndarray, reference: np.ndarray) -> float:
     """The style loss of an image against a reference of its size."""
+
     def features(picture: np.ndarray) -> dict[str, torch.Tensor]:
         return transfer.network(torch.from_numpy(picture.transpose(2, 0, 1).copy()).float()[None] / 127.5 - 1)
 

@@ -71,7 +71,13 @@ def passed(batch_of: Any) -> tuple[ForwardPass, dict[str, nn.Module]]:
             "encoder": Encoder(), "head": Head(), "sampler": Sampler(), "discriminator.feature": Discriminator(),
         }  # fmt: skip
     return ForwardPass(
-        batch, Networks(modules, "partly"), Classification(), seed=0, progress=0.0, pools={}, gather=lambda x: x,
+        batch,
+        Networks(modules, "partly"),
+        Classification(),
+        seed=0,
+        progress=0.0,
+        pools={},
+        gather=lambda x: x,
         teacher=None,
     ), modules
 

@@ -53,14 +53,10 @@ def test_fooling_both_inverts_the_domains(stand_in: Any, task: Any, batch_of: An
     torch.testing.assert_close(generator["feature_adversarial"], expected)
 
 
-def test_reversal_has_one_loss_whose_value_does_not_depend_on_strength(
-    stand_in: Any, task: Any, batch_of: Any
-) -> None:
+def test_reversal_has_one_loss_whose_value_does_not_depend_on_strength(stand_in: Any, task: Any, batch_of: Any) -> None:
     def value(progress: float) -> float:
         term = {"weight": 1.0, "update": "reversal", "strength": "dann", "loss": "bce"}
-        _, generator, discriminator = losses(
-            {"feature_adversarial": term}, stand_in(), task, batch_of(), progress
-        )
+        _, generator, discriminator = losses({"feature_adversarial": term}, stand_in(), task, batch_of(), progress)
         assert discriminator == {}
         return generator["feature_adversarial"].item()
 
@@ -80,9 +76,7 @@ def test_uniform_moves_both_domains_towards_an_undecided_verdict(stand_in: Any, 
         assert networks.modules[f"encoder.{domain}"].layer.weight.grad.abs().sum() > 0
 
 
-def test_minimax_of_both_is_minus_the_domain_classifiers_cross_entropy(
-    stand_in: Any, task: Any, batch_of: Any
-) -> None:
+def test_minimax_of_both_is_minus_the_domain_classifiers_cross_entropy(stand_in: Any, task: Any, batch_of: Any) -> None:
     options = {"weight": 0.1, "loss": "minimax", "fool": "both"}
     _, generator, discriminator = losses({"feature_adversarial": options}, stand_in(), task, batch_of())
     torch.testing.assert_close(generator["feature_adversarial"], -0.1 * discriminator["feature_adversarial"])

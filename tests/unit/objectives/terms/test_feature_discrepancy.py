@@ -36,9 +36,7 @@ def test_linear_time_estimates_mmd_and_belongs_to_nothing_else(stand_in: Any, ta
     objective = Objective(terms, stand_in(), task, seed=0)
     p = objective.forward(batch_of(), 0.5)
     s, t = (p.z(domain).permute(0, 2, 3, 1).reshape(-1, 5) for domain in ("source", "target"))
-    torch.testing.assert_close(
-        objective.generator_losses(p)["feature_discrepancy"], discrepancy.linear_time_mmd(s, t)
-    )
+    torch.testing.assert_close(objective.generator_losses(p)["feature_discrepancy"], discrepancy.linear_time_mmd(s, t))
     with pytest.raises(ConfigError, match="feature_discrepancy.linear_time: loss 'coral' has no such form"):
         build({"feature_discrepancy": {"weight": 1.0, "loss": "coral", "linear_time": True}})
 

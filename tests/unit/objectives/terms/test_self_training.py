@@ -66,9 +66,7 @@ def test_a_threshold_that_nothing_passes_trains_nothing(stand_in: Any, task: Any
 
 
 def test_rows_without_pseudo_labels(stand_in: Any, task: Any, batch_of: Any) -> None:
-    p, term = self_training(
-        {"threshold": 0.0, "ignore_top": 0.25, "ignore_bottom": 0.5}, stand_in, task, batch_of()
-    )
+    p, term = self_training({"threshold": 0.0, "ignore_top": 0.25, "ignore_bottom": 0.5}, stand_in, task, batch_of())
     pseudo = p.teacher_logits().argmax(1)
     each = functional.cross_entropy(p.logits("target"), pseudo, reduction="none")
     torch.testing.assert_close(term.generator(p), each[:, 2:4].sum() / each.numel())

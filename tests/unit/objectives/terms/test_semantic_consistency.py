@@ -40,9 +40,13 @@ class Head(nn.Module):
 def passed(batch: Any, task: Any) -> tuple[ForwardPass, Networks, Networks]:
     networks = Networks({"encoder": Own(), "decoder": Turned()}, True)
     judge = Networks({"encoder": Own(), "head": Head()}, True)
-    return ForwardPass(
-        batch, networks, task, seed=0, progress=0.0, pools={}, gather=lambda x: x, teacher=None, judge=judge
-    ), networks, judge
+    return (
+        ForwardPass(
+            batch, networks, task, seed=0, progress=0.0, pools={}, gather=lambda x: x, teacher=None, judge=judge
+        ),
+        networks,
+        judge,
+    )
 
 
 def one_place(batch_of: Any, label: Tensor | None = None) -> Any:

@@ -174,14 +174,15 @@ def test_a_stage_alone_has_its_selection_beside_its_folder(capsys: pytest.Captur
     assert sorted(place.rglob("*")) == before, "a finished stage is not written into"
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    (["--count", "3"], "--count: 3; expected at least 16"),
-    (["--pixels", "0"], "--pixels: 0; expected at least 1"),
-    (["--source-split", "train"], "--source: missing"),
-])
-def test_what_makes_no_sense_is_one_line(
-    words: list[str], expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--count", "3"], "--count: 3; expected at least 16"),
+        (["--pixels", "0"], "--pixels: 0; expected at least 1"),
+        (["--source-split", "train"], "--source: missing"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["select", "colours", "--target", "target.yaml", *words]) == 2
     assert expected in capsys.readouterr().err
 
@@ -192,9 +193,7 @@ def test_a_map_gives_as_many_predictions_as_asked_for() -> None:
     class Task:
         offers, evaluation_batch = ("label_map",), 1
 
-        def probabilities(
-            self, networks: Any, image: torch.Tensor, size: tuple[int, int], domain: str
-        ) -> torch.Tensor:
+        def probabilities(self, networks: Any, image: torch.Tensor, size: tuple[int, int], domain: str) -> torch.Tensor:
             assert domain == "target"
             classes = (torch.arange(24).view(1, *size) + int(image[0, 0, 0, 0] > 0)) % 3
             return torch.nn.functional.one_hot(classes, 3).permute(0, 3, 1, 2).float()

@@ -60,7 +60,9 @@ def test_markdown_of_one_table_is_the_table_alone_and_of_several_has_titles(
     assert "**moons**, accuracy in percent\n\n| row |" in printed(capsys, "--markdown")
 
 
-def test_rows_may_be_chosen(capsys: pytest.CaptureFixture[str], ) -> None:
+def test_rows_may_be_chosen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     write_run(Path("runs"), "moons", 0, {"source only": accuracy(60)})
     found = tables(capsys, "--row", "dann")
     assert {title: list(table["rows"]) for title, table in found.items()} == {"digits": ["dann"]}
