@@ -26,6 +26,7 @@ demo: .venv/installed
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 test: check
