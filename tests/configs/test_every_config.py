@@ -11,7 +11,6 @@ from pipelines.components import READER, check_component, check_components
 from pipelines.stage import Data, Method
 from segda import config
 from segda.artefacts.store import Store
-from tests.configs import layouts
 
 CONFIGS = config.shipped("pipelines").parent
 PIPELINES = sorted(config.shipped("pipelines").rglob("*.yaml"))
@@ -49,16 +48,6 @@ def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypat
     if path in PAPERS:
         assert {planned.state for planned in plan} == {"data missing"}
         assert any(str(tmp_path / "empty") in planned.reason for planned in plan)
-
-
-@pytest.mark.parametrize("path", PAPERS, ids=stem)
-def test_a_pipeline_plans_on_the_published_layouts(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for write in (layouts.gta5, layouts.cityscapes, layouts.synthia):
-        write(tmp_path / "data")
-    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
-    plan = plans.make(pipelines.load(str(path)), Store(tmp_path / "runs"))
-    assert {planned.state for planned in plan} == {"run"}
-    assert len({planned.key for planned in plan}) == len(plan)
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=stem)

@@ -1,0 +1,28 @@
+"""The keys of all stages of all shipped pipelines are those of earlier commits, so that finished results are found."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.configs import write_keys
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_keys.write_data(folder)
+    return folder
+
+
+def test_every_pipeline_has_its_keys() -> None:
+    assert sorted(json.loads(write_keys.FILE.read_text())) == sorted(write_keys.PIPELINES)
+
+
+@pytest.mark.parametrize("name", write_keys.PIPELINES)
+def test_keys_are_those_of_earlier_commits(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that an issue asked to change: `python -m tests.configs.write_keys`."""
+    monkeypatch.setenv("SEGDA_DATA", str(data))
+    assert write_keys.keys(name, tmp_path) == json.loads(write_keys.FILE.read_text())[name]

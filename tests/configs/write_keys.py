@@ -1,0 +1,95 @@
+"""The key of every stage of all shipped pipelines, planned by the command line on stand-ins for the published data.
+
+`keys.json` holds them as of the last commit that was to change one. Results in a user's `runs` folder are found by
+these keys: when one changes unasked, everything is trained again. Where an issue asks for another key, write the file
+anew, look at its diff, and name the change in the commit:
+
+    python -m tests.configs.write_keys
+
+A key depends on file names and sizes, and on the bytes of archives and weights. No image is opened for it, so images
+are stand-ins of fixed bytes: what an encoder writes differs with its version.
+"""
+
+import io
+import json
+import os
+import struct
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+from scipy.io import savemat
+
+from pipelines.__main__ import main
+from segda.label_space import load
+
+FILE = Path(__file__).with_name("keys.json")
+PIPELINES = tuple(sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "pipelines").glob("*.yaml")))
+DIGITS = 20_000
+"""Images of each digit set: as many as the largest `subset` of a pipeline asks for."""
+
+
+def write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def write_data(data: Path) -> None:
+    """Stand-ins at the published paths of every data set and weights file that a shipped pipeline names."""
+    driving = {
+        "gta5/images/{}.png": "gta5/labels/{}.png",
+        "synthia/RGB/{}.png": "synthia/GT/LABELS/{}.png",
+        "driving/carla/CameraRGB/{}.png": "driving/carla/CameraSeg/{}.png",
+    }
+    for split in ("train", "val"):
+        driving[f"driving/camvid/{split}/{{}}.png"] = f"driving/camvid/{split}annot/{{}}.png"
+    for city in ("train/aachen", "val/lindau"):
+        image, label = f"leftImg8bit/{city}/{{}}_leftImg8bit.png", f"gtFine/{city}/{{}}_gtFine_labelIds.png"
+        driving[f"cityscapes/{image}"] = f"cityscapes/{label}"
+    for image, label in driving.items():
+        for number in (1, 2, 3):
+            write(data / image.format(f"{number:05d}"), image.encode() * number)
+            write(data / label.format(f"{number:05d}"), label.encode() * number)
+    for domain in ("amazon", "webcam"):
+        for number, name in enumerate(load("office31").classes, 1):
+            write(data / "office31" / domain / name / "frame_0001.jpg", domain.encode() * number)
+    write(data / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
+    write_digits(data / "digits")
+
+
+def write_digits(folder: Path) -> None:
+    """MNIST, USPS and SVHN, labels in turn. What depends on the day or a compressor's version is left out."""
+    for split in ("train", "t10k"):
+        head = struct.pack(">4I", 0x803, DIGITS, 28, 28)
+        write(folder / "MNIST" / f"{split}-images-idx3-ubyte", head + bytes(DIGITS * 28 * 28))
+        labels = bytes(number % 10 for number in range(DIGITS))
+        write(folder / "MNIST" / f"{split}-labels-idx1-ubyte", struct.pack(">2I", 0x801, DIGITS) + labels)
+    for name in ("usps", "usps.t"):
+        lines = "".join(f"{number % 10 + 1} 1:0.5\n" for number in range(DIGITS))
+        write(folder / "USPS" / name, lines.encode())
+    for split in ("train", "test"):
+        file = folder / "SVHN" / f"{split}_32x32.mat"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        images, classes = np.zeros((32, 32, 3, 20), np.uint8), np.arange(20, dtype=np.uint8)[:, None] % 10 + 1
+        savemat(file, {"X": images, "y": classes})
+        with file.open("r+b") as opened:
+            opened.write(b" " * 116)  # where scipy puts the machine and the time
+
+
+def keys(name: str, runs: Path) -> dict[str, str]:
+    """Stage to folder, `<kind>-<first digits of the key>`, as `segda run NAME --plan` shows them."""
+    output = io.StringIO()
+    with redirect_stdout(output):
+        assert main(["run", name, "--plan", "--runs", str(runs)]) == 0
+    rows = [line.split() for line in output.getvalue().splitlines()[2:-1]]  # without title, header and last sentence
+    assert {row[2] for row in rows} == {"run"}, output.getvalue()
+    return {row[0]: row[3] for row in rows}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write_data(Path(folder))
+        os.environ["SEGDA_DATA"] = folder
+        content = {name: keys(name, Path(folder, "runs")) for name in PIPELINES}
+    FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
