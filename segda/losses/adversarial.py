@@ -1,6 +1,6 @@
-"""Adversarial losses: what a discriminator learns, and what the networks that fool it learn.
+"""Adversarial losses of a discriminator and of the networks that try to fool it.
 
-A score is a discriminator's raw output, without sigmoid; high means real. Each value is the mean over images and
+A score is a discriminator's raw output, without sigmoid; high means real. Every loss is a mean over images and
 positions, so it does not depend on how a batch is split over processes.
 """
 
@@ -15,17 +15,22 @@ AdversarialLoss = Literal["minimax", "bce", "lsgan", "hinge", "wgan"]
 
 
 def as_real(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """How far `score` is from the verdict "real": a discriminator's loss on real samples.
+    """The loss of scores whose samples are real: half of a discriminator's loss.
 
     `minimax` and `bce`: `-log sigmoid(s)`; `lsgan`: `(s - 1)^2`; `hinge`: `max(0, 1 - s)`; `wgan`: `-s`.
 
     Args:
         score: raw scores of any shape `[B, ...]`.
         loss: the family.
-        weight: a factor for each score, of a shape that broadcasts to theirs; 1 without.
+        weight: a factor for each score, broadcast to their shape; `None` for 1.
 
     Returns:
         Scalar, the mean over all scores; it is not divided by the weights.
+
+    Example:
+        >>> score = torch.tensor([3.0, 0.0])
+        >>> [as_real(score, loss).item() for loss in ("lsgan", "hinge", "wgan")]
+        [2.5, 0.5, -1.5]
     """
     if loss in ("minimax", "bce"):
         return _mean(functional.softplus(-score), weight)
@@ -37,10 +42,15 @@ def as_real(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) 
 
 
 def as_fake(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """How far `score` is from the verdict "fake": a discriminator's loss on fakes.
+    """The loss of scores whose samples are fake: the other half of a discriminator's loss.
 
-    `minimax` and `bce`: `-log(1 - sigmoid(s))`; `lsgan`: `s^2`; `hinge`: `max(0, 1 + s)`; `wgan`: `s`. Arguments as in
-    `as_real`.
+    `minimax` and `bce`: `-log(1 - sigmoid(s))`; `lsgan`: `s^2`; `hinge`: `max(0, 1 + s)`; `wgan`: `s`. Arguments and
+    result as in `as_real`.
+
+    Example:
+        >>> score = torch.tensor([3.0, 0.0])
+        >>> [as_fake(score, loss).item() for loss in ("lsgan", "hinge", "wgan")]
+        [4.5, 2.5, 1.5]
     """
     if loss in ("minimax", "bce"):
         return _mean(functional.softplus(score), weight)
@@ -52,15 +62,20 @@ def as_fake(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) 
 
 
 def generator(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """What the fooling networks minimise on their fakes.
+    """The loss of a generator: its fakes should score as real.
 
-    `minimax`: `log(1 - sigmoid(s))`, the discriminator's loss with the opposite sign, whose gradient vanishes where a
-    fake is recognised; `hinge`: `-s`; all others: `as_real`, "my fakes look real", for `bce` the non-saturating loss.
+    `minimax`: `log(1 - sigmoid(s))`, the discriminator's loss with the opposite sign, whose gradient vanishes where the
+    discriminator recognises a fake; `hinge`: `-s`; all others: `as_real`, which for `bce` is the non-saturating loss.
 
     Args:
         score: raw scores of fakes, `[B, ...]`.
         loss: the family.
         weight: as in `as_real`.
+
+    Example:
+        >>> score = torch.tensor([2.0])  # log(1 + e^2) = 2.1269
+        >>> [round(generator(score, loss).item(), 4) for loss in ("minimax", "bce", "lsgan", "hinge", "wgan")]
+        [-2.1269, 0.1269, 1.0, -2.0, -2.0]
 
     Source: minimax and bce: Goodfellow et al. 2014, section 3; lsgan: Mao et al. 2017, without the factor 1/2, as in
     CycleGAN's code, to which its cycle weight of 10 is relative; hinge: Lim and Ye 2017, Miyato et al. 2018; wgan:
@@ -72,9 +87,14 @@ def generator(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None
 
 
 def disguise(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """What networks minimise that make real samples look fake: the mirror image of `generator`.
+    """The loss of networks whose real samples should score as fake: the mirror image of `generator`.
 
     `minimax`: `log sigmoid(s)`; `hinge`: `s`; all others: `as_fake`. Arguments as in `as_real`.
+
+    Example:
+        >>> score = torch.tensor([2.0])  # log(1 + e^2) = 2.1269
+        >>> [round(disguise(score, loss).item(), 4) for loss in ("minimax", "bce", "lsgan", "hinge", "wgan")]
+        [-0.1269, 2.1269, 4.0, 2.0, 2.0]
     """
     if loss == "minimax":
         return -as_real(score, loss, weight)
@@ -88,16 +108,21 @@ def inverted(
     real_weight: Tensor | None = None,
     fake_weight: Tensor | None = None,
 ) -> Tensor:
-    """What networks minimise whose samples of both kinds are to be mistaken for the other kind.
+    """The loss of networks whose samples of each kind should score as the other kind.
 
-    `minimax`: minus the discriminator's loss; the others average their two sides as `discriminator` does.
+    `minimax`: minus the discriminator's loss; the other families average their two sides as `discriminator` does.
 
     Args:
         real: raw scores of real samples, `[B, ...]`.
         fake: raw scores of fakes, `[B, ...]`.
         loss: the family.
-        real_weight: of `real`, as in `as_real`.
-        fake_weight: of `fake`.
+        real_weight: weights of `real`, as in `as_real`.
+        fake_weight: weights of `fake`.
+
+    Example:
+        >>> real, fake = torch.tensor([2.0]), torch.tensor([0.0])
+        >>> inverted(real, fake, "lsgan").item()  # (2^2 + (0 - 1)^2) / 2
+        2.5
     """
     both = generator(fake, loss, fake_weight) + disguise(real, loss, real_weight)
     return both if loss == "wgan" else both / 2
@@ -110,22 +135,34 @@ def discriminator(
     real_weight: Tensor | None = None,
     fake_weight: Tensor | None = None,
 ) -> Tensor:
-    """What a discriminator minimises: tell real from fake.
+    """The loss of a discriminator: real samples should score as real, fakes as fake.
 
-    All families average their two sides (CycleGAN, pix2pix and DANN do) but `wgan`, which is `E fake - E real`; that
-    one needs `gradient_penalty` or clipped parameters. Arguments as in `inverted`.
+    All families average their two sides, as CycleGAN, pix2pix and DANN do, but `wgan`, which is `E fake - E real` and
+    needs `gradient_penalty` or clipped parameters. Arguments as in `inverted`.
+
+    Example:
+        >>> real, fake = torch.tensor([2.0]), torch.tensor([1.0])  # log(1 + e^-2) = 0.1269, log(1 + e) = 1.3133
+        >>> [round(discriminator(real, fake, loss).item(), 4) for loss in ("minimax", "bce", "lsgan", "hinge", "wgan")]
+        [0.7201, 0.7201, 1.0, 1.0, -1.0]
     """
     both = as_real(real, loss, real_weight) + as_fake(fake, loss, fake_weight)
     return both if loss == "wgan" else both / 2
 
 
 def confusion(first: Tensor, second: Tensor, loss: AdversarialLoss) -> Tensor:
-    """Half the discriminator's loss with the right domains plus half with inverted ones: least when it cannot tell.
+    """The mean of the discriminator's loss with the right domains and with swapped ones.
+
+    It is least for an undecided discriminator.
 
     Args:
         first: raw scores of one domain, `[B, ...]`.
         second: raw scores of the other, `[B, ...]`.
-        loss: not `wgan`, for which the sum vanishes.
+        loss: any family but `wgan`, for which the sum is always 0.
+
+    Example:
+        >>> first, second = torch.tensor([2.0]), torch.tensor([1.0])
+        >>> confusion(first, second, "lsgan").item()  # ((1 + 1) / 2 + (0 + 4) / 2) / 2
+        1.5
 
     Source: Hoffman et al. 2016 (FCNs in the Wild), `(L_D + L_Dinv) / 2`.
     """
@@ -133,13 +170,18 @@ def confusion(first: Tensor, second: Tensor, loss: AdversarialLoss) -> Tensor:
 
 
 def uniform_verdict(first: Tensor, second: Tensor) -> Tensor:
-    """Cross entropy of the verdict `(q, 1 - q)`, `q = sigmoid(s)`, with `(1/2, 1/2)`: least, `log 2`, at `s = 0`.
+    """Cross entropy of the discriminator's probabilities `(q, 1 - q)`, `q = sigmoid(s)`, with `(1/2, 1/2)`.
 
-    Each domain counts one half. It is what `confusion` gives for `bce`.
+    It is least, `log 2`, at `s = 0`. Each domain counts one half. For `bce`, `confusion` is the same.
 
     Args:
         first: raw scores of one domain, `[B, ...]`.
         second: raw scores of the other, `[B, ...]`.
+
+    Example:
+        >>> first, second = torch.tensor([2.0]), torch.tensor([0.0])
+        >>> round(uniform_verdict(first, second).item(), 4)  # ((0.1269 + 2.1269) / 2 + log 2) / 2
+        0.91
 
     Source: Tzeng et al. 2015, equation 3, `L_conf = -sum_d 1/D log q_d`.
     """
@@ -148,7 +190,15 @@ def uniform_verdict(first: Tensor, second: Tensor) -> Tensor:
 
 
 def accuracy(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
-    """Share of scores on the right side, in `[0, 1]`; for `wgan`, which has no threshold, `E real - E fake`."""
+    """Share of the scores on the right side, in `[0, 1]`, each domain counting one half.
+
+    `wgan` has no threshold; for it this is the critic's distance, `E real - E fake`.
+
+    Example:
+        >>> real, fake = torch.tensor([2.0, -1.0]), torch.tensor([-3.0])
+        >>> accuracy(real, fake, "bce").item(), accuracy(real, fake, "wgan").item()
+        (0.75, 3.5)
+    """
     if loss == "wgan":
         return real.mean() - fake.mean()
     middle = 0.5 if loss == "lsgan" else 0.0
@@ -156,10 +206,15 @@ def accuracy(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
 
 
 def advantage(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
-    """How much less a discriminator loses than one that cannot tell, as a share of what that one loses.
+    """How much less a discriminator loses than an undecided one, as a share of the undecided one's loss.
 
-    1 for one that is right and sure of it, 0 at the verdict "either", below 0 for one that is sure and wrong. `wgan`
-    has no such verdict.
+    1 for a discriminator that is right and sure of it, 0 for one that is undecided, below 0 for one that is sure and
+    wrong. Not for `wgan`, which has no undecided score.
+
+    Example:
+        >>> real, fake = torch.tensor([1.0]), torch.tensor([0.5])
+        >>> advantage(real, fake, "lsgan").item()  # loss (0 + 1/4) / 2, of an undecided discriminator 1/4
+        0.5
     """
     middle = torch.full_like(real, 0.5 if loss == "lsgan" else 0.0)
     return 1 - discriminator(real, fake, loss) / discriminator(middle, middle, loss)
@@ -168,14 +223,19 @@ def advantage(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
 def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
     """Mean over images of `(|gradient of the critic| - 1)^2` on the segments between real and fake.
 
-    The critic of an image is the mean of its score map, which is what the Wasserstein loss averages, so the penalty
-    does not depend on how many patches are scored.
+    The critic of an image is the mean of its score map, as in the Wasserstein loss, so the penalty does not depend on
+    the number of patches.
 
     Args:
         score: the discriminator as a function from images (or features) to raw scores `[B, ...]`.
         real: images `[B, C, H, W]`.
         fake: images of the same shape.
         mixing: `[B]` in `[0, 1]`: the share of `real` in the point where each sample is penalised.
+
+    Example:
+        >>> real, fake, mixing = torch.full((2, 1, 1, 1), 4.0), torch.zeros(2, 1, 1, 1), torch.tensor([0.25, 0.75])
+        >>> gradient_penalty(lambda x: x**2 / 2, real, fake, mixing).item()  # slopes 1 and 3: (0 + 4) / 2
+        2.0
 
     Source: Gulrajani et al. 2017, equation 3, without its weight of 10.
     """
@@ -186,17 +246,23 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
 
 
 def zero_centred_penalty(score: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
-    """Half the mean over images of `|gradient of the discriminator|^2` at the samples: R1 on real ones, R2 on fakes.
+    """Half the mean over images of `|gradient of the discriminator|^2` at the samples.
 
-    The discriminator of an image is the mean of its score map, as in `gradient_penalty`.
+    R1 on real samples, R2 on fakes. An image's discriminator output is the mean of its score map, as in
+    `gradient_penalty`.
 
     Args:
         score: the discriminator as a function from images (or features) to raw scores `[B, ...]`.
         samples: `[B, C, H, W]`.
 
-    Source: Mescheder et al. 2018, equations 9 and 10, without the factor gamma (10 there). Beside `discriminator`,
-    which averages its two sides, gamma weighs as 2 gamma does beside the paper's sum of them; so it does in the
-    paper's released code, which forgets the half.
+    Example:
+        >>> samples = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)
+        >>> zero_centred_penalty(lambda x: x**2 / 2, samples).item()  # slopes 1 and 3: (1 + 9) / 2 / 2
+        2.5
+
+    Source: Mescheder et al. 2018, equations 9 and 10, without the factor gamma (10 there). `discriminator` averages its
+    two sides where the paper adds them, so a gamma here weighs as much as 2 gamma there; the paper's released code,
+    which leaves out the half, gives gamma the same weight as ours.
     """
     return _gradient(score, samples.detach().clone().requires_grad_()).flatten(1).square().sum(dim=1).mean() / 2
 

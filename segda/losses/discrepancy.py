@@ -1,7 +1,7 @@
-"""Distances between two samples of vectors: how far their covariances, kernel embeddings or means lie apart.
+"""Distances between two samples of vectors, by their covariances, kernel embeddings or means.
 
 All of them are statistics of the two samples as a whole: they depend on how a batch is split over processes, unless
-these gather their samples first.
+the processes gather their samples first.
 """
 
 import torch
@@ -18,13 +18,24 @@ def coral(first: Tensor, second: Tensor) -> Tensor:
         first: `[n, d]` with `n` at least 2.
         second: `[m, d]` with `m` at least 2.
 
+    Example:
+        >>> first, second = torch.tensor([[0.0, 0.0], [2.0, 2.0]]), torch.tensor([[1.0, 0.0], [1.0, 4.0]])
+        >>> coral(first, second).item()  # covariances [[2, 2], [2, 2]] and [[0, 0], [0, 8]]: (4 + 4 + 4 + 36) / 16
+        3.0
+
     Source: Sun and Saenko 2016 (Deep CORAL), equations 1 to 3.
     """
     return (covariance(first) - covariance(second)).square().sum() / (4 * first.shape[1] ** 2)
 
 
 def covariance(samples: Tensor) -> Tensor:
-    """The unbiased covariance matrix `[d, d]` of `[n, d]`."""
+    """The unbiased covariance matrix `[d, d]` of `[n, d]`.
+
+    Example:
+        >>> samples = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
+        >>> covariance(samples).tolist()
+        [[2.0, 4.0], [4.0, 8.0]]
+    """
     centred = samples - samples.mean(dim=0)
     return centred.T @ centred / (len(samples) - 1)
 
@@ -35,6 +46,11 @@ def linear_mmd(first: Tensor, second: Tensor) -> Tensor:
     Args:
         first: `[n, d]`.
         second: `[m, d]`.
+
+    Example:
+        >>> first, second = torch.tensor([[0.0, 0.0], [2.0, 2.0]]), torch.tensor([[4.0, 5.0]])
+        >>> linear_mmd(first, second).item()  # means (1, 1) and (4, 5)
+        25.0
 
     Source: Tzeng et al. 2014 (DDC), equation 1.
     """
@@ -51,6 +67,11 @@ def mmd(first: Tensor, second: Tensor) -> Tensor:
     Args:
         first: `[n, d]` with `n` at least 2.
         second: `[m, d]` with `m` at least 2.
+
+    Example:
+        >>> first, second = torch.tensor([[0.0], [0.0]]), torch.tensor([[2.0], [2.0]])
+        >>> round(mmd(first, second).item(), 4)  # v = 2: 5 + 5 - 2 (e^-8 + e^-4 + e^-2 + e^-1 + e^-1/2)
+        7.7432
 
     Source: Long et al. 2015 (DAN); kernels as in Transfer-Learning-Library, which adds them up without averaging.
     """
@@ -70,12 +91,17 @@ def linear_time_mmd(first: Tensor, second: Tensor) -> Tensor:
     """The same discrepancy estimated from quadruples, in time and memory that grow with `n`.
 
     The mean over `i` of `k(s_i, s_j) + k(t_i, t_j) - k(s_i, t_j) - k(s_j, t_i)`, `j = i + n/2`: far apart, since
-    neighbouring samples may be places of one image, which are more alike than samples drawn independently. `v` is the
-    mean squared distance of the pairs in it. Of samples of odd or different number the last ones are left out.
+    neighbouring samples may be positions of one image, which are more alike than samples drawn independently. `v` is
+    the mean squared distance of these pairs. Samples beyond the last quadruple are left out.
 
     Args:
         first: `[n, d]` with `n` at least 2.
         second: `[m, d]` with `m` at least 2.
+
+    Example:
+        >>> first, second = torch.tensor([[0.0], [0.0]]), torch.tensor([[2.0], [2.0]])
+        >>> round(linear_time_mmd(first, second).item(), 4)  # v = 2, as in `mmd`
+        7.7432
 
     Source: Gretton et al. 2012, lemma 14; Long et al. 2015 (DAN), equation 4, with another choice of pairs.
     """
@@ -88,8 +114,8 @@ def linear_time_mmd(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _squared_distances(samples: Tensor) -> Tensor:
-    """`[n, n]`; from inner products, so that no `[n, n, d]` is held, and never below 0."""
-    samples = samples - samples.detach().mean(dim=0)  # small numbers cancel less
+    """`[n, n]`, at least 0; from inner products, which need no `[n, n, d]` in memory."""
+    samples = samples - samples.detach().mean(dim=0)  # smaller numbers lose fewer digits when subtracted
     length = samples.square().sum(dim=1)
     distances = (length[:, None] + length - 2 * samples @ samples.T).clamp_min(0)
     return distances.where(~torch.eye(len(samples), dtype=torch.bool, device=samples.device), 0)

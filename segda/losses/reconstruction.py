@@ -1,4 +1,4 @@
-"""How far a reconstructed image is from its original, plain or weighted per pixel by class."""
+"""How far a reconstructed image is from its original, plain or weighted by the classes of its pixels."""
 
 from typing import Literal
 
@@ -20,7 +20,14 @@ def reconstruction(
         image: `[B, C, H, W]` in `[-1, 1]`.
         original: the same shape.
         loss: the difference.
-        weight: `[B, H, W]`, a factor for each pixel.
+        weight: `[B, H, W]`, a factor for each pixel; `None` for 1.
+
+    Example:
+        >>> image, original = torch.zeros(1, 3, 1, 2), torch.tensor([1.0, 3.0]).expand(1, 3, 1, 2)
+        >>> reconstruction(image, original).item(), reconstruction(image, original, "l2").item()
+        (2.0, 5.0)
+        >>> reconstruction(image, original, weight=torch.tensor([[[0.0, 1.0]]])).item()  # (0 * 1 + 1 * 3) / 2
+        1.5
     """
     difference = image - original
     difference = difference.abs() if loss == "l1" else difference.square()
@@ -28,10 +35,10 @@ def reconstruction(
 
 
 def class_balance(label: Tensor, size: tuple[int, int], ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Pixel weights that let every class of an image count alike: one over the class's frequency, scaled to mean 1.
+    """Pixel weights that make every class of an image count alike: one over its frequency, scaled to mean 1.
 
-    Frequencies are those of the image itself, so the weights do not depend on the rest of the batch. With `n` classes
-    present and share `f` of the image's valid pixels, a pixel weighs `1 / (n f)`. Ignored pixels weigh 1.
+    Frequencies are those of the image itself, so the weights do not depend on the rest of the batch. In an image of `n`
+    classes, a pixel whose class has share `f` of the valid pixels weighs `1 / (n f)`. Ignored pixels weigh 1.
 
     Args:
         label: int64 `[B, H, W]` of class indices below 256.
@@ -40,6 +47,11 @@ def class_balance(label: Tensor, size: tuple[int, int], ignore_index: int = IGNO
 
     Returns:
         float64 `[B, height, width]`, positive, mean 1 over each image.
+
+    Example:
+        >>> label = torch.tensor([[[0, 0, 1, 255]]])
+        >>> class_balance(label, (1, 4)).tolist()  # 1 / (2 * 2/3), 1 / (2 * 1/3)
+        [[[0.75, 0.75, 1.5, 1.0]]]
 
     Source: our reconstruction of Zama Ramirez et al. 2018; their weight formula is not known to us.
     """

@@ -11,14 +11,20 @@ def cross_entropy(
 ) -> Tensor:
     """Mean over images of each image's mean cross entropy over its valid pixels.
 
-    Averaging images first makes the loss independent of how a batch is split over processes. An image without a valid
-    pixel counts as 0 and stays in the count.
+    Averaging within images first makes the loss independent of how a batch is split over processes. An image without a
+    valid pixel counts as 0 and stays in the count.
 
     Args:
         logits: `[B, K, H, W]`, or `[B, K]` for classification.
         label: int64 `[B, H, W]` or `[B]`, `ignore_index` where ignored.
         class_weights: `[K]`; an image's mean is then the weighted one, divided by the weights of its valid pixels.
         ignore_index: the label value that does not train.
+
+    Example:
+        >>> import torch
+        >>> logits, label = torch.zeros(2, 4, 1, 2), torch.tensor([[[0, 255]], [[255, 255]]])
+        >>> round(cross_entropy(logits, label).item(), 4)  # (log 4 + 0) / 2
+        0.6931
 
     Source: own; per image as `torch.nn.functional.cross_entropy`.
     """
@@ -33,13 +39,19 @@ def cross_entropy(
 def weighted_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
     """Mean over all pixels of weight times cross entropy; ignored pixels count as 0 and stay in the count.
 
-    Unlike `cross_entropy` this is not divided by the weights: an image with little trust trains little.
+    Unlike `cross_entropy` this is not divided by the weights: an image with low weights trains little.
 
     Args:
         logits: `[B, K, H, W]`.
         label: int64 `[B, H, W]`, `ignore_index` where ignored.
         weight: `[B, H, W]`, at least 0.
         ignore_index: the label value that does not train.
+
+    Example:
+        >>> import torch
+        >>> logits, label, weight = torch.zeros(1, 4, 1, 2), torch.tensor([[[0, 255]]]), torch.tensor([[[0.5, 1.0]]])
+        >>> round(weighted_cross_entropy(logits, label, weight).item(), 4)  # (0.5 log 4 + 0) / 2
+        0.3466
 
     Source: Tranheden et al. 2021 (DACS), released code.
     """

@@ -1,21 +1,6 @@
-import math
-
-import pytest
 import torch
 
 from segda.losses.divergence import gaussian_divergence
-
-
-def test_the_prior_itself_is_at_no_distance() -> None:
-    assert gaussian_divergence(torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)) == 0
-
-
-def test_values_by_hand_summed_over_components_and_averaged_over_images() -> None:
-    mean = torch.tensor([[[[2.0]], [[0.0]]], [[[0.0]], [[0.0]]]])
-    log_variance = torch.tensor([[[[0.0]], [[math.log(4.0)]]], [[[0.0]], [[0.0]]]])
-    # First image: 1/2 (4 + 1 - 0 - 1) + 1/2 (0 + 4 - log 4 - 1); second: 0.
-    expected = (2 + (3 - math.log(4)) / 2 + 0) / 2
-    assert gaussian_divergence(mean, log_variance).item() == pytest.approx(expected)
 
 
 def test_equals_torchs_own() -> None:

@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 
@@ -11,12 +9,6 @@ def test_uniform_is_1_and_certain_is_0() -> None:
     certain = torch.zeros(1, 4, 2, 2)
     certain[:, 1] = 1000
     assert entropy(certain).item() == pytest.approx(0)
-
-
-def test_value_by_hand() -> None:
-    logits = torch.tensor([[0.9], [0.1]]).log().T[..., None, None]
-    expected = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1)) / math.log(2)
-    assert entropy(logits).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_parts_sum_to_the_whole_and_gradients_are_finite_when_certain() -> None:
