@@ -24,6 +24,7 @@ stages:
   feature: *few
   both: *few
   oracle: *few
+  report: {embedding: 20}
 """
 
 

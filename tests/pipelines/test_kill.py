@@ -40,8 +40,7 @@ def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("saved_at_once")
-@pytest.mark.parametrize("stage", tiny.TRAINING)
-@pytest.mark.parametrize("step", [2, 4, 5])
+@pytest.mark.parametrize(("stage", "step"), [*((stage, 4) for stage in tiny.TRAINING), ("translate", 2)])
 def test_training_killed_before_a_step_ends_with_the_same_bytes(
     job: Path, finished: Path, tmp_path: Path, stage: str, step: int
 ) -> None:
@@ -60,7 +59,6 @@ def test_training_killed_before_a_step_ends_with_the_same_bytes(
     ("stage", "part"),
     [
         ("source", "networks/"),
-        ("source", "optimizers/generator/"),
         ("translate", "networks/discriminator.target/"),
         ("translate", "optimizers/generator/"),
         ("translate", "optimizers/discriminator/"),

@@ -58,7 +58,7 @@ stages:
     <<: *small
     networks: {encoder: {width: 4}, head: {name: linear, dropout: 0.5, width: null}}
   evaluate: {data: {resize: [32, 64]}}
-  report: {source: *whole, data: {resize: [32, 64]}}
+  report: {source: *whole, data: {resize: [32, 64]}, embedding: 20}
 """
 STAGES = (
     "streets", "source", "translate", "adapted", "pixel", "feature", "both", "oracle", "evaluate", "report"
