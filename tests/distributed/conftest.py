@@ -18,6 +18,7 @@ from pipelines.stage import Method
 from pipelines.training import needs_of
 from segda.artefacts.store import Store
 from segda.engine.session import Session
+from tests.float64 import double
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
 NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
@@ -180,13 +181,14 @@ class Runs:
 
 
 def run(file: Path, root: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Runs:
-    run_pipeline(pipelines.load(str(file), settings), Store(root), Session(cpu=True), only)
+    with double():
+        run_pipeline(pipelines.load(str(file), settings), Store(root), Session(cpu=True), only)
     return Runs(root)
 
 
-def command(file: Path, root: Path, *words: str) -> list[str]:
+def command(file: Path, root: Path, *words: str, module: str = "pipelines") -> list[str]:
     """`segda run` with some more words."""
-    return [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(root), *words]
+    return [sys.executable, "-m", module, "run", str(file), "--runs", str(root), *words]
 
 
 def ended(words: list[str], place: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -220,6 +222,7 @@ def two(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs
     root = tmp_path_factory.mktemp("two")
     one.copy(root, SHARED)
     one.copy_begun(root, BEGUN)
-    found = ended(command(file, root, "--processes", "2"), Path.cwd(), timeout=600)
+    words = command(file, root, "--processes", "2", module="tests.float64")
+    found = ended(words, Path.cwd(), timeout=1800)
     assert found.returncode == 0, found.stdout + found.stderr
     return Runs(root, found.stdout)

@@ -21,19 +21,21 @@ from tests.distributed.conftest import (
     NAMES,
     NORMALISED,
     SHARED,
-    STATISTICS,
     TRAINED,
     Runs,
     run,
 )
+from tests.float64 import double
 
 pytestmark = pytest.mark.distributed
 
-# float32 sums in another order. Differences are measured in parts of what training changed, since a gradient that is
-# off by a factor, however small the steps, must be noticed; the kinks of WGAN-GP's second derivatives need the most.
-SHARE, ROUNDING = 1e-3, 1e-6
-# Of micro-batches each has statistics of its own.
-MEANS = [name for name in NAMES if name not in STATISTICS]
+# Sums of float64 in another order: a gradient adds up to 4 x 32 x 32 pixels, so a share of 4096 x 2.2e-16 = 1e-12 of it
+# may differ, and normalisation and three steps make that larger. Differences are measured in parts of what training
+# changed, since a gradient that is off by a factor, however small the steps, must be noticed.
+SHARE, ROUNDING = 1e-8, 1e-13
+# Image pools and a judge; critics with a penalty; a teacher; reversal. That the halves of a batch average to the whole
+# is shown for every method by tests/equivalence/test_batch_split.py.
+ACCUMULATED = ("cyclegan_semantic", "i2i", "self_training", "dann")
 
 
 @cache
@@ -51,7 +53,8 @@ def initial(file: Path, method: str) -> dict[str, Tensor]:
     """The networks before the first step, by their names in a checkpoint."""
     config = config_of(file).stage(method).config
     needs = training.needs_of(config.method)
-    built = training.build_networks(config.networks, needs, tied=config.method.tied, classes=19, seed=config.seed)
+    with double():
+        built = training.build_networks(config.networks, needs, tied=config.method.tied, classes=19, seed=config.seed)
     return {f"networks/{name}": value for name, value in checkpoint.flatten(built.modules).items()}
 
 
@@ -81,10 +84,10 @@ def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) 
 def accumulated(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     root = tmp_path_factory.mktemp("accumulated")
     one.copy(root, [*SHARED, "export"])
-    return run(file, root, [f"stages.{method}.accumulate=2" for method in MEANS], MEANS)
+    return run(file, root, [f"stages.{method}.accumulate=2" for method in ACCUMULATED], ACCUMULATED)
 
 
-@pytest.mark.parametrize("method", MEANS)
+@pytest.mark.parametrize("method", ACCUMULATED)
 def test_two_micro_batches(file: Path, one: Runs, accumulated: Runs, method: str) -> None:
     assert_equal(state(accumulated, method), state(one, method), initial(file, method))
 
@@ -176,7 +179,7 @@ def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
     lines = [(runs.folder("i2i") / "log.jsonl").read_text().splitlines() for runs in (one, two)]
     assert len(lines[0]) == len(lines[1]) == 4
     for expected, found in zip(*lines, strict=True):
-        assert json.loads(found)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=1e-4, abs=1e-6)
+        assert json.loads(found)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=SHARE, abs=ROUNDING)
 
 
 @pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
@@ -188,6 +191,6 @@ def test_the_comparison_can_fail(file: Path, one: Runs, method: str) -> None:
         network = name.split("/")[1]
         changes[network] = max(changes.get(network, 0.0), float((expected[name] - tensor).abs().max()))
     assert min(changes.values()) > 100 * ROUNDING, changes
-    other = {name: tensor + 0.01 * (tensor - before.get(name, 0)) for name, tensor in expected.items()}
+    other = {name: tensor + 10 * SHARE * (tensor - before.get(name, 0)) for name, tensor in expected.items()}
     with pytest.raises(AssertionError, match="off by"):
         assert_equal(other, expected, before)
