@@ -1,0 +1,69 @@
+"""A training that an earlier commit began goes on with the present code, and its log is read.
+
+`begun/` was written by commit 38d2ee9, stopped after step 4 of 6 with the fifth step logged; `finished/` are the networks
+that it would have published. A checkpoint that can no longer be read is a break of the format: say so in the commit.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipelines.__main__ import main
+from segda.report.charts import read_log
+
+HERE = Path(__file__).parent
+STAGE = "align-ee669aba"
+# Six steps of rate 0.05. Adam divides a gradient by its own size, so that of its error of 1e-5 (sums of float32 over 30
+# points and 15 units, in another order on another processor) at most that share of a step is left: 6 * 0.05 * 1e-5.
+ROUNDING = 3e-6
+
+
+def run(runs: Path) -> Path:
+    assert main(["run", str(HERE / "begun.yaml"), "--cpu", "--runs", str(runs)]) == 0
+    return runs / STAGE
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stage, begun before and finished now."""
+    runs = tmp_path_factory.mktemp("begun") / "runs"
+    shutil.copytree(HERE / "begun", runs)
+    run(runs)
+    return runs
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "log.jsonl").read_text().splitlines()
+
+
+def test_it_goes_on_after_the_checkpoint(runs: Path) -> None:
+    """Clock readings included, the first steps are the lines of then; only what the checkpoint lacks is done now."""
+    assert lines(runs / STAGE)[:4] == lines(HERE / "begun" / STAGE)[:4]
+    assert [json.loads(line)["step"] for line in lines(runs / STAGE)] == [1, 2, 3, 4, 5, 6]
+    assert lines(runs / STAGE)[4] != lines(HERE / "begun" / STAGE)[4]
+
+
+def test_it_ends_with_the_networks_of_then_and_of_a_whole_run(runs: Path, tmp_path: Path) -> None:
+    whole = run(tmp_path)
+    for name in ("encoder.safetensors", "head.safetensors"):
+        found, undisturbed = (load_file(folder / "networks" / name) for folder in (runs / STAGE, whole))
+        for key, expected in load_file(HERE / "finished" / name).items():
+            torch.testing.assert_close(found[key], expected, rtol=0, atol=ROUNDING)
+            torch.testing.assert_close(found[key], undisturbed[key], rtol=0, atol=ROUNDING)
+
+
+def test_its_log_is_read() -> None:
+    series = read_log(HERE / "begun" / STAGE / "log.jsonl")
+    assert series["generator.classification"][0] == (1, 0.6909400820732117)
+    assert [step for step, _ in series["learning_rate"]] == [1, 2, 3, 4, 5]
+
+
+def test_status_and_table_read_the_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--runs", str(runs)]) == 0
+    assert STAGE in capsys.readouterr().out
+    assert main(["table", str(runs), "--json"]) == 0
+    assert "DANN" in capsys.readouterr().out
