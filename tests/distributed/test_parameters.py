@@ -11,8 +11,8 @@ from tests.distributed.conftest import NAMES, Runs
 pytestmark = pytest.mark.distributed
 
 # A gradient is a float32 sum of up to n = 4 * 32 * 32 * 27 terms, which processors add in other orders: it is off by
-# about 2^-24 * sqrt(n) = 2e-5 of the terms' size. Where terms cancel to a tenth that is 2e-4 of the sum, and three steps
-# that build on each other, in two players, make a few times that.
+# about 2^-24 * sqrt(n) = 2e-5 of the terms' size. Where terms cancel to a tenth that is 2e-4 of the sum, and three
+# steps that build on each other, in two players, make a few times that. (Between SSE, AVX2 and AVX-512 it was 3e-5.)
 SHARE = 1e-3
 # Each of three steps rounds each parameter to float32, by half of 2^-23 of its value at most; the initial values, which
 # are drawn by way of logarithms and cosines, may be off by as much again.
