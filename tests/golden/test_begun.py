@@ -1,7 +1,8 @@
 """A training that an earlier commit began goes on with the present code, and its log is read.
 
 `begun/` was written by commit 38d2ee9, stopped after step 4 of 6 with the fifth step logged; `finished/` are the
-networks that it would have published. A checkpoint that can no longer be read is a break of the format: say so in the commit.
+networks that it would have published. A checkpoint that can no longer be read is a break of the format, which a commit
+has to name.
 """
 
 import json
