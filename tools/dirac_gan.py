@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from segda.losses import adversarial
@@ -28,15 +29,7 @@ CLOSE = 0.01
 
 @dataclass(frozen=True)
 class Game:
-    """An objective of the table.
-
-    Attributes:
-        loss: the family.
-        r1: gamma of the penalty at the real point.
-        r2: gamma of the penalty at the generated point.
-        penalty: weight of the gradient penalty of WGAN-GP.
-        clip: bound of psi, for WGAN.
-    """
+    """An objective: its loss, gamma of R1 and R2, weight of WGAN-GP's gradient penalty, bound of psi for WGAN."""
 
     loss: AdversarialLoss
     r1: float = 0.0
@@ -75,10 +68,15 @@ def play(game: Game, steps: int = STEPS, rate: float = RATE, start: tuple[float,
         float64 `[steps + 1, 2]`: theta and psi.
     """
     theta, psi = (torch.tensor([[value]], dtype=torch.float64, requires_grad=True) for value in start)
+    middle = 0.5 if game.loss == "lsgan" else 0.0
+
+    def line(x: Tensor) -> Tensor:
+        return psi * x + middle
+
     path = [start]
     for _ in range(steps):
-        (move,) = torch.autograd.grad(adversarial.generator(_judge(game, psi)(theta), game.loss), theta)
-        (turn,) = torch.autograd.grad(_discriminator(game, theta.detach(), _judge(game, psi)), psi)
+        (move,) = torch.autograd.grad(adversarial.generator(line(theta), game.loss), theta)
+        (turn,) = torch.autograd.grad(_discriminator(game, theta.detach(), line), psi)
         with torch.no_grad():
             theta -= rate * move
             psi -= rate * turn
@@ -88,21 +86,16 @@ def play(game: Game, steps: int = STEPS, rate: float = RATE, start: tuple[float,
     return torch.tensor(path, dtype=torch.float64)
 
 
-def _judge(game: Game, psi: Tensor) -> Callable[[Tensor], Tensor]:
-    middle = 0.5 if game.loss == "lsgan" else 0.0
-    return lambda x: psi * x + middle
-
-
-def _discriminator(game: Game, fake: Tensor, judge: Callable[[Tensor], Tensor]) -> Tensor:
+def _discriminator(game: Game, fake: Tensor, line: Callable[[Tensor], Tensor]) -> Tensor:
     real = torch.zeros_like(fake)
-    loss = adversarial.discriminator(judge(real), judge(fake), game.loss)
+    loss = adversarial.discriminator(line(real), line(fake), game.loss)
     if game.penalty:
-        middle = torch.full((1,), 0.5, dtype=real.dtype)  # a line has one slope everywhere
-        loss = loss + game.penalty * adversarial.gradient_penalty(judge, real, fake, middle)
+        between = torch.full((1,), 0.5, dtype=real.dtype)  # a line has one slope everywhere
+        loss = loss + game.penalty * adversarial.gradient_penalty(line, real, fake, between)
     if game.r1:
-        loss = loss + game.r1 * adversarial.zero_centred_penalty(judge, real)
+        loss = loss + game.r1 * adversarial.zero_centred_penalty(line, real)
     if game.r2:
-        loss = loss + game.r2 * adversarial.zero_centred_penalty(judge, fake)
+        loss = loss + game.r2 * adversarial.zero_centred_penalty(line, fake)
     return loss
 
 
@@ -129,29 +122,20 @@ def table(paths: dict[str, Tensor]) -> str:
     return "\n".join(lines)
 
 
-def draw(paths: dict[str, Tensor], target: Path) -> None:
+def draw(paths: dict[str, Tensor], file: Path) -> None:
     """The paths in the plane of theta and psi, a panel an objective."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns = 4
     rows = -(-len(paths) // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(3 * columns, 3 * rows), squeeze=False)
-    for panel, (name, path) in zip(axes.flat, paths.items(), strict=False):
+    figure = Figure(figsize=(3 * columns, 3 * rows), layout="tight")
+    for number, (name, path) in enumerate(paths.items(), 1):
+        panel = figure.add_subplot(rows, columns, number)
         panel.plot(path[:, 0], path[:, 1], linewidth=0.8)
-        panel.plot(*path[0], "o", color="grey", markersize=4)
-        panel.plot(*path[-1], "s", color="black", markersize=4)
-        panel.plot(0, 0, "+", color="red", markersize=10)
+        for point, style, colour in ((path[0], "o", "grey"), (path[-1], "s", "black"), ((0.0, 0.0), "+", "red")):
+            panel.plot(*point, style, color=colour, markersize=10 if style == "+" else 4)
         panel.set_title(f"{name}: {verdict(path)}", fontsize=9)
         panel.set_xlabel("generator theta", fontsize=8)
         panel.set_ylabel("discriminator psi", fontsize=8)
-    for panel in list(axes.flat)[len(paths) :]:
-        panel.set_axis_off()
-    figure.tight_layout()
-    figure.savefig(target, dpi=110)
-    pyplot.close(figure)
+    figure.savefig(file, dpi=110)
 
 
 def main() -> None:
@@ -160,11 +144,11 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="a picture of the paths, .png, .svg or .pdf")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate of both players")
-    given = parser.parse_args()
-    paths = {name: play(game, given.steps, given.rate) for name, game in GAMES.items()}
+    args = parser.parse_args()
+    paths = {name: play(game, args.steps, args.rate) for name, game in GAMES.items()}
     print(table(paths))
-    if given.figure:
-        draw(paths, given.figure)
+    if args.figure:
+        draw(paths, args.figure)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
     python -m tools.fuzz --minutes 30                     # every format in turn
     python -m tools.fuzz --minutes 5 --only usps.h5       # one format; repeatable
-    python -m tools.fuzz --only svhn --start 812 --count 1 --debug    # one input again, with its traceback
+    python -m tools.fuzz --only svhn --start 8 --runs 1 --debug    # the inputs of one run again, with the traceback
 
-An input is a pure function of its format and number. A find is any other exception, a hang, a dead process, or memory
-above the limit; it prints one line, and its file is kept in `--keep`. The exit code is 1 when there was one.
+Inputs are drawn by hypothesis, 200 in a run; they depend on the format and the number of the run alone. A find is any
+other exception, of the smallest input that gives it, a hang, a dead process, or memory above the limit; it prints one
+line, and its file is copied to `--keep`. The exit code is 1 when there was one.
 """
 
 import argparse
+import itertools
+import multiprocessing
 import os
-import random
 import resource
 import shutil
 import signal
@@ -19,141 +21,127 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from ctypes import c_int64
 from pathlib import Path
 
 import cv2
+import hypothesis
 import torch
+from hypothesis import strategies as st
 
 from segda.errors import SegdaError
-from tools.fuzz_mutation import mutated
+from tools.fuzz_mutation import spoilt
 from tools.fuzz_targets import TARGETS, Target
 
 SECONDS = 20  # an input may take
-MEGABYTES = 600  # that an input may need beside what the process has
-CHUNK = 200  # inputs of one process
+MEGABYTES = 600  # that an input may need on top of what the process has
+COUNT = 200  # inputs of a run
 
 
-class Hang(BaseException):
-    """An input took too long."""
+class LimitError(BaseException):
+    """An input took too long or too much memory."""
 
 
-def _alarm(*_: object) -> None:
-    raise Hang
+def read_spoilt(
+    target: Target, sound: Path, work: Path, count: int, run: int = 0, reads: c_int64 | None = None
+) -> None:
+    """Read copies of sound files, one of which is spoilt in each.
+
+    Args:
+        target: the format.
+        sound: folder of the sound files.
+        work: for the copies; the last one stays in `set`, and its spoilt file, as it was read, in `input`.
+        count: how many.
+        run: what is spoilt depends on the format and this number alone.
+        reads: counts them.
+
+    Raises:
+        Exception: whatever is no `SegdaError` with a message, of the smallest input that gives it.
+        LimitError: an input took too long or too much memory.
+    """
+    files = sorted(path for pattern in target.spoilt for path in sound.glob(pattern))
+
+    @hypothesis.seed(f"{target.name} {run}")
+    @hypothesis.settings(
+        max_examples=count, database=None, deadline=None, report_multiple_bugs=False,
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink), verbosity=hypothesis.Verbosity.quiet,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(st.data())
+    def read(data: st.DataObject) -> None:
+        file = data.draw(st.sampled_from(files))
+        content = data.draw(spoilt(file.read_bytes(), file.suffix))
+        for folder in ("set", "input"):
+            shutil.rmtree(work / folder, ignore_errors=True)
+        shutil.copytree(sound, work / "set")
+        (work / "input").mkdir()
+        for path in (work / "set" / file.relative_to(sound), work / "input" / file.name):
+            path.write_bytes(content)
+        if reads is not None:
+            reads.value += 1
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            target.read(work / "set")
+        except SegdaError as error:
+            if not str(error).strip():
+                raise ValueError("an error without a message") from error
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+        if grown > MEGABYTES:
+            raise LimitError(f"{grown} MB of memory")
+
+    read()
 
 
-def spoil(target: Target, sound: Path, folder: Path, number: int) -> Path:
-    """A fresh copy of the sound files, one of them spoilt; which and how depends on format and number alone."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(sound, folder)
-    draw = random.Random(f"{target.name} {number}")
-    files = sorted(path for pattern in target.spoilt for path in folder.glob(pattern))
-    file = draw.choice(files)
-    file.write_bytes(mutated(file.read_bytes(), file.suffix, draw))
-    return file
-
-
-def fault(error: BaseException) -> str:
-    """What an exception is, and where in our code it came up."""
+def described(error: BaseException) -> str:
+    """What an exception is, and the line of our code that it comes from."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "/segda/" in frame.filename or "/pipelines/" in frame.filename]
-    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "?"
-    reason = " ".join(str(error).split())[:100]
-    return f"{type(error).__name__} at {place}: {reason}"
+    line = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "?"
+    return f"{type(error).__name__} at {line}: {' '.join(str(error).split())[:100]}"
 
 
-def try_one(target: Target, folder: Path) -> str:
-    """Read a spoilt copy; what is wrong with how that went, or nothing."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    signal.alarm(SECONDS)
-    try:
-        target.read(folder)
-    except SegdaError as error:
-        if not str(error).strip():
-            return "an error without a message"
-    except Hang:
-        return f"longer than {SECONDS} s"
-    except BaseException as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        return fault(error)
-    finally:
-        signal.alarm(0)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-    return f"{grown} MB of memory" if grown > MEGABYTES else ""
+def _run(target: Target, sound: Path, work: Path, run: int, reads: c_int64, debug: bool) -> None:
+    """In a process of its own: read the inputs of a run, under limits, and leave what was found in a file."""
 
+    def alarm(*_: object) -> None:
+        nonlocal seen
+        if reads.value == seen:
+            raise LimitError(f"longer than {SECONDS} s")
+        seen = reads.value
 
-def run_chunk(target: Target, sound: Path, work: Path, numbers: range, keep: Path) -> None:
-    """In a process of its own: read inputs, and note each before it begins."""
-    signal.signal(signal.SIGALRM, _alarm)
+    seen = -1
+    signal.signal(signal.SIGALRM, alarm)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + 4 * MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    # Libraries in C complain there.
-    silent = os.open(os.devnull, os.O_WRONLY)
-    if "--debug" not in sys.argv:
-        os.dup2(silent, 2)
-    for number in numbers:
-        (work / "number").write_text(str(number))
-        file = spoil(target, sound, work / "set", number)
-        found = try_one(target, work / "set")
-        if found:
-            record(target, number, file, found, keep, work)
+    if not debug:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries in C complain there
+    try:
+        read_spoilt(target, sound, work, COUNT, run, reads)
+    except BaseException as error:
+        traceback.print_exc()
+        (work / "find").write_text(described(error))
 
 
-def record(target: Target, number: int, file: Path | None, found: str, keep: Path, work: Path) -> None:
-    """Print a find that is new, and keep its file."""
-    known = work.parent / "finds"
-    # What an exception says beside its place differs from input to input.
-    kind = f"{target.name}: {found.partition(': ')[0]}"
-    seen = known.read_text().splitlines() if known.exists() else []
-    with known.open("a") as opened:
-        opened.write(kind + "\n")
-    if kind in seen:
-        return
-    print(f"FIND {target.name}: {found} (--only '{target.name}' --start {number} --count 1)", flush=True)
-    if file is not None and file.is_file():
-        keep.mkdir(parents=True, exist_ok=True)
-        name = f"{target.name}-{number}-{file.name}".replace("/", "_").replace(" ", "_")
-        shutil.copyfile(file, keep / name)
-
-
-def chunk(target: Target, sound: Path, work: Path, numbers: range, keep: Path) -> int:
-    """Run inputs in a process of its own and watch it; the number of inputs that were read."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            run_chunk(target, sound, work, numbers, keep)
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    last, since = "", time.monotonic()
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        place = work / "number"
-        number = place.read_text() if place.exists() else ""
-        if ended:
-            break
-        if number != last:
-            last, since = number, time.monotonic()
-        elif time.monotonic() - since > 2 * SECONDS:
-            os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            break
-        time.sleep(0.02)
-    if status == 0:
-        return len(numbers)
-    reached = int(number or numbers.start)
-    died = f"died of {signal.Signals(os.WTERMSIG(status)).name}" if os.WIFSIGNALED(status) else "died"
-    file = spoil(target, sound, work / "set", reached)
-    record(target, reached, file, died, keep, work)
-    return reached - numbers.start + 1
+def watched(target: Target, sound: Path, work: Path, run: int, debug: bool) -> tuple[int, str]:
+    """Do a run in a process of its own and watch it: the number of inputs that were read, and a find or ""."""
+    context = multiprocessing.get_context("fork")
+    reads = context.Value(c_int64, 0, lock=False)
+    (work / "find").unlink(missing_ok=True)
+    process = context.Process(target=_run, args=(target, sound, work, run, reads, debug))
+    process.start()
+    before = -1
+    while process.is_alive() and reads.value != before:
+        before = reads.value
+        process.join(3 * SECONDS)
+    process.kill()
+    process.join()
+    if process.exitcode:
+        return reads.value, f"died of {signal.Signals(-process.exitcode).name}" if process.exitcode < 0 else "died"
+    return reads.value, (work / "find").read_text() if (work / "find").exists() else ""
 
 
 def main() -> int:
@@ -161,43 +149,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--only", action="append", default=[], choices=[target.name for target in TARGETS])
-    parser.add_argument("--start", type=int, default=0, help="the first input's number")
-    parser.add_argument("--count", type=int, help="so many inputs of each format, whatever the time")
-    parser.add_argument("--keep", type=Path, default=Path("fuzz-finds"), help="where spoilt files are kept")
-    parser.add_argument("--debug", action="store_true", help="print tracebacks and what libraries say")
-    given = parser.parse_args()
-    targets = [target for target in TARGETS if not given.only or target.name in given.only]
-    began, done = time.monotonic(), Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="segda-fuzz-") as place:
-        top = Path(place)
-        for target in targets:
-            target.write(top / "sound" / target.name)
-            target.read(_copy(top / "sound" / target.name, top / "first"))
+    parser.add_argument("--start", type=int, default=0, help="number of the first run")
+    parser.add_argument("--runs", type=int, help="so many runs of each format, whatever the time")
+    parser.add_argument("--keep", type=Path, default=Path("fuzz-finds"), help="folder for spoilt files")
+    parser.add_argument("--debug", action="store_true", help="print tracebacks and the messages of libraries")
+    args = parser.parse_args()
+    targets = [target for target in TARGETS if not args.only or target.name in args.only]
+    began, done, finds = time.monotonic(), Counter[str](), set[str]()
+    with tempfile.TemporaryDirectory(prefix="segda-fuzz-") as temporary:
+        top = Path(temporary)
         (top / "work").mkdir()
-        turn = 0
-        while any(given.count is None or done[target.name] < given.count for target in targets):
-            if given.count is None and time.monotonic() - began > 60 * given.minutes:
+        for target in targets:
+            target.write(top / target.name)
+            target.read(Path(shutil.copytree(top / target.name, top / "first" / target.name)))
+        numbers = range(args.start, args.start + args.runs) if args.runs else itertools.count(args.start)
+        for run, target in ((run, target) for run in numbers for target in targets):
+            if args.runs is None and time.monotonic() - began > 60 * args.minutes:
                 break
-            target = targets[turn % len(targets)]
-            start = given.start + done[target.name]
-            length = CHUNK if given.count is None else min(CHUNK, given.count - done[target.name])
-            if length:
-                done[target.name] += chunk(
-                    target, top / "sound" / target.name, top / "work", range(start, start + length), given.keep
-                )
-            turn += 1
-        finds = set((top / "finds").read_text().splitlines()) if (top / "finds").exists() else set()
-    minutes = (time.monotonic() - began) / 60
-    print(f"{sum(done.values())} inputs in {minutes:.1f} minutes, {len(finds)} finds")
+            reads, find = watched(target, top / target.name, top / "work", run, args.debug)
+            done[target.name] += reads
+            kind = f"{target.name}: {find.partition(': ')[0]}"  # the message differs from input to input
+            if find and kind not in finds:
+                finds.add(kind)
+                print(f"FIND {target.name}: {find} (--only '{target.name}' --start {run} --runs 1)", flush=True)
+                for file in (top / "work" / "input").iterdir():
+                    args.keep.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, args.keep / f"{target.name}-{run}-{file.name}".replace(" ", "_"))
+    print(f"{sum(done.values())} inputs in {(time.monotonic() - began) / 60:.1f} minutes, {len(finds)} finds")
     for name, count in done.items():
         print(f"  {name:<22}{count:>8}")
     return 1 if finds else 0
-
-
-def _copy(sound: Path, folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(sound, folder)
-    return folder
 
 
 if __name__ == "__main__":

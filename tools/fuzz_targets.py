@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,32 +22,7 @@ from segda.engine import checkpoint, video
 from segda.errors import SegdaError
 from segda.networks import pretrained, weights
 from segda.networks.heads import linear
-from tools.fuzz_files import (
-    HEIGHT,
-    WIDTH,
-    ids,
-    made,
-    pictures,
-    save,
-    write_adapted,
-    write_adapted_maps,
-    write_arrays,
-    write_camvid,
-    write_carla,
-    write_cityscapes,
-    write_class_folders,
-    write_folder,
-    write_gta5,
-    write_mnist,
-    write_mnist_m,
-    write_npy,
-    write_points,
-    write_sixteen_bits,
-    write_svhn,
-    write_synthia,
-    write_usps,
-    write_usps_hdf5,
-)
+from tools.fuzz_files import FILES, HEIGHT, WIDTH, Files, folder, pictures, write
 
 PIPELINE = """
 task: {name: segmentation, labels: cityscapes}
@@ -86,42 +63,42 @@ class Target(NamedTuple):
     read: Callable[[Path], None]
 
 
-def _looked_at(space: str, config: dict[str, Any], own: bool = True) -> Callable[[Path], None]:
+def _data_reader(space: str, config: dict[str, Any]) -> Callable[[Path], None]:
     """Opens a data set as a stage does, reads all of it, then checks it as the command does."""
 
     def read(folder: Path) -> None:
         file = folder / "own.yaml"
         file.write_text(json.dumps({"root": "set", **config}))
-        answers: list[Callable[[], object]] = [lambda: _opened(str(file), folder, space)]
-        answers += [lambda: dispatch(["check", str(file), "--root", str(folder), "--labels", space])]
-        for answer in answers:
-            with contextlib.suppress(SegdaError), contextlib.redirect_stdout(io.StringIO()):
-                answer()
+        with contextlib.suppress(SegdaError):
+            _read_all(str(file), folder, space)
+        _dispatch("check", str(file), "--root", str(folder), "--labels", space)
 
     return read
 
 
-def _opened(file: str, folder: Path, space: str) -> None:
+def _dispatch(*words: str) -> None:
+    with contextlib.suppress(SegdaError), contextlib.redirect_stdout(io.StringIO()):
+        dispatch(list(words))
+
+
+def _read_all(file: str, folder: Path, space: str) -> None:
     data = data_configs.read(file, str(folder), None)
     for with_labels in (False, True):
         dataset = open_data(data, space, data_root(data), with_labels)
         fingerprint(dataset)
-        for place in range(len(dataset)):
+        for index in range(len(dataset)):
             with contextlib.suppress(SegdaError):
-                dataset.read(place)
-
-
-def _pipeline(root: Path) -> None:
-    (made(root) / "job.yaml").write_text(PIPELINE)
+                dataset.read(index)
 
 
 def _load_pipeline(folder: Path) -> None:
     pipeline.load(str(folder / "job.yaml"))
 
 
-def _data_config(root: Path) -> None:
-    config = "name: folder\nroot: set\nsplit: train\nimages: i/{split}\nimage_endings: [.png]\nclasses: {1: road}\n"
-    (made(root) / "data.yaml").write_text(config + "ignore: [0, 9]\nlimit: 3\nexclude: ['a*']\nresize: [8, 8]\n")
+DATA_CONFIG = """
+{name: folder, root: set, split: train, images: "i/{split}", image_endings: [.png], classes: {1: road}, ignore: [0, 9],
+ limit: 3, exclude: ['a*'], resize: [8, 8]}
+"""
 
 
 def _read_data_config(folder: Path) -> None:
@@ -141,7 +118,8 @@ def _read_networks(folder: Path) -> None:
 
 
 def _pretrained(root: Path) -> None:
-    safetensors.torch.save_file(_network().state_dict(), made(root) / "w.safetensors")
+    root.mkdir(parents=True)
+    safetensors.torch.save_file(_network().state_dict(), root / "w.safetensors")
 
 
 def _read_pretrained(folder: Path) -> None:
@@ -156,25 +134,19 @@ def _read_checkpoint(folder: Path) -> None:
     checkpoint.load_newest(folder)
 
 
-def _video(ending: str, codec: str) -> Callable[[Path], None]:
-    def write(root: Path) -> None:
-        path = made(root) / f"drive{ending}"
-        opened = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (WIDTH, HEIGHT))
-        for number in range(3):
-            opened.write(pictures(number))
-        opened.release()
-
-    return write
+def _video(root: Path, ending: str, codec: str) -> None:
+    root.mkdir(parents=True)
+    video_file = cv2.VideoWriter(str(root / f"drive{ending}"), cv2.VideoWriter.fourcc(*codec), 10.0, (WIDTH, HEIGHT))
+    for number in range(3):
+        video_file.write(pictures(number))
+    video_file.release()
 
 
-def _read_video(ending: str) -> Callable[[Path], None]:
-    def read(folder: Path) -> None:
-        video.describe(folder / f"drive{ending}")
-        for place, _ in enumerate(video.frames(folder / f"drive{ending}")):
-            if place > 20:
-                return
-
-    return read
+def _read_video(folder: Path) -> None:
+    (file,) = folder.iterdir()
+    video.describe(file)
+    for _ in itertools.islice(video.frames(file), 20):
+        pass
 
 
 RUN = """
@@ -202,12 +174,10 @@ stages:
 
 def write_run(root: Path) -> None:
     """A finished run beside its data."""
-    save(root / "set/leftImg8bit/train/ulm/ulm_000000_000001_leftImg8bit.png", pictures(0))
-    save(root / "set/gtFine/train/ulm/ulm_000000_000001_gtFine_labelIds.png", ids(0, (7, 8, 0)))
+    write(FILES["cityscapes"], root / "set")
     (root / "job.yaml").write_text(RUN)
     os.environ["SEGDA_DATA"] = str(root)
-    with contextlib.redirect_stdout(io.StringIO()):
-        dispatch(["run", str(root / "job.yaml"), "--runs", str(root / "runs")])
+    _dispatch("run", str(root / "job.yaml"), "--runs", str(root / "runs"))
 
 
 def _asked(folder: Path) -> None:
@@ -222,8 +192,7 @@ def _asked(folder: Path) -> None:
     ]  # fmt: skip
     (folder / "scored.yaml").write_text("{name: cityscapes, root: set}")
     for question in questions:
-        with contextlib.suppress(SegdaError), contextlib.redirect_stdout(io.StringIO()):
-            dispatch(question)
+        _dispatch(*question)
 
 
 def _unfinished(folder: Path) -> None:
@@ -233,43 +202,53 @@ def _unfinished(folder: Path) -> None:
 
 
 OWN = {"name": "folder", "classes": {"1": "road", "2": "car"}}
+COLOURS = {"name": "folder", "colours": {"road": [1, 1, 1]}, "ignore_colours": [[2, 2, 2]]}
+ARRAYS = {"name": "arrays", "images": "images.npy", "labels": "labels.npy"}
+
+
+def _data(name: str, space: str, config: dict[str, Any], *spoilt: str, files: Files | None = None) -> Target:
+    """A format of data sets."""
+    return Target(name, partial(write, files or FILES[name]), spoilt, _data_reader(space, config))
+
 
 TARGETS = (
     *(
-        Target(f"image{ending}", write_folder(ending), (f"images/train/*{ending}",), _looked_at("cityscapes", {
-            **OWN, "image_endings": [ending]}))
+        _data(
+            f"image{ending}",
+            "cityscapes",
+            {**OWN, "image_endings": [ending]},
+            f"images/train/*{ending}",
+            files=folder(ending),
+        )
         for ending in (".png", ".jpg", ".webp", ".bmp", ".tif", ".gif")
     ),
-    Target("image16.png", write_sixteen_bits, ("images/train/*", "labels/train/*"), _looked_at("cityscapes", OWN)),
-    Target("label.png", write_folder(".png"), ("labels/train/*",), _looked_at("cityscapes", OWN)),
-    Target("colours.png", write_folder(".png"), ("labels/train/*",), _looked_at("cityscapes", {
-        "name": "folder", "colours": {"road": [1, 1, 1]}, "ignore_colours": [[2, 2, 2]]})),
-    Target("gta5", write_gta5, ("split.mat", "labels/*"), _looked_at("cityscapes", {
-        "name": "gta5", "split_file": "split.mat"})),
-    Target("synthia", write_synthia, ("GT/LABELS/*",), _looked_at("synthia16", {"name": "synthia"})),
-    Target("carla", write_carla, ("CameraSeg/*", "CameraRGB/*"), _looked_at("camvid", {"name": "carla"})),
-    Target("camvid", write_camvid, ("trainannot/*",), _looked_at("camvid", {"name": "camvid"})),
-    Target("cityscapes", write_cityscapes, ("gtFine/*/*/*",), _looked_at("cityscapes", {"name": "cityscapes"})),
-    Target("mnist", write_mnist, ("*",), _looked_at("digits", {"name": "mnist"})),
-    Target("usps", write_usps, ("*.bz2",), _looked_at("digits", {"name": "usps"})),
-    Target("usps.h5", write_usps_hdf5, ("*.h5",), _looked_at("digits", {"name": "usps"})),
-    Target("svhn", write_svhn(True), ("*.mat",), _looked_at("digits", {"name": "svhn"})),
-    Target("svhn plain", write_svhn(False), ("*.mat",), _looked_at("digits", {"name": "svhn"})),
-    Target("mnist_m", write_mnist_m, ("*.txt",), _looked_at("digits", {"name": "mnist_m"})),
-    Target("arrays", write_arrays, ("*.npz",), _looked_at("digits", {"name": "arrays"})),
-    Target("npy", write_npy, ("*.npy",), _looked_at("digits", {
-        "name": "arrays", "images": "images.npy", "labels": "labels.npy"})),
-    Target("points", write_points, ("*.npz",), _looked_at("moons", {"name": "points"})),
-    Target("class_folders", write_class_folders, ("*/*.jpg",), _looked_at("digits", {"name": "class_folders"})),
-    Target("adapted", write_adapted, ("*.json",), _looked_at("digits", {"name": "adapted"})),
-    Target("adapted maps", write_adapted_maps, ("*.json", "*/*"), _looked_at("camvid", {"name": "adapted"})),
-    Target("pipeline.yaml", _pipeline, ("*.yaml",), _load_pipeline),
-    Target("data.yaml", _data_config, ("*.yaml",), _read_data_config),
+    _data("image16.png", "cityscapes", OWN, "images/train/*", "labels/train/*"),
+    _data("label.png", "cityscapes", OWN, "labels/train/*", files=folder(".png")),
+    _data("colours.png", "cityscapes", COLOURS, "labels/train/*", files=folder(".png")),
+    _data("gta5", "cityscapes", {"name": "gta5", "split_file": "split.mat"}, "split.mat", "labels/*"),
+    _data("synthia", "synthia16", {"name": "synthia"}, "GT/LABELS/*"),
+    _data("carla", "camvid", {"name": "carla"}, "CameraSeg/*", "CameraRGB/*"),
+    _data("camvid", "camvid", {"name": "camvid"}, "trainannot/*"),
+    _data("cityscapes", "cityscapes", {"name": "cityscapes"}, "gtFine/*/*/*"),
+    _data("mnist", "digits", {"name": "mnist"}, "*"),
+    _data("usps", "digits", {"name": "usps"}, "*.bz2"),
+    _data("usps.h5", "digits", {"name": "usps"}, "*.h5"),
+    _data("svhn", "digits", {"name": "svhn"}, "*.mat"),
+    _data("svhn plain", "digits", {"name": "svhn"}, "*.mat"),
+    _data("mnist_m", "digits", {"name": "mnist_m"}, "*.txt"),
+    _data("arrays", "digits", {"name": "arrays"}, "*.npz"),
+    _data("npy", "digits", ARRAYS, "*.npy"),
+    _data("points", "moons", {"name": "points"}, "*.npz"),
+    _data("class_folders", "digits", {"name": "class_folders"}, "*/*.jpg"),
+    _data("adapted", "digits", {"name": "adapted"}, "*.json"),
+    _data("adapted maps", "camvid", {"name": "adapted"}, "*.json", "*/*"),
+    Target("pipeline.yaml", partial(write, {"job.yaml": PIPELINE}), ("*.yaml",), _load_pipeline),
+    Target("data.yaml", partial(write, {"data.yaml": DATA_CONFIG}), ("*.yaml",), _read_data_config),
     Target("networks", _networks, ("*.safetensors",), _read_networks),
     Target("weights.safetensors", _pretrained, ("*.safetensors",), _read_pretrained),
     Target("checkpoint", _checkpoint, ("*/*",), _read_checkpoint),
     Target("run", write_run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _asked),
     Target("unfinished run", write_run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _unfinished),
-    Target("video.mp4", _video(".mp4", "mp4v"), ("*.mp4",), _read_video(".mp4")),
-    Target("video.avi", _video(".avi", "MJPG"), ("*.avi",), _read_video(".avi")),
-)  # fmt: skip
+    Target("video.mp4", partial(_video, ending=".mp4", codec="mp4v"), ("*.mp4",), _read_video),
+    Target("video.avi", partial(_video, ending=".avi", codec="MJPG"), ("*.avi",), _read_video),
+)

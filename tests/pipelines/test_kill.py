@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
-import signal
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -18,6 +16,7 @@ from segda.engine import checkpoint as checkpoints
 from segda.engine.beside import Beside
 from tests.configs import layouts
 from tests.pipelines import tiny
+from tools.soaking.faults import flip, injected
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finished: Path, tmp_path: Path) -> None:
@@ -95,9 +94,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     runs = tiny.without(finished, tmp_path / "runs", "translate")
     assert tiny.killed(lambda: tiny.run(job, runs, only=["translate"]), fatal=5, kinds=["step"])
     tensors = tiny.folder(runs, "translate") / "checkpoints" / "step-00000004" / "tensors.safetensors"
-    content = bytearray(tensors.read_bytes())
-    content[-1] ^= 1
-    tensors.write_bytes(content)
+    flip(tensors, Random(0))
     capsys.readouterr()
     tiny.run(job, runs, only=["translate"])
     assert "step-00000004: damaged checkpoint passed over" in capsys.readouterr().out
@@ -142,7 +139,7 @@ def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
     while died < deaths:
         runs = tmp_path / f"runs-{rounds}"
         shutil.copytree(source, runs / source.name)
-        while dies(lambda: tiny.run(file, runs), random):  # noqa: B023
+        while tiny.killed(partial(disturbed, file, runs, random.randint(5, 90)), 0, ()):
             died += 1
             began = next(runs.glob("export-*"), None)
             kept += began is not None and any(began.rglob("0*"))
@@ -153,6 +150,12 @@ def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
         assert main(["check", str(tiny.folder(runs, "adapted"))]) == 0
         rounds += 1
     assert kept or layout in ("webdataset", "parquet"), "some deaths left files behind"
+
+
+def disturbed(file: Path, runs: Path, fatal: int) -> None:
+    """Die before a file gets its name, half-way through one, or before a flush."""
+    with injected(runs, fatal):
+        tiny.run(file, runs)
 
 
 def export_job(layout: str, least: float) -> Path:
@@ -190,25 +193,3 @@ def tree(folder: Path) -> dict[str, str]:
     beside = ("manifest.json", *(path.name for path in folder.glob(".*")))
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def dies(work: Callable[[], None], random: Random) -> bool:
-    """Do `work` in a process that dies at a random moment: before a file gets its name, or half-way through one."""
-    moment, halfway = random.randint(2, 24), random.random() < 0.5
-    if not halfway:
-        return tiny.killed(work, moment, kinds=["publish"])
-    written = [0]
-
-    def half(path: Path, content: bytes) -> None:
-        written[0] += 1
-        with open(path, "wb") as file:
-            file.write(content if written[0] != moment else content[: len(content) // 2])
-            file.flush()
-            if written[0] == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def disturbed() -> None:
-        setattr(Path, "write_bytes", half)  # noqa: B010 in the forked process alone
-        work()
-
-    return tiny.killed(disturbed, fatal=0, kinds=["publish"])

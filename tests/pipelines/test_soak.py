@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -17,18 +16,18 @@ from tests.pipelines import tiny
 from tests.structure.source import ROOT
 from tools import soak
 from tools.soaking import damage, life, rounds
-from tools.soaking.damage import Damage, Stage
-from tools.soaking.job import FULL, INT, KILL, RENAME, SECOND, TERM, Disk, Job
+from tools.soaking.damage import Stage
+from tools.soaking.job import FAULTS, FULL, INT, KILL, RENAME, SECOND, TERM, Job
 from tools.soaking.rounds import Fault, Round
 
 
 @pytest.fixture
 def soaked(job: Path, finished: Path, tmp_path: Path) -> Job:
-    """The tiny pipeline, beside the undisturbed run that other tests compare with, too."""
+    """The tiny pipeline, and a copy of the undisturbed run that other tests compare with, too."""
     life.warm(str(job), [])
-    made = Job([str(job)], 1, finished, tmp_path / "runs", tmp_path / "output.txt", Disk(tmp_path, False), whole=6.0)
-    made.renew()
-    return made
+    soaked = Job([str(job)], 1, finished, tmp_path / "runs", tmp_path / "output.txt", whole=4.0)
+    soaked.renew()
+    return soaked
 
 
 def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
@@ -36,109 +35,109 @@ def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
     faults: list[Fault] = []
     number = 0
     while len(faults) < 4:
-        made = rounds.run(soaked, number, Random(f"soak/0/{number}"))
-        assert not made.problems, "\n".join(made.problems)
-        faults += made.faults
+        current = rounds.run(soaked, number, Random(f"soak/0/{number}"))
+        assert not current.problems, "\n".join(current.problems)
+        faults += current.faults
         number += 1
     assert all(fault.survived and fault.equal and not fault.lost for fault in faults)
     assert len({fault.kind for fault in faults}) > 1
 
 
-@pytest.mark.parametrize("kind", [KILL, RENAME, TERM, INT, FULL, SECOND])
-def test_each_fault_finds_the_run_alive_and_ends_it_as_it_should(soaked: Job, kind: str) -> None:
-    soaked.whole = 4.0
+@pytest.mark.parametrize("kind", FAULTS[1])
+def test_each_fault_comes_before_the_end_and_ends_the_run_as_it_should(soaked: Job, kind: str) -> None:
     for number in range(8):  # a life may be over before its fault comes
         shutil.rmtree(tiny.folder(soaked.runs, "translate"), ignore_errors=True)
-        outcome = soaked.live(kind, [], Random(f"{kind}/{number}"))
-        if outcome.hit or outcome.problem:
+        disturbed = soaked.live(kind, [], Random(f"{kind}/{number}"))
+        if disturbed.hit or disturbed.problem:
             break
-    assert outcome.hit
-    assert not outcome.problem
-    assert outcome.life.code in {KILL: (-9,), RENAME: (-9,), SECOND: (0, -9), FULL: (2,)}.get(kind, (75, 130, -15, -2))
-    made = Round(0, soaked)
-    assert soaked.live("", [], Random(0)).life.code == 0
-    rounds._compare(made, soaked.stages())
-    assert not made.problems
+    assert disturbed.hit
+    assert not disturbed.problem
+    stopped = (75, 130, -15, -2)
+    codes = {KILL: (-9,), RENAME: (-9,), SECOND: (0, -9), FULL: (2,), TERM: stopped, INT: stopped}
+    assert disturbed.code in codes[kind]
+    assert finish(soaked).problems == []
+
+
+def finish(soaked: Job, *kinds: str) -> Round:
+    """Let the run go on to its end, and compare; the round in which that was after such faults."""
+    current = Round(0, soaked)
+    for kind in kinds:
+        current.add(kind, "source", "")
+    assert soaked.live("", [], Random(0)).code == 0
+    rounds.compare(current, soaked.stages())
+    return current
 
 
 def test_a_restart_that_forgets_something_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optimizers that begin anew at a restart: such networks are others."""
     shutil.rmtree(tiny.folder(soaked.runs, "source"))
-    dead = soaked.start(dies_before_rename=7)  # lock twice, key, folder, log, checkpoint, checkpoint
+    dead = soaked.start(fatal=7)  # lock twice, key, folder, log, checkpoint, checkpoint
     assert dead.wait(300)
     assert dead.code == -signal.SIGKILL
-    made = Round(0, soaked)
-    made.add(RENAME, "source", "")
     monkeypatch.setattr(checkpoint, "restore_optimizer", lambda *arguments: None)
-    assert soaked.live("", [], Random(0)).life.code == 0
-    rounds._compare(made, soaked.stages())
-    assert "results differ or are missing" in made.problems[-1]
-    assert not made.faults[0].equal
+    current = finish(soaked, RENAME)
+    assert "results differ or are missing" in current.problems[-1]
+    assert not current.faults[0].equal
 
 
 def test_a_traceback_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: object) -> None:
-        raise RuntimeError("by mistake")
-
-    monkeypatch.setattr(finished_runs, "tell", broken)
+    monkeypatch.setattr(finished_runs, "tell", None)
     assert soaked.live("", [], Random(0)).problem == "it shows a traceback"
 
 
 def test_lost_and_changed_results_are_counted(soaked: Job) -> None:
     stages = {stage.name: stage for stage in soaked.stages()}
-    made = Round(0, soaked)
-    made.add(KILL, "adapted", "")
-    before = rounds._untouched(list(stages.values()), {"source"})
+    current = Round(0, soaked)
+    current.add(KILL, "adapted", "")
+    before = rounds.untouched(list(stages.values()), {"source"})
     (stages["adapted"].folder / "images" / "00001.png").unlink()
     network = stages["pixel"].folder / "networks" / "head.safetensors"
     network.write_bytes(network.read_bytes())  # the same bytes, written again: that work was lost
     (stages["source"].folder / "networks" / "head.safetensors").unlink()  # known to be damaged
-    rounds._look_for_losses(made, before)
-    assert made.faults[0].lost == 2
-    assert not made.faults[0].survived
-    rounds._compare(made, list(stages.values()))
-    assert "2 results differ or are missing, adapted/images/00001.png first" in made.problems
-    assert not made.faults[0].equal
+    rounds.count_losses(current, before)
+    assert current.faults[0].lost == 2
+    assert not current.faults[0].survived
+    rounds.compare(current, list(stages.values()))
+    assert "2 results differ or are missing, adapted/images/00001.png first" in current.problems
+    assert not current.faults[0].equal
 
 
 def test_a_changed_bit_has_to_be_named_unless_the_lock_file_is_gone(
     soaked: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def inflicted(kind: Callable[..., Damage | None], damaged: set[str]) -> list[str]:
-        made = Round(0, soaked)
-        monkeypatch.setattr(damage, "inflict", kind)
-        rounds._damage(made, stages, damaged, Random(1))
-        return made.problems
+    def problems(kind: str, damaged: set[str]) -> list[str]:
+        current = Round(0, soaked)
+        with monkeypatch.context() as patch:
+            patch.setattr(damage, "KINDS", {kind: damage.KINDS[kind]})
+            rounds.damage(current, soaked.stages(), damaged, Random(1))
+        return current.problems
 
-    stages, damaged = soaked.stages(), set[str]()
-    assert not inflicted(damage.result_flipped, damaged)
-    damaged.clear()
-    assert not inflicted(damage.lock_gone, damaged)
-    assert not inflicted(damage.result_flipped, damaged)
-    assert inflicted(damage.result_flipped, set()), "it is looked for, and cannot be found"
+    assert not problems(damage.HIDDEN, set())
+    damaged = set[str]()
+    assert not problems("lock files deleted or overwritten", damaged)
+    assert not problems(damage.HIDDEN, damaged)
+    assert problems(damage.HIDDEN, set()), "it is looked for, and cannot be found"
 
 
-def test_every_damage_changes_what_it_says(soaked: Job) -> None:
-    """One stage of each kind is stopped half-way, so that every damage finds something."""
-    unfinished = tiny.folder(soaked.runs, "adapted"), tiny.folder(soaked.runs, "feature")
-    for kind in damage.KINDS:
-        soaked.renew()
-        for folder in unfinished:
-            (folder / manifests.FILE_NAME).unlink()
-        done = kind(soaked.stages(), Random(1))
-        assert done is not None, kind
-        origin = soaked.reference / done.path.relative_to(soaked.runs)
-        if done.path.exists():
-            assert origin.is_dir() or not origin.exists() or origin.read_bytes() != done.path.read_bytes(), kind
-        else:
-            assert origin.exists() or "lock" in done.kind, kind
-        found = next((stage for stage in soaked.stages() if stage.name == done.stage), None)
-        assert found is None or found.folder in done.path.parents
-        changed = found is not None and found.is_finished() and "manifest" not in done.kind
-        if changed:
-            assert found is not None
-            assert manifests.damage(found.folder, manifests.load(found.folder), full=True)
-            assert done.hidden == (manifests.damage(found.folder, manifests.load(found.folder)) is None)
+@pytest.mark.parametrize("kind", damage.KINDS)
+def test_every_damage_changes_what_it_says(soaked: Job, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """An export and a training stage are stopped half-way, so that there is something to damage in every way."""
+    monkeypatch.setattr(damage, "KINDS", {kind: damage.KINDS[kind]})
+    for stage in ("adapted", "feature"):
+        (tiny.folder(soaked.runs, stage) / manifests.FILE_NAME).unlink()
+    done = damage.inflict(soaked.stages(), Random(1))
+    assert done is not None
+    origin = soaked.reference / done.path.relative_to(soaked.runs)
+    if done.path.is_file() and origin.exists():
+        assert origin.read_bytes() != done.path.read_bytes()
+    else:
+        assert done.path.exists() != origin.exists()
+    damaged = next((stage for stage in soaked.stages() if stage.name == done.stage), None)
+    assert damaged is None or damaged.folder in done.path.parents
+    if damaged is not None and damaged.is_finished():
+        manifest = manifests.load(damaged.folder)
+        assert manifests.damage(damaged.folder, manifest, full=True)
+        assert (kind == damage.HIDDEN) == (manifests.damage(damaged.folder, manifest) is None)
 
 
 def test_a_refusal_is_one_that_asks_to_move_the_folder(tmp_path: Path) -> None:

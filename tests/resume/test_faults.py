@@ -11,7 +11,8 @@ import pytest
 from pipelines.__main__ import explain
 from tests.pipelines import tiny
 from tests.resume import chain as chains
-from tests.resume import faults, jobs
+from tests.resume import jobs
+from tools.soaking import faults
 
 
 class Undisturbed(NamedTuple):
@@ -35,9 +36,9 @@ def undisturbed(chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Undist
     runs = tmp_path_factory.mktemp("undisturbed") / "runs"
     events, outcome = {}, {}
     for kind in chains.KINDS:
-        with faults.injected(runs) as counted:
+        with faults.injected(runs) as events[kind]:
             jobs.run(chain, runs, only=kind)
-        events[kind], outcome[kind] = counted.events, chains.outcome(chain, runs, kind)
+        outcome[kind] = chains.outcome(chain, runs, kind)
     return Undisturbed(runs, events, outcome)
 
 

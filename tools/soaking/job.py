@@ -1,11 +1,12 @@
 """The run that is soaked: its folders, and one life of it under one fault."""
 
 import os
-import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,66 +19,14 @@ from tools.soaking.life import Life
 
 KILL, RENAME, TERM, INT = "SIGKILL", "SIGKILL before a file has its name", "SIGTERM", "SIGINT"
 FULL, SECOND, RANK = "disk full", "the same run started twice", "SIGKILL of one of two processes"
-ONE_PROCESS = (KILL, RENAME, TERM, INT, FULL, SECOND)
-TWO_PROCESSES = (KILL, TERM, FULL, RANK)
+FAULTS = {1: (KILL, RENAME, TERM, INT, FULL, SECOND), 2: (KILL, TERM, FULL, RANK)}
+"""By number of processes."""
 
 OWN_MOUNTS = "SEGDA_SOAK_MOUNTS"
 LEAVING = 60.0
 """Seconds in which a run must have ended that was asked to end, or that has lost one of its processes."""
 ENDLESS = 1200.0
 """Seconds after which a run that should end by itself is taken to hang."""
-PLANNED = re.compile(r"^\[1/\d+\] ", re.MULTILINE)
-ERROR = re.compile(r"^error: .+", re.MULTILINE)
-
-
-@dataclass
-class Outcome:
-    """One life that is over.
-
-    Attributes:
-        life: it.
-        hit: whether the fault found it alive.
-        problem: what must not have happened, in words; empty when all went as it should.
-    """
-
-    life: Life
-    hit: bool = False
-    problem: str = ""
-
-    @property
-    def planned(self) -> bool:
-        """Whether it came so far that its plan, with all that `--force` means, was carried out."""
-        return PLANNED.search(self.life.text()) is not None
-
-    @property
-    def error(self) -> str:
-        """Its error line; empty without one."""
-        found = ERROR.search(self.life.text())
-        return found.group() if found else ""
-
-
-@dataclass(frozen=True)
-class Disk:
-    """The place of the disturbed runs: a small file system of its own, where one could be mounted."""
-
-    root: Path
-    is_small: bool
-
-    def leave(self) -> None:
-        """Give the file system back, with all that is in it."""
-        if self.is_small:
-            subprocess.run(["umount", str(self.root)], check=True)
-
-    @contextmanager
-    def full(self, left: int) -> Iterator[None]:
-        """Only so many bytes are free in the meantime."""
-        ballast = self.root / "ballast"
-        with open(ballast, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, shutil.disk_usage(self.root).free - left - 4096))
-        try:
-            yield
-        finally:
-            ballast.unlink()
 
 
 @dataclass
@@ -85,13 +34,13 @@ class Job:
     """A pipeline run by a number of processes.
 
     Attributes:
-        words: what the command line says after `run`, but for the folder.
+        words: arguments of `segda run`, but for the folder.
         processes: how many.
-        reference: the folder of the undisturbed run.
-        runs: the folder of the disturbed one, on `disk`.
-        output: the file that gets what the life at hand prints.
-        disk: see `Disk`.
-        starting: seconds that a life takes before its first stage.
+        reference: folder of the undisturbed run.
+        runs: folder of the disturbed run.
+        output: file for what a life prints.
+        disk: a file system of its own that `runs` is on; `None` without one.
+        starting: seconds before the first stage.
         whole: seconds of an undisturbed run.
     """
 
@@ -100,27 +49,28 @@ class Job:
     reference: Path
     runs: Path
     output: Path
-    disk: Disk
+    disk: Path | None = None
     starting: float = 0.0
     whole: float = 0.0
 
-    def undisturbed(self) -> Life:
-        """Run to the end in the reference's folder, and keep the time.
+    def undisturbed(self) -> None:
+        """Run to the end in the reference's folder, note the time, and copy the results to be disturbed.
 
         Raises:
-            SystemExit: that failed, so there is nothing to compare with.
+            SystemExit: the run failed, so there is nothing to compare with.
         """
-        life = Life(["run", *self.words, "--runs", str(self.reference)], self.output, self.processes)
+        began = time.monotonic()
+        life = Life(["run", *self.words], self.reference, self.output, self.processes)
         try:
             while not life.wait(0.1):
-                if self.starting == 0.0 and life.has_begun():
-                    self.starting = life.seconds()
+                if self.starting == 0.0 and life.stage():
+                    self.starting = time.monotonic() - began
         finally:
             life.kill()
-        self.whole = life.seconds()
+        self.whole = time.monotonic() - began
         if life.code:
             raise SystemExit(f"the undisturbed run failed:\n{life.text()}")
-        return life
+        self.renew()
 
     def stages(self, reference: bool = False) -> list[Stage]:
         """The stages in order, in the disturbed run's folder or the reference's."""
@@ -128,113 +78,85 @@ class Job:
         return stages_of(self.reference if reference else self.runs, lock)
 
     def renew(self) -> None:
-        """The disturbed run's folder as the undisturbed run left its own."""
+        """Copy the undisturbed run over the disturbed one."""
         shutil.rmtree(self.runs, ignore_errors=True)
         shutil.copytree(self.reference, self.runs)
 
     def verify(self) -> str:
         """What `segda status --verify` prints."""
-        life = Life(["status", "--runs", str(self.runs), "--verify"], self.output)
+        life = Life(["status", "--verify"], self.runs, self.output)
         life.wait(ENDLESS)
         return life.text()
 
-    def start(self, force: Sequence[str] = (), dies_before_rename: int = 0) -> Life:
-        """A life in the disturbed run's folder."""
+    def start(self, force: Sequence[str] = (), fatal: int = 0) -> Life:
+        """A life in the disturbed run's folder; see `Life` for `fatal`."""
         forced = [word for stage in force for word in ("--force", stage)]
-        words = ["run", *self.words, "--runs", str(self.runs), *forced]
-        return Life(words, self.output, self.processes, dies_before_rename)
+        return Life(["run", *self.words, *forced], self.runs, self.output, self.processes, fatal)
 
-    def live(self, kind: str, force: Sequence[str], chance: Random) -> Outcome:
+    def live(self, kind: str, force: Sequence[str], random: Random) -> Life:
         """One life under one fault.
 
         Args:
             kind: of the fault; empty for none.
             force: stages to be made anew.
-            chance: draws the moment, and how much room is left on a full disk.
+            random: draws the moment, and how much room is left on a full disk.
         """
-        moment = self._moment(chance)
-        if kind == FULL:
-            outcome = self._on_a_full_disk(force, chance)
-        elif kind == RENAME:
-            life = self.start(force, dies_before_rename=chance.randint(1, 40))
-            outcome = _ended(life, (0, -signal.SIGKILL))
-        else:
-            life = self.start(force)
-            try:
-                outcome = _ended(life, (0,)) if not kind or life.wait(moment) else self._disturbed(life, kind, chance)
-            finally:
-                life.kill()
-        if outcome.life.code in (0, 1, 2) and outcome.life.leaves_processes():
-            outcome.problem = "it left processes behind"
-        if "Traceback (most recent call last)" in outcome.life.text():
-            outcome.problem = "it shows a traceback"
-        return outcome
+        working = (self.whole - self.starting) / (12 if self.processes == 1 else 4)
+        moment = random.uniform(0.7 * self.starting, self.starting + working)
+        if kind == FULL and self.disk:
+            with full(self.disk, self._room(random)):
+                return self._live(kind, self.start(force), moment, random)
+        life = self.start(force, random.randint(1, 40) if kind == RENAME else 0)
+        if kind == FULL:  # no file may grow beyond a size, which reads much like a full disk
+            size = 1 << random.randint(16, 22)
+            resource.prlimit(life.pid, resource.RLIMIT_FSIZE, (size, size))
+        return self._live(kind, life, moment, random)
 
-    def _moment(self, chance: Random) -> float:
-        """The seconds that a life gets: most are spent in stages, some before the first."""
-        working = self.whole - self.starting
-        return chance.uniform(0.7 * self.starting, self.starting + working / (12 if self.processes == 1 else 4))
+    def _room(self, random: Random) -> int:
+        """Bytes on a full disk: fewer than the rest of the run needs."""
+        return int(max(1 << 16, size_of(self.reference) - size_of(self.runs)) * random.random() ** 2)
 
-    def _disturbed(self, life: Life, kind: str, chance: Random) -> Outcome:
+    def _live(self, kind: str, life: Life, moment: float, random: Random) -> Life:
+        try:
+            if kind in ("", FULL, RENAME):
+                life.ends(ENDLESS, 0, {FULL: 2, RENAME: -signal.SIGKILL}.get(kind, 0))
+            elif life.wait(moment):
+                life.ends(0, 0)
+            else:
+                self._disturb(life, kind, random)
+            if kind in (FULL, RANK) and life.code and not life.error():
+                life.problem = f"no error line after {kind}"
+            if life.code in (0, 1, 2) and life.leaves_processes():
+                life.problem = "it left processes behind"
+        finally:
+            life.kill()
+        if "Traceback (most recent call last)" in life.text():
+            life.problem = "it shows a traceback"
+        return life
+
+    def _disturb(self, life: Life, kind: str, random: Random) -> None:
         """A signal, or a second run of the same, to a life that has begun."""
+        life.hit = kind in (KILL, SECOND)
         if kind == KILL:
             life.kill()
-            return Outcome(life, hit=True)
-        if kind == SECOND:
-            return self._twice(life)
-        if kind == RANK:
-            ranks = life.ranks()
-            if not ranks:
-                return _ended(life, (0,))
-            os.kill(chance.choice(ranks), signal.SIGKILL)
+        elif kind == SECOND:
+            self._start_twice(life)
         else:
-            life.signal(signal.SIGTERM if kind == TERM else signal.SIGINT)
-        if not life.wait(LEAVING):
-            return Outcome(life, hit=True, problem=f"it was still there {LEAVING:.0f} s after {kind}")
-        if kind == RANK and life.code and not Outcome(life).error:
-            return Outcome(life, hit=True, problem="no error line tells that a process has died")
-        return Outcome(life, hit=life.code != 0, problem=f"it ended with {life.code}" if life.code == 1 else "")
+            if ranks := life.ranks() if kind == RANK else [life.pid]:
+                os.kill(random.choice(ranks), {TERM: signal.SIGTERM, INT: signal.SIGINT}.get(kind, signal.SIGKILL))
+            life.ends(LEAVING if ranks else ENDLESS)
 
-    def _twice(self, life: Life) -> Outcome:
+    def _start_twice(self, life: Life) -> None:
         """A second run in the same folder: refused with one line, or it waits; the first goes on and is killed."""
-        second = Life(["run", *self.words, "--runs", str(self.runs)], self.output.with_suffix(".second.txt"))
+        second = Life(["run", *self.words], self.runs, self.output.with_suffix(".second.txt"))
         try:
             second.wait(10)
             life.wait(1)
-            told = second.code in (None, 0) or (second.code == 2 and Outcome(second).error)
-            problem = "" if told else f"the second run ended with {second.code}:\n{second.text()}"
+            if second.code not in (None, 0) and not (second.code == 2 and second.error()):
+                life.problem = f"the second run ended with {second.code}:\n{second.text()}"
         finally:
             second.kill()
             life.kill()
-        return Outcome(life, hit=True, problem=problem)
-
-    def _on_a_full_disk(self, force: Sequence[str], chance: Random) -> Outcome:
-        """Less room than the rest of the run needs: one line, exit code 2."""
-        needed = max(1 << 16, size_of(self.reference) - size_of(self.runs))
-        left = int(needed * chance.random() ** 2)
-        if self.disk.is_small:
-            with self.disk.full(left):
-                outcome = _ended(self.start(force), (0, 2))
-        else:  # no file may grow beyond a size, which reads much like a full disk
-            life = self.start(force)
-            life.limit_files(1 << chance.randint(16, 22))
-            outcome = _ended(life, (0, 2))
-        if outcome.life.code == 2 and not outcome.error:
-            outcome.problem = "no error line tells that the disk is full"
-        return outcome
-
-
-def _ended(life: Life, codes: Sequence[int]) -> Outcome:
-    """A life that must end by itself, and how."""
-    try:
-        ended = life.wait(ENDLESS)
-    finally:
-        life.kill()
-    if not ended:
-        return Outcome(life, hit=True, problem=f"it hangs, or takes longer than {ENDLESS:.0f} s")
-    if life.code not in codes:
-        return Outcome(life, hit=True, problem=f"it ended with {life.code}")
-    return Outcome(life, hit=life.code != 0)
 
 
 def size_of(folder: Path) -> int:
@@ -242,15 +164,30 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def mounted(folder: Path, size: int) -> Disk:
-    """A small file system in `folder`, if this process has mounts of its own; else the folder itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "soak", str(folder)]
-    return Disk(folder, OWN_MOUNTS in os.environ and not subprocess.run(command, capture_output=True).returncode)
+def mounted(folder: Path) -> Path | None:
+    """A file system of its own in `folder`; `None` where this process may not mount one."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "soak", str(folder)]
+    return folder if OWN_MOUNTS in os.environ and not subprocess.run(command, capture_output=True).returncode else None
+
+
+@contextmanager
+def full(disk: Path, room: int) -> Iterator[None]:
+    """Leave only so many bytes free on a mounted disk in this block."""
+    whole = shutil.disk_usage(disk)
+    try:
+        _resize(disk, whole.used + room)
+        yield
+    finally:
+        _resize(disk, whole.total)
+
+
+def _resize(disk: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
 def with_own_mounts(words: Sequence[str]) -> None:
-    """Start this program again where what it mounts is seen by nobody else and ends with it; where that is possible."""
+    """Start this program again where its mounts are seen by nobody else and end with it, if that is possible."""
     unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     if OWN_MOUNTS in os.environ or shutil.which("unshare") is None:
         return

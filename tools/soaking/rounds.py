@@ -10,18 +10,15 @@ from segda.artefacts import manifest as manifests
 from segda.files import sha256
 from tools.soaking import damage as damages
 from tools.soaking.damage import Stage
-from tools.soaking.job import ONE_PROCESS, TWO_PROCESSES, Job
+from tools.soaking.job import FAULTS, Job
 
 DISTURBED_LIVES = 16
 """At most so many; the lives after them are left alone, and the first of them should finish."""
 
-LOCK = ""
-"""Among the damaged stages it stands for the run's lock file, which is no stage's."""
-
 
 @dataclass
 class Fault:
-    """One thing that was done to a run, and what came of it.
+    """A fault of one kind, and what came of it.
 
     Attributes:
         kind: in words.
@@ -40,7 +37,7 @@ class Fault:
 
 @dataclass
 class Round:
-    """What happened between two whole states of a run: faults in order, and what must not have happened, in words."""
+    """What happened between two whole states of a run: faults in order, and problems in words."""
 
     number: int
     job: Job
@@ -48,7 +45,7 @@ class Round:
     problems: list[str] = field(default_factory=list)
 
     def add(self, kind: str, stage: str, detail: str) -> None:
-        """Count a fault, and tell."""
+        """Count a fault, and print it."""
         self.faults.append(Fault(kind, self.job.processes))
         print(f"{self.number:>5}  {self.job.processes:>9}  {kind:<35} {stage:<10} {detail}", flush=True)
 
@@ -59,70 +56,70 @@ class Round:
             self.faults[-1].survived = False
 
 
-def run(job: Job, number: int, chance: Random) -> Round:
+def run(job: Job, number: int, random: Random) -> Round:
     """Throw some stages away, disturb the run until all is there again, and compare."""
-    made = Round(number, job)
+    current = Round(number, job)
     stages = job.stages()
-    for stage in chance.sample(stages, chance.randint(1, min(4, len(stages)))):
+    for stage in random.sample(stages, random.randint(1, min(4, len(stages)))):
         shutil.rmtree(stage.folder)
     damaged: set[str] = set()
     force: list[str] = []
-    for lived in range(DISTURBED_LIVES + 6):
-        alone = lived >= DISTURBED_LIVES
-        if not alone and chance.random() < 0.6:
-            force += _damage(made, stages, damaged, chance)
-        before = _untouched(stages, damaged)
-        kind = "" if alone else chance.choice(ONE_PROCESS if job.processes == 1 else TWO_PROCESSES)
-        outcome = job.live(kind, force, chance)
-        refused = next((s for s in stages if s.name in damaged and s.is_refused(outcome.error)), None)
-        if outcome.hit and kind and refused is None:
-            made.add(kind, outcome.life.stage(), outcome.error)
-        _look_for_losses(made, before)
-        if outcome.planned:
+    for life_number in range(DISTURBED_LIVES + 6):
+        disturbed = life_number < DISTURBED_LIVES
+        if disturbed and random.random() < 0.6:
+            force += damage(current, stages, damaged, random)
+        before = untouched(stages, damaged)
+        kind = random.choice(FAULTS[job.processes]) if disturbed else ""
+        life = job.live(kind, force, random)
+        refused = next((s for s in stages if s.name in damaged and s.is_refused(life.error())), None)
+        if life.hit and kind and refused is None:
+            current.add(kind, life.stage() or "(starting)", life.error())
+        count_losses(current, before)
+        if life.has_planned():
             force = []
-            damaged.discard(LOCK)  # written anew
+            damaged.discard("")  # the run's lock file was written anew
         if refused is not None:
             shutil.rmtree(refused.folder)  # what the line asks for: the folder is moved away
-        elif outcome.problem:
-            made.fails(f"{kind or 'undisturbed'}: {outcome.problem}\n{outcome.life.text()[-3000:]}")
-            return made
-        elif outcome.life.code == 0:
-            _compare(made, stages)
-            return made
-    made.fails("the run does not come to its end")
-    return made
+        elif life.problem:
+            current.fails(f"{kind or 'undisturbed'}: {life.problem}\n{life.text()[-3000:]}")
+            return current
+        elif life.code == 0:
+            compare(current, stages)
+            return current
+    current.fails("the run does not come to its end")
+    return current
 
 
-def _damage(made: Round, stages: Sequence[Stage], damaged: set[str], chance: Random) -> list[str]:
-    """Damage something; the stage that has to be forced, where no run sees what was done."""
-    done = damages.inflict(stages, chance)
+def damage(current: Round, stages: Sequence[Stage], damaged: set[str], random: Random) -> list[str]:
+    """Damage something; the stage that has to be forced, if no run sees what was done."""
+    done = damages.inflict(stages, random)
     if done is None:
         return []
-    made.add(done.kind, done.stage, str(done.path.relative_to(made.job.runs)))
-    first = done.stage not in damaged  # of several faults of a stage that no life has mended yet, one is named
+    current.add(done.kind, done.stage, str(done.path.relative_to(current.job.runs)))
+    first = done.stage not in damaged  # of several faults of a stage that no life has repaired yet, one is named
     damaged.add(done.stage)
-    if not done.hidden:
+    if done.kind != damages.HIDDEN:
         return []
     # Without a lock file, which names the stages of a run, there is nothing to verify.
-    if first and LOCK not in damaged and done.path.name not in made.job.verify():
-        made.fails(f"status --verify does not name {done.path}")
+    if first and "" not in damaged and done.path.name not in current.job.verify():
+        current.fails(f"status --verify does not name {done.path}")
     names = [stage.name for stage in stages]
     damaged.update(names[names.index(done.stage) :])  # what builds on it is made again, too
     return [done.stage]
 
 
-def _untouched(stages: Sequence[Stage], damaged: set[str]) -> dict[Path, tuple[int, int]]:
+def untouched(stages: Sequence[Stage], damaged: set[str]) -> dict[Path, tuple[int, int]]:
     """Size and time of every published file of the finished stages that nothing was done to."""
     finished = [stage for stage in stages if stage.name not in damaged and stage.is_finished()]
     return {path: _size_and_time(path) for stage in finished for path in stage.published()}
 
 
-def _look_for_losses(made: Round, before: dict[Path, tuple[int, int]]) -> None:
-    """What was published stays as it is."""
-    lost = [path for path, known in before.items() if not path.is_file() or known != _size_and_time(path)]
-    if lost and made.faults:
-        made.fails(f"{len(lost)} published files are gone or were written again, {lost[0]} first")
-        made.faults[-1].lost += len(lost)
+def count_losses(current: Round, before: dict[Path, tuple[int, int]]) -> None:
+    """Count the published files that are no longer as they were."""
+    lost = [path for path, seen in before.items() if not path.is_file() or seen != _size_and_time(path)]
+    if lost and current.faults:
+        current.fails(f"{len(lost)} published files are gone or were written again, {lost[0]} first")
+        current.faults[-1].lost += len(lost)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -130,34 +127,33 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 
 def published(stages: Sequence[Stage]) -> dict[str, str]:
-    """What the stages leave: the SHA-256 of every published file, read anew, and the metrics of their manifests.
+    """The SHA-256 of every published file, read anew, and the metrics of the manifests.
 
-    A report tells times, so it only has to be there; an evaluation's own file is compared without its seconds.
+    A report names times, so it only has to be there; an evaluation's own file is compared without its seconds.
     """
-    found = {}
+    contents = {}
     for stage in stages:
         if not stage.is_finished():
             continue
-        found[f"{stage.name}: metrics"] = str(manifests.load(stage.folder).metrics)
+        contents[f"{stage.name}: metrics"] = str(manifests.load(stage.folder).metrics)
         for path in stage.published():
             content = sha256(path)
             if stage.kind == "report":
                 content = "there"
             elif path.name == "evaluation.json":
                 content = "\n".join(line for line in path.read_text().splitlines() if '"seconds"' not in line)
-            found[f"{stage.name}/{path.relative_to(stage.folder).as_posix()}"] = content
-    return found
+            contents[f"{stage.name}/{path.relative_to(stage.folder).as_posix()}"] = content
+    return contents
 
 
-def _compare(made: Round, stages: Sequence[Stage]) -> None:
-    """The results of a finished round beside those of the undisturbed run."""
-    expected, found = published(made.job.stages(reference=True)), published(stages)
-    missing = expected.keys() - found.keys()
-    different = {name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
+def compare(current: Round, stages: Sequence[Stage]) -> None:
+    """Compare the results of a finished round with those of the undisturbed run."""
+    expected, actual = published(current.job.stages(reference=True)), published(stages)
+    different = {name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name)}
     if not different:
         return
-    made.problems.append(f"{len(different)} results differ or are missing, {min(different)} first")
-    for fault in made.faults:
+    current.problems.append(f"{len(different)} results differ or are missing, {min(different)} first")
+    for fault in current.faults:
         fault.equal = False
-    if made.faults:
-        made.faults[-1].lost += len(missing)
+    if current.faults:
+        current.faults[-1].lost += len(expected.keys() - actual.keys())
