@@ -23,6 +23,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from sklearn.linear_model import LogisticRegression
 
 from pipelines import plan, training
 from pipelines.command.rows import rows_of
@@ -45,7 +46,7 @@ RESOLUTION = 200
 class Points(NamedTuple):
     """Points of the plane, float `[N, 2]` in [-1, 1], and their classes `[N]`."""
 
-    places: np.ndarray
+    xy: np.ndarray
     labels: np.ndarray
 
 
@@ -56,55 +57,55 @@ class Learnt(NamedTuple):
     features: Callable[[np.ndarray], np.ndarray]
     classes: Callable[[np.ndarray], np.ndarray]
     is_target: Callable[[np.ndarray], np.ndarray]
-    judge: str
+    domain_from: str
 
 
 def main() -> int:
     """Draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="a finished run's name or lock file, or a folder with one run")
+    parser.add_argument("run", help="a finished run's name or lock file")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where results lie (./runs)")
     parser.add_argument("--row", action="append", default=[], help="draw this row alone; repeatable")
     parser.add_argument("--out", type=Path, default=Path("moons.png"), help="the file to write (./moons.png)")
-    given = parser.parse_args()
+    args = parser.parse_args()
     try:
-        write_whole(given.out, to_png(draw(given.run, given.runs, given.row), 160))
+        write_whole(args.out, to_png(draw(args.run, args.runs, args.row), 160))
     except SegdaError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(given.out)
+    print(args.out)
     return 0
 
 
-def draw(run: str, runs: Path, wanted: list[str]) -> Figure:
+def draw(run: str, runs: Path, names: list[str]) -> Figure:
     """The figure: four panels a row.
 
     Raises:
         ArtefactError: no such run or row.
         DataError: its data are no points of a plane.
     """
-    store, name = located(run, runs)
-    datasets = both_domains(store, name)
+    store, run = Store(runs).locate(run)
+    rows = rows_of(store, run, names)
+    datasets = both_domains(store, run)
     source, target = (points_of(dataset) for dataset in datasets)
-    rows = rows_of(store, name, wanted)
     figure = Figure(figsize=(12.4, 3.25 * len(rows) + 0.4), layout="constrained")
     grid = figure.subplots(len(rows), 4, squeeze=False)
     for axes, (row, (folder, manifest)) in zip(grid, rows.items(), strict=True):
         learnt = load(folder, manifest, source, target)
+        features, _ = principal_components(learnt.features(np.concatenate([source.xy, target.xy])))
+        cut = len(source.xy)
+        scatter(axes[1], Points(features[:cut], source.labels), Points(features[cut:], target.labels))
+        for panel in axes[[0, 2, 3]]:
+            scatter(panel, source, target)
         boundaries(axes[0], learnt.classes, around(axes[0], source, target), len(SOURCE))
-        scatter(axes[0], source, target)
-        components(axes[1], learnt, source, target)
         boundaries(axes[2], learnt.is_target, around(axes[2], source, target), 2)
-        scatter(axes[2], source, target)
         hidden_units(axes[3], learnt.networks, around(axes[3], source, target))
-        scatter(axes[3], source, target)
-        titles = ("label", "features, PCA", f"domain ({learnt.judge})", "hidden units")
+        titles = ("label", "features, PCA", f"domain ({learnt.domain_from})", "hidden units")
         for panel, title in zip(axes, titles, strict=True):
             panel.set_title(title, fontsize=10)
-            panel.set_xticks([])
-            panel.set_yticks([])
-        right = np.mean(learnt.classes(target.places) == target.labels)
-        axes[0].set_ylabel(f"{row}\n{right:.0%} of the target right", fontsize=11)
+            panel.set(xticks=[], yticks=[])
+        correct = np.mean(learnt.classes(target.xy) == target.labels)
+        axes[0].set_ylabel(f"{row}\n{correct:.0%} of the target right", fontsize=11)
     handles = [
         Line2D([], [], color=colour, marker=mark, linestyle="", label=f"source: {label}")
         for colour, mark, label in zip(SOURCE, MARKS, datasets[0].space.classes, strict=False)
@@ -114,87 +115,73 @@ def draw(run: str, runs: Path, wanted: list[str]) -> Figure:
     return figure
 
 
-def located(run: str, runs: Path) -> tuple[Store, str]:
-    """The store and the run that a user means by a name, a lock file or a folder of one run."""
-    if not Path(run).is_dir():
-        return Store(runs).locate(run)
-    names = Store(Path(run)).runs()
-    if len(names) != 1:
-        raise ArtefactError(f"{run}: holds {len(names)} runs; name one: RUN --runs {run}")
-    return Store(Path(run)), names[0]
-
-
-def both_domains(store: Store, run: str) -> tuple[Dataset, Dataset]:
+def both_domains(store: Store, run: str) -> list[Dataset]:
     """Source and target of the run's first adapting stage."""
     lock = store.read_lock(run)
     for stage in lock["config"]["stages"].values():
         if isinstance(stage.get("source"), dict) and isinstance(stage.get("target"), dict):
-            labels = lock["config"]["task"]["labels"]
-            return (opened(store, lock, stage["source"], labels), opened(store, lock, stage["target"], labels))
+            return [opened(store, lock, Data.model_validate(stage[name])) for name in ("source", "target")]
     raise ArtefactError(f"{run}: no stage with source and target, such as align; name a run that adapts")
 
 
-def opened(store: Store, lock: dict[str, Any], config: dict[str, Any], labels: str) -> Dataset:
-    """A data set of the run, wherever its root is."""
-    data = Data.model_validate(config)
+def opened(store: Store, lock: dict[str, Any], data: Data) -> Dataset:
+    """A data set of the run: one of a stage, or one that lies elsewhere."""
     if isinstance(data.root, str):
-        return plan.open_data(data, labels, plan.data_root(data), True)
-    folder = store.root / (lock["stages"][data.root.stage]["folder"] or "")
-    return plan.open_data(data, labels, folder / (data.root.output or ""), True)
+        root = plan.data_root(data)
+    else:
+        root = store.root / (lock["stages"][data.root.stage]["folder"] or "") / (data.root.output or "")
+    return plan.open_data(data, lock["config"]["task"]["labels"], root, True)
 
 
 def points_of(dataset: Dataset) -> Points:
     """All points of a data set."""
-    places, labels = [], []
+    xy, labels = [], []
     for index in range(len(dataset)):
         image, label = dataset.read(index)
         if image.shape != (1, 1, 3) or label is None or label.ndim:
             raise DataError(f"{dataset.root}: data set {dataset.name!r} holds no points; name a run such as moons")
-        places.append(image[0, 0, :2])
+        xy.append(image[0, 0, :2])
         labels.append(int(label))
-    return Points(np.stack(places), np.array(labels))
+    return Points(np.stack(xy), np.array(labels))
 
 
 def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Learnt:
     """A finished stage's networks; where no discriminator was published, a linear one is fitted to its features."""
     published = (folder / "networks" / "discriminator.feature.safetensors").is_file()
-    wanted = ("encoder", "head", *(("discriminator",) if published else ()))
-    networks = training.networks_of(folder, manifest.config, wanted, torch.device("cpu"))
+    names = ("encoder", "head", *(("discriminator",) if published else ()))
+    networks = training.networks_of(folder, manifest.config, names, torch.device("cpu"))
 
-    @torch.inference_mode()
-    def z(places: np.ndarray) -> list[torch.Tensor]:
-        image = torch.zeros(len(places), 3, 1, 1)
-        image[:, :2, 0, 0] = torch.from_numpy(np.ascontiguousarray(places, dtype=np.float32))
+    def z(xy: np.ndarray) -> list[torch.Tensor]:
+        image = torch.zeros(len(xy), 3, 1, 1)
+        image[:, :2, 0, 0] = torch.from_numpy(np.ascontiguousarray(xy, dtype=np.float32))
         return networks.encode(image, "target")
 
-    def vectors(places: np.ndarray) -> np.ndarray:
-        return z(places)[-1].mean(dim=(2, 3)).numpy()
+    @torch.inference_mode()
+    def features(xy: np.ndarray) -> np.ndarray:
+        return z(xy)[-1].mean(dim=(2, 3)).numpy()
 
     @torch.inference_mode()
-    def classes(places: np.ndarray) -> np.ndarray:
-        return networks.classify(z(places)).mean(dim=(2, 3)).argmax(dim=1).numpy()
+    def classes(xy: np.ndarray) -> np.ndarray:
+        return networks.classify(z(xy)).mean(dim=(2, 3)).argmax(dim=1).numpy()
 
     @torch.inference_mode()
-    def judged(places: np.ndarray) -> np.ndarray:
-        return networks.judge("feature", z(places)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
+    def is_target(xy: np.ndarray) -> np.ndarray:
+        return networks.judge("feature", z(xy)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
 
     if published:
-        return Learnt(networks, vectors, classes, judged, "discriminator")
-    from sklearn.linear_model import LogisticRegression
-
-    both = np.concatenate([source.places, target.places])
-    domain = np.repeat([0, 1], [len(source.places), len(target.places)])
-    fitted = LogisticRegression(C=100.0, max_iter=5000).fit(vectors(both), domain)
-    return Learnt(networks, vectors, classes, lambda at: fitted.predict(vectors(at)), "fitted to the features")
+        return Learnt(networks, features, classes, is_target, "discriminator")
+    both = features(np.concatenate([source.xy, target.xy]))
+    domains = np.repeat([0, 1], [len(source.xy), len(target.xy)])
+    line = LogisticRegression(C=100.0, max_iter=5000).fit(both, domains)
+    return Learnt(networks, features, classes, lambda xy: line.predict(features(xy)), "fitted to the features")
 
 
 def around(axes: Axes, source: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of a panel with all points in it, and the grid `[H, W]` of places that it is drawn on."""
-    both = np.concatenate([source.places, target.places])
+    """Limits of a panel with all points in it, and the grid `[H, W]` of points that it is drawn on."""
+    both = np.concatenate([source.xy, target.xy])
     margin = 0.12 * np.ptp(both, axis=0)
     low, high = both.min(axis=0) - margin, both.max(axis=0) + margin
-    axes.set_xlim(low[0], high[0])
-    axes.set_ylim(low[1], high[1])
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     x, y = np.meshgrid(np.linspace(low[0], high[0], RESOLUTION), np.linspace(low[1], high[1], RESOLUTION))
     return x, y
 
@@ -213,18 +200,11 @@ def boundaries(
 
 def scatter(axes: Axes, source: Points, target: Points) -> None:
     """The points: source by class, target black."""
-    axes.scatter(target.places[:, 0], target.places[:, 1], s=5, c="black", alpha=0.55, linewidths=0)
+    axes.scatter(target.xy[:, 0], target.xy[:, 1], s=5, c="black", alpha=0.55, linewidths=0)
     for label in np.unique(source.labels):
-        chosen = source.places[source.labels == label]
+        chosen = source.xy[source.labels == label]
         kind = int(label) % len(SOURCE)
         axes.scatter(chosen[:, 0], chosen[:, 1], s=20, c=SOURCE[kind], marker=MARKS[kind], linewidths=1.1)
-
-
-def components(axes: Axes, learnt: Learnt, source: Points, target: Points) -> None:
-    """The features of both domains in the plane of their first two principal components."""
-    plane, _ = principal_components(learnt.features(np.concatenate([source.places, target.places])))
-    cut = len(source.places)
-    scatter(axes, Points(plane[:cut], source.labels), Points(plane[cut:], target.labels))
 
 
 def hidden_units(axes: Axes, networks: Networks, grid: tuple[np.ndarray, np.ndarray]) -> None:

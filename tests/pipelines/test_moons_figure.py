@@ -27,7 +27,7 @@ def draw(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 def test_four_panels_a_row(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both, one = tmp_path / "both.png", tmp_path / "one.png"
-    assert draw(monkeypatch, str(runs), "--out", str(both)) == 0
+    assert draw(monkeypatch, "moons", "--runs", str(runs), "--out", str(both)) == 0
     assert draw(monkeypatch, str(runs / "moons.lock.json"), "--row", "DANN", "--out", str(one)) == 0
     tall, low = (Image.open(file).size for file in (both, one))
     assert tall[0] == low[0] > 3 * low[1]
@@ -39,7 +39,7 @@ def test_panels_say_where_the_domain_boundary_comes_from(runs: Path) -> None:
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["label", "features, PCA", "domain (fitted to the features)", "hidden units"]
     # 20 points of the target, and those of the source in two classes.
-    sizes = [len(found.get_offsets()) for found in figure.axes[0].collections if len(found.get_offsets()) > 1]
+    sizes = [len(points.get_offsets()) for points in figure.axes[0].collections if len(points.get_offsets()) > 1]
     assert sorted(sizes) == [10, 10, 20]
 
 
@@ -48,7 +48,7 @@ def test_the_boundary_lies_where_the_answer_changes() -> None:
 
     axes = Figure().subplots()
     x, y = np.meshgrid(np.linspace(-1, 1, 101), np.linspace(-1, 1, 101))
-    moons_figure.boundaries(axes, lambda places: (places[:, 0] > 0.5).astype(int), (x, y), 2)
+    moons_figure.boundaries(axes, lambda xy: (xy[:, 0] > 0.5).astype(int), (x, y), 2)
     (line,) = axes.collections
     vertices = np.concatenate([path.vertices for path in line.get_paths()])
     np.testing.assert_allclose(vertices[:, 0], 0.5, atol=0.02)
