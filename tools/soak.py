@@ -9,7 +9,8 @@ First an undisturbed run, and one by two processes, whose batch normalisation ma
 finished stages are thrown away, the same command is started and disturbed until all is done again, and every published
 file is compared, by its SHA-256, with those of the undisturbed run. A fault counts when the run was still alive or the
 file was there. It is survived when the run ended as it should and the same command went on to the end, after no more
-than what an error line asked for. The exit code is 0 if all were survived and nothing was changed or lost, else 1. A
+than what an error line asked for. Files are lost that are gone, or were written again although nothing had been done to
+them. The exit code is 0 if all were survived and nothing was changed or lost, else 1. A
 round draws from the seed and its number; at which step a signal arrives is a matter of the clock, too.
 """
 
@@ -58,12 +59,11 @@ def jobs_of(args: argparse.Namespace, folder: Path) -> dict[int, Job]:
     return jobs
 
 
-def soak(args: argparse.Namespace, jobs: dict[int, Job], folder: Path) -> list[Round]:
+def soak(args: argparse.Namespace, jobs: dict[int, Job], folder: Path, until: float) -> list[Round]:
     """Rounds until there are faults enough or the time is over."""
-    began = time.monotonic()
     done: list[Round] = []
     print("round  processes  fault                               stage      detail", flush=True)
-    while sum(len(each.faults) for each in done) < args.faults and time.monotonic() - began < 60 * args.minutes:
+    while sum(len(each.faults) for each in done) < args.faults and time.monotonic() < until:
         number = args.round + len(done)
         random = Random(f"soak/{args.seed}/{number}")
         job = jobs[2 if random.random() < args.two_processes else 1]
@@ -96,16 +96,6 @@ def table(faults: Sequence[Fault]) -> str:
         counts = (len(group), *(sum(getattr(f, name) for f in group) for name in ("survived", "equal", "lost")))
         lines.append(f"| {kind} | {processes} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)
-
-
-HEAD = """# A soak
-
-Faults that `tools/soak.py` injected into a run, at random, and what came of them. *Survived*: the run ended as it
-should, and the same command went on to the end, after no more than what its error line asked for. *Results equal*: in
-the end every published file and score was that of an undisturbed run. *Files lost*: published files that were gone, or
-were written again although nothing had been done to them.
-
-"""
 
 
 def protocol(args: argparse.Namespace, jobs: dict[int, Job], count: int, seconds: float) -> str:
@@ -151,8 +141,8 @@ def main(words: Sequence[str]) -> int:
             raise SystemExit(f"{folder}: holds something already; choose another --folder or empty it")
         folder.mkdir(parents=True, exist_ok=True)
         jobs = jobs_of(args, folder)
-        done = soak(args, jobs, folder)
-        text = HEAD + protocol(args, jobs, len(done), time.monotonic() - began)
+        done = soak(args, jobs, folder, began + 60 * args.minutes)
+        text = protocol(args, jobs, len(done), time.monotonic() - began)
         if jobs[1].disk:
             subprocess.run(["umount", str(jobs[1].disk)], check=True)
     faults = [fault for each in done for fault in each.faults]
