@@ -42,7 +42,7 @@ slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"
 
 bench: .venv/installed-test
-	$(BIN)/python -m tools.bench.all
+	$(BIN)/python -m tools.bench
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -3,14 +3,14 @@
 import json
 
 from tests.structure.source import ROOT
-from tools.bench import all as suite
+from tools.bench import harness
 
 PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 FILE = (ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8")
 
 
 def test_the_table_is_that_of_the_results_file() -> None:
-    assert suite.placed(PAGE, suite.render(json.loads(FILE))) == PAGE
+    assert harness.with_table(PAGE, harness.render(json.loads(FILE))) == PAGE
 
 
 def test_the_results_file_names_no_folder_of_a_machine() -> None:
@@ -18,5 +18,5 @@ def test_the_results_file_names_no_folder_of_a_machine() -> None:
 
 
 def test_every_benchmark_is_explained() -> None:
-    for name in suite.names():
-        assert f"python -m tools.bench.{name}`" in PAGE, name
+    for name in harness.PARTS:
+        assert f"python -m tools.bench {name}`" in PAGE, name

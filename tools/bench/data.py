@@ -1,24 +1,20 @@
-"""How fast training samples come from packs, what a label costs beside its image, and how busy packing keeps the cores.
+"""How fast training samples come from packs, what a label costs next to its image, and how busy packing keeps cores.
 
 Scenes of 1914x1052 pixels with palette labels are drawn in GTA5's layout, resized to 526x957 and cropped to 256x512.
 
-* Samples: batches of segda's loader from a pack, beside a plain data set that decodes with OpenCV (the label with PIL,
-  since OpenCV would turn its palette into colours), looks its ids up, and resizes, crops and flips with albumentations
-  in torch's own loader; as many workers on either side, which take turns. Files and packs are in the page cache. That
-  a pack's pixels are those of the files is checked first, all of them.
-* Labels: decoding, looking up and resizing a label beside decoding its image, in one thread.
+* Samples: batches of segda's loader from a pack, and those of a plain data set that decodes with OpenCV (the label with
+  PIL, since OpenCV would turn its palette into colours), looks its ids up, and resizes, crops and flips with
+  albumentations in torch's own loader; as many workers on either side, which take turns. Files and packs are in the
+  page cache. That a pack's pixels are those of the files is checked first, all of them.
+* Labels: decoding, looking up and resizing a label, and decoding its image, in one thread.
 * Packing: seconds of all cores to those of the clock, and images a second.
 * Waiting: the share that a short training logs, from packs.
-
-Run:  python -m tools.bench.data [--images 6] [--rounds 5] [--workers 1] [--folder GTA5] [--json FILE]
 """
 
-import argparse
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -41,30 +37,13 @@ from segda.data import cores, pack, packed
 from segda.data.dataset import Dataset
 from segda.data.loader import batches
 from segda.data.readers import gta5
-from segda.data.streets import write as streets
 from segda.data.transforms import TrainTransform, resize_image, resize_label
 from segda.engine.session import Session
 from segda.engine.waiting import NOTABLE
-from tools.bench import figure
-from tools.bench.figure import Figure
+from tools.bench.harness import Figure, seconds, turns
+from tools.bench.inputs import scenes, write_job
 
-SIZE, RESIZE, CROP = (1052, 1914), (526, 957), (256, 512)
-BATCH = 4
-TIMES = 20
-
-JOB = """
-task: {{name: segmentation, labels: cityscapes}}
-runtime: {{cpu: true, log_every: 5, pack: true}}
-stages:
-  source:
-    kind: supervise
-    data: {{name: gta5, root: {root}, resize: {resize}}}
-    method: source_only
-    networks: {{encoder: {{name: small, width: 8}}, head: {{name: small, width: 8}}}}
-    steps: {steps}
-    batch: 2
-    crop: {crop}
-"""
+RESIZE, CROP, BATCH = (526, 957), (256, 512), 4
 
 
 class Plain(TorchDataset[tuple[Tensor, Tensor]]):
@@ -73,9 +52,8 @@ class Plain(TorchDataset[tuple[Tensor, Tensor]]):
     def __init__(self, dataset: Dataset, length: int) -> None:
         self.files = [(str(sample.image), str(sample.label)) for sample in dataset.samples]
         self.length = length
-        self.table = np.full(256, 255, np.uint8)
-        found = dataset.decode_label.table  # type: ignore[attr-defined]
-        self.table[found >= 0] = found[found >= 0]
+        table = dataset.decode_label.table  # type: ignore[attr-defined]
+        self.table = np.where(table >= 0, table, 255).astype(np.uint8)
         self.compose = albumentations.Compose([
             albumentations.Resize(*RESIZE, interpolation=cv2.INTER_AREA, mask_interpolation=cv2.INTER_NEAREST_EXACT),
             albumentations.RandomCrop(*CROP),
@@ -111,138 +89,98 @@ def theirs(dataset: Dataset, workers: int, number: int) -> Iterator[Any]:
     return iter(DataLoader(data, BATCH, num_workers=workers, worker_init_fn=_one_thread if workers else None))
 
 
+def _one_thread(_: int) -> None:
+    cv2.setNumThreads(0)
+
+
 def equal_pixels(files: Dataset, mapped: Dataset) -> bool:
     """Whether a pack holds what resizing the decoded files gives: ours, and those of the plain loop."""
     plain = Plain(files, len(files))
     resize = albumentations.Compose([plain.compose.transforms[0]])
-    for place in range(len(files)):
-        (image, label), (entry, classes) = files.read(place), mapped.read(place)
+    for index in range(len(files)):
+        (image, label), packed_pair, decoded = files.read(index), mapped.read(index), plain.decoded(index)
         assert label is not None
-        assert classes is not None
-        decoded = plain.decoded(place)
         done = resize(image=decoded[0], mask=decoded[1])
-        pairs = [(resize_image(image, RESIZE), entry), (resize_label(label, RESIZE), classes),
-                 (done["image"], entry), (done["mask"], classes)]  # fmt: skip
-        if not all(np.array_equal(*pair) for pair in pairs):
-            return False
+        for pair in ((resize_image(image, RESIZE), resize_label(label, RESIZE)), (done["image"], done["mask"])):
+            if not all(map(np.array_equal, pair, packed_pair)):
+                return False
     return True
 
 
 def samples(files: Dataset, mapped: Dataset, workers: int, rounds: int) -> Figure:
-    """Samples a second from packs, beside the plain loop."""
+    """Samples a second from packs, and from the plain loop."""
     # So many that either side takes about as long; the first batches start the workers and are not timed.
-    few = max(2 * len(files) // BATCH, 6)
-    many = 30 * few
-    rates: dict[str, list[float]] = {"plain": [], "pack": []}
-    for _ in range(rounds):
-        stream = theirs(files, workers, few + 1 + 2 * workers)
-        rates["plain"].append(_rate(stream, few, 1 + 2 * workers))
-        rates["pack"].append(_rate(ours(mapped, workers), many, 1 + 2 * workers))
-    pack_rate, plain_rate = statistics.median(rates["pack"]), statistics.median(rates["plain"])
+    few, warm_up = max(2 * len(files) // BATCH, 6), 1 + 2 * workers
+
+    def rate(stream: Iterator[Any], number: int) -> float:
+        list(islice(stream, warm_up))
+        return number * BATCH / seconds(lambda: sum(1 for _ in islice(stream, number))).clock
+
+    sides = {
+        "plain": lambda: rate(theirs(files, workers, few + warm_up), few),
+        "pack": lambda: rate(ours(mapped, workers), 30 * few),
+    }
+    rates = {side: statistics.median(each) for side, each in turns(sides, rounds).items()}
     return Figure(
-        "data", f"crops of 256x512 from packs of 526x957, {workers} workers", pack_rate, "samples/s",
-        pack_rate / plain_rate, "decode, resize, crop with OpenCV and albumentations", plain_rate, TIMES,
+        f"crops of 256x512 from packs of 526x957, {workers} workers", rates["pack"], "samples/s",
+        rates["pack"] / rates["plain"], "decode, resize, crop with OpenCV and albumentations", rates["plain"], 20,
         note="files and pack in the page cache, pixels equal",
     )  # fmt: skip
 
 
 def labels(files: Dataset, rounds: int) -> Figure:
-    """A label's decoding and resizing beside its image's decoding, in milliseconds."""
-    pairs = [sample for sample in files.samples if sample.label is not None]
+    """A label's decoding and resizing, and its image's decoding, in milliseconds."""
     times: dict[str, list[float]] = {"image": [], "label": []}
-    for sample in pairs * rounds:
-        assert sample.label is not None
-        times["image"].append(_seconds(lambda file=sample.image: files.decode_image(file)))  # type: ignore[misc]
-        times["label"].append(
-            _seconds(lambda file=sample.label: resize_label(files.decode_label(file), RESIZE))  # type: ignore[misc]
-        )
-    image, label = (1000 * statistics.median(times[each]) for each in ("image", "label"))
-    return Figure(
-        "data", "a 1914x1052 label decoded, looked up and resized, without packs", label, "ms", label / image,
-        "its image decoded", image, 1.0, "at most",
-    )  # fmt: skip
+    for sample in files.samples * rounds:
+        if sample.label is not None:
+            times["image"].append(seconds(files.decode_image, sample.image).clock)
+            times["label"].append(
+                seconds(lambda file: resize_label(files.decode_label(file), RESIZE), sample.label).clock
+            )
+    image, both = (1000 * statistics.median(times[each]) for each in ("image", "label"))
+    what = "a 1914x1052 label decoded, looked up and resized, without packs"
+    return Figure(what, both, "ms", both / image, "its image decoded", image, 1.0, "at most")
 
 
 def packing(files: Dataset, folder: Path, times: int) -> list[Figure]:
     """How busy packing keeps the cores, and images a second; each file is packed so many times."""
-    files = replace(files, samples=files.samples * times)
-    workers = cores.available()
-    clock, busy = time.perf_counter(), time.process_time()
-    pack.write(files, RESIZE, folder, {"key": "bench"}, workers=workers)
-    clock, busy = time.perf_counter() - clock, time.process_time() - busy
+    files, workers = replace(files, samples=files.samples * times), cores.available()
+    taken = seconds(pack.write, files, RESIZE, folder, {"key": "bench"}, workers=workers)
+    busy, rate = taken.cores / taken.clock, len(files) / taken.clock
+    what = f"cores busy while {len(files)} images of 1914x1052 are packed"
     return [
-        Figure(
-            "data", f"cores busy while {len(files)} images of 1914x1052 are packed", busy / clock, "cores",
-            busy / clock / workers, bound=0.9, note=f"the value is the share of {workers} cores",
-        ),
-        Figure("data", "packing 1914x1052 to 526x957", len(files) / clock, "images/s", len(files) / clock),
-    ]  # fmt: skip
+        Figure(what, busy, "cores", busy / workers, bound=0.9, note=f"the value is the share of {workers} cores"),
+        Figure("packing 1914x1052 to 526x957", rate, "images/s", rate),
+    ]
 
 
 def waiting(root: Path, folder: Path, steps: int) -> Figure:
     """The share that a short training spends waiting for data from packs; its first line starts the workers."""
-    job = folder / "job.yaml"
-    job.write_text(JOB.format(root=root, resize=list(RESIZE), crop=list(CROP), steps=steps))
-    run_pipeline(pipelines.load(str(job)), Store(folder / "runs"), Session(cpu=True))
+    small = {"name": "small", "width": 8}
+    data = {"name": "gta5", "root": str(root), "resize": RESIZE}
+    stage = {"kind": "supervise", "data": data, "method": "source_only", "steps": steps, "batch": 2, "crop": CROP}
+    stages = {"source": {**stage, "networks": {"encoder": small, "head": small}}}
+    job = write_job(folder, stages, cpu=True, log_every=5, pack=True)
+    run_pipeline(pipelines.load(job), Store(folder / "runs"), Session(cpu=True))
     lines = next((folder / "runs").glob("supervise-*/log.jsonl")).read_text().splitlines()
     shares = [json.loads(line)["waiting"] for line in lines]
     share = statistics.mean(shares[1:] or shares)
-    return Figure(
-        "data", "share of a small training that waits for data, from packs", share, "of its time", share,
-        bound=NOTABLE, sense="at most", note="after the first log line, which starts the workers",
-    )  # fmt: skip
+    what, note = "share of a small training that waits for data, from packs", "after the line that starts the workers"
+    return Figure(what, share, "of its time", share, bound=NOTABLE, sense="at most", note=note)
 
 
-def measure(root: Path, scratch: Path, *, rounds: int, workers: int, steps: int = 20) -> list[Figure]:
-    """All figures of a set in GTA5's layout.
-
-    Raises:
-        AssertionError: a pack's pixels are not those of the files.
-    """
-    files = gta5.build(root, label_space.load("cityscapes"))
-    made = packing(files, scratch / "many", times=20)
-    pack.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
-    mapped = packed.open_pack(scratch / "pack", files)
-    assert equal_pixels(files, mapped)
-    return [samples(files, mapped, workers, rounds), labels(files, rounds), *made, waiting(root, scratch, steps)]
-
-
-def _rate(stream: Iterator[Any], number: int, warm: int) -> float:
-    for _ in islice(stream, warm):
-        pass
-    began = time.perf_counter()
-    made = sum(1 for _ in islice(stream, number))
-    return made * BATCH / (time.perf_counter() - began)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(0)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--images", type=int, default=6, help="scenes to draw (6)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often either side is timed (5)")
-    parser.add_argument("--workers", type=int, default=1, help="loading processes of either side (1)")
-    parser.add_argument("--folder", type=Path, help="a folder in GTA5's layout, in place of drawn scenes")
-    figure.add_arguments(parser)
-    given = parser.parse_args()
+def measure(
+    images: int = 6, rounds: int = 5, workers: int = 1, steps: int = 20, folder: Path | None = None
+) -> list[Figure]:
+    """Samples, labels, packing, waiting; `folder` is in GTA5's layout, in place of drawn scenes."""
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        root = given.folder
-        if root is None:
-            streets.write(Path(name), rendered=given.images, camera_train=0, camera_val=0, size=SIZE, seed=0)
-            root = Path(name) / "rendered"
-        found = measure(root.absolute(), Path(name), rounds=given.rounds, workers=given.workers)
-    figure.tell(found, given)
-
-
-if __name__ == "__main__":
-    main()
+        scratch = Path(name)
+        root = (folder or scenes(scratch, images)).absolute()
+        files = gta5.build(root, label_space.load("cityscapes"))
+        packed_figures = packing(files, scratch / "many", times=20)
+        pack.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
+        mapped = packed.open_pack(scratch / "pack", files)
+        assert equal_pixels(files, mapped)
+        first = [samples(files, mapped, workers, rounds), labels(files, rounds)]
+        return [*first, *packed_figures, waiting(root, scratch, steps)]

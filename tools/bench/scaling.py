@@ -1,41 +1,29 @@
-"""Two processes beside one, measured on a CPU; and on paper, from what processes exchange, 8 GPUs and several nodes.
+"""Two processes and one, measured on a CPU; and on paper, from what processes exchange, 8 GPUs and several nodes.
 
 Measured: a supervised and an aligning stage of a small `streets`, through the command line, by two processes of one
 thread each and by one process of two. Both make the same steps of the same samples. Images per second are those between
-the lines of the stage's log that the first and the last checkpoint stand at, so that start-up is left out.
+the first and the last line of the stage's log, so that start-up is left out.
 
 On paper: for every training stage of the pipelines from GTA5 to Cityscapes, the bytes of gradients and of running
 statistics that processes exchange in a step are counted from its networks, and the floating-point operations of a step
 from its own objective. What limits how far it scales follows from them by the arithmetic of `step`, with the
 assumptions of `LINKS` and `RATE`.
-
-Run:  python -m tools.bench.scaling [--steps 60] [--rounds 2] [--json FILE]
 """
 
-import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch.utils.flop_counter import FlopCounterMode
-
-from pipelines import estimate, pipeline
-from pipelines.space import Space
+from pipelines import estimate
 from pipelines.stage import TrainingConfig
 from segda.engine.imagined import DEVICE, Imagined
-from segda.engine.training import Training
 from segda.engine.trial import passes
-from tools.bench import figure
-from tools.bench.figure import Figure
+from tools.bench.harness import Figure, segda, turns
+from tools.bench.inputs import Operations, stage_of, training_stages, write_job
 
-PART = "growth"
 CONFIGS = ("gta5_to_cityscapes", "gta5_to_cityscapes_i2i", "gta5_to_cityscapes_i2i_densenet")
 
 
@@ -54,7 +42,6 @@ LINKS = {
     "InfiniBand, 200 Gbit/s a node": Link(22e9, 10e-6),
     "Ethernet, 25 Gbit/s a node": Link(2.8e9, 50e-6),
 }
-SHOWN = ((8, "NVLink"), (8, "PCIe 4"), (32, "InfiniBand, 200 Gbit/s a node"), (32, "Ethernet, 25 Gbit/s a node"))
 RATE = 1e14  # assumed floating-point operations a second that a step reaches on one GPU in bf16
 BACKWARD = 2 / 3  # of a step: twice the operations of forward
 BUCKET = 25 * 2**20  # DDP sends gradients in buckets of so many bytes; the last one has nothing left to hide behind
@@ -80,178 +67,97 @@ def step(compute: float, gradients: float, buffers: float, processes: int, link:
     return compute + hidden + ring(last, processes, link) + ring(buffers, processes, link)
 
 
-def efficiency(compute: float, gradients: float, buffers: float, processes: int, link: Link) -> float:
-    """How many of `processes` times the samples a second of one come out, in `(0, 1]`."""
-    return compute / step(compute, gradients, buffers, processes, link)
-
-
 class Exchange(NamedTuple):
-    """What a stage's processes exchange in a step, and the operations of one sample of each domain.
+    """What a stage's processes exchange in a step, and the operations of one sample of each domain."""
 
-    Attributes:
-        generator: bytes of gradients of encoders, heads and decoders.
-        discriminator: bytes of gradients of the discriminators.
-        buffers: bytes of running statistics.
-        operations: of one sample's forward and backward passes, both players.
-        batch: samples a step over all processes, as configured.
-    """
-
-    generator: int
-    discriminator: int
-    buffers: int
-    operations: float
-    batch: int
+    generator: int  # bytes of gradients of encoders, heads and decoders
+    discriminator: int  # bytes of gradients
+    buffers: int  # bytes of running statistics
+    operations: float  # of one sample's forward and backward passes, both players
+    batch: int  # samples a step over all processes, as configured
 
 
-class _NoModules(nullcontext[None]):
-    """In place of torch's tracker of modules."""
-
-    parents = frozenset({"Global"})
-
-
-def exchange(config: TrainingConfig, memory: estimate.Memory) -> Exchange:
+def exchange(memory: estimate.Memory, config: TrainingConfig) -> Exchange:
     """Count it from the stage's own networks and a step of its own objective, on tensors that hold nothing."""
     with DEVICE:
-        made: Training = memory.assembled(config)
-    sent = [
-        sum(
-            parameter.numel() * parameter.element_size()
-            for name in names for parameter in made.modules[name].parameters() if parameter.requires_grad
-        )
-        for names in made.objective.players()
-    ]  # fmt: skip
-    buffers = 0
-    for module in made.modules.values():
-        learned = {name for name, _ in module.named_parameters()}
-        buffers += sum(
-            tensor.numel() * tensor.element_size()
-            for name, tensor in module.state_dict().items() if name not in learned and tensor.is_floating_point()
-        )  # fmt: skip
-    crop = config.crop or (512, 1024)
-    counted = FlopCounterMode(display=False)
-    # Which module an operation belongs to is not asked, and cannot be told under a gradient penalty.
-    counted.mod_tracker = _NoModules()  # type: ignore[assignment]
-    with Imagined(), counted:
-        passes(made, estimate.imagined(1, crop))
-    return Exchange(sent[0], sent[1], buffers, counted.get_total_flops(), config.batch)
+        training = memory.assembled(config)
+    learned, buffers = {}, 0
+    for name, module in training.modules.items():
+        parameters = dict(module.named_parameters())
+        learned[name] = sum(each.nbytes for each in parameters.values() if each.requires_grad)
+        state = module.state_dict()
+        buffers += sum(state[key].nbytes for key in state.keys() - parameters if state[key].is_floating_point())
+    generator, discriminator = (sum(learned[name] for name in names) for names in training.objective.players())
+    with Imagined(), Operations() as counted:
+        passes(training, estimate.imagined(1, config.crop or (512, 1024)))
+    return Exchange(generator, discriminator, buffers, counted.total, config.batch)
 
 
-def exchanges(names: tuple[str, ...] = CONFIGS) -> dict[str, Exchange]:
-    """Every distinct training stage of the pipelines: `pipeline: stage` to what it exchanges."""
-    found: dict[str, Exchange] = {}
-    for name in names:
-        loaded = pipeline.load(name)
-        memory = estimate.Memory(loaded, Space(loaded, []))
-        for stage in loaded.stages.values():
-            if isinstance(stage.config, TrainingConfig):
-                counted = exchange(stage.config, memory)
-                if counted not in found.values():
-                    found[f"{name.removeprefix('gta5_to_cityscapes').lstrip('_') or 'main'}: {stage.name}"] = counted
-    return found
-
-
-def on_paper(name: str, counted: Exchange) -> list[Figure]:
+def on_paper(name: str, stage: str) -> Figure:
     """The megabytes a step, and how 8 GPUs of a node and 32 of four would do with one sample each."""
-    gradients = counted.generator + counted.discriminator
-    compute = counted.operations / RATE
-    megabytes = (gradients + counted.buffers) / 1e6
-    scaled = [
-        f"{processes} GPUs over {link}: "
-        f"{100 * efficiency(compute, gradients, counted.buffers, processes, LINKS[link]):.0f} %"
-        for processes, link in SHOWN
-    ]
+    counted = exchange(*stage_of(name, stage))
+    gradients, compute = counted.generator + counted.discriminator, counted.operations / RATE
+    efficiencies = []
+    for (link, each), processes in zip(LINKS.items(), (8, 8, 32, 32), strict=True):
+        efficiency = 100 * compute / step(compute, gradients, counted.buffers, processes, each)
+        efficiencies.append(f"{processes} GPUs over {link}: {efficiency:.0f} %")
     note = (
         f"generators {counted.generator / 1e6:.1f}, discriminators {counted.discriminator / 1e6:.1f}, statistics "
         f"{counted.buffers / 1e6:.2f}; {counted.operations / 1e12:.1f} T operations a sample; efficiency on paper with "
-        f"one sample a GPU: {'; '.join(scaled)}; as configured, {counted.batch} samples a step: at most "
+        f"one sample a GPU: {'; '.join(efficiencies)}; as configured, {counted.batch} samples a step: at most "
         f"{counted.batch} GPUs"
     )
-    return [Figure(PART, f"all-reduce a step, {name}", megabytes, "MB", megabytes, note=note)]
+    megabytes = (gradients + counted.buffers) / 1e6
+    short = name.removeprefix(CONFIGS[0]).lstrip("_") or "main"
+    return Figure(f"all-reduce a step, {short}: {stage}", megabytes, "MB", megabytes, note=note)
 
 
-def job(steps: int) -> dict[str, Any]:
+def job(folder: Path, steps: int) -> str:
     """A supervised and an aligning stage on small drawn streets."""
     rendered = {"name": "gta5", "root": {"from": "streets", "output": "rendered"}}
     camera = {"name": "cityscapes", "root": {"from": "streets", "output": "camera"}}
-    networks = {"encoder": {"name": "small", "width": 16}, "head": {"name": "small", "width": 16}}
-    trained = {"networks": networks, "steps": steps, "batch": 8}
-    return {
-        "task": {"name": "segmentation", "labels": "cityscapes"},
-        "runtime": {"cpu": True, "workers": 0, "save_every": 10 * steps, "log_every": steps // 4},
-        "stages": {
-            "streets": {"kind": "generate", "rendered": 16, "camera_train": 16, "camera_val": 1, "size": [64, 128]},
-            "supervised": {"kind": "supervise", "data": rendered, "method": "source_only", **trained},
-            "aligned": {
-                "kind": "align", "source": rendered, "target": camera, "init": {"from": "supervised"},
-                "method": "self_training", "ema": 0.99, **trained,
-            },
-        },
-    }  # fmt: skip
+    small = {"name": "small", "width": 16}
+    trained = {"networks": {"encoder": small, "head": small}, "steps": steps, "batch": 8}
+    adapting = {"kind": "align", "source": rendered, "target": camera, "init": {"from": "supervised"}, "ema": 0.99}
+    stages = {
+        "streets": {"kind": "generate", "rendered": 16, "camera_train": 16, "camera_val": 1, "size": [64, 128]},
+        "supervised": {"kind": "supervise", "data": rendered, "method": "source_only", **trained},
+        "aligned": {"method": "self_training", **adapting, **trained},
+    }
+    return write_job(folder, stages, cpu=True, workers=0, save_every=10 * steps, log_every=steps // 4)
 
 
 def rates(steps: int, processes: int) -> dict[str, float]:
-    """Images of each domain a second in each stage, by so many processes that share two threads."""
-    threads = str(2 // processes)
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
+    """Images of each domain a second in each kind of stage, by so many processes that share two threads."""
     with tempfile.TemporaryDirectory() as name:
-        path, runs = Path(name, "job.yaml"), Path(name, "runs")
-        path.write_text(json.dumps(job(steps)))
-        words = [sys.executable, "-m", "pipelines", "run", str(path), "--runs", str(runs)]
-        words += ["--processes", str(processes)] if processes > 1 else []
-        running = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        seen: dict[str, dict[int, float]] = {"supervise": {}, "align": {}}
-        while running.poll() is None:
-            for kind, times in seen.items():
-                for log in runs.glob(f"{kind}-*/log.jsonl"):
-                    for line in log.read_text(encoding="utf-8").splitlines():
-                        if line.endswith("}"):
-                            times.setdefault(json.loads(line)["step"], time.monotonic())
-            time.sleep(0.02)
-        assert running.stderr is not None
-        if running.returncode:
-            raise SystemExit(f"{' '.join(words)}: {running.stderr.read().decode()[-2000:]}")
-        running.stderr.close()
-    found = {}
-    for kind, times in seen.items():
-        first, last = min(times), max(times)
-        found[kind] = 8 * (last - first) / (times[last] - times[first])
-    return found
+        runs = Path(name, "runs")
+        words = [
+            "run",
+            job(Path(name), steps),
+            "--runs",
+            str(runs),
+            *(["--processes", str(processes)] if processes > 1 else []),
+        ]
+        segda(*words, OMP_NUM_THREADS=str(2 // processes), OMP_WAIT_POLICY="PASSIVE")
+        found = {}
+        for kind in ("supervise", "align"):
+            (log,) = runs.glob(f"{kind}-*/log.jsonl")
+            first, *_, last = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+            found[kind] = 8 * (last["step"] - first["step"]) / (last["seconds"] - first["seconds"])
+        return found
 
 
 def measured(steps: int, rounds: int) -> list[Figure]:
     """Two processes and one in turns, by the medians of the rounds."""
-    found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
-    for _ in range(rounds):
-        for processes, taken in found.items():
-            taken.append(rates(steps, processes))
+    taken = turns({processes: partial(rates, steps, processes) for processes in (1, 2)}, rounds)
     figures = []
     for kind in ("supervise", "align"):
-        one, two = (statistics.median(rate[kind] for rate in found[processes]) for processes in (1, 2))
-        figures.append(Figure(
-            PART, f"{kind}, small networks at 64x128, batch 8: two processes of one thread", two, "images/s",
-            two / one, "one of two threads", one,
-        ))  # fmt: skip
+        one, two = (statistics.median(rate[kind] for rate in each) for each in taken.values())
+        what = f"{kind}, small networks at 64x128, batch 8: two processes of one thread"
+        figures.append(Figure(what, two, "images/s", two / one, "one of two threads", one))
     return figures
 
 
-def measure(steps: int, rounds: int) -> list[Figure]:
-    """All figures."""
-    told = measured(steps, rounds)
-    for name, counted in exchanges().items():
-        told += on_paper(name, counted)
-    return told
-
-
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60, help="steps of either stage (60)")
-    parser.add_argument("--rounds", type=int, default=2, help="how often either runs (2)")
-    figure.add_arguments(parser)
-    given = parser.parse_args()
-    figure.tell(measure(given.steps, given.rounds), given)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def measure(steps: int = 60, rounds: int = 2) -> list[Figure]:
+    """What was measured, then every stage on paper."""
+    return [*measured(steps, rounds), *(on_paper(*each) for each in training_stages(CONFIGS))]

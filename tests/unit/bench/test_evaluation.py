@@ -16,14 +16,8 @@ def test_classes_one_by_one_are_those_of_argmax() -> None:
 
 def test_windows_in_batches_answer_as_one_by_one() -> None:
     with torch.inference_mode():
-        sides = bench.windows(TINY, seen=(64, 96), window=(32, 32), batch=4)
+        sides = bench.windows(TINY, seen=(64, 96), window=(32, 32))
         torch.testing.assert_close(sides["ours"](), sides["plain"]())
-
-
-def test_both_sides_are_timed() -> None:
-    found = bench.turns({"ours": lambda: torch.zeros(1), "plain": lambda: torch.zeros(1)}, rounds=2)
-    assert found.keys() == {"ours", "plain"}
-    assert min(found.values()) > 0
 
 
 def test_the_share_leaves_start_up_out() -> None:
@@ -34,6 +28,7 @@ def test_the_share_leaves_start_up_out() -> None:
 @pytest.mark.slow
 def test_the_parts_of_a_command_add_up() -> None:
     spent = bench.command(TINY, images=2, size=(64, 128), seen=(32, 64))
-    parts = {name: spent[name] for name in ("start-up", "network", "decode", "count", "rest")}
-    assert min(parts.values()) > 0
-    assert sum(parts.values()) == pytest.approx(spent["total"])
+    total = spent.pop("total")
+    assert spent.keys() == {"start-up", "network", "decode", "count", "rest"}
+    assert min(spent.values()) > 0
+    assert sum(spent.values()) == pytest.approx(total)

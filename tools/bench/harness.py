@@ -1,0 +1,222 @@
+"""Runs benchmarks: turns, fresh processes, figures, and the table of docs/benchmarks.md.
+
+A benchmark is a file of this folder with a function `measure`. Its parameters, which all have defaults, are the options
+of the command, and it returns figures.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from segda.files import write_whole
+
+ROOT = Path(__file__).parent.parent.parent
+START, END = "<!-- table -->\n", "<!-- end -->"
+PARTS = {
+    "checkpoints": "checkpoints",
+    "data": "data",
+    "counting": "evaluation and export",
+    "evaluation": "evaluation and export",
+    "export": "evaluation and export",
+    "growth": "growth",
+    "memory": "memory",
+    "scaling": "growth",
+    "startup": "start-up",
+    "steps": "training steps",
+}
+"""The benchmarks, and the part of segda that each is about."""
+HEAD = """| part | what | segda | beside | ratio or value | target | outcome | note |
+|---|---|---:|---|---:|---|---|---|
+"""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured, with sizes.
+        ours: segda's number, in `unit`.
+        unit: of both numbers.
+        value: what the target is about: the ratio of the two numbers, or `ours`.
+        other: the alternative; empty where there is none.
+        theirs: the alternative's number, in `unit`.
+        bound: the target; `None` where there is none.
+        sense: whether `value` is to be at least or at most `bound`.
+        note: how it was measured, or why the target is missed.
+    """
+
+    what: str
+    ours: float
+    unit: str
+    value: float
+    other: str = ""
+    theirs: float | None = None
+    bound: float | None = None
+    sense: Literal["at least", "at most"] = "at least"
+    note: str = ""
+
+    def cells(self) -> list[str]:
+        """The columns of the table, from `what` on."""
+        ours, value, other, target, outcome = f"{number(self.ours)} {self.unit}", number(self.value), "", "", ""
+        if self.theirs is None:
+            value = f"{value} {self.unit}"
+        else:
+            other = f"{self.other}: {number(self.theirs)} {self.unit}"
+        if self.bound is not None:
+            target = f"{self.sense} {number(self.bound)}"
+            met = self.value >= self.bound if self.sense == "at least" else self.value <= self.bound
+            outcome = "met" if met else f"missed by {100 * abs(self.value - self.bound) / self.bound:.0f} %"
+        return [self.what, ours, other, value, target, outcome, self.note]
+
+
+def number(value: float) -> str:
+    """Three digits; no power of ten below a million."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+class Seconds(NamedTuple):
+    """Of the clock, and of all cores together."""
+
+    clock: float
+    cores: float
+
+
+def seconds(work: Callable[..., object], *args: Any, **options: Any) -> Seconds:
+    """How long a call takes."""
+    clock, cores = time.perf_counter(), time.process_time()
+    work(*args, **options)
+    return Seconds(time.perf_counter() - clock, time.process_time() - cores)
+
+
+def turns(sides: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 0) -> dict[str, list[T]]:
+    """What the sides return in `rounds` turns after `warm_up` others, so that all meet the machine's better moments."""
+    rows = [[call() for call in sides.values()] for _ in range(warm_up + rounds)]
+    return dict(zip(sides, map(list, zip(*rows[warm_up:], strict=True)), strict=True))
+
+
+def medians(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 0) -> dict[str, float]:
+    """The median seconds of the sides' calls, in turns."""
+    times = turns({name: lambda call=call: seconds(call).clock for name, call in sides.items()}, rounds, warm_up)  # type: ignore[misc]
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def in_fresh_process(function: Callable[..., T], *args: object) -> T:
+    """What a function of a module returns in a new interpreter, once that has exited."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def segda(*words: str, **variables: str) -> None:
+    """Run `segda WORDS` in a process of its own, with further environment variables."""
+    command = [sys.executable, "-m", "pipelines", *words]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"segda {' '.join(words)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+
+
+def machine() -> str:
+    """Processor, cores, load, GPU and libraries."""
+    import torch
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    names = ("torch", "numpy", "opencv-python-headless", "albumentations")
+    libraries = ", ".join(f"{name} {version(name)}" for name in names)
+    model = models[0] if models else platform.processor() or "unknown processor"
+    return f"{model}, {os.cpu_count()} cores{load}{gpu}; Python {platform.python_version()}, {libraries}"
+
+
+def run(name: str, words: Sequence[str] = ()) -> dict[str, Any]:
+    """Measure one benchmark here and print its figures; returns `machine`, `figures` and `seconds`."""
+    module = importlib.import_module(f"tools.bench.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tools.bench {name}",
+        description=f"{inspect.getdoc(module)}\n\n{inspect.getdoc(module.measure)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file, too")
+    for option, parameter in inspect.signature(module.measure).parameters.items():
+        default = parameter.default
+        many = isinstance(default, tuple)
+        kind = Path if default is None else type(default[0] if many else default)
+        flag, help_text = f"--{option.replace('_', '-')}", "default: %(default)s"
+        parser.add_argument(flag, nargs="+" if many else None, type=kind, default=default, help=help_text)
+    args = vars(parser.parse_args(words))
+    file, start = args.pop("json"), time.monotonic()
+    figures: list[Figure] = module.measure(**args)
+    for figure in figures:
+        print(" | ".join(filter(None, figure.cells())))
+    results = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
+    print(results["machine"], flush=True)
+    if file is not None:
+        file.write_text(json.dumps(results))
+    return {**results, "seconds": round(time.monotonic() - start)}
+
+
+def run_all(words: Sequence[str]) -> int:
+    """Measure all, each in a process of its own, into docs/benchmarks.md and its JSON; 1 when one failed."""
+    description = "All benchmarks, into docs/benchmarks.md; `python -m tools.bench NAME` runs one and prints it."
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=description)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md", metavar="FILE")
+    args = parser.parse_args(words)
+    failed, measured = [], {}
+    for name in args.only:
+        print(f"-- {name}", flush=True)
+        more = ["--plot-file", str(args.page.with_name("growth.svg"))] if name == "growth" else []
+        try:
+            measured[name] = in_fresh_process(run, name, more)
+        except Exception as error:  # the others go on
+            print(f"{name}: FAILED: {error!r}", file=sys.stderr, flush=True)
+            failed.append(name)
+    results = {"date": date.today().isoformat(), "commit": commit(), "failed": failed, "benchmarks": measured}
+    page = with_table(args.page.read_text(encoding="utf-8"), render(results))
+    write_whole(args.page.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(args.page, page.encode())
+    return 1 if failed else 0
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """The table and what stands below it, from what docs/benchmarks.json holds."""
+    measured = results["benchmarks"]
+    text = HEAD
+    for name, benchmark in measured.items():
+        for figure in benchmark["figures"]:
+            cells = [PARTS[name], *Figure(**figure).cells()]
+            text += f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
+    text += "".join(f"\n`{name}` failed, and is not in the table." for name in results["failed"]) + "\n"
+    text += "".join(f"Machine: {each}.\n" for each in dict.fromkeys(one["machine"] for one in measured.values()))
+    spent = ", ".join(f"`{name}` {benchmark['seconds']}" for name, benchmark in measured.items())
+    return f"{text}{results['date']}, commit {results['commit']}, seconds: {spent or 'none'}.\n"
+
+
+def with_table(page: str, table: str) -> str:
+    """The page with the table between its markers, which must be there."""
+    before, rest = page.split(START)
+    return before + START + table + END + rest.split(END)[1]
+
+
+def commit() -> str:
+    """The commit that is measured, with `changed` where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty= (changed)", "--exclude=*"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
