@@ -12,7 +12,7 @@ windows are predicted one by one and in batches. The two sides take turns, and m
 
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from functools import partial
@@ -73,7 +73,7 @@ def inside(words: list[str], started: float) -> dict[str, float]:
     Returns:
         `start-up`, `network`, `decode`, `count`, `rest`: their sum is the time until the last score.
     """
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     begun: dict[str, float] = {}
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +83,7 @@ def inside(words: list[str], started: float) -> dict[str, float]:
             try:
                 return function(*args, **options)
             finally:
-                spent[name] += time.perf_counter() - start  # type: ignore[assignment]
+                spent[name] += time.perf_counter() - start
 
         return call
 
@@ -103,8 +103,8 @@ def inside(words: list[str], started: float) -> dict[str, float]:
             raise RuntimeError(f"{' '.join(words)}: failed")
     decode = min(spent["waiting"], spent["reading"])
     rest = spent["scoring"] - spent["network"] - decode - spent["count"]
-    known = {"start-up": begun["scoring"] - started, "network": spent["network"], "count": spent["count"]}
-    return {**known, "decode": decode, "rest": rest}
+    start_up = begun["scoring"] - started
+    return {"start-up": start_up, "network": spent["network"], "decode": decode, "count": spent["count"], "rest": rest}
 
 
 def share(spent: dict[str, float]) -> float:
@@ -130,8 +130,9 @@ def predictors(size: Size = SIZE, seen: Size = SEEN) -> dict[str, Callable[[], T
     """The most likely class of every pixel from logits of an eighth of `seen`: `[1, *size]`, ours and the plain way."""
     logits = torch.randn(1, 19, seen[0] // 8, seen[1] // 8, generator=torch.Generator().manual_seed(0))
     task, networks = segmentation.build(label_space.load("cityscapes")), Constant(logits)
+    image = torch.zeros(1, 3, *seen)
     return {
-        "ours": lambda: task.predict(networks, torch.zeros(1, 3, *seen), size),
+        "ours": lambda: task.predict(networks, image, size),
         "plain": lambda: functional.interpolate(logits, size=size, mode="bilinear", align_corners=False).argmax(dim=1),
     }
 

@@ -2,13 +2,9 @@
 
 A tree in Cityscapes' layout grows from size to size: hard links to one pair of 16x32 pixels, so that what is measured
 is what segda does for each file and not its pixels. Each subject runs in a process of its own at each size, once on a
-few files to be warm and then for the measurement. Time is that of the processor, which other work on the machine does
-not lengthen as it does that of the clock; small trees are taken several times, and the median counts. Memory is by how
-much the most that the process ever held (resident) is above what it held before. Index and plan are taken at all sizes,
-the others, which decode every file, up to `--decoded`; `--decoded 100000` takes some minutes.
-
-Targets: the time per pair at the largest size is at most 1.3 times that at the smallest; a further file takes at most
-1 KB, which is its entry in the index (its key, two paths, the tables that pair them): what decodes takes no more.
+few files to be warm and then for the measurement. Time is that of the processor; small trees are taken several times,
+and the median counts. Memory is by how much the most that the process ever held (resident) is above what it held
+before. Index and plan are taken at all sizes, the others, which decode every file, up to `--decoded`.
 """
 
 import gc

@@ -48,29 +48,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table.
+    """One line of the table."""
 
-    Attributes:
-        what: what was measured, with sizes.
-        ours: segda's number, in `unit`.
-        unit: of both numbers.
-        value: what the target is about: the ratio of the two numbers, or `ours`.
-        other: the alternative; empty where there is none.
-        theirs: the alternative's number, in `unit`.
-        bound: the target; `None` where there is none.
-        sense: whether `value` is to be at least or at most `bound`.
-        note: how it was measured, or why the target is missed.
-    """
-
-    what: str
+    what: str  # with sizes
     ours: float
-    unit: str
-    value: float
-    other: str = ""
+    unit: str  # of both numbers
+    value: float  # what the target is about: the ratio of the two numbers, or `ours`
+    other: str = ""  # the alternative, if there is one
     theirs: float | None = None
-    bound: float | None = None
+    bound: float | None = None  # the target, if there is one
     sense: Literal["at least", "at most"] = "at least"
-    note: str = ""
+    note: str = ""  # how it was measured, or why the target is missed
 
     def cells(self) -> list[str]:
         """The columns of the table, from `what` on."""

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from pipelines import pipeline as pipelines
 from pipelines import plan as plans
 from segda.artefacts.store import Store
@@ -16,39 +14,25 @@ from tools.bench import startup
 FILES = 5
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data sets of a few files, and the finished pipeline over them."""
-    folder = tmp_path_factory.mktemp("startup")
-    startup.finish(str(startup.pipeline(folder, FILES)), Store(folder / "runs"), FILES)
-    return folder
-
-
-def test_all_of_it_is_finished_and_opens_the_files(folder: Path) -> None:
-    loaded = pipelines.load(str(folder / "streets_over_files.yaml"))
-    planned = {each.stage: each for each in plans.make(loaded, Store(folder / "runs"))}
-    assert {each.state for each in planned.values()} == {"done"}
-    assert "fingerprint" in planned["source"].inputs["data"]
-    assert len(list((folder / "gta5/images").iterdir())) == FILES
-
-
-def test_a_file_more_or_one_less_is_seen(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "again").mkdir()
-    file, store = startup.pipeline(tmp_path / "again", FILES), Store(tmp_path / "again/runs")
+def test_everything_is_finished_until_a_file_more_or_less_is_seen(tmp_path: Path) -> None:
+    file, store = startup.pipeline(tmp_path, FILES), Store(tmp_path / "runs")
     startup.finish(str(file), store, FILES)
 
     def states() -> dict[str, str]:
         return {each.stage: each.state for each in plans.make(pipelines.load(str(file)), store)}
 
+    assert set(states().values()) == {"done"}
+    assert len(list((tmp_path / "gta5/images").iterdir())) == FILES
     next(store.root.glob("export-*/images/00001.png")).unlink()
     assert [stage for stage, state in states().items() if state != "done"] == ["adapted"]
-    (tmp_path / "again/gta5/images/00001.png").unlink()
-    (tmp_path / "again/gta5/labels/00001.png").unlink()
+    (tmp_path / "gta5/images/00001.png").unlink()
+    (tmp_path / "gta5/labels/00001.png").unlink()
     assert [stage for stage, state in states().items() if state == "done"] == ["oracle"]
 
 
-def test_a_finished_pipeline_is_recognised_without_anything_heavy(folder: Path) -> None:
-    words = ["run", str(folder / "streets_over_files.yaml"), "--runs", str(folder / "runs")]
+def test_a_finished_pipeline_is_recognised_without_anything_heavy(tmp_path: Path) -> None:
+    words = ["run", str(startup.pipeline(tmp_path, FILES)), "--runs", str(tmp_path / "runs")]
+    startup.finish(words[1], Store(tmp_path / "runs"), FILES)
     pipelines.load(words[1], remembered=True)
     code = f"""
 import sys
@@ -58,7 +42,7 @@ assert main({[*words, "--processes", "2"]!r}) == 0
 print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder,
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(source.ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
