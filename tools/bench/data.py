@@ -102,7 +102,7 @@ def equal_pixels(files: Dataset, mapped: Dataset) -> bool:
         assert label is not None
         done = resize(image=decoded[0], mask=decoded[1])
         for pair in ((resize_image(image, RESIZE), resize_label(label, RESIZE)), (done["image"], done["mask"])):
-            if not all(map(np.array_equal, pair, packed_pair)):
+            if not all(np.array_equal(*both) for both in zip(pair, packed_pair, strict=True)):  # type: ignore[arg-type]
                 return False
     return True
 

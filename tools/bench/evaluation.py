@@ -40,7 +40,7 @@ from tools.bench.inputs import Constant, write_job
 Size = tuple[int, int]
 SIZE, SEEN, WINDOW = (1024, 2048), (512, 1024), (256, 256)
 SHARE = 15.0
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "small": {"encoder": {"name": "small", "width": 24}, "head": {"name": "small", "width": 32}},
     "dilated ResNet-34": {"encoder": {"name": "dilated_resnet", "depth": 34}, "head": {"name": "linear"}},
 }

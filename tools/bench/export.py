@@ -7,6 +7,7 @@ reads and links the labels as well. The two take turns, and the medians are comp
 
 import statistics
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from segda.data.readers import gta5
 from segda.export import agreement
 from segda.export.layout import Source
 from segda.export.workers import Workers
-from tools.bench.harness import Figure, seconds, turns
+from tools.bench.harness import Figure, Seconds, seconds, turns
 from tools.bench.inputs import scenes
 
 TARGET = 1.7
@@ -54,17 +55,15 @@ def export(workers: int, dataset: Dataset, folder: Path) -> None:
 def measure(images: int = 8, rounds: int = 3, workers: int = 2, folder: Path | None = None) -> list[Figure]:
     """Images a second of both; `folder` is in GTA5's layout, in place of drawn scenes."""
     cv2.setNumThreads(1)  # one thread for the loop, as many as there are workers for the export
-    with tempfile.TemporaryDirectory() as name:
-        root = folder or scenes(Path(name), images)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = folder or scenes(Path(scratch), images)
         dataset = gta5.build(root, label_space.load("cityscapes"), limit=images)
-        sides = {"loop": loop, "export": partial(export, workers)}
-        taken = turns(
-            {
-                side: lambda write=write: seconds(write, dataset, Path(tempfile.mkdtemp(dir=name)))
-                for side, write in sides.items()
-            },
-            rounds,
-        )
+        work: dict[str, Callable[..., None]] = {"loop": loop, "export": partial(export, workers)}
+
+        def side(name: str) -> Seconds:
+            return seconds(work[name], dataset, Path(tempfile.mkdtemp(dir=scratch)))
+
+        taken = turns({name: partial(side, name) for name in work}, rounds)
         height, width = dataset.read(0)[0].shape[:2]
     rates = {side: len(dataset) / statistics.median(one.clock for one in times) for side, times in taken.items()}
     costs = {side: statistics.median(one.cores for one in times) / len(dataset) for side, times in taken.items()}

@@ -127,7 +127,8 @@ def inside(subject: str, root: Path, warm: Path, files: int) -> Point:
     work(warm)
     gc.collect()
     before = _resident("VmRSS")
-    spent, results = [], []  # what the last call returned is part of what it takes
+    spent: list[float] = []
+    results: list[object] = []  # what the last call returned is part of what it takes
     for _ in range(max(1, SEVERAL // files)):
         results.clear()
         gc.collect()

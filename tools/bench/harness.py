@@ -44,6 +44,7 @@ HEAD = """| part | what | segda | beside | ratio or value | target | outcome | n
 |---|---|---:|---|---:|---|---|---|
 """
 T = TypeVar("T")
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def seconds(work: Callable[..., object], *args: Any, **options: Any) -> Seconds:
     return Seconds(time.perf_counter() - clock, time.process_time() - cores)
 
 
-def turns(sides: Mapping[str, Callable[[], T]], rounds: int, warm_up: int = 0) -> dict[str, list[T]]:
+def turns(sides: Mapping[Name, Callable[[], T]], rounds: int, warm_up: int = 0) -> dict[Name, list[T]]:
     """What the sides return in `rounds` turns after `warm_up` others, so that all meet the machine's better moments."""
     rows = [[call() for call in sides.values()] for _ in range(warm_up + rounds)]
     return dict(zip(sides, map(list, zip(*rows[warm_up:], strict=True)), strict=True))

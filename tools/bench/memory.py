@@ -34,11 +34,12 @@ def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
         found, loaded = Crops(memory), memory.pipeline.stages[stage]
         own = found.own(loaded)
         assert own is not None
+        height, width = own[0]
         takes.append(own[1])
         best = [found.largest(loaded, bytes_of(card)) for card in cards]
         crops.append([each and f"{each[0][0]}x{each[0][1]}" for each in best])
     fitting = "; ".join(f"{card} {kept}, {anew}" for card, kept, anew in zip(cards, *crops, strict=True))
-    what = f"{name}: {stage}, {config.batch} crops of {own[0][0]}x{own[0][1]}, a step's tensors"
+    what = f"{name}: {stage}, {config.batch} crops of {height}x{width}, a step's tensors"
     note = f"largest crop, activations kept and computed anew: {fitting}"
     return Figure(what, takes[1] / 2**30, "GiB", takes[0] / takes[1], OTHER, takes[0] / 2**30, note=note)
 

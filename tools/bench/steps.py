@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -149,7 +149,7 @@ def alignment(config: TrainingConfig, networks: Networks) -> Step:
 def supervised(config: TrainingConfig, networks: Networks) -> Step:
     """Cross entropy alone."""
     encode, classify, chosen = networks["encoder"], networks["head"], config.optimizer
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": list(encode.parameters()), "lr": chosen.learning_rate * chosen.encoder_factor},
         {"params": list(classify.parameters())},
     ]
