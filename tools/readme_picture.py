@@ -1,0 +1,66 @@
+"""Draw the picture of the README from a finished run of `streets`: images, label, predictions before and after.
+
+    segda run streets
+    python -m tools.readme_picture --out docs/images/streets.png
+
+The images are the first of the rendered set, and the validation image whose pixel accuracies before and after
+adaptation are closest to the mean of the whole split.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pipelines.command.rows import rows_of
+from pipelines.samples import Predictor
+from segda.artefacts.store import Store
+from segda.files import write_whole
+from segda.report.tiles import Line, Tile, grid
+from tools.moons_figure import opened
+
+WIDTH = 256  # of a panel, in pixels; three panels side by side are 792
+
+
+def main() -> None:
+    """Write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of the finished run (./runs)")
+    parser.add_argument("--out", type=Path, default=Path("streets.png"), help="the file to write (./streets.png)")
+    args = parser.parse_args()
+    write_whole(args.out, draw(Store(args.runs)))
+
+
+def draw(store: Store) -> bytes:
+    """Three panels above three, each with its title, as a PNG."""
+    lock = store.read_lock("streets")
+    stages = lock["config"]["stages"]
+    configs = (stages["report"]["source"], stages["both"]["source"], stages["evaluate"]["data"])
+    source, translated, target = (opened(store, lock, config, "cityscapes") for config in configs)
+    images, labels = zip(*(target.read(index) for index in range(len(target))), strict=True)
+    predictions = []
+    for folder, manifest in rows_of(store, "streets", ["source only", "pixel+feature"]).values():
+        predict = Predictor(folder, manifest, torch.device("cpu"))
+        size = tuple(stages["evaluate"]["data"]["resize"])
+        predictions.append([predict(image, size, label.shape) for image, label in zip(images, labels, strict=True)])
+    accuracy = np.array([
+        [np.mean(predicted[label != 255] == label[label != 255]) for predicted, label in zip(row, labels, strict=True)]
+        for row in predictions
+    ])  # fmt: skip
+    index = int(np.abs(accuracy - accuracy.mean(axis=1, keepdims=True)).sum(axis=0).argmin())
+    before, after = (f"{share:.0%} of the pixels right" for share in accuracy[:, index])
+    paint = target.space.colorize
+    panels = {
+        "source: rendered, with labels": source.read(0)[0],
+        "source, translated": translated.read(0)[0],
+        "target: camera, without labels": images[index],
+        f"before adaptation: {before}": paint(predictions[0][index]),
+        f"after adaptation: {after}": paint(predictions[1][index]),
+        "label of the target (scoring only)": paint(labels[index]),
+    }
+    return grid([Tile(pixels, [Line(title)]) for title, pixels in panels.items()], columns=3, width=WIDTH)
+
+
+if __name__ == "__main__":
+    main()
