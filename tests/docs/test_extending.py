@@ -1,28 +1,37 @@
-"""The guide's example is run as it stands: its method and term train on the embedded digits, its own test passes."""
+"""The guide's examples are run word for word: the method trains, the term's test passes, reader and encoder load."""
 
-import importlib
+import importlib.util
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
 from pipelines.__main__ import main
-from segda import lookup
-from tests.structure.source import ROOT
+from segda import label_space, lookup
+from segda.lookup import module
+from tests.configs import layouts
+from tests.docs import pages
 
-GUIDE = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
-FILES = re.findall(r"```(?:yaml|python)\n# (\S+)\n(.*?)```", GUIDE, re.DOTALL)
+GUIDE = pages.text("docs/extending.md")
+FILES = pages.files("docs/extending.md")
 
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The guide's files in the user's folder, and nothing of the plugin left behind."""
-    for name, text in FILES:
+    """The guide's files in the user's folder, which extends the shipped packages; nothing of it is left behind."""
+    for name, text in FILES.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+        if name.startswith("segda/"):
+            package = importlib.import_module(".".join(Path(name).parent.parts))
+            monkeypatch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
+            monkeypatch.delitem(sys.modules, ".".join(Path(name).with_suffix("").parts), raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(lookup, "_allowed_plugins", set())
@@ -38,12 +47,6 @@ def its_test(user: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def test_the_guide_holds_a_method_a_term_and_a_test() -> None:
-    assert [name for name, _ in FILES] == [
-        "configs/methods/dann_certain.yaml", "extra/charbonnier_entropy.py", "test_charbonnier_entropy.py"
-    ]  # fmt: skip
 
 
 def test_the_guides_own_test_passes_and_would_notice(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +70,23 @@ def test_the_method_trains_on_the_digits(user: Path, capsys: pytest.CaptureFixtu
     assert "generator.extra.charbonnier_entropy" in logged
 
 
-def test_the_changes_in_place_plan(user: Path) -> None:
-    commands = re.findall(r"^segda (run digits --set .*)$", GUIDE, re.MULTILINE)
-    assert len(commands) == 3
-    for command in commands:
-        parts = [part.strip('"') for part in re.findall(r'"[^"]*"|\S+', command) if part != "--plan"]
-        assert main([*parts, "--plan"]) == 0
+def test_the_encoder_returns_a_pyramid(user: Path) -> None:
+    encoder = module("segda.networks.encoders", "plain").build(width=5)
+    pyramid = encoder(torch.zeros(2, 3, 50, 64))
+    assert [tuple(features.shape) for features in pyramid] == [(2, 3, 50, 64), (2, 5, 7, 8)]
+    assert encoder.channels == (3, 5)
+
+
+def test_the_reader_reads(user: Path) -> None:
+    build, space = module("segda.data.readers", "suburb").build, label_space.load("cityscapes")
+    root = user / "suburb"
+    layouts.write_image(root / "photos" / "train" / "a" / "1.jpg", 4, 6, 0)
+    with pytest.raises(Exception, match="ids/train"):
+        build(root, space)
+    assert build(root, space, with_labels=False).read(0)[1] is None
+    (root / "ids" / "train" / "a").mkdir(parents=True)
+    ids = np.repeat(np.array([[0], [1], [2], [9]], np.uint8), 6, axis=1)
+    assert cv2.imwrite(str(root / "ids" / "train" / "a" / "1.png"), ids)
+    label = build(root, space).read(0)[1]
+    assert label is not None
+    assert label[:, 0].tolist() == [0, 1, 13, 255]

@@ -1,0 +1,28 @@
+"""The documents as text: fenced blocks, prose, and the files that their blocks name in a first line `# path`."""
+
+import re
+from pathlib import Path
+
+from tests.structure.source import ROOT
+
+FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and content of every fenced block."""
+    return FENCED.findall(page.read_text(encoding="utf-8"))
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def files(name: str) -> dict[str, str]:
+    """Path to content of every block of a page whose first line is a comment with its path."""
+    found = {re.match(r"# (\S+\.\w+)\n", content): content for _, content in blocks(ROOT / name)}
+    return {match.group(1): content for match, content in found.items() if match}

@@ -1,0 +1,78 @@
+"""Every page says what is so: its links, file names and commands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pipelines import pipeline as pipelines
+from pipelines.__main__ import COMMANDS, parser
+from pipelines.command.data import read
+from tests.docs import pages
+from tests.structure.source import ROOT
+
+PLACEHOLDER = re.compile(r"…|^[A-Z]+$|/NAME")
+
+
+def commands() -> list[str]:
+    """Every `segda …` and `accelerate launch … pipelines …`, in blocks and inline, that has no placeholder."""
+    lines = []
+    for page in pages.PAGES:
+        lines += [line.strip() for language, block in pages.blocks(page) if not language for line in block.splitlines()]
+        lines += re.findall(
+            r"`(segda \w+ [^-`\n][^`\n]*)`", pages.prose(page)
+        )  # a mention of `segda run --plan` is none
+    found = {}
+    for line in lines:
+        words = shlex.split(line, comments=True) if line.startswith(("segda ", "accelerate launch")) else []
+        words = ["segda", *words[words.index("pipelines") + 1 :]] if "pipelines" in words else words
+        if len(words) > 1 and not any(map(PLACEHOLDER.search, words)):
+            found[shlex.join(words[1:] if words[1] in COMMANDS else ["run", *words[1:]])] = None
+    return list(found)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_is_one(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It parses, and the pipeline, settings, stages and data set that it names exist."""
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name, text in pages.files("README.md").items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    args = parser().parse_args(shlex.split(command))
+    own = {"courier", "dann_certain", "plain"}  # examples of pages whose own tests run them
+    if own & set(re.split(r"\W+", command)):
+        return
+    if args.command == "run" and args.name:
+        loaded = pipelines.load(args.name, args.settings, args.seed)
+        assert set(args.only) | set(args.force) <= set(loaded.stages)
+        batches = [getattr(stage.config, "batch", args.processes) for stage in loaded.stages.values()]
+        assert all(batch % args.processes == 0 for batch in batches)
+    elif args.command in ("check", "evaluate"):
+        read(args.data, args.root, args.split)
+    if args.command in ("evaluate", "report"):
+        assert set(getattr(args, "stage", [])) <= set(pipelines.load(args.run).stages)
+
+
+def test_every_command_is_documented() -> None:
+    assert {command.split()[0] for command in commands()} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", pages.prose(page)):
+        file, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        path = page.parent / file if file else page
+        assert path.is_file(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}, link
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_named_files_exist(page: Path) -> None:
+    for name in re.findall(r"(?<![\w/.$])(?:segda|pipelines|configs|docs|tests|tools)/[\w/.]*\w/?", pages.prose(page)):
+        assert (ROOT / name).exists() or "NAME" in name, name
