@@ -1,6 +1,7 @@
 # make demo    installs into .venv and runs the embedded streets job end to end
 # make test    installs what tests need, then lint, types and the default tests
 # make check   lint and types alone
+# make promises  docs/promises.md, from the markers of the tests
 # make bench   installs what tests need, then every benchmark, into docs/benchmarks.md
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +10,7 @@ BIN := .venv/bin
 JOBS := tests/pipelines tests/resume tests/distributed tests/resources
 HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-jobs test-parts check slow bench clean
+.PHONY: demo test test-jobs test-parts check slow promises bench clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "segda needs Python >= 3.10: make PYTHON=python3.11 ...")'
@@ -40,6 +41,9 @@ test-parts:
 
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"
+
+promises: .venv/installed-test
+	$(BIN)/python -m tests.docs.promises
 
 bench: .venv/installed-test
 	$(BIN)/python -m tools.bench
