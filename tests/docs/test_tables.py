@@ -41,7 +41,7 @@ def methods_table() -> str:
         if method.transfer:
             options = "".join(f", {key} {str(value).lower()}" for key, value in method.transfer.options.items())
             terms.append(f"none; transfer {method.transfer.name}{options}")
-        encoder = {True: "one", False: "one a domain", "partly": "one, first layers one a domain"}[method.tied]
+        encoder = {True: "one", False: "one per domain", "partly": "one, but first layers per domain"}[method.tied]
         encoder += f"; frozen: {', '.join(method.frozen)}" if method.frozen else ""
         cells = (f"`{name}`", method.title, "; ".join(terms), encoder, kind(method), method.source)
         lines.append(f"| {' | '.join(cells)} |")
