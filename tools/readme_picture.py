@@ -49,15 +49,15 @@ def draw(store: Store) -> bytes:
         for row in predictions
     ])  # fmt: skip
     index = int(np.abs(accuracy - accuracy.mean(axis=1, keepdims=True)).sum(axis=0).argmin())
-    before, after = (f"{share:.0%} of the pixels right" for share in accuracy[:, index])
+    before, after = (f"{share:.0%} right" for share in accuracy[:, index])
     paint = target.space.colorize
     panels = {
-        "source: rendered, with labels": source.read(0)[0],
+        "source, with labels": source.read(0)[0],
         "source, translated": translated.read(0)[0],
-        "target: camera, without labels": images[index],
-        f"before adaptation: {before}": paint(predictions[0][index]),
-        f"after adaptation: {after}": paint(predictions[1][index]),
-        "label of the target (scoring only)": paint(labels[index]),
+        "target, without labels": images[index],
+        f"prediction before, {before}": paint(predictions[0][index]),
+        f"prediction after, {after}": paint(predictions[1][index]),
+        "label, used for scoring only": paint(labels[index]),
     }
     return grid([Tile(pixels, [Line(title)]) for title, pixels in panels.items()], columns=3, width=WIDTH)
 
