@@ -74,5 +74,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 def test_named_files_exist(page: Path) -> None:
-    for name in re.findall(r"(?<![\w/.$])(?:segda|pipelines|configs|docs|tests|tools)/[\w/.]*\w/?", pages.prose(page)):
+    for name in re.findall(
+        r"(?<![\w/.$])(?:segda|pipelines|configs|docs|examples|tests|tools)/[\w/.]*\w/?", pages.prose(page)
+    ):
         assert (ROOT / name).exists() or "NAME" in name, name
