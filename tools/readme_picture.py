@@ -29,18 +29,18 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of the finished run (./runs)")
     parser.add_argument("--out", type=Path, default=Path("streets.png"), help="the file to write (./streets.png)")
     args = parser.parse_args()
-    write_whole(args.out, draw(Store(args.runs)))
+    write_whole(args.out, draw(Store(args.runs), "streets"))
 
 
-def draw(store: Store) -> bytes:
+def draw(store: Store, run: str) -> bytes:
     """Three panels above three, each with its title, as a PNG."""
-    lock = store.read_lock("streets")
+    lock = store.read_lock(run)
     stages = lock["config"]["stages"]
     configs = (stages["report"]["source"], stages["both"]["source"], stages["evaluate"]["data"])
     source, translated, target = (opened(store, lock, config, "cityscapes") for config in configs)
     images, labels = zip(*(target.read(index) for index in range(len(target))), strict=True)
     predictions = []
-    for folder, manifest in rows_of(store, "streets", ["source only", "pixel+feature"]).values():
+    for folder, manifest in rows_of(store, run, ["source only", "pixel+feature"]).values():
         predict = Predictor(folder, manifest, torch.device("cpu"))
         size = tuple(stages["evaluate"]["data"]["resize"])
         predictions.append([predict(image, size, label.shape) for image, label in zip(images, labels, strict=True)])

@@ -17,6 +17,7 @@ from segda import label_space
 from segda.artefacts.store import Store
 from segda.data.readers import adapted, gta5
 from tests.pipelines import tiny
+from tools import readme_picture
 
 ROWS = ["source only", "pixel", "feature", "pixel+feature", "oracle"]
 # Both domains in plain folders, as users have them, and none of the stages that need target labels.
@@ -212,3 +213,10 @@ def test_the_report_is_one_file_that_needs_no_network(finished: Path) -> None:
     picture = cv2.imread(str(folder / "pictures.png"))
     assert picture is not None
     assert min(picture.shape[:2]) > 64
+
+
+def test_the_readmes_picture_has_three_panels_above_three(finished: Path) -> None:
+    drawn = np.frombuffer(readme_picture.draw(Store(finished), "tiny"), np.uint8)
+    height, width, _ = cv2.imdecode(drawn, cv2.IMREAD_COLOR).shape
+    assert width == 3 * (readme_picture.WIDTH + 6) + 6
+    assert height > 2 * (readme_picture.WIDTH // 2)
