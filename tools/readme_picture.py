@@ -15,6 +15,7 @@ import torch
 
 from pipelines.command.rows import rows_of
 from pipelines.samples import Predictor
+from pipelines.stage import Data
 from segda.artefacts.store import Store
 from segda.files import write_whole
 from segda.report.tiles import Line, Tile, grid
@@ -37,7 +38,7 @@ def draw(store: Store, run: str) -> bytes:
     lock = store.read_lock(run)
     stages = lock["config"]["stages"]
     configs = (stages["report"]["source"], stages["both"]["source"], stages["evaluate"]["data"])
-    source, translated, target = (opened(store, lock, config, "cityscapes") for config in configs)
+    source, translated, target = (opened(store, lock, Data.model_validate(config)) for config in configs)
     images, labels = zip(*(target.read(index) for index in range(len(target))), strict=True)
     predictions = []
     for folder, manifest in rows_of(store, run, ["source only", "pixel+feature"]).values():
