@@ -4,7 +4,7 @@
     python -m tools.fuzz --minutes 5 --only usps.h5       # one format; repeatable
     python -m tools.fuzz --only svhn --start 8 --runs 1 --debug    # the inputs of one run again, with the traceback
 
-Inputs are drawn by hypothesis, 200 in a run; they depend on the format and the number of the run alone. A find is any
+Inputs are drawn by hypothesis, 50 in a run; they depend on the format and the number of the run alone. A find is any
 other exception, of the smallest input that gives it, also for lack of memory, or a process that dies or hangs; it
 prints one line, and its file is copied to `--keep`. The exit code is 1 when there was one.
 """
@@ -34,7 +34,7 @@ from tools.fuzz_targets import TARGETS, Target
 
 SECONDS = 20  # an input may take
 MEGABYTES = 1200  # of address space that an input may need on top of what the process has
-COUNT = 200  # inputs of a run
+COUNT = 50  # inputs of a run
 
 
 def read_spoilt(target: Target, sound: Path, work: Path, count: int, run: int = 0) -> None:
