@@ -24,7 +24,7 @@ FAULTS = {1: (KILL, RENAME, TERM, INT, FULL, SECOND), 2: (KILL, TERM, FULL, RANK
 
 OWN_MOUNTS = "SEGDA_SOAK_MOUNTS"
 LEAVING = 60.0
-"""Seconds in which a run must have ended that was asked to end, or that has lost one of its processes."""
+"""Seconds, and those of a start here, in which a run ends that was asked to end or has lost one of its processes."""
 ENDLESS = 1200.0
 """Seconds after which a run that should end by itself is taken to hang."""
 
@@ -144,7 +144,7 @@ class Job:
         else:
             if ranks := life.ranks() if kind == RANK else [life.pid]:
                 os.kill(random.choice(ranks), {TERM: signal.SIGTERM, INT: signal.SIGINT}.get(kind, signal.SIGKILL))
-            life.ends(LEAVING if ranks else ENDLESS)
+            life.ends(LEAVING + self.starting if ranks else ENDLESS)
 
     def _start_twice(self, life: Life) -> None:
         """A second run in the same folder: refused with one line, or it waits; the first goes on and is killed."""
