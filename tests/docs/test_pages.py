@@ -77,4 +77,7 @@ def test_named_files_exist(page: Path) -> None:
     for name in re.findall(
         r"(?<![\w/.$])(?:segda|pipelines|configs|docs|examples|tests|tools)/[\w/.]*\w/?", pages.prose(page)
     ):
-        assert (ROOT / name).exists() or "NAME" in name, name
+        assert (ROOT / name).exists() or re.search("NAME|courier", name), name
+    for name in re.findall(r"python -m ((?:tools|tests|pipelines)[.\w]*)", page.read_text(encoding="utf-8")):
+        path = ROOT / name.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
