@@ -29,7 +29,7 @@ def test_options_that_no_method_uses_split_as_well() -> None:
 
 @pytest.mark.parametrize("name", sorted(setting.BATCH_STATISTICS))
 def test_statistics_of_a_batch_do_not_split(name: str) -> None:
-    """What the README's limits say of them is so."""
+    """What docs/limits.md says of them is so."""
     with pytest.raises(AssertionError):
         split.compare(setting.method(name), [setting.batch()])
 
