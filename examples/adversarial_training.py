@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from segda import config
 from segda.batch import Batch, DomainBatch
+from segda.config import loading
 from segda.label_space import LabelSpace
-from segda.networks.judgement import Judgement
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
 from segda.tasks.segmentation import Segmentation
@@ -43,9 +43,9 @@ class Head(nn.Conv2d):
 class Discriminator(nn.Sequential):
     """A discriminator of your own: its scores go into a `Judgement`."""
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Features or class probabilities to raw scores `[B, 1, h, w]`, high for source."""
-        return Judgement(super().forward(x))
+        return DiscriminatorOutput(super().forward(x))
 
 
 def generated(step: int, size: int = 4) -> tuple[Batch, Tensor]:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
 
     torch.manual_seed(0)
-    method = config.load(config.find(args.method, "methods"), "methods")
+    method = loading.load(loading.find(args.method, "methods"), "methods")
     terms = objectives.build(method["terms"])
     modules = {
         "encoder": Encoder(nn.Conv2d(3, 32, 4, stride=4), nn.ReLU(), nn.Conv2d(32, 32, 1), nn.ReLU()),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segda.data.decode import read_index
 from segda.data.label_decoder import LabelDecoder
-from segda.labels.cityscapes import IDS, SPACE
+from segda.label_spaces.cityscapes import IDS, SPACE
 from segda.metrics.confusion import Confusion
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segda.config.lookup import module
 from segda.errors import ConfigError
-from segda.lookup import module
 
 IGNORE_INDEX = 255
 
@@ -87,9 +87,9 @@ class LabelSpace:
 
 
 def load(name: str) -> LabelSpace:
-    """The label space called `name`: `SPACE` of `segda/labels/<name>.py`.
+    """The label space called `name`: `SPACE` of `segda/label_spaces/<name>.py`.
 
     Raises:
         ConfigError: there is no such label space.
     """
-    return module("segda.labels", name).SPACE
+    return module("segda.label_spaces", name).SPACE

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from segda.label_space import load
-from segda.labels.cityscapes import id_palette
+from segda.label_spaces.cityscapes import id_palette
 
 HEIGHT, WIDTH, COUNT = 12, 16, 4
 LABELS = np.array([7, 0, 9, 3])

@@ -12,8 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from segda.config.yaml_file import parse
 from segda.errors import SegdaError
-from segda.yaml_file import parse
 
 NUMBERS = (0, 1, 2, 127, 128, 255, 256, 32767, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1)
 WORDS = (

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import cv2
 import safetensors.torch
 
-from pipelines import pipeline
-from pipelines.__main__ import dispatch
-from pipelines.command import data as data_configs
-from pipelines.plan import data_root, open_data
+from pipelines.command_line import dispatch
+from pipelines.commands import arguments as data_configs
+from pipelines.definition import loading
+from pipelines.training.open_data import data_root, open_dataset
 from segda.data.index import fingerprint
-from segda.engine import checkpoint, video
+from segda.engine import checkpoint
 from segda.errors import SegdaError
+from segda.evaluation import video
 from segda.networks import pretrained, weights
 from segda.networks.heads import linear
 from tools.fuzz_files import FILES, HEIGHT, WIDTH, Files, folder, pictures, write
@@ -82,9 +83,9 @@ def _dispatch(*words: str) -> None:
 
 
 def _read_all(file: str, folder: Path, space: str) -> None:
-    data = data_configs.read(file, str(folder), None)
+    data = data_configs.read_data(file, str(folder), None)
     for with_labels in (False, True):
-        dataset = open_data(data, space, data_root(data), with_labels)
+        dataset = open_dataset(data, space, data_root(data), with_labels)
         fingerprint(dataset)
         for index in range(len(dataset)):
             with contextlib.suppress(SegdaError):
@@ -92,7 +93,7 @@ def _read_all(file: str, folder: Path, space: str) -> None:
 
 
 def _load_pipeline(folder: Path) -> None:
-    pipeline.load(str(folder / "job.yaml"))
+    loading.load(str(folder / "job.yaml"))
 
 
 DATA_CONFIG = """
@@ -102,7 +103,7 @@ DATA_CONFIG = """
 
 
 def _read_data_config(folder: Path) -> None:
-    data_configs.read(str(folder / "data.yaml"), None, None)
+    data_configs.read_data(str(folder / "data.yaml"), None, None)
 
 
 def _network() -> Any:

@@ -25,9 +25,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.linear_model import LogisticRegression
 
-from pipelines import plan, training
-from pipelines.command.rows import rows_of
-from pipelines.stage import Data
+from pipelines.commands.arguments import finished_rows
+from pipelines.definition.schema import DataConfig
+from pipelines.networks import load_networks
+from pipelines.training.open_data import data_root, open_dataset
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.data.dataset import Dataset
@@ -85,7 +86,7 @@ def draw(run: str, runs: Path, names: list[str]) -> Figure:
         DataError: its data are no points of a plane.
     """
     store, run = Store(runs).locate(run)
-    rows = rows_of(store, run, names)
+    rows = finished_rows(store, run, names)
     datasets = both_domains(store, run)
     source, target = (points_of(dataset) for dataset in datasets)
     figure = Figure(figsize=(12.4, 3.25 * len(rows) + 0.4), layout="constrained")
@@ -120,17 +121,17 @@ def both_domains(store: Store, run: str) -> list[Dataset]:
     lock = store.read_lock(run)
     for stage in lock["config"]["stages"].values():
         if isinstance(stage.get("source"), dict) and isinstance(stage.get("target"), dict):
-            return [opened(store, lock, Data.model_validate(stage[name])) for name in ("source", "target")]
+            return [opened(store, lock, DataConfig.model_validate(stage[name])) for name in ("source", "target")]
     raise ArtefactError(f"{run}: no stage with source and target, such as align; name a run that adapts")
 
 
-def opened(store: Store, lock: dict[str, Any], data: Data) -> Dataset:
+def opened(store: Store, lock: dict[str, Any], data: DataConfig) -> Dataset:
     """A data set of the run: one of a stage, or one that lies elsewhere."""
     if isinstance(data.root, str):
-        root = plan.data_root(data)
+        root = data_root(data)
     else:
         root = store.root / (lock["stages"][data.root.stage]["folder"] or "") / (data.root.output or "")
-    return plan.open_data(data, lock["config"]["task"]["labels"], root, True)
+    return open_dataset(data, lock["config"]["task"]["labels"], root, True)
 
 
 def points_of(dataset: Dataset) -> Points:
@@ -149,7 +150,7 @@ def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Le
     """A finished stage's networks; where no discriminator was published, a linear one is fitted to its features."""
     published = (folder / "networks" / "discriminator.feature.safetensors").is_file()
     names = ("encoder", "head", *(("discriminator",) if published else ()))
-    networks = training.networks_of(folder, manifest.config, names, torch.device("cpu"))
+    networks = load_networks(folder, manifest.config, names, torch.device("cpu"))
 
     def z(xy: np.ndarray) -> list[torch.Tensor]:
         image = torch.zeros(len(xy), 3, 1, 1)

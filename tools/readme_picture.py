@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipelines.command.rows import rows_of
-from pipelines.samples import Predictor
-from pipelines.stage import Data
+from pipelines.commands.arguments import finished_rows
+from pipelines.definition.schema import DataConfig
+from pipelines.stages.report.samples import Predictor
 from segda.artefacts.store import Store
 from segda.files import write_whole
-from segda.report.tiles import Line, Tile, grid
+from segda.report.thumbnails import Line, Tile, grid
 from tools.moons_figure import opened
 
 WIDTH = 256  # of a panel, in pixels; three panels side by side are 792
@@ -38,10 +38,10 @@ def draw(store: Store, run: str) -> bytes:
     lock = store.read_lock(run)
     stages = lock["config"]["stages"]
     configs = (stages["report"]["source"], stages["both"]["source"], stages["evaluate"]["data"])
-    source, translated, target = (opened(store, lock, Data.model_validate(config)) for config in configs)
+    source, translated, target = (opened(store, lock, DataConfig.model_validate(config)) for config in configs)
     images, labels = zip(*(target.read(index) for index in range(len(target))), strict=True)
     predictions = []
-    for folder, manifest in rows_of(store, run, ["source only", "pixel+feature"]).values():
+    for folder, manifest in finished_rows(store, run, ["source only", "pixel+feature"]).values():
         predict = Predictor(folder, manifest, torch.device("cpu"))
         size = tuple(stages["evaluate"]["data"]["resize"])
         predictions.append([predict(image, size, label.shape) for image, label in zip(images, labels, strict=True)])

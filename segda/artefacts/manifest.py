@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segda.artefacts import form
+from segda.artefacts import checked_json
 from segda.errors import ArtefactError
-from segda.files import sha256, write_whole
-from segda.paths import is_below, is_plain, leading_out
+from segda.files import is_below, is_plain, leading_out, sha256, write_whole
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
@@ -114,7 +113,7 @@ def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Publish a finished stage: the last thing that is written into its folder."""
-    write_json(folder / FILE_NAME, form.sealed(_finite({"schema": manifest.schema, **asdict(manifest)})))
+    write_json(folder / FILE_NAME, checked_json.with_checksum(_finite({"schema": manifest.schema, **asdict(manifest)})))
 
 
 def load(folder: Path) -> Manifest:
@@ -130,7 +129,7 @@ def load(folder: Path) -> Manifest:
     if content.get("schema") != SCHEMA:
         raise ArtefactError(f"{path}: schema {content.get('schema')!r}; this segda reads schema {SCHEMA}")
     remedy = f"move {folder} away and run the stage again"
-    content = form.opened(path, content, form.MANIFEST, remedy)
+    content = checked_json.verified(path, content, checked_json.MANIFEST, remedy)
     try:
         manifest = Manifest(**content)
         wrong = _wrong(manifest)
@@ -158,7 +157,7 @@ def _wrong(manifest: Manifest) -> str | None:
     return None
 
 
-def damage(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
+def first_difference(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
     """The first output that is not as the manifest says, in words; None when all are.
 
     Args:
@@ -203,7 +202,7 @@ def verify(folder: Path, full: bool = False) -> Manifest:
         ArtefactError: not finished, or an output is missing or changed.
     """
     manifest = load(folder)
-    problem = damage(folder, manifest, full)
+    problem = first_difference(folder, manifest, full)
     if problem is not None:
         raise ArtefactError(f"{folder}: {problem}; restore it or run again with --force {manifest.stage}")
     return manifest

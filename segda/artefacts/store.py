@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from segda.artefacts import form
+from segda.artefacts import checked_json
 from segda.artefacts import manifest as manifests
-from segda.artefacts.claim import Claim
+from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import read_json, write_json
 from segda.errors import ArtefactError, SegdaError
-from segda.paths import is_plain, leading_out
+from segda.files import is_plain, leading_out
 
 State = Literal["done", "resume", "run"]
 STAGE_FILE = "stage.json"
@@ -50,7 +50,7 @@ class Store:
         if (folder / manifests.FILE_NAME).is_file():
             manifest = manifests.load(folder)
             self._check_key(folder, manifest.key, key)
-            problem = manifests.damage(folder, manifest)
+            problem = manifests.first_difference(folder, manifest)
             if problem is None:
                 return Found(folder, "done", f"finished with key {key[:8]}")
             return Found(folder, "run", f"damaged: {problem}")
@@ -115,9 +115,9 @@ class Store:
             raise ArtefactError(f"{folder}: cannot be moved aside ({error.strerror}); choose another --runs") from error
         return aside
 
-    def claim(self, folder: Path, wait: bool = False) -> Claim:
+    def claim(self, folder: Path, wait: bool = False) -> FolderLock:
         """The claim on a run folder, which need not be there yet; to be taken by `with`, or by `take`."""
-        return Claim(folder.with_name(f".{folder.name}{CLAIM_ENDING}"), folder, wait)
+        return FolderLock(folder.with_name(f".{folder.name}{CLAIM_ENDING}"), folder, wait)
 
     def clear_claim(self, folder: Path) -> None:
         """Remove what is left of a claim on a finished folder whose holder died before it gave it back."""
@@ -126,9 +126,9 @@ class Store:
             with suppress(SegdaError), claim:  # a living holder keeps it
                 pass
 
-    def claim_run(self, run: str, wait: bool = False) -> Claim:
+    def claim_run(self, run: str, wait: bool = False) -> FolderLock:
         """The claim on a run's name: two runs of one name would write each other's lock file."""
-        return Claim(self.root / f".{run}{LOCK_ENDING}{CLAIM_ENDING}", self.lock_path(run), wait)
+        return FolderLock(self.root / f".{run}{LOCK_ENDING}{CLAIM_ENDING}", self.lock_path(run), wait)
 
     def lock_path(self, run: str) -> Path:
         """The file that tells people which folder holds which stage of the run."""
@@ -144,7 +144,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArtefactError(f"{self.root}: cannot be made ({error.strerror}); choose another --runs") from error
-        write_json(self.lock_path(run), form.sealed(content))
+        write_json(self.lock_path(run), checked_json.with_checksum(content))
 
     def read_lock(self, run: str) -> dict[str, Any]:
         """What a run's lock file says.
@@ -156,7 +156,7 @@ class Store:
         if not path.is_file():
             known = ", ".join(self.runs()) or "none"
             raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
-        content = form.opened(path, read_json(path), form.LOCK, f"write it again: segda run {run}")
+        content = checked_json.verified(path, read_json(path), checked_json.LOCK, f"write it again: segda run {run}")
         for stage, entry in content["stages"].items():
             name = entry["folder"]
             if name is not None and not is_plain(name):

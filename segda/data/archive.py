@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data import limits
+from segda.data import size_limits
 from segda.data.dataset import Dataset, Sample
+from segda.data.image_labels import checked
 from segda.data.index import Selection
 from segda.data.label_decoder import LabelDecoder
-from segda.data.whole_image import checked
 from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace
 
@@ -167,7 +167,7 @@ def max_bytes() -> int:
     Raises:
         ConfigError: the variable is no whole number above 0.
     """
-    return limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
+    return size_limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
 
 
 def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
@@ -188,7 +188,7 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
             f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
         )
     size = file.stat().st_size
-    if wanted > limits.TIGHTEST * (size + 1):
+    if wanted > size_limits.MAX_DEFLATE_RATIO * (size + 1):
         raise DataError(
             f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
             "file again"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segda.data.ahead import in_order
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.data.label_decoder import LabelDecoder
+from segda.data.prefetch import in_order
 from segda.errors import DataError
-from segda.printable import printable
+from segda.terminal.escape import escape
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def render(report: CheckReport, *, shown: int = 10) -> str:
         if len(found) > shown:
             lines.append(f"  ... and {len(found) - shown} more")
     lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(escape(line) for line in lines)
 
 
 def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segda.data import limits
+from segda.data import size_limits
 from segda.errors import DataError, SegdaError
 
 MAX_PIXELS = 100_000_000
@@ -109,7 +109,7 @@ def max_pixels() -> int:
     Raises:
         ConfigError: the variable is no whole number above 0.
     """
-    return limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
+    return size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
 
 
 def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
@@ -206,7 +206,7 @@ def _check_chunks(png: bytes, *, rows: bool = False) -> None:
     if interlaced:
         return  # whose rows are counted otherwise
     # Nothing is packed tighter than that; so small a file cannot hold what it claims.
-    if wanted > limits.TIGHTEST * sum(len(part) for part in packed) + limits.TIGHTEST:
+    if wanted > size_limits.MAX_DEFLATE_RATIO * sum(len(part) for part in packed) + size_limits.MAX_DEFLATE_RATIO:
         raise ValueError("fewer pixels than its head claims")
     if rows:
         unpacker, found = zlib.decompressobj(), 0

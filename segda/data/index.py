@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from segda.data.dataset import Dataset, Problem, Sample
-from segda.data.randomness import derive_seed
 from segda.errors import ConfigError, DataError
 from segda.files import sha256
+from segda.random_streams import derive_seed
 
 PICTURES = (".png", ".jpg", ".jpeg")
 

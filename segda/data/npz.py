@@ -8,8 +8,8 @@ from typing import IO
 
 import numpy as np
 
+from segda.config.lookup import nearest
 from segda.data.archive import check_bytes, read_at_most
-from segda.lookup import nearest
 
 
 def load(file: Path, name: str) -> np.ndarray:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from segda.batch import moved
-from segda.data.randomness import derive_seed
 from segda.errors import ConfigError
+from segda.random_streams import derive_seed
 
 
 @dataclass(frozen=True)

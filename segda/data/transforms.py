@@ -7,9 +7,9 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
-from segda.data.randomness import derive_seed
 from segda.errors import ConfigError
 from segda.label_space import IGNORE_INDEX
+from segda.random_streams import derive_seed
 
 Fill = Literal["grey", "black"]
 

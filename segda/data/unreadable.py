@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from segda.data.ahead import in_order
 from segda.data.dataset import Dataset, Problem
+from segda.data.prefetch import in_order
 from segda.errors import DataError
 
 #: Problems of single files, beside which the rest of a data set is as good as ever.

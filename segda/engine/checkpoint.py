@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from segda.engine.beside import Beside
-from segda.engine.serializing import serialize
+from segda.engine.background import BackgroundWriter
+from segda.engine.safetensors_bytes import serialize
 from segda.engine.session import Session
 from segda.errors import ArtefactError
 from segda.files import flush
@@ -97,7 +97,7 @@ def save(
     tensors: Mapping[str, Tensor],
     plain: Mapping[str, Any],
     reach: int = 0,
-    beside: Beside | None = None,
+    beside: BackgroundWriter | None = None,
 ) -> None:
     """Write the checkpoint of `step` below `folder`, then remove those that are no longer needed.
 
@@ -251,7 +251,7 @@ def load_alike(folder: Path, session: Session) -> tuple[int, dict[str, Tensor], 
                 raise ArtefactError(f"step {decided[0]} is damaged: {error}") from error
         return found, [found[0], found[2].get("sha256", "")]
 
-    return session.alike(f"{folder}: checkpoint", look)
+    return session.same_everywhere(f"{folder}: checkpoint", look)
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

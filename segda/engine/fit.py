@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from segda.batch import Batch
-from segda.engine import health, interruption, measuring, roll_back, step_losses
-from segda.engine.beside import Beside
-from segda.engine.health import Care, Trouble
+from segda.engine import diagnostics, health, roll_back, signals, step_losses
+from segda.engine.background import BackgroundWriter
+from segda.engine.health import Finding, HealthPolicy
 from segda.engine.log import Log
 from segda.engine.optimizers import set_rates
-from segda.engine.profiling import Profile
+from segda.engine.profiler import Profile
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
-from segda.engine.training import Training
+from segda.engine.state import TrainingState
 from segda.engine.waiting import Waiting
 from segda.errors import TrainingError
 from segda.objectives.objective import check_gradients
@@ -28,7 +28,7 @@ AGREE_EVERY = 10
 
 
 def fit(
-    training: Training,
+    training: TrainingState,
     batches: Iterator[Batch],
     session: Session,
     *,
@@ -41,7 +41,7 @@ def fit(
     factor: Callable[[int], float],
     save_every: int,
     log_every: int,
-    care: Care = health.CARE,
+    care: HealthPolicy = health.DEFAULT_POLICY,
     profile: bool = False,
 ) -> dict[str, Any]:
     """Make the steps `start` to `steps - 1`: generators, then discriminators, on the tensors of the same pass.
@@ -60,7 +60,7 @@ def fit(
         save_every: steps between checkpoints.
         log_every: steps between log lines; losses are fetched from the device and checked at the same pace.
         care: what counts as trouble, and what is done then.
-        profile: tell of a few steps where their time went; see `segda.engine.profiling`.
+        profile: tell of a few steps where their time went; see `segda.engine.profiler`.
 
     Returns:
         The troubles and roll backs, for the manifest; the main process knows them.
@@ -73,7 +73,7 @@ def fit(
     objective = training.objective
     optimizers = training.optimizers()
     players = dict(zip(("generator", "discriminator"), objective.players(), strict=True))
-    layers = {name: measuring.last_layers(training.modules, player) for name, player in players.items()}
+    layers = {name: diagnostics.last_layers(training.modules, player) for name, player in players.items()}
     objective.networks.train()
     reach = care.limits.lines * log_every if care.on_bad_health == "roll_back" else 0
     if reach and start == 0:
@@ -85,7 +85,7 @@ def fit(
         folder, title, training.prepared, steps - start, device=session.device, tell=opened.line.tell,
         wanted=profile and session.is_main,
     )  # fmt: skip
-    with opened as log, Beside() as beside, profiled:
+    with opened as log, BackgroundWriter() as beside, profiled:
         step = start
         while step < steps:
             profiled.begin_step(step)
@@ -130,8 +130,8 @@ def fit(
             if watching:
                 with part("measuring and logging"):
                     for name, optimizer in optimizers.items():
-                        measured[f"gradients.{name}"] = measuring.player_norm(optimizer, session.loss_scale())
-                    measured |= measuring.class_shares(objective.networks, forward, len(care.classes))
+                        measured[f"gradients.{name}"] = diagnostics.player_norm(optimizer, session.loss_scale())
+                    measured |= diagnostics.class_shares(objective.networks, forward, len(care.classes))
             with part("optimizers"):
                 session.step(optimizers.values())
                 objective.clip_discriminators()
@@ -146,12 +146,12 @@ def fit(
                 # Processes stop after the same step, or they would wait for one another for ever. To ask costs little
                 # on a CPU; a GPU would have to be waited for.
                 asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
-                stopping = session.largest(interruption.requested()) if asking and made < steps else 0
+                stopping = session.max(signals.requested()) if asking and made < steps else 0
                 trouble = step_losses.not_finite(training.pending, session) if watching or stopping else None
                 if watching:
-                    found = measuring.by_part(measured, care.classes, session)
+                    found = diagnostics.as_log_parts(measured, care.classes, session)
                     if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
-                        trouble = health.endless(made, found)
+                        trouble = health.non_finite_gradient(made, found)
                     if trouble is None:
                         rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
                         measures = {name: float(value) for name, value in objective.measures(forward).items()}
@@ -176,7 +176,7 @@ def fit(
                 beside.wait()
                 session.barrier()
                 where = f"step {made} of {steps} is saved" if trouble is None else "its last checkpoint is whole"
-                raise interruption.StoppedError(stopping, f"{title}, {where}")
+                raise signals.StoppedError(stopping, f"{title}, {where}")
     return {
         "troubles": [trouble.to_json() for trouble in log.watch.troubles],
         "roll_backs": [back.to_json() for back in training.roll_backs],
@@ -184,7 +184,14 @@ def fit(
 
 
 def _roll_back(
-    training: Training, log: Log, folder: Path, made: int, trouble: Trouble, care: Care, session: Session, reach: int
+    training: TrainingState,
+    log: Log,
+    folder: Path,
+    made: int,
+    trouble: Finding,
+    care: HealthPolicy,
+    session: Session,
+    reach: int,
 ) -> int:
     """Go back to the newest checkpoint from before a trouble; returns the step to go on from."""
     done = training.roll_backs
@@ -202,12 +209,12 @@ def _gradients(
     player: str, losses: dict[str, Tensor], layers: dict[str, list[nn.Parameter]], session: Session
 ) -> dict[str, Tensor]:
     with part("measuring and logging"):
-        norms = measuring.term_norms(losses, layers[player], session.loss_scale())
+        norms = diagnostics.term_norms(losses, layers[player], session.loss_scale())
     return {f"gradients.{player}.{name}": norm for name, norm in norms.items()}
 
 
 def _train_discriminators(
-    training: Training, batches: Iterator[Batch], session: Session, accumulate: int, progress: float
+    training: TrainingState, batches: Iterator[Batch], session: Session, accumulate: int, progress: float
 ) -> None:
     """One update of the discriminators alone, as a Wasserstein critic needs before each of the generators."""
     if training.discriminator is None:

@@ -53,7 +53,7 @@ DEFAULTS = Limits()
 
 
 @dataclass(frozen=True)
-class Care:
+class HealthPolicy:
     """How a training is watched.
 
     Attributes:
@@ -67,11 +67,11 @@ class Care:
     classes: tuple[str, ...] = ()
 
 
-CARE = Care()
+DEFAULT_POLICY = HealthPolicy()
 
 
 @dataclass
-class Past:
+class History:
     """What earlier lines have shown: what is typical, and which classes can be expected.
 
     Attributes:
@@ -90,7 +90,7 @@ class Past:
 
 
 @dataclass
-class Trouble:
+class Finding:
     """Something that is wrong, from one line of the log to another.
 
     Attributes:
@@ -124,13 +124,13 @@ class Trouble:
         return {"what": self.what, "series": self.series, "since": self.since, "until": self.until}
 
 
-Found = dict[str, tuple[str, str, int]]
+Signs = dict[str, tuple[str, str, int]]
 """What one line shows: a name for each finding, with its sentence, its series and how many lines it takes."""
 
 
-def discriminators(line: Mapping[str, Any], limits: Limits) -> Found:
+def discriminators(line: Mapping[str, Any], limits: Limits) -> Signs:
     """Discriminators that are always right, or that give every sample the same answer and are sure of it."""
-    found: Found = {}
+    found: Signs = {}
     measures = line.get("measures", {})
     for name, accuracy in measures.items():
         if name.endswith(ADVERSARIAL):
@@ -145,7 +145,7 @@ def discriminators(line: Mapping[str, Any], limits: Limits) -> Found:
     return found
 
 
-def classes(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
+def classes(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
     """Classes that are no longer predicted: on the target, where it is predicted at all, else on the source."""
     shares = line.get("predicted", {})
     domain = "target" if "target" in shares else "source"
@@ -176,12 +176,12 @@ def classes(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
     }  # fmt: skip
 
 
-def gradients(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
+def gradients(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
     """Gradients of players that are far above what is typical for them, and gradients that are gone.
 
     Of single terms, those with a discriminator are missed when they are gone; others may be satisfied.
     """
-    found: Found = {}
+    found: Signs = {}
     adversarial = {name.partition(".")[0] for name in line.get("measures", {}) if name.endswith(ADVERSARIAL)}
     for name, norm in line.get("gradients", {}).items():
         count, total = past.norms.get(name, (0, 0.0))
@@ -198,15 +198,15 @@ def gradients(line: Mapping[str, Any], past: Past, limits: Limits) -> Found:
     return found
 
 
-def endless(made: int, line: Mapping[str, Any]) -> Trouble | None:
+def non_finite_gradient(made: int, line: Mapping[str, Any]) -> Finding | None:
     """A player's gradient that is not finite at the step just made, if there is one: its networks are lost."""
     for name, norm in line.get("gradients", {}).items():
         if norm is None and "." not in name:
-            return Trouble(f"the gradient of the {name} is not finite", f"gradients.{name}", made, fatal=True)
+            return Finding(f"the gradient of the {name} is not finite", f"gradients.{name}", made, fatal=True)
     return None
 
 
-class Watch:
+class HealthMonitor:
     """Reads a log line by line and keeps what is wrong.
 
     Attributes:
@@ -216,14 +216,14 @@ class Watch:
     def __init__(self, limits: Limits, lines: Iterable[Mapping[str, Any]] = ()) -> None:
         """Begin with the lines that a training has already written; see `kept`."""
         self.limits = limits
-        self.troubles: list[Trouble] = []
-        self._past = Past()
+        self.troubles: list[Finding] = []
+        self._past = History()
         self._runs: dict[str, tuple[int, int]] = {}
-        self._open: dict[str, Trouble] = {}
+        self._open: dict[str, Finding] = {}
         for line in lines:
             self.see(line)
 
-    def see(self, line: Mapping[str, Any]) -> tuple[list[Trouble], list[Trouble]]:
+    def see(self, line: Mapping[str, Any]) -> tuple[list[Finding], list[Finding]]:
         """Judge one line; returns the troubles that begin with it and those that end."""
         step = int(line["step"])
         found = {
@@ -243,7 +243,7 @@ class Watch:
             since, held = self._runs[name]
             missed = not name.startswith("class ") or name.removeprefix("class ") in self._past.expected
             if name not in self._open and held >= lines and missed:
-                self._open[name] = Trouble(what, series, since)
+                self._open[name] = Finding(what, series, since)
                 begun.append(self._open[name])
         self.troubles += begun
         return begun, ended

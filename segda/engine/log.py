@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from segda.engine.health import DEFAULTS, Limits, Trouble, Watch, kept
-from segda.engine.live_line import LiveLine
+from segda.engine.health import DEFAULTS, Finding, HealthMonitor, Limits, kept
 from segda.engine.waiting import NOTABLE
 from segda.errors import ArtefactError
 from segda.files import write_whole
+from segda.terminal.progress import ProgressLine
 
 
 class Log:
@@ -47,16 +47,16 @@ class Log:
             ArtefactError: the log cannot be written; an earlier one is untouched.
         """
         self.began = time.monotonic()
-        self.line = LiveLine(title, start, steps, "steps", show=show)
+        self.line = ProgressLine(title, start, steps, "steps", show=show)
         self.limits = limits
-        self.watch = Watch(limits)
+        self.watch = HealthMonitor(limits)
         self.file = None
         if not show:
             return
         self.path = folder / "log.jsonl"
         lines = _lines_before(self.path, start, roll_backs)
         write_whole(self.path, "".join(lines).encode())
-        self.watch = Watch(limits, kept(json.loads(line) for line in lines))
+        self.watch = HealthMonitor(limits, kept(json.loads(line) for line in lines))
         try:
             self.file = self.path.open("a", encoding="utf-8")
         except OSError as error:
@@ -75,7 +75,7 @@ class Log:
             with contextlib.suppress(OSError):
                 self.file.close()
 
-    def write(self, step: int, values: dict[str, Any], waiting: float = 0.0) -> list[Trouble]:
+    def write(self, step: int, values: dict[str, Any], waiting: float = 0.0) -> list[Finding]:
         """Append one line and renew the live line; troubles that begin or end with it are told on lines of their own.
 
         Args:
@@ -104,7 +104,7 @@ class Log:
         self.line.update(step, ", ".join(filter(None, [f"{going_on} in trouble" if going_on else "", waits, losses])))
         return begun
 
-    def bad(self, step: int, trouble: Trouble) -> None:
+    def bad(self, step: int, trouble: Finding) -> None:
         """Append the line of a step that cannot be used: nothing but what is wrong with it.
 
         Raises:
@@ -124,7 +124,7 @@ class Log:
         self._append({"step": to, "roll_back": {"noticed": noticed, "to": to, "because": because}})
         self.line.tell(f"rolled back from step {noticed} to {to}: {because}")
         lines = self.path.read_text(encoding="utf-8").splitlines()
-        self.watch = Watch(self.limits, kept(json.loads(line) for line in lines))
+        self.watch = HealthMonitor(self.limits, kept(json.loads(line) for line in lines))
 
     def _append(self, values: dict[str, Any]) -> None:
         assert self.file is not None

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from segda import compat
-from segda.engine import whole_batch
+from segda import torchvision_compat
+from segda.engine import synchronized_batch
 from segda.errors import ArtefactError, ConfigError, SegdaError
-from segda.printable import printable
+from segda.terminal.escape import escape
 
-compat.import_ready()  # Accelerate looks for torchvision, too
+torchvision_compat.import_ready()  # Accelerate looks for torchvision, too
 
 from accelerate import Accelerator  # noqa: E402
 from accelerate.utils import (  # noqa: E402
@@ -26,13 +26,13 @@ from accelerate.utils import (  # noqa: E402
     parse_flag_from_env,
 )
 
-PATIENCE = timedelta(hours=12)
+EXCHANGE_TIMEOUT = timedelta(hours=12)
 """How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
 
-SIGHT = 90.0
+FILE_VISIBILITY_SECONDS = 90.0
 """Seconds that a process waits for files that rank 0 sees: network file systems may show old folders for a minute."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Value = TypeVar("Value")
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
@@ -76,7 +76,7 @@ class Session:
         self.accelerator = Accelerator(
             mixed_precision=self.mixed_precision,
             cpu=cpu,
-            kwargs_handlers=[wrapping, InitProcessGroupKwargs(timeout=PATIENCE)],
+            kwargs_handlers=[wrapping, InitProcessGroupKwargs(timeout=EXCHANGE_TIMEOUT)],
             # `fit` divides the losses itself; without this, a setting of `accelerate launch` would divide them again.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             step_scheduler_with_optimizer=False,
@@ -142,7 +142,7 @@ class Session:
         return torch.cat(pieces).to(tensor.device)
 
     def gather_samples(self, tensor: Tensor) -> Tensor:
-        """As `gather`, with gradients; see `segda.engine.whole_batch.gather`.
+        """As `gather`, with gradients; see `segda.engine.synchronized_batch.gather`.
 
         Raises:
             ConfigError: the processes have different numbers of samples.
@@ -155,7 +155,7 @@ class Session:
                 f"runtime.gather_statistics: the processes have {counts} samples of a batch, expected equal numbers; "
                 "set `crop`, so that images are of one size"
             )
-        return whole_batch.gather(tensor, self.gather, self.rank)
+        return synchronized_batch.gather(tensor, self.gather, self.rank)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors, in their own dtype, so that int64 counts stay exact."""
@@ -165,7 +165,7 @@ class Session:
         torch.distributed.all_reduce(total)
         return total.to(tensor.device)
 
-    def largest(self, number: int) -> int:
+    def max(self, number: int) -> int:
         """The largest of the processes' whole numbers, on all of them."""
         if self.world == 1:
             return number
@@ -199,7 +199,7 @@ class Session:
             return value
         return broadcast_object_list([value])[0]
 
-    def everyone(self, value: Value) -> list[Value]:
+    def gather_objects(self, value: Value) -> list[Value]:
         """All processes' values in rank order, on every rank."""
         if self.world == 1:
             return [value]
@@ -211,9 +211,9 @@ class Session:
         scaler = self.accelerator.scaler
         return 1.0 if scaler is None else float(scaler.get_scale())
 
-    def on_main(self, work: Callable[[], Found]) -> Found:
+    def on_main(self, work: Callable[[], Result]) -> Result:
         """What `work()` returns on rank 0, on every rank; an error of rank 0 is raised on every rank."""
-        outcome: tuple[Found | None, BaseException | None] = (None, None)
+        outcome: tuple[Result | None, BaseException | None] = (None, None)
         if self.is_main:
             try:
                 outcome = (work(), None)
@@ -222,9 +222,11 @@ class Session:
         value, failure = self.broadcast(outcome)
         if failure is not None:
             raise failure if self.is_main else SharedError() from failure
-        return cast(Found, value)
+        return cast(Result, value)
 
-    def alike(self, what: str, look: Callable[[Any], tuple[Found, Any]], patience: float | None = None) -> Found:
+    def same_everywhere(
+        self, what: str, look: Callable[[Any], tuple[Result, Any]], patience: float | None = None
+    ) -> Result:
         """What `look` finds, on every rank what rank 0 finds, though a file system may show it files later than others.
 
         Rank 0 looks once and so decides. The others look until they find the same; where one does not, all fail.
@@ -238,7 +240,7 @@ class Session:
         Raises:
             ArtefactError: a rank does not find what rank 0 finds.
         """
-        found: list[Found] = []
+        found: list[Result] = []
 
         def lead() -> Any:
             value, own = look(None)
@@ -248,7 +250,7 @@ class Session:
         mark = self.on_main(lead)
         problems = [""] * self.world
         if not self.is_main:
-            problem = self._followed(look, mark, found, SIGHT if patience is None else patience)
+            problem = self._followed(look, mark, found, FILE_VISIBILITY_SECONDS if patience is None else patience)
             problems[self.rank] = problem
         if self.world > 1:
             torch.distributed.all_gather_object(problems, problems[self.rank])
@@ -263,7 +265,7 @@ class Session:
         return found[0]
 
     @staticmethod
-    def _followed(look: Callable[[Any], tuple[Found, Any]], mark: Any, found: list[Found], patience: float) -> str:
+    def _followed(look: Callable[[Any], tuple[Result, Any]], mark: Any, found: list[Result], patience: float) -> str:
         """Look until `mark` is found, and put what has it into `found`; what was wrong at last, or nothing."""
         end = time.monotonic() + patience
         while True:
@@ -290,7 +292,7 @@ class Session:
     def print(self, text: str) -> None:
         """Print one line, once."""
         if self.is_main:
-            print(printable(text), flush=True)
+            print(escape(text), flush=True)
 
     def close(self) -> None:
         """Leave the process group."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from segda.batch import Batch
-from segda.engine.health import Trouble
+from segda.engine.health import Finding
 from segda.engine.session import Session
 
 
@@ -29,19 +29,19 @@ def named(step: int, generator: dict[str, Tensor], discriminator: dict[str, Tens
     return StepLosses(step, list(named), torch.stack([loss.detach().float() for loss in named.values()]), keys)
 
 
-def not_finite(pending: list[StepLosses], session: Session) -> Trouble | None:
+def not_finite(pending: list[StepLosses], session: Session) -> Finding | None:
     """The first loss of any process that is not finite, among those that were not looked at yet; on every process."""
 
-    def own() -> Trouble | None:
+    def own() -> Finding | None:
         stacked = torch.stack([losses.values for losses in pending])
         for losses, values in zip(pending, stacked.tolist(), strict=True):
             for name, value in zip(losses.names, values, strict=True):
                 if not math.isfinite(value):
                     what = f"the loss {name} became {value} on {', '.join(losses.keys)}"
-                    return Trouble(what, f"losses.{name}", losses.step + 1, fatal=True)
+                    return Finding(what, f"losses.{name}", losses.step + 1, fatal=True)
         return None
 
-    return next((trouble for trouble in session.everyone(own()) if trouble is not None), None)
+    return next((trouble for trouble in session.gather_objects(own()) if trouble is not None), None)
 
 
 def means(pending: list[StepLosses], session: Session) -> dict[str, float]:

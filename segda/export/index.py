@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from segda.artefacts.form import EXPORT
-from segda.artefacts.form import require as require_form
+from segda.artefacts.checked_json import EXPORT
+from segda.artefacts.checked_json import require as require_form
 from segda.artefacts.manifest import describe_outputs, read_json, write_json
 from segda.errors import ArtefactError
-from segda.paths import is_below, leading_out
+from segda.files import is_below, leading_out
 
 FILE_NAME = "dataset.json"
 FOLDERS = ("images", "labels", "data")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.pairs import VALUES, Labels, to_bytes
+from segda.metrics.pair_counts import VALUES, Labels, to_bytes
 
 WIDTH = 0.02
 """The width of a boundary as a share of the image's diagonal that the authors' code takes."""

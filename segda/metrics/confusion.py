@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.pairs import VALUES, Labels, count_pairs
+from segda.metrics.pair_counts import VALUES, Labels, count_pairs
 
 
 class Confusion:

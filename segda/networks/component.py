@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from segda import lookup
+from segda.config import lookup
 from segda.errors import ConfigError
 
 

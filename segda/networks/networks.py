@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segda import lookup
 from segda.batch import DOMAINS, Domain
+from segda.config import lookup
 from segda.errors import ConfigError
 from segda.networks import component
-from segda.networks.judgement import Judgement
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
 
@@ -84,9 +84,9 @@ class Networks:
         tempered: Tensor = self.modules[f"lens.{domain}"](image)
         return tempered
 
-    def judge(self, name: str, x: Tensor) -> Judgement:
+    def judge(self, name: str, x: Tensor) -> DiscriminatorOutput:
         """What the discriminator `name` (feature, logits, source, target, ...) says of `[B, C, h, w]`."""
-        judgement: Judgement = self.modules[f"discriminator.{name}"](x)
+        judgement: DiscriminatorOutput = self.modules[f"discriminator.{name}"](x)
         return judgement
 
     def freeze(self, names: Iterable[str]) -> None:

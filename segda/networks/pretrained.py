@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from segda.errors import ConfigError, SegdaError
-from segda.networks import foreign
+from segda.networks import import_weights
 
 IMAGENET = "imagenet"
 _CLASSIFIERS = ("fc.", "classifier.", "head.")
@@ -84,7 +84,7 @@ def _read(path: str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise ConfigError(f"weights {path}: no such file; correct the path, or use `weights: {IMAGENET}` to download")
     try:
-        content = safetensors.torch.load_file(foreign.opened(path))
+        content = safetensors.torch.load_file(import_weights.opened(path))
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"weights {path}: not readable ({reason}); expected tensors as safetensors") from error

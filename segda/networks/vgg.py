@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segda import compat
+from segda import torchvision_compat
+from segda.config.lookup import nearest
 from segda.errors import ConfigError
-from segda.lookup import nearest
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -121,7 +121,7 @@ def build(
 def _downloaded(depth: int) -> dict[str, Tensor]:
     """The parameters that torchvision publishes, without those of the classifier."""
     with downloading(f"vgg{depth}", IMAGENET):
-        compat.import_ready()
+        torchvision_compat.import_ready()
         from torchvision.models import get_weight
 
         published = get_weight(f"VGG{depth}_Weights.IMAGENET1K_V1").get_state_dict(progress=False, check_hash=True)

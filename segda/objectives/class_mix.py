@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from segda.batch import moved
 from segda.losses.supervised import IGNORE_INDEX
-from segda.objectives import draw
+from segda.random_streams import derive_seed
 
 
 def class_mix_mask(
@@ -35,7 +35,7 @@ def class_mix_mask(
     present = found[:, :classes]
     if ignore_index < classes:
         present[:, ignore_index] = False
-    halves = torch.stack([_halves(classes, draw.stream(seed, f"class_mix/{place}")) for place in position.tolist()])
+    halves = torch.stack([_halves(classes, derive_seed(seed, f"class_mix/{place}")) for place in position.tolist()])
     count = present.sum(dim=1).view(-1, 1, 1).expand(-1, 1, classes)
     half = moved(halves, label.device).gather(1, count)[:, 0]
     chosen = present & half.gather(1, (present.cumsum(dim=1) - 1).clamp(min=0))

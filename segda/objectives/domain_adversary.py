@@ -9,7 +9,7 @@ from segda.batch import Domain
 from segda.errors import ConfigError
 from segda.losses import adversarial
 from segda.networks.layers.gradient_reversal import reverse_gradient
-from segda.objectives.adversary import AdversarialTerm, Shown
+from segda.objectives.adversarial_term import AdversarialTerm, Scored
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.weight import dann_schedule
 
@@ -64,7 +64,7 @@ class DomainAdversary(AdversarialTerm):
         """What it sees of a domain's images, `[B, C, h, w]`, with gradient to the networks that made it."""
         raise TypeError(f"{type(self).__name__} does not define seen(p, domain); a domain adversary must")
 
-    def trust(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
+    def sample_weight(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
         """A factor for each of a domain's scores, without gradient; 1 for all unless a subclass says otherwise."""
         return None
 
@@ -74,10 +74,10 @@ class DomainAdversary(AdversarialTerm):
             return self._telling_apart(p, self._reversed(p, "source"), self._reversed(p, "target"))
         target = self._attached(p, "target")
         if self.fool == "target":
-            return self.fooling(target, self.trust(p, "target", target))
+            return self.generator_loss(target, self.sample_weight(p, "target", target))
         source = self._attached(p, "source")
         if self.fool == "both":
-            trust = self.trust(p, "source", source), self.trust(p, "target", target)
+            trust = self.sample_weight(p, "source", source), self.sample_weight(p, "target", target)
             return adversarial.inverted(source, target, self.family(), *trust)
         if self.fool == "uniform":
             return adversarial.uniform_verdict(source, target)
@@ -100,9 +100,9 @@ class DomainAdversary(AdversarialTerm):
 
     def _telling_apart(self, p: ForwardPass, source: Tensor, target: Tensor) -> Tensor:
         """The discriminator's side; penalties at detached samples, so that they reach nothing but it."""
-        return self.telling_apart(
-            Shown(self.seen(p, "source").detach(), source, self.trust(p, "source", source)),
-            Shown(self.seen(p, "target").detach(), target, self.trust(p, "target", target)),
+        return self.discriminator_loss(
+            Scored(self.seen(p, "source").detach(), source, self.sample_weight(p, "source", source)),
+            Scored(self.seen(p, "target").detach(), target, self.sample_weight(p, "target", target)),
             lambda x: p.realness(self.judge(), x),
             lambda: p.uniform(f"gradient_penalty/{self.judge()}", "source"),
         )

@@ -1,19 +1,14 @@
-"""Random draws that depend on nothing but the seed, their purpose and a sample's place in the data order."""
-
-import hashlib
+"""Random draws that depend on nothing but the seed, their purpose and a sample's position in the data order."""
 
 import torch
 from torch import Tensor
 
-
-def stream(seed: int, purpose: str) -> int:
-    """A seed for one purpose, in `[0, 2**63)`; other purposes give unrelated numbers."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big") >> 1
+from segda.random_streams import derive_seed
 
 
 def generator(seed: int, purpose: str, position: int) -> torch.Generator:
     """A random generator of its own for one sample and one purpose, the same in every process and after a restart."""
-    return torch.Generator().manual_seed(stream(seed, f"{purpose}/{position}"))
+    return torch.Generator().manual_seed(derive_seed(seed, f"{purpose}/{position}"))
 
 
 def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:

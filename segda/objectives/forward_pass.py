@@ -11,7 +11,7 @@ from segda.errors import ConfigError
 from segda.objectives import draw
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.image_pool import ImagePool
-from segda.objectives.interfaces import Judgement, Networks, Task
+from segda.objectives.interfaces import DiscriminatorOutput, Networks, Task
 
 Value = TypeVar("Value")
 
@@ -244,15 +244,15 @@ class ForwardPass:
 
     # --- verdicts that the generators see (discriminators frozen) -------------------------------------------------
 
-    def judged(self, discriminator: str, subject: str, x: Tensor) -> Judgement:
+    def judged(self, discriminator: str, subject: str, x: Tensor) -> DiscriminatorOutput:
         """The verdict of `discriminator` on `x`, kept under the name `subject`."""
         return self.once(("judged", discriminator, subject), lambda: self._networks.judge(discriminator, x))
 
-    def judged_translated(self, domain: Domain) -> Judgement:
+    def judged_translated(self, domain: Domain) -> DiscriminatorOutput:
         """The translated image before the discriminator of the domain that it imitates."""
         return self.judged(other(domain), "translated", self.translated(domain))
 
-    def judged_cycled(self, domain: Domain) -> Judgement:
+    def judged_cycled(self, domain: Domain) -> DiscriminatorOutput:
         """The cycled image before the discriminator of its own domain."""
         return self.judged(domain, "cycled", self.cycled(domain))
 
@@ -266,11 +266,11 @@ class ForwardPass:
         """What the discriminator is shown as real: the image, or what a lens makes of it, without gradient to that."""
         return self.through_lens(domain).detach()
 
-    def judged_real(self, domain: Domain) -> Judgement:
+    def judged_real(self, domain: Domain) -> DiscriminatorOutput:
         """A real image before the discriminator of its domain."""
         return self.judged(domain, "real", self.real(domain))
 
-    def judged_translated_detached(self, domain: Domain) -> Judgement:
+    def judged_translated_detached(self, domain: Domain) -> DiscriminatorOutput:
         """This step's translated image, without gradient to its translator."""
         return self.judged(other(domain), "translated, detached", self.translated(domain).detach())
 
@@ -284,7 +284,7 @@ class ForwardPass:
             lambda: pool.exchange(self.translated(domain), self.samples(domain).position, self._gather),
         )
 
-    def judged_from_pool(self, domain: Domain) -> Judgement:
+    def judged_from_pool(self, domain: Domain) -> DiscriminatorOutput:
         """`translated_from_pool` before the discriminator of the domain that it imitates."""
         if other(domain) not in self._pools:
             return self.judged_translated_detached(domain)

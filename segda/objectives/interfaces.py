@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from segda.batch import Domain
 
 
-class Judgement(Protocol):
+class DiscriminatorOutput(Protocol):
     """A discriminator's answer: raw scores `realness` `[B, 1, h, w]` and, if it segments, `semantic` `[B, K, h, w]`."""
 
     @property
@@ -55,7 +55,7 @@ class Networks(Protocol):
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
         """A real image as the discriminator of `domain` is shown it."""
 
-    def judge(self, name: str, x: Tensor) -> Judgement:
+    def judge(self, name: str, x: Tensor) -> DiscriminatorOutput:
         """The verdict of the discriminator `discriminator.<name>`."""
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segda import lookup
 from segda.batch import DOMAINS, Batch, Domain
+from segda.config import lookup
+from segda.config.validation import validate_options
 from segda.errors import ArtefactError, ConfigError, TrainingError
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.forward_pass import ForwardPass
@@ -22,7 +23,6 @@ from segda.objectives.interfaces import Networks, Task
 from segda.objectives.term import Term
 from segda.objectives.weight import weight_at
 from segda.step_parts import part
-from segda.validation import validate_options
 
 
 def _alone(tensor: Tensor) -> Tensor:
@@ -193,9 +193,9 @@ class Objective:
                 parameter.requires_grad_(True)
 
 
-def needs(terms: Mapping[str, Term]) -> set[str]:
-    """The union of what the terms need, for `segda.networks.networks.build`."""
-    return set().union(*(term.needs() for term in terms.values()))
+def needs(terms: Mapping[str, Term], frozen: Collection[str] = ()) -> set[str]:
+    """The union of what the terms need, for `segda.networks.networks.build`; a frozen head is built and published."""
+    return set().union({"head"} & set(frozen), *(term.needs() for term in terms.values()))
 
 
 def differentiated_twice(terms: Mapping[str, Term]) -> set[str]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from segda.files import write_whole
 from segda.label_space import LabelSpace
-from segda.report import charts, graph, health, pictures, table, terminal
+from segda.report import charts, health_figure, pictures, stage_graph, table, terminal
 from segda.report.pictures import PictureRow
 from segda.report.table import Result
 
@@ -185,7 +185,7 @@ def render(content: ReportContent) -> str:
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
     figures = {name: charts.curves(log) for name, log in content.logs.items()}
-    healths = {name: found for name, log in content.logs.items() if (found := health.read(log)) is not None}
+    healths = {name: found for name, log in content.logs.items() if (found := health_figure.read(log)) is not None}
     script = (folder / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     protocol = _protocol(content.results)
@@ -219,7 +219,7 @@ def render(content: ReportContent) -> str:
         healths=[
             (name, found, Markup(charts.to_svg(drawn, f"health {name}")) if drawn else "")
             for name, found in healths.items()
-            for drawn in [health.figure(found, content.space)]
+            for drawn in [health_figure.figure(found, content.space)]
         ],
         gallery=[_embedded(row, content.space) for row in content.pictures],
         illustrations=[(shown, _data_url("image/png", shown.png)) for shown in content.illustrations],
@@ -229,8 +229,9 @@ def render(content: ReportContent) -> str:
         colours=[(name, _css(colour)) for name, colour in pictures.legend(content.space)],
         right=_css(pictures.RIGHT),
         ignored=_css(pictures.IGNORED),
-        graph=graph.to_svg([
-            graph.Node(stage.name, f"{stage.kind}, {duration(stage.seconds)}", stage.after) for stage in content.stages
+        graph=stage_graph.to_svg([
+            stage_graph.Node(stage.name, f"{stage.kind}, {duration(stage.seconds)}", stage.after)
+            for stage in content.stages
         ]) if content.stages else "",
         protocol=protocol,
         total=sum(stage.seconds or 0 for stage in content.stages),

@@ -1,18 +1,19 @@
 """Tables in a terminal, fitted to its width: scores by class, and rows over seeds."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from segda.printable import printable
-from segda.report import seeds
-from segda.report.seeds import SeedTable
-from segda.report.table import ABSENT, Line, ScoreTable, Section, has_seeds, legend, percent, signed
+from segda.report import seed_table
+from segda.report.seed_table import SeedTable
+from segda.report.table import ABSENT, Line, Result, ScoreTable, Section, build, has_seeds, legend, percent, signed
+from segda.terminal.escape import escape
 
 _NAME_WIDTH = 24  # longer class names are folded
 _HEADER_WORD = 13  # longer words in a column's name are folded
@@ -48,8 +49,8 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
 
 def over_seeds(table: SeedTable, width: int = 100) -> Group:
     """One experiment over its seeds for a rich console: a line a row; each seed's own score where it fits."""
-    header, lines = seeds.cells(table)
-    header, lines = [printable(cell) for cell in header], [[printable(cell) for cell in line] for line in lines]
+    header, lines = seed_table.cells(table)
+    header, lines = [escape(cell) for cell in header], [[escape(cell) for cell in line] for line in lines]
     columns = list(range(len(header)))
     widths = [max(len(line[column]) for line in (header, *lines)) for column in columns]
     notes = table.legend
@@ -61,8 +62,8 @@ def over_seeds(table: SeedTable, width: int = 100) -> Group:
         grid.add_column(Text(header[column]), justify="right" if column else "left", overflow="fold")
     for row, line in zip(table.rows, lines, strict=True):
         grid.add_row(*(Text(line[column]) for column in columns), style="dim" if row.oracle or not row.values else "")
-    shown = (Text(printable(note), style="dim") for note in notes)
-    return Group(Text(printable(table.title), style="bold"), grid, Text(), *shown)
+    shown = (Text(escape(note), style="dim") for note in notes)
+    return Group(Text(escape(table.title), style="bold"), grid, Text(), *shown)
 
 
 def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
@@ -77,15 +78,15 @@ def _printable(table: ScoreTable) -> ScoreTable:
     """The table with names as a terminal may show them."""
 
     def lines(given: Sequence[Line]) -> tuple[Line, ...]:
-        return tuple(line._replace(name=printable(line.name)) for line in given)
+        return tuple(line._replace(name=escape(line.name)) for line in given)
 
     return replace(
         table,
-        columns=tuple(printable(name) for name in table.columns),
+        columns=tuple(escape(name) for name in table.columns),
         classes=lines(table.classes),
         summary=lines(table.summary),
-        sections=tuple(Section(printable(section.title), lines(section.lines)) for section in table.sections),
-        notes=tuple(printable(note) for note in table.notes),
+        sections=tuple(Section(escape(section.title), lines(section.lines)) for section in table.sections),
+        notes=tuple(escape(note) for note in table.notes),
     )
 
 
@@ -143,3 +144,14 @@ def _table(
         style = "bold" if line is table.summary[0] else ""
         grid.add_row(Text(line.name), *cells, style=style, end_section=index + 1 in ends)
     return grid
+
+
+def print_scores(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the table of rows, each as `Evaluation.to_json` writes it; the first is what gains are counted from.
+
+    Raises:
+        ArtefactError: the rows are over different classes.
+    """
+    console = Console()
+    scores = build([Result(name, [evaluation]) for name, evaluation in evaluations.items()])
+    console.print(renderable(scores, console.width))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.__main__ import main, parser
+from pipelines.__main__ import main
+from pipelines.command_line import parser
 from tests.bad_input import archives, configs, images, labels, lists, names, results
 from tests.bad_input.case import BASES, Case, Handled, copy
 
@@ -25,7 +26,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parser of all commands is made once, which takes longer than most refusals."""
-    monkeypatch.setattr("pipelines.__main__.parser", PARSER)
+    monkeypatch.setattr("pipelines.command_line.parser", PARSER)
 
 
 @pytest.fixture

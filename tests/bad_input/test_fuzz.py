@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines import pipeline
-from segda import config as configs
+from pipelines.definition import loading
+from segda.config import loading as configs
+from segda.config.yaml_file import parse
 from segda.data.decode import image_size, read_channels, read_index, read_rgb
 from segda.errors import SegdaError
-from segda.yaml_file import parse
 from tools import fuzz
 from tools.fuzz_mutation import ANY_VALUE
 from tools.fuzz_targets import PIPELINE, TARGETS, Target
@@ -62,7 +62,7 @@ def test_any_value_anywhere_in_a_pipeline_is_valid_or_refused(
     content = configs.apply_setting(parse(PIPELINE), place.split("."), value)
     file = tmp_path_factory.mktemp("job") / "job.yaml"
     file.write_text(json.dumps(content))
-    assert refusal(lambda: pipeline.load(str(file))) != ""
+    assert refusal(lambda: loading.load(str(file))) != ""
 
 
 @QUICK

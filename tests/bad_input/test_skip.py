@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipelines import pipeline
 from pipelines.__main__ import main
-from pipelines.plan import _Keys
+from pipelines.definition import loading
+from pipelines.planning.plan import _Keys
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.manifest import load as load_manifest
 from segda.data.decode import read_rgb
@@ -128,7 +128,7 @@ def test_the_policy_enters_a_key_only_where_it_is_not_the_default(
     assert plan(JOB) == plan(JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: fail}"))
     assert plan(JOB) != plan(JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: skip}"))
     Path("job.yaml").write_text(JOB)
-    stage = pipeline.load("job.yaml").stages["source"]
+    stage = loading.load("job.yaml").stages["source"]
     resolved = _Keys().resolved(stage.config, "", stage, {}, {})
     assert "on_bad_file" not in resolved["data"], "keys of recorded results would change"
 

@@ -142,9 +142,10 @@ def test_weights_that_were_not_imported_are_refused_before_any_work(
     """The key is that of the file that the config names, imported or not."""
     import torch
 
-    from pipelines import pipeline, plan
+    from pipelines.definition import loading
+    from pipelines.planning import plan
     from segda.artefacts.store import Store
-    from segda.networks import foreign
+    from segda.networks import import_weights
 
     monkeypatch.setenv("SEGDA_IMPORTED", "imported")
     (data / "weights").mkdir()
@@ -152,12 +153,12 @@ def test_weights_that_were_not_imported_are_refused_before_any_work(
     encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
 
     def key() -> str:
-        return plan.make(pipeline.load("job.yaml", [encoder]), Store(Path("runs")))[0].key
+        return plan.make_plan(loading.load("job.yaml", [encoder]), Store(Path("runs")))[0].key
 
     before = key()
     line = refused("job.yaml", "--set", encoder)
     assert f"segda import {data / 'weights' / 'resnet18.pth'}" in line
     assert not list(Path("runs").glob("*/stage.json"))
-    foreign.keep(data / "weights" / "resnet18.pth")
+    import_weights.keep(data / "weights" / "resnet18.pth")
     assert key() == before
     assert "1 unexpected (stray)" in refused("job.yaml", "--only", "source", "--set", encoder)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.__main__ import main
-from segda.data import pack, pack_file
+from segda.data.pack import format, writer
 from tests.cli.conftest import JOB, Refused
 from tests.configs import layouts
 from tests.distributed.conftest import ended
@@ -151,7 +151,7 @@ def test_files_that_are_skipped_are_in_no_pack(job: Path) -> None:
     broken = job / "gta5/images/00002.png"
     broken.write_bytes(broken.read_bytes()[:-40])
     assert main(["pack", "job.yaml", "--only", "source"]) == 0
-    content = pack_file.content(packs()[0])
+    content = format.content(packs()[0])
     assert content is not None
     assert content["number"] == 3
     words = ["job.yaml", "--only", "source"]
@@ -186,7 +186,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(
 def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
     job: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.packing._require", lambda wanted: None)
+    monkeypatch.setattr("pipelines.training.packs._require", lambda wanted: None)
     disk = Disk(tmp_path / "disk", 4 << 20)
     try:
         words = ["pack", "job.yaml", "--only", "source", "--runs", str(disk.folder)]
@@ -196,7 +196,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
         assert "goes on where it stopped" in line
         disk.leave(1 << 20)
         assert main(words) == 0
-        assert pack_file.damaged(packs(str(disk.folder))[0], 1) == []
+        assert format.damaged(packs(str(disk.folder))[0], 1) == []
     finally:
         disk.unmount()
 
@@ -204,8 +204,8 @@ def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
 def test_a_signal_stops_it_and_the_same_command_goes_on(
     job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pack_file, "CHUNK_BYTES", 1)
-    chunk: Any = pack._chunk
+    monkeypatch.setattr(format, "CHUNK_BYTES", 1)
+    chunk: Any = writer._chunk
     made = []
 
     def stopped(*arguments: Any) -> str:
@@ -214,14 +214,14 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
             os.kill(os.getpid(), signal.SIGTERM)
         return str(chunk(*arguments))
 
-    monkeypatch.setattr(pack, "_chunk", stopped)
+    monkeypatch.setattr(writer, "_chunk", stopped)
     words = ["pack", "job.yaml", "--only", "source"]
     assert main(words) == 75
     assert "images are packed; the same command goes on from there" in capsys.readouterr().err
     assert packs()[0].suffix == ".partial"
     assert main(words) == 0
     assert sorted(set(made)) == [0, 1, 2, 3]
-    assert pack_file.damaged(packs()[0], 1) == []
+    assert format.damaged(packs()[0], 1) == []
 
 
 def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipelines.__main__ import main
-from pipelines.command.predict import KINDS, chosen
+from pipelines.commands.predict import KINDS, chosen
 from segda.artefacts.manifest import Manifest
-from segda.engine import predict
+from segda.evaluation import predict
 from tests.cli.conftest import Refused
 from tests.configs.layouts import write_image
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segda.labels.cityscapes import id_palette
+from segda.label_spaces.cityscapes import id_palette
 
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33, 0, 3)
 SYNTHIA_IDS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 17, 19, 21, 22)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import pipeline as pipelines
-from pipelines import plan as plans
-from pipelines.components import READER, check_component, check_components
-from pipelines.stage import Data, Method
-from segda import config
+from pipelines.definition import loading as pipelines
+from pipelines.definition.components import READER, check_component, check_components
+from pipelines.definition.schema import DataConfig, MethodConfig
+from pipelines.planning import plan as plans
 from segda.artefacts.store import Store
+from segda.config import loading
 
-CONFIGS = config.shipped("pipelines").parent
-PIPELINES = sorted(config.shipped("pipelines").rglob("*.yaml"))
-METHODS = sorted(config.shipped("methods").rglob("*.yaml"))
-DATA = sorted(config.shipped("data").rglob("*.yaml"))
+CONFIGS = loading.shipped("pipelines").parent
+PIPELINES = sorted(loading.shipped("pipelines").rglob("*.yaml"))
+METHODS = sorted(loading.shipped("methods").rglob("*.yaml"))
+DATA = sorted(loading.shipped("data").rglob("*.yaml"))
 PAPERS = [path for path in PIPELINES if "weights: imagenet" in path.read_text(encoding="utf-8")]
 
 
@@ -41,7 +41,7 @@ def test_no_config_lies_elsewhere() -> None:
 def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "empty"))
     loaded = pipelines.load(str(path))
-    plan = plans.make(loaded, Store(tmp_path / "runs"))
+    plan = plans.make_plan(loaded, Store(tmp_path / "runs"))
     assert [planned.stage for planned in plan] == list(loaded.stages)
     assert {planned.state for planned in plan} <= {"run", "data missing"}
     assert not (tmp_path / "runs").exists()
@@ -103,7 +103,7 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
 
 @pytest.mark.parametrize("path", METHODS, ids=stem)
 def test_a_method_validates(path: Path) -> None:
-    method = config.validate(Method, config.load(path, "methods"), path.stem)
+    method = loading.validate(MethodConfig, loading.load(path, "methods"), path.stem)
     check_components(method, path.stem)
     assert method.title
     assert method.source
@@ -112,13 +112,13 @@ def test_a_method_validates(path: Path) -> None:
 
 
 def test_method_titles_differ() -> None:
-    titles = [config.load(path, "methods")["title"] for path in METHODS]
+    titles = [loading.load(path, "methods")["title"] for path in METHODS]
     assert len(set(titles)) == len(titles)
 
 
 @pytest.mark.parametrize("path", DATA, ids=stem)
 def test_a_data_set_validates(path: Path) -> None:
-    data = config.validate(Data, config.load(path, "data"), path.stem)
+    data = loading.validate(DataConfig, loading.load(path, "data"), path.stem)
     check_component("segda.data.readers", data, path.stem, READER)
     assert isinstance(data.root, str)
     assert not Path(data.root).is_absolute()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from tests.configs import layouts

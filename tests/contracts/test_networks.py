@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segda import lookup
+from segda.config import lookup
 from segda.errors import ConfigError
 
 # Options that make a component small, and variants that deserve the same tests; others are tested with their defaults.

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
-from pipelines.stage import Method
-from pipelines.training import needs_of
+from pipelines.definition import loading as pipelines
+from pipelines.definition.schema import MethodConfig
+from pipelines.networks import needed_networks
+from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from tests.float64 import double
@@ -97,7 +97,7 @@ def stage(method: str) -> dict[str, object]:
         return {"kind": "align", **both, "networks": {**NETWORKS, "encoder": encoder, "sampler": sampler}}
     if method == "pix2pix":
         return {"kind": "translate", **both, "target": TRANSLATED, "paired": True}
-    if "head" in needs_of(Method.model_validate(content)):
+    if "head" in needed_networks(MethodConfig.model_validate(content)):
         return {"kind": "align", **both, **({"init": {"from": "segmenter"}} if content.get("frozen") else {})}
     if "semantic_consistency" in terms:
         both["judge"] = {"from": "segmenter"}

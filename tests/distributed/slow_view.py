@@ -102,11 +102,11 @@ if os.environ["RANK"] == "1":
     builtins.open = io.open = opened  # type: ignore[assignment]
     os.replace, os.rename, os.link = named(os.replace), named(os.rename), named(os.link)
 
-from pipelines import execution  # noqa: E402
 from pipelines.__main__ import main  # noqa: E402
+from pipelines.running import execution  # noqa: E402
 from segda.engine import session  # noqa: E402
 
-session.SIGHT = execution.SIGHT = PATIENCE
+session.FILE_VISIBILITY_SECONDS = execution.SIGHT = PATIENCE
 code = main(sys.argv[3:])
 if os.environ["RANK"] == "1":
     print(f"process 1 had to wait for {len(FIRST)} files", flush=True)

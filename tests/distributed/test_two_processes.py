@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipelines import pipeline as pipelines
-from pipelines import training
+from pipelines.definition import loading as pipelines
+from pipelines.networks import build_networks, needed_networks
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
 from tests.distributed.conftest import (
@@ -52,9 +52,9 @@ def state(runs: Runs, method: str) -> dict[str, Tensor]:
 def initial(file: Path, method: str) -> dict[str, Tensor]:
     """The networks before the first step, by their names in a checkpoint."""
     config = config_of(file).stage(method).config
-    needs = training.needs_of(config.method)
+    needs = needed_networks(config.method)
     with double():
-        built = training.build_networks(config.networks, needs, tied=config.method.tied, classes=19, seed=config.seed)
+        built = build_networks(config.networks, needs, tied=config.method.tied, classes=19, seed=config.seed)
     return {f"networks/{name}": value for name, value in checkpoint.flatten(built.modules).items()}
 
 

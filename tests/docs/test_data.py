@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from pipelines.__main__ import main
-from pipelines.command.data import read
-from pipelines.plan import data_root, open_data
-from segda import config, label_space
+from pipelines.commands.arguments import read_data
+from pipelines.training.open_data import data_root, open_dataset
+from segda import label_space
+from segda.config import loading
 from tests.configs import layouts
 from tests.structure.source import ROOT
 
@@ -39,9 +40,9 @@ def courier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_guide_names_every_data_config_and_layout() -> None:
     text = GUIDE.read_text(encoding="utf-8")
-    for path in config.shipped("data").glob("*.yaml"):
+    for path in loading.shipped("data").glob("*.yaml"):
         assert f"`{path.stem}`" in text
-        assert f"$SEGDA_DATA/{config.load(path, 'data')['root']}/" in text
+        assert f"$SEGDA_DATA/{loading.load(path, 'data')['root']}/" in text
 
 
 def test_the_example_reads(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,9 +50,9 @@ def test_the_example_reads(courier: Path, capsys: pytest.CaptureFixture[str]) ->
     shown = capsys.readouterr().out
     assert "pairs     2" in shown
     assert "no problems found" in shown
-    data = read("courier", None, "day")
+    data = read_data("courier", None, "day")
     space = label_space.load("cityscapes")
-    opened = open_data(data, "cityscapes", data_root(data), with_labels=True)
+    opened = open_dataset(data, "cityscapes", data_root(data), with_labels=True)
     assert [sample.key for sample in opened.samples] == ["monday/0001", "monday/0002"]
     _, label = opened.read(0)
     ids = np.asarray(Image.open(courier / "masks" / "day" / "monday" / "0001_mask.png"))

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from pipelines.__main__ import main
-from segda import label_space, lookup
-from segda.lookup import module
+from segda import label_space
+from segda.config import lookup
+from segda.config.lookup import module
 from tests.configs import layouts
 from tests.docs import pages
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import pipeline as pipelines
-from pipelines.__main__ import COMMANDS, parser
-from pipelines.command.data import read
+from pipelines.command_line import COMMANDS, parser
+from pipelines.commands.arguments import read_data
+from pipelines.definition import loading as pipelines
 from tests.docs import pages
 from tests.structure.source import ROOT
 
@@ -50,7 +50,7 @@ def test_a_command_is_one(command: str, tmp_path: Path, monkeypatch: pytest.Monk
         batches = [getattr(stage.config, "batch", args.processes) for stage in loaded.stages.values()]
         assert all(batch % args.processes == 0 for batch in batches)
     elif args.command in ("check", "evaluate"):
-        read(args.data, args.root, args.split)
+        read_data(args.data, args.root, args.split)
     if args.command in ("evaluate", "report"):
         assert set(getattr(args, "stage", [])) <= set(pipelines.load(args.run).stages)
 

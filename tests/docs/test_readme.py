@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import pipeline as pipelines
-from segda import config
+from pipelines.definition import loading as pipelines
+from segda.config import loading
 from tests.docs import pages
 from tests.structure.source import ROOT
 
@@ -35,9 +35,9 @@ def test_the_map_is_whole() -> None:
 
 def test_counts_and_versions_are_current() -> None:
     readers = list((ROOT / "segda/data/readers").glob("[a-z]*.py"))
-    assert f"{len(list(config.shipped('methods').glob('*.yaml')))} methods" in README
+    assert f"{len(list(loading.shipped('methods').glob('*.yaml')))} methods" in README
     assert f"{len(readers)} dataset readers" in README
-    assert f"the other {len(list(config.shipped('pipelines').glob('*.yaml'))) - 1} pipelines" in README
+    assert f"the other {len(list(loading.shipped('pipelines').glob('*.yaml'))) - 1} pipelines" in README
     (torch,) = re.findall(r"^torch==.*$", pages.text("constraints.txt"), re.MULTILINE)
     assert torch in README
 

@@ -4,29 +4,29 @@ import re
 
 import yaml
 
-from pipelines import pipeline as pipelines
-from pipelines.stage import Method
-from pipelines.training import needs_of
-from segda import config
-from segda.lookup import module
+from pipelines.definition import loading as pipelines
+from pipelines.definition.schema import MethodConfig
+from pipelines.networks import needed_networks
+from segda.config import loading
+from segda.config.lookup import module
 from tests.docs import pages
 from tests.structure.source import ROOT
 
 PIPELINES = pages.text("docs/pipelines.md")
 
 
-def methods() -> dict[str, Method]:
-    paths = sorted(config.shipped("methods").glob("*.yaml"))
-    return {path.stem: Method.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in paths}
+def methods() -> dict[str, MethodConfig]:
+    paths = sorted(loading.shipped("methods").glob("*.yaml"))
+    return {path.stem: MethodConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))) for path in paths}
 
 
-def kind(method: Method) -> str:
+def kind(method: MethodConfig) -> str:
     """The kind of stage that trains a method, by its terms."""
     if method.transfer:
         return "export"
     if set(method.terms) == {"classification"}:
         return "coral" if method.frozen else "supervise"
-    return "align" if "head" in needs_of(method) else "translate"
+    return "align" if "head" in needed_networks(method) else "translate"
 
 
 def methods_table() -> str:
@@ -61,10 +61,10 @@ def test_every_term_is_used_by_a_shipped_method() -> None:
 def test_every_stage_has_a_row_with_its_outputs() -> None:
     for kind in pipelines.kinds():
         (row,) = re.findall(rf"^\| `{kind}` \|.*$", PIPELINES, re.MULTILINE)
-        assert all(f"`{output}" in row for output in module("pipelines", kind).OUTPUTS), kind
+        assert all(f"`{output}" in row for output in module("pipelines.stages", kind).OUTPUTS), kind
 
 
 def test_every_shipped_pipeline_has_a_row() -> None:
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", PIPELINES.partition("## Shipped pipelines")[2], re.MULTILINE)
     listed = re.findall(r"\w+", " ".join(rows))
-    assert sorted(listed) == sorted(path.stem for path in config.shipped("pipelines").glob("*.yaml"))
+    assert sorted(listed) == sorted(path.stem for path in loading.shipped("pipelines").glob("*.yaml"))

@@ -9,8 +9,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from pipelines import training
-from pipelines.stage import Method
+from pipelines.definition.schema import MethodConfig
+from pipelines.networks import needed_networks
 from segda.batch import Batch, DomainBatch
 from segda.label_space import LabelSpace
 from segda.networks.networks import Networks
@@ -53,7 +53,7 @@ class TinySampler(torch.nn.Module):
 
 def networks(config: dict[str, Any], seed: int = 0, width: int = 3) -> Networks:
     """Without batch statistics, so that a step is a sum over samples."""
-    needs = training.needs_of(Method.model_validate(config))
+    needs = needed_networks(MethodConfig.model_validate(config))
     terms = config["terms"]
     encoder = {"name": "small", "width": width, "blocks": 1, "norm": "none"}
     if config["tied"] == "partly":

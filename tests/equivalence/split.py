@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from segda.batch import Batch
-from segda.engine import whole_batch
+from segda.engine import synchronized_batch
 from segda.networks.networks import Networks
 from segda.objectives.objective import Objective
 from tests.equivalence import setting
@@ -46,7 +46,7 @@ def compare(config: dict[str, Any], batches: list[Batch], gather_statistics: boo
     def half(rank: int) -> Objective:
         gather = exchange.gather(rank)
         networks = Networks(copy.deepcopy(built.modules), built.tied)
-        samples = (lambda tensor: whole_batch.gather(tensor, gather, rank)) if gather_statistics else None
+        samples = (lambda tensor: synchronized_batch.gather(tensor, gather, rank)) if gather_statistics else None
         return setting.objective_of(config, networks, gather, samples)
 
     ranks = [half(rank) for rank in range(WORLD)]

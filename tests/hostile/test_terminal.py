@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines import plan as plans
-from pipelines.__main__ import explain, main
-from pipelines.command import distance, select
-from pipelines.plan import Planned
-from segda.engine.live_line import LiveLine
+from pipelines.__main__ import main
+from pipelines.command_line import explain
+from pipelines.commands import distance, select
+from pipelines.planning import plan as plans
+from pipelines.planning.plan import StagePlan
 from segda.engine.session import Session
 from segda.errors import DataError
 from segda.report import table, terminal
 from segda.report.table import Result
+from segda.terminal.progress import ProgressLine
 from tests.configs import layouts
 from tests.unit.report.scored_runs import accuracy, write_run
 
@@ -124,24 +125,24 @@ def test_selection_and_distance(printed: Printed) -> None:
 
 
 def test_the_plan_on_a_terminal_and_in_a_pipe(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = Planned(EVIL, "[bold]kind", "", "run", None, EVIL, {})
-    plans.show([planned], EVIL)
+    planned = StagePlan(EVIL, "[bold]kind", "", "run", None, EVIL, {})
+    plans.print_plan([planned], EVIL)
     assert printed().splitlines()[0] == SHOWN
     recorded = Console(width=400, record=True, force_terminal=True)
     monkeypatch.setattr("rich.console.Console", lambda: recorded)
-    plans.show([planned], EVIL)
+    plans.print_plan([planned], EVIL)
     text = recorded.export_text(styles=False)
     assert SHOWN in text
     assert "[bold]kind" in text
 
 
 def test_the_live_line(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
-    with LiveLine(EVIL, 0, 1, "steps") as line:
+    with ProgressLine(EVIL, 0, 1, "steps") as line:
         line.update(1, EVIL)
     assert printed().count(SHOWN) == 2
     recorded = Console(width=400, record=True, force_terminal=True)
-    monkeypatch.setattr("segda.engine.live_line.Console", lambda: recorded)
-    with LiveLine(EVIL, 0, 1, "steps") as line:
+    monkeypatch.setattr("segda.terminal.progress.Console", lambda: recorded)
+    with ProgressLine(EVIL, 0, 1, "steps") as line:
         line.update(1, "[red]note")
     text = recorded.export_text(styles=False)
     assert SHOWN in text

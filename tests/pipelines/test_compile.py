@@ -8,8 +8,8 @@ import torch
 import torch._inductor.config
 from safetensors.torch import load_file
 
-from pipelines import pipeline as pipelines
 from pipelines.__main__ import main
+from pipelines.definition import loading as pipelines
 from tests.resume import jobs
 
 

@@ -13,15 +13,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipelines import pipeline as pipelines
 from pipelines.__main__ import main
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda import label_space
 from segda.artefacts.store import Store
+from segda.config.lookup import module
 from segda.data.readers import adapted, gta5
 from segda.engine.session import Session
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.lookup import module
 from tests.configs import layouts
 from tests.pipelines import tiny
 from tests.resume import ranks

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import batches
 from pipelines.__main__ import main
+from pipelines.training import batches
 from segda.batch import Batch
 from tests.pipelines import tiny
 

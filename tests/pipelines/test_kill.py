@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from pipelines.__main__ import main
 from segda.engine import checkpoint as checkpoints
-from segda.engine.beside import Beside
+from segda.engine.background import BackgroundWriter
 from tests.configs import layouts
 from tests.pipelines import tiny
 from tools.soaking.faults import flip, injected
@@ -35,7 +35,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finish
 @pytest.fixture
 def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpoints are whole before the next step, so that a test knows which are there when the run dies."""
-    monkeypatch.setattr(Beside, "begin", lambda self, work: work())
+    monkeypatch.setattr(BackgroundWriter, "begin", lambda self, work: work())
 
 
 @pytest.mark.usefixtures("saved_at_once")

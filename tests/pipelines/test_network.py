@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.__main__ import COMMANDS
-from segda.engine import video
+from pipelines.command_line import COMMANDS
 from segda.errors import DataError
+from segda.evaluation import video
 from tests.pipelines import tiny
 from tests.structure.source import ROOT
 

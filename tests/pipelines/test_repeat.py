@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import repeat
 from pipelines.__main__ import main
-from pipelines.plan import Planned
+from pipelines.planning.plan import StagePlan
+from pipelines.running import reproduce
 from segda.artefacts.store import Store
 from tests.pipelines import tiny
 from tests.pipelines.test_digits import run
@@ -58,7 +58,7 @@ def test_what_is_not_as_it_was_is_a_warning(
 
     version = importlib.metadata.version
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.1" if name == "safetensors" else version(name))
-    monkeypatch.setattr("pipelines.provenance._git", lambda: {"git": "f" * 40, "dirty": True})
+    monkeypatch.setattr("pipelines.running.provenance._git", lambda: {"git": "f" * 40, "dirty": True})
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     for stage in ("streets", "source"):
@@ -108,29 +108,29 @@ def test_a_run_is_made_again_from_its_lock_file(finished: Path, tmp_path: Path, 
     assert compared[-1].endswith("but for the time in report.html")
     scores = json.loads((tiny.folder(again, "evaluate") / "evaluation.json").read_text())
     scores["pixel"]["confusion"]["counts"][0][0] += 1
-    recorded = repeat.read(finished / "tiny.lock.json")
+    recorded = reproduce.read(finished / "tiny.lock.json")
     folder = tiny.folder(again, "evaluate")
     (folder / "evaluation.json").write_text(json.dumps(scores))
-    planned = Planned("evaluate", "evaluate", recorded.finished["evaluate"].key, "done", folder, "", {})
+    planned = StagePlan("evaluate", "evaluate", recorded.finished["evaluate"].key, "done", folder, "", {})
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest.pop("checksum", None)
     manifest["outputs"]["evaluation.json"]["sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    told_, same = repeat.compare(recorded, [planned], {"evaluate": ("evaluation.json",)})
+    told_, same = reproduce.compare(recorded, [planned], {"evaluate": ("evaluation.json",)})
     assert (told_, same) == (["evaluate: differs: 1 of 3 files, evaluation.json first"], False)
 
 
 def test_other_data_is_called_so(finished: Path) -> None:
-    recorded = repeat.read(tiny.folder(finished, "source"))
+    recorded = reproduce.read(tiny.folder(finished, "source"))
     (before,) = (manifest for name, manifest in recorded.finished.items() if name == "streets")
     inputs = {"data": {"dataset": "x", "fingerprint": "0" * 64}}
     from dataclasses import replace
 
-    told_ = repeat._difference(replace(before, inputs=inputs), replace(before, key="f" * 64, inputs={
+    told_ = reproduce._difference(replace(before, inputs=inputs), replace(before, key="f" * 64, inputs={
         "data": {"dataset": "x", "fingerprint": "12345678abc"}
     }), set())  # fmt: skip
     assert told_ == "differs: data is another data set, fingerprint 12345678"
-    assert "differs: key ffffffff" in str(repeat._difference(before, replace(before, key="f" * 64), set()))
+    assert "differs: key ffffffff" in str(reproduce._difference(before, replace(before, key="f" * 64), set()))
 
 
 @pytest.mark.parametrize(("words", "reason"), [
@@ -164,11 +164,12 @@ def test_what_records_nothing_is_refused(finished: Path, tmp_path: Path, told: T
 
 def test_how_it_is_run_may_be_chosen(finished: Path) -> None:
     """Nothing of `runtime` is in a key."""
-    recorded = repeat.read(tiny.folder(finished, "evaluate"))
-    raw = repeat.with_runtime(recorded.raw, {"workers": 2, "deterministic": True})
-    from pipelines import pipeline, plan
+    recorded = reproduce.read(tiny.folder(finished, "evaluate"))
+    raw = reproduce.with_runtime(recorded.raw, {"workers": 2, "deterministic": True})
+    from pipelines.definition import loading
+    from pipelines.planning import plan
 
-    made = plan.make(pipeline.build("again", raw), Store(finished))
+    made = plan.make_plan(loading.build("again", raw), Store(finished))
     assert {planned.state for planned in made} == {"done"}
     assert {planned.stage for planned in made} == set(tiny.STAGES) - {"report"}
     assert raw["stages"]["source"]["runtime"]["workers"] == 2

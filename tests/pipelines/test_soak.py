@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from pipelines import finished as finished_runs
+from pipelines.running import up_to_date as finished_runs
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
 from tests.pipelines import tiny
@@ -81,7 +81,7 @@ def test_a_restart_that_forgets_something_is_noticed(soaked: Job, monkeypatch: p
 
 
 def test_a_traceback_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finished_runs, "tell", None)
+    monkeypatch.setattr(finished_runs, "report_if_up_to_date", None)
     assert soaked.live("", [], Random(0)).problem == "it shows a traceback"
 
 
@@ -136,8 +136,8 @@ def test_every_damage_changes_what_it_says(soaked: Job, monkeypatch: pytest.Monk
     assert damaged is None or damaged.folder in done.path.parents
     if damaged is not None and damaged.is_finished():
         manifest = manifests.load(damaged.folder)
-        assert manifests.damage(damaged.folder, manifest, full=True)
-        assert (kind == damage.HIDDEN) == (manifests.damage(damaged.folder, manifest) is None)
+        assert manifests.first_difference(damaged.folder, manifest, full=True)
+        assert (kind == damage.HIDDEN) == (manifests.first_difference(damaged.folder, manifest) is None)
 
 
 def test_a_refusal_is_one_that_asks_to_move_the_folder(tmp_path: Path) -> None:

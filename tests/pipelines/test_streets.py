@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines import pipeline as pipelines
-from pipelines import plan, training
+from pipelines.definition import loading as pipelines
+from pipelines.networks import load_networks
+from pipelines.planning import plan
 from segda import label_space
 from segda.artefacts.store import Store
 from segda.data.readers import adapted, gta5
@@ -38,7 +39,7 @@ stages:
 
 
 def states(job: Path, runs: Path, *settings: str) -> dict[str, str]:
-    planned = plan.make(pipelines.load(str(job), settings), Store(runs))
+    planned = plan.make_plan(pipelines.load(str(job), settings), Store(runs))
     return {stage.stage: stage.state for stage in planned}
 
 
@@ -117,7 +118,7 @@ def test_target_labels_are_no_part_of_an_adapting_key(
 
     def keys() -> dict[str, str]:
         loaded = pipelines.load(str(tmp_path / "plain.yaml"))
-        return {stage.stage: stage.key for stage in plan.make(loaded, Store(tmp_path / "runs"))}
+        return {stage.stage: stage.key for stage in plan.make_plan(loaded, Store(tmp_path / "runs"))}
 
     before = keys()
     for label in (data / "camera" / "gtFine" / "train").rglob("*.png"):
@@ -155,7 +156,7 @@ def test_the_exported_set_stands_alone(finished: Path, tmp_path: Path) -> None:
 def test_the_exported_images_are_what_the_published_networks_draw(finished: Path) -> None:
     translate = tiny.folder(finished, "translate")
     config = tiny.manifest(finished, "translate").config
-    networks = training.networks_of(translate, config, ("encoder", "decoder"), torch.device("cpu"))
+    networks = load_networks(translate, config, ("encoder", "decoder"), torch.device("cpu"))
     space = label_space.load("cityscapes")
     image, _ = gta5.build(tiny.folder(finished, "streets") / "rendered", space).read(0)
     given = torch.from_numpy(image.transpose(2, 0, 1)).float()[None] / 127.5 - 1  # 64 x 128: no padding

@@ -14,8 +14,8 @@ from typing import Any
 
 import cv2
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store

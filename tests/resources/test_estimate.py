@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines import pipeline as pipelines
-from pipelines import plan, space
 from pipelines.__main__ import main
-from pipelines.estimate import Memory
-from pipelines.space import Space
-from pipelines.stage import TrainingConfig
+from pipelines.definition import loading as pipelines
+from pipelines.definition.schema import TrainingConfig
+from pipelines.planning import disk as space
+from pipelines.planning import plan
+from pipelines.planning.disk import DiskEstimate
+from pipelines.planning.memory import MemoryEstimate
 from segda.artefacts.store import Store
-from segda.engine.peak import Peak
+from segda.engine.peak_memory import PeakMemory
 from tests.cli.conftest import JOB, Refused
 from tests.pipelines import tiny
 from tests.resources.beside import Beside
@@ -22,9 +23,9 @@ from tests.resources.full_disk import Disk
 from tools.bench import memory
 
 
-def sizes(job: str, runs: Path, *settings: str) -> Space:
+def sizes(job: str, runs: Path, *settings: str) -> DiskEstimate:
     loaded = pipelines.load(job, settings)
-    return Space(loaded, plan.make(loaded, Store(runs)))
+    return DiskEstimate(loaded, plan.make_plan(loaded, Store(runs)))
 
 
 def measured(job: Path, runs: Path, stage: str, settings: list[str], note: Path) -> int:
@@ -71,7 +72,7 @@ def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> Non
     if stage == "source":
         shutil.rmtree(tiny.folder(runs, "source"))
     found = sizes(str(job), runs, *settings)
-    told = Memory(found.pipeline, found).of(found.pipeline.stages[stage])
+    told = MemoryEstimate(found.pipeline, found).of(found.pipeline.stages[stage])
     assert told is not None
     before = status("VmRSS")
     taken = measured(job, runs, stage, settings, tmp_path / "note")
@@ -91,11 +92,11 @@ def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
     told = []
     for setting in ("runtime.recompute=false", "runtime.recompute=true"):
         loaded = pipelines.load(str(job), [*settings, setting])
-        found = Memory(loaded, Space(loaded, plan.make(loaded, Store(runs))))
+        found = MemoryEstimate(loaded, DiskEstimate(loaded, plan.make_plan(loaded, Store(runs))))
         config = loaded.stages[stage].config
         assert isinstance(config, TrainingConfig)
         told.append(found.training(config, size))
-        with Peak() as peak:
+        with PeakMemory() as peak:
             made = found.assembled(config)
             images = memory.noise(batch, size)
             for _ in range(2):
@@ -105,7 +106,7 @@ def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
 
 
 def test_the_highest_is_counted_not_the_sum() -> None:
-    with Peak() as peak:
+    with PeakMemory() as peak:
         for _ in range(3):
             first = torch.zeros(1000)
             second = first[:10] + 1

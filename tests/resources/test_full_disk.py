@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pipelines.__main__ import main
-from segda.engine.video import VideoFile, frames
 from segda.errors import ArtefactError
+from segda.evaluation.video import VideoFile, frames
 from tests.pipelines import tiny
 from tests.resources.full_disk import Disk, check_whole, published
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pipelines import execution
 from pipelines.__main__ import main
-from pipelines.pipeline import Stage
+from pipelines.definition.pipeline import Stage
+from pipelines.running import execution
 from segda.artefacts import manifest as manifests
 from segda.data import loader
 from segda.engine import checkpoint

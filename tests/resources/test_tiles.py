@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from pipelines import translation
-from pipelines.translation import Tiling
+from pipelines.stages.export import translation
+from pipelines.stages.export.translation import Tiling
 from segda import label_space
-from segda.engine import inference
-from segda.engine.imagined import DEVICE, Imagined
-from segda.engine.inference import Inference
+from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.evaluation import test_time_augmentation
+from segda.evaluation.test_time_augmentation import Augmentation
 from segda.networks.networks import Networks
 from segda.networks.networks import build as build_networks
 from segda.tasks import segmentation
@@ -28,16 +28,16 @@ def networks() -> Networks:
     return built
 
 
-def predicting(size: tuple[int, int], how: Inference) -> int:
+def predicting(size: tuple[int, int], how: Augmentation) -> int:
     built, task = networks(), segmentation.build(label_space.load("cityscapes"))
-    with torch.no_grad(), Imagined() as peak:
-        inference.predict(built, task, torch.zeros(1, 3, *size, device=DEVICE), size, how)
+    with torch.no_grad(), MetaPeakMemory() as peak:
+        test_time_augmentation.predict(built, task, torch.zeros(1, 3, *size, device=DEVICE), size, how)
     return peak.most
 
 
 def translating(size: tuple[int, int], tiling: Tiling | None) -> int:
     built = networks()
-    with torch.no_grad(), Imagined() as peak:
+    with torch.no_grad(), MetaPeakMemory() as peak:
         translation.answer(built, torch.zeros(1, 3, *size, device=DEVICE), DEVICE, tiling)
     return peak.most
 
@@ -45,9 +45,9 @@ def translating(size: tuple[int, int], tiling: Tiling | None) -> int:
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])
 def test_windows(size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]
-    window = predicting((256, 256), inference.PLAIN)
-    assert predicting(size, inference.PLAIN) > 0.9 * window * pixels / 256**2
-    assert predicting(size, Inference(window=(256, 256), window_batch=1)) < window + PLACE * pixels
+    window = predicting((256, 256), test_time_augmentation.NO_AUGMENTATION)
+    assert predicting(size, test_time_augmentation.NO_AUGMENTATION) > 0.9 * window * pixels / 256**2
+    assert predicting(size, Augmentation(window=(256, 256), window_batch=1)) < window + PLACE * pixels
 
 
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])

@@ -64,7 +64,7 @@ def outcome(file: Path, runs: Path, kind: str) -> dict[str, Any]:
         for row in rows.values():
             del row["protocol"]["seconds"]
         manifest["rows"] = rows
-    assert not manifests.damage(place, manifests.load(place), full=True)
+    assert not manifests.first_difference(place, manifests.load(place), full=True)
     files = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     log = [json.loads(line) for line in _lines(place / "log.jsonl")]
     return {"manifest": manifest, "files": files, "log": [{**line, "seconds": 0, "waiting": 0} for line in log]}

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from safetensors.torch import load_file
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from tests.distributed import conftest as distributed

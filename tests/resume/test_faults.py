@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pipelines.__main__ import explain
+from pipelines.command_line import explain
 from tests.pipelines import tiny
 from tests.resume import chain as chains
 from tests.resume import jobs

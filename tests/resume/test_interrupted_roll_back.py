@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from segda.engine import checkpoint, interruption
+from segda.engine import checkpoint
+from segda.engine import signals as interruption
 from tests.unit.engine.test_roll_back import go_on, lines
 
 STEPS, SAVE_EVERY = 14, 4
@@ -29,7 +30,7 @@ def train(folder: Path, signals: Collection[int]) -> dict[str, Tensor]:
 
     folder.mkdir()
     for _ in range(1 + len(signals)):
-        with interruption.noted():
+        with interruption.handle_signals():
             try:
                 return go_on(folder, bad, steps=STEPS, save_every=SAVE_EVERY)
             except interruption.StoppedError:
@@ -63,7 +64,7 @@ def test_it_ends_with_the_same_bits(tmp_path: Path, signals: set[int]) -> None:
 
 
 def test_a_signal_leaves_a_checkpoint_that_says_so(tmp_path: Path) -> None:
-    with interruption.noted(), pytest.raises(interruption.StoppedError):
+    with interruption.handle_signals(), pytest.raises(interruption.StoppedError):
         go_on(tmp_path, lambda number: number == 5 and bool(os.kill(os.getpid(), signal.SIGTERM)), save_every=4)
     found = {path.name: json.loads((path / "state.json").read_text()) for path in (tmp_path / "checkpoints").iterdir()}
     assert {name: plain["scheduled"] for name, plain in found.items()} == {

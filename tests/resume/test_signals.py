@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from pipelines.__main__ import main
-from segda.engine import interruption
-from segda.engine.live_line import LiveLine
+from segda.engine import signals
 from segda.engine.session import Session
+from segda.terminal.progress import ProgressLine
 from tests.pipelines import tiny
 from tests.resume import chain as chains
 from tests.resume import jobs, ranks
@@ -72,7 +72,7 @@ def test_training_saves_and_goes_on_exactly(
     until_training(runs, lambda: os.waitpid(child, os.WNOHANG) == (0, 0))
     os.killpg(child, number)
     _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == interruption.CODES[number]
+    assert os.waitstatus_to_exitcode(status) == signals.CODES[number]
     step = stopped_at(capfd.readouterr().err, number.name, next(runs.glob("supervise-*/checkpoints")))
     assert 14 <= step < STEPS
     go_on(file, tmp_path, world=1)
@@ -99,7 +99,7 @@ def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    assert process.returncode == interruption.CODES[number], errors
+    assert process.returncode == signals.CODES[number], errors
     assert stopped_at(errors, number.name, next(runs.glob("supervise-*/checkpoints"))) < STEPS
     if group:
         go_on(file, tmp_path, world=2)
@@ -118,7 +118,7 @@ def test_one_process_of_several_is_told_and_all_stop(tmp_path: Path) -> None:
 
     def work() -> None:
         Session.step = interrupt  # type: ignore[method-assign]
-        with interruption.noted(patient=True), pytest.raises(interruption.StoppedError):
+        with signals.handle_signals(patient=True), pytest.raises(signals.StoppedError):
             jobs.run(file, runs)
 
     assert not ranks.killed(work, 0, (), world=2)
@@ -142,18 +142,18 @@ def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, kept: str
         for before in chains.KINDS[: 3 if kind == "export" else 5]:
             if before not in ("export", "translate") or kind == "export":
                 jobs.run(file, runs, only=before)
-    update, seen = LiveLine.update, []
+    update, seen = ProgressLine.update, []
 
-    def interrupt(line: LiveLine, done: int, note: str = "") -> None:
+    def interrupt(line: ProgressLine, done: int, note: str = "") -> None:
         update(line, done, note)
         seen.append(done)
         if len(seen) == 1:
             os.kill(os.getpid(), number)
 
     def work() -> None:
-        LiveLine.update = interrupt  # type: ignore[method-assign]
+        ProgressLine.update = interrupt  # type: ignore[method-assign]
         code = main(["run", str(file), "--runs", str(runs), "--only", kind])
-        assert (code, len(seen)) == (interruption.CODES[number], 1)
+        assert (code, len(seen)) == (signals.CODES[number], 1)
 
     assert not tiny.killed(work, 0, ())
     place = next(runs.glob(f"{kind}-*"))
@@ -169,7 +169,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
 
     def work() -> None:
-        with interruption.noted():
+        with signals.handle_signals():
             ready.touch()
             time.sleep(60)
 
@@ -180,17 +180,17 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         os.kill(child, signal.SIGTERM)
         time.sleep(0.05)
     assert os.waitpid(child, os.WNOHANG) == (0, 0)
-    time.sleep(interruption.ECHO)
+    time.sleep(signals.ECHO)
     os.kill(child, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 
 
 def test_without_a_signal_nothing_stops() -> None:
-    with interruption.noted():
-        interruption.heed("never")
-        assert interruption.requested() == 0
+    with signals.handle_signals():
+        signals.raise_if_stopped("never")
+        assert signals.requested() == 0
         os.kill(os.getpid(), signal.SIGINT)
-        assert interruption.requested() == signal.SIGINT
-        with pytest.raises(interruption.StoppedError, match="^stopped by SIGINT: here; the same command goes on"):
-            interruption.heed("here")
-    assert interruption.requested() == 0
+        assert signals.requested() == signal.SIGINT
+        with pytest.raises(signals.StoppedError, match="^stopped by SIGINT: here; the same command goes on"):
+            signals.raise_if_stopped("here")
+    assert signals.requested() == 0

@@ -13,35 +13,45 @@ from tests.structure import source
 ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "batch": (),
-    "files": ("errors",),
-    "paths": (),
-    "printable": (),
+    "disk": (),
+    "random_streams": (),
     "step_parts": (),
-    "compat": (),
+    "torchvision_compat": (),
     "losses": (),
-    "lookup": ("errors",),
-    "yaml_file": ("errors",),
-    "artefacts": ("errors", "files", "paths"),
+    "terminal": (),
+    "files": ("errors",),
+    "config": ("errors",),
+    "artefacts": ("errors", "files"),
     "metrics": ("errors",),
-    "label_space": ("errors", "lookup"),
-    "labels": ("errors", "label_space"),
-    "validation": ("errors", "lookup"),
-    "config": ("errors", "lookup", "validation", "yaml_file"),
-    "data": ("batch", "errors", "files", "label_space", "labels", "lookup", "paths", "printable"),
-    "networks": ("batch", "compat", "errors", "files", "lookup"),
+    "label_space": ("config.lookup", "errors"),
+    "label_spaces": ("errors", "label_space"),
+    "data": (
+        "batch", "config.lookup", "errors", "files", "label_space", "label_spaces", "random_streams",
+        "terminal.escape",
+    ),
+    "demo": ("data", "errors", "files", "label_spaces", "random_streams"),
+    "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
     # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
     "objectives": (
-        "batch", "errors", "losses", "lookup", "validation", "data.photometry", "networks.layers", "step_parts",
+        "batch", "config", "errors", "losses", "data.photometry", "networks.layers", "random_streams", "step_parts",
     ),
-    "export": ("artefacts", "data", "errors", "files", "paths"),
+    "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
-        "batch", "compat", "data", "errors", "files", "label_space", "labels.cityscapes", "metrics",
-        "networks.networks", "objectives", "printable", "step_parts",
+        "batch", "data", "errors", "files", "networks.networks", "objectives", "step_parts", "terminal",
+        "torchvision_compat",
+    ),
+    "evaluation": (
+        "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
-    "report": ("artefacts", "errors", "files", "label_space", "printable"),
+    "report": ("artefacts", "errors", "files", "label_space", "terminal.escape"),
 }  # fmt: skip
+
+# The rooms of pipelines, from what a user types to what a config says: each imports rooms below it, none above.
+FLOORS = (
+    "__main__", "commands", "running", "planning", "stages", "scoring", "training", "networks", "definition",
+)  # fmt: skip
 
 # Outside package to the only places that may import it.
 CONFINED: dict[str, tuple[str, ...]] = {
@@ -55,24 +65,24 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "pyarrow": ("segda.export.shards",),
     "h5py": ("segda.data.readers.usps",),
     "sklearn": (
-        "segda.data.handwritten_digits",
-        "segda.data.moons",
+        "segda.demo.handwritten_digits",
+        "segda.demo.moons",
         "segda.metrics.domain_distance",
         "segda.metrics.selection",
         "segda.report.embedding",
     ),
-    "pydantic": ("segda.validation", "pipelines"),
-    "yaml": ("segda.yaml_file",),
-    "matplotlib": ("segda.data.rendered_digits", "segda.report"),
+    "pydantic": ("segda.config.validation", "pipelines"),
+    "yaml": ("segda.config.yaml_file",),
+    "matplotlib": ("segda.demo.rendered_digits", "segda.report"),
     "jinja2": ("segda.report",),
-    "rich": ("segda.engine", "segda.report", "pipelines"),
-    "PIL": ("segda.data", "segda.report"),
+    "rich": ("segda.report", "segda.terminal", "pipelines"),
+    "PIL": ("segda.data", "segda.demo", "segda.report"),
     "cityscapesscripts": (),
 }
 
 COMPONENTS = (
-    "labels", "data/readers", "networks/encoders", "networks/decoders", "networks/heads", "networks/discriminators",
-    "networks/samplers", "objectives/terms", "tasks", "transfer",
+    "label_spaces", "data/readers", "networks/encoders", "networks/decoders", "networks/heads",
+    "networks/discriminators", "networks/samplers", "objectives/terms", "tasks", "transfer",
 )  # fmt: skip
 
 
@@ -128,6 +138,36 @@ def test_nothing_imports_upwards() -> None:
             assert not wrong, f"{source.name(path)} imports {wrong}"
 
 
+def floor(module: str) -> int:
+    name = module.split(".")[1]
+    return FLOORS.index("commands" if name == "command_line" else name)
+
+
+def test_the_rooms_of_pipelines_import_downwards() -> None:
+    assert {source.name(path).split(".")[1] for path in source.files("pipelines") if path.stem != "__init__"} == {
+        *FLOORS,
+        "command_line",
+    }
+    for path in source.files("pipelines"):
+        own = source.name(path)
+        for module in source.imports(path):
+            # A started process parses the command again.
+            if own == "pipelines.running.launch" and module == "pipelines.command_line":
+                continue
+            if module.startswith("pipelines.") and own != "pipelines":
+                assert floor(own) <= floor(module), f"{own} imports {module}"
+
+
+def test_no_files_import_one_another_in_a_circle() -> None:
+    """Imports within functions count, too: a file is read with all that it needs."""
+    graph = {source.name(path): set(source.imports(path)) for path in source.files("segda", "pipelines")}
+    done: set[str] = set()
+    while len(done) < len(graph):
+        ready = {name for name, needed in graph.items() if needed & graph.keys() <= done} - done
+        assert ready, f"a circle among {sorted(set(graph) - done)}"
+        done |= ready
+
+
 @pytest.mark.parametrize("package", CONFINED)
 def test_a_library_stays_where_it_belongs(package: str) -> None:
     for path in source.files("segda", "pipelines"):
@@ -148,7 +188,7 @@ def test_components_do_not_know_one_another(folder: str) -> None:
 @pytest.mark.parametrize("folder", COMPONENTS)
 def test_a_component_folder_holds_components_alone(folder: str) -> None:
     """A file there is a name in a YAML: it has `build`, or is a label space."""
-    wanted = "SPACE" if folder == "labels" else "build"
+    wanted = "SPACE" if folder == "label_spaces" else "build"
     for path in source.files(f"segda/{folder}"):
         if path.stem == "__init__":
             code = [node for node in source.tree(path).body if not isinstance(node, ast.Expr)]
@@ -174,11 +214,13 @@ def test_what_a_plan_reads_is_light() -> None:
     code = f"""
 import sys
 from importlib import import_module
-from pipelines import finished, pipeline, plan, repeat
-from pipelines.command import run, status
-from segda import lookup
-for package, names in {{"pipelines": pipeline.kinds(), "segda.labels": None, "segda.data.readers": None}}.items():
-    for name in names or lookup.names(package):
+from pipelines.commands import run, status
+from pipelines.definition import loading
+from pipelines.planning import plan
+from pipelines.running import reproduce, up_to_date
+from segda.config import lookup
+for package in ("pipelines.stages", "segda.label_spaces", "segda.data.readers"):
+    for name in lookup.names(package):
         import_module(f"{{package}}.{{name}}")
 print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
 """

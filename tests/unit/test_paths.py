@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from segda.paths import is_below, is_plain, leading_out
+from segda.files import is_below, is_plain, leading_out
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.png", "a..b", "…/x", "a b\n.png", "<script>"])

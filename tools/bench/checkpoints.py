@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 import torch
 
-from pipelines.stage import Runtime
+from pipelines.definition.schema import RuntimeConfig
 from segda.batch import Batch
-from segda.engine.beside import Beside
+from segda.engine.background import BackgroundWriter
 from segda.engine.session import Session
-from segda.engine.training import Training
+from segda.engine.state import TrainingState
 from tools.bench.harness import Figure, seconds, turns
 from tools.bench.inputs import noise, stage_of
 
-EVERY = Runtime().save_every
+EVERY = RuntimeConfig().save_every
 MOST = 1.0
 PLAIN_STEPS = 2
 
@@ -39,7 +39,7 @@ class Round(NamedTuple):
     waiting: float
 
 
-def step(training: Training, batch: Batch, session: Session) -> None:
+def step(training: TrainingState, batch: Batch, session: Session) -> None:
     """One step of both players."""
     forward = training.objective.forward(batch, 0.5)
     for losses in (training.objective.generator_losses(forward), training.objective.discriminator_losses(forward)):
@@ -50,11 +50,11 @@ def step(training: Training, batch: Batch, session: Session) -> None:
         torch.cuda.synchronize()
 
 
-def one_round(training: Training, batch: Batch, folder: Path, numbers: Iterator[int], session: Session) -> Round:
+def one_round(training: TrainingState, batch: Batch, folder: Path, numbers: Iterator[int], session: Session) -> Round:
     """Steps alone, steps while a checkpoint is written, and a checkpoint by itself."""
     alone = statistics.median(seconds(step, training, batch, session).clock for _ in range(PLAIN_STEPS))
     slower = 0.0
-    with Beside() as background:
+    with BackgroundWriter() as background:
         held = seconds(training.save, folder, next(numbers), session, beside=background).clock
         while background.busy:
             slower += seconds(step, training, batch, session).clock - alone

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segda import compat
+from segda import torchvision_compat
 from segda.errors import DataError
-from segda.labels import cityscapes
+from segda.label_spaces import cityscapes
 from segda.metrics.confusion import Confusion
 from tools.bench.harness import Figure, seconds
 
@@ -106,7 +106,7 @@ def _official(label: np.ndarray, prediction: np.ndarray) -> Callable[[], Counts]
 
 def _torchmetrics(label: np.ndarray, prediction: np.ndarray) -> Callable[[], Counts]:
     """The metric on int64 tensors, the type that it works in."""
-    compat.import_ready()  # torchmetrics imports torchvision
+    torchvision_compat.import_ready()  # torchmetrics imports torchvision
     from torchmetrics.classification import MulticlassConfusionMatrix
 
     target, predicted = torch.from_numpy(label).long()[None], torch.from_numpy(prediction).long()[None]

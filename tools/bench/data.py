@@ -29,13 +29,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda import label_space
 from segda.artefacts.store import Store
-from segda.data import cores, pack, packed
+from segda.data import workers as cores
 from segda.data.dataset import Dataset
 from segda.data.loader import batches
+from segda.data.pack import reader, writer
 from segda.data.readers import gta5
 from segda.data.transforms import TrainTransform, resize_image, resize_label
 from segda.engine.session import Session
@@ -145,7 +146,7 @@ def labels(files: Dataset, rounds: int) -> Figure:
 def packing(files: Dataset, folder: Path, times: int) -> list[Figure]:
     """How busy packing keeps the cores, and images a second; each file is packed so many times."""
     files, workers = replace(files, samples=files.samples * times), cores.available()
-    taken = seconds(pack.write, files, RESIZE, folder, {"key": "bench"}, workers=workers)
+    taken = seconds(writer.write, files, RESIZE, folder, {"key": "bench"}, workers=workers)
     busy, rate = taken.cores / taken.clock, len(files) / taken.clock
     what = f"cores busy while {len(files)} images of 1914x1052 are packed"
     return [
@@ -179,8 +180,8 @@ def measure(
         root = (folder or scenes(scratch, images)).absolute()
         files = gta5.build(root, label_space.load("cityscapes"))
         packed_figures = packing(files, scratch / "many", times=20)
-        pack.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
-        mapped = packed.open_pack(scratch / "pack", files)
+        writer.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
+        mapped = reader.open_pack(scratch / "pack", files)
         assert equal_pixels(files, mapped)
         first = [samples(files, mapped, workers, rounds), labels(files, rounds)]
         return [*first, *packed_figures, waiting(root, scratch, steps)]

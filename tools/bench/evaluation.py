@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipelines.stage import Networks as Config
-from pipelines.training import build_networks
+from pipelines.definition.schema import NetworksConfig as Config
+from pipelines.networks import build_networks
 from segda import label_space
 from segda.data.dataset import Dataset
-from segda.data.streets import write as streets
-from segda.engine import evaluate as engine
-from segda.engine import inference
+from segda.demo.streets import write as streets
+from segda.evaluation import evaluate as engine
+from segda.evaluation import test_time_augmentation
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
 from segda.tasks import segmentation
@@ -145,8 +145,8 @@ def windows(config: dict[str, Any], seen: Size = SEEN, window: Size = WINDOW) ->
     image = torch.rand(1, 3, *seen, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
     def asked(at_once: int) -> Callable[[], Tensor]:
-        how = inference.Inference(window=window, window_batch=at_once)
-        return partial(inference.probabilities, networks, task, image, seen, how)
+        how = test_time_augmentation.Augmentation(window=window, window_batch=at_once)
+        return partial(test_time_augmentation.probabilities, networks, task, image, seen, how)
 
     return {"ours": asked(4), "plain": asked(1)}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 
-from pipelines import exporting
+from pipelines.stages.export import writing
 from segda import label_space
 from segda.data.dataset import Dataset
 from segda.data.readers import gta5
@@ -36,11 +36,11 @@ def loop(dataset: Dataset, folder: Path) -> None:
 
 def export(workers: int, dataset: Dataset, folder: Path) -> None:
     """What the stage does: decode, check and hand on, encode, rename; labels linked."""
-    work = exporting.Work(
+    work = writing.Work(
         dataset=dataset,
         form=Source(dataset.root, quality=95, hard_link=True),
         place=folder,
-        read=partial(exporting.read, dataset, None, True),
+        read=partial(writing.read, dataset, None, True),
         translate=lambda images, places: images,
         judge=None,
         records=agreement.Records(folder, 0),

@@ -81,10 +81,11 @@ def index(root: Path) -> object:
 
 def plan(root: Path) -> object:
     """What `segda run --plan` does for a job on the data set."""
-    from pipelines import pipeline, plan
+    from pipelines.definition import loading
+    from pipelines.planning import plan
     from segda.artefacts.store import Store
 
-    return plan.make(pipeline.load(job(root)), Store(root.parent / "runs"))
+    return plan.make_plan(loading.load(job(root)), Store(root.parent / "runs"))
 
 
 def check(root: Path) -> object:
@@ -96,7 +97,7 @@ def check(root: Path) -> object:
 
 def evaluate(root: Path) -> object:
     """What `segda evaluate` does but for the networks, which say `sky` everywhere."""
-    from segda.engine.evaluate import evaluate
+    from segda.evaluation.evaluate import evaluate
 
     logits = torch.zeros(1, 19, 2, 4)
     logits[:, 10] = 1

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from pipelines import pipeline as pipelines
-from pipelines.estimate import Memory
-from pipelines.space import Space
-from pipelines.stage import TrainingConfig
+from pipelines.definition import loading as pipelines
+from pipelines.definition.schema import TrainingConfig
+from pipelines.planning.disk import DiskEstimate
+from pipelines.planning.memory import MemoryEstimate
 from segda.batch import Batch, DomainBatch
-from segda.data.streets import write as streets
+from segda.demo.streets import write as streets
 from segda.networks.networks import Networks
 
 SCENE = (1052, 1914)
@@ -83,12 +83,12 @@ class Constant(Networks):
         return self.logits
 
 
-def stage_of(pipeline: str, stage: str, *settings: str) -> tuple[Memory, TrainingConfig]:
+def stage_of(pipeline: str, stage: str, *settings: str) -> tuple[MemoryEstimate, TrainingConfig]:
     """A training stage's config, with what assembles its networks, terms and optimizers on random parameters."""
     loaded = pipelines.load(pipeline, settings)
     config = loaded.stages[stage].config
     assert isinstance(config, TrainingConfig)
-    return Memory(loaded, Space(loaded, [])), config
+    return MemoryEstimate(loaded, DiskEstimate(loaded, [])), config
 
 
 def training_stages(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,19 +1,19 @@
 """Peak memory of the training steps of the GTA5 to Cityscapes pipelines, activations kept and computed anew.
 
-Each stage's step at its own crop and batch is gone through on tensors that hold nothing (`pipelines.estimate`), both
-ways; then the largest crops follow for cards of 11, 24 and 80 GB (`segda run NAME --plan --memory 11GB`). Counted are
-tensors in float32, optimizers' states among them, and no libraries' work space. Steps that really compute, smaller ones
-of the same networks, give the price in time and show how near the counting comes; both ways take turns.
+Each stage's step at its own crop and batch is gone through on tensors that hold nothing (`pipelines.planning.memory`),
+both ways; then the largest crops follow for cards of 11, 24 and 80 GB (`segda run NAME --plan --memory 11GB`). Counted
+are tensors in float32, optimizers' states among them, and no libraries' work space. Steps that really compute, smaller
+ones of the same networks, give the price in time and show how near the counting comes; both ways take turns.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
-from pipelines.crops import Crops, bytes_of
+from pipelines.planning.largest_crop import Crops, bytes_of
 from segda.batch import Batch
-from segda.engine.peak import Peak
-from segda.engine.training import Training
-from segda.engine.trial import passes
+from segda.engine.dry_run import forward_backward
+from segda.engine.peak_memory import PeakMemory
+from segda.engine.state import TrainingState
 from tools.bench.harness import Figure, medians
 from tools.bench.inputs import noise, stage_of, training_stages
 
@@ -51,7 +51,7 @@ def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[
     first, second = next(images), next(images)
     for way, setting in SETTINGS.items():
         memory, config = stage_of(name, stage, setting, *settings)
-        with Peak() as peak:
+        with PeakMemory() as peak:
             trainings[way] = memory.assembled(config)
             step(trainings[way], first)
             step(trainings[way], second)  # now there are the optimizers' states
@@ -69,9 +69,9 @@ def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[
     ]
 
 
-def step(training: Training, samples: Batch) -> None:
+def step(training: TrainingState, samples: Batch) -> None:
     """One step of both players."""
-    passes(training, samples)
+    forward_backward(training, samples)
     for optimizer in training.optimizers().values():
         optimizer.step()
 

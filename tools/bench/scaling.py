@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines import estimate
-from pipelines.stage import TrainingConfig
-from segda.engine.imagined import DEVICE, Imagined
-from segda.engine.trial import passes
+from pipelines.definition.schema import TrainingConfig
+from pipelines.planning import memory as estimate
+from segda.engine.dry_run import forward_backward
+from segda.engine.meta_memory import DEVICE, MetaPeakMemory
 from tools.bench.harness import Figure, segda, turns
 from tools.bench.inputs import Operations, stage_of, training_stages, write_job
 
@@ -77,7 +77,7 @@ class Exchange(NamedTuple):
     batch: int  # samples a step over all processes, as configured
 
 
-def exchange(memory: estimate.Memory, config: TrainingConfig) -> Exchange:
+def exchange(memory: estimate.MemoryEstimate, config: TrainingConfig) -> Exchange:
     """Count it from the stage's own networks and a step of its own objective, on tensors that hold nothing."""
     with DEVICE:
         training = memory.assembled(config)
@@ -88,8 +88,8 @@ def exchange(memory: estimate.Memory, config: TrainingConfig) -> Exchange:
         state = module.state_dict()
         buffers += sum(state[key].nbytes for key in state.keys() - parameters if state[key].is_floating_point())
     generator, discriminator = (sum(learned[name] for name in names) for names in training.objective.players())
-    with Imagined(), Operations() as counted:
-        passes(training, estimate.imagined(1, config.crop or (512, 1024)))
+    with MetaPeakMemory(), Operations() as counted:
+        forward_backward(training, estimate.meta_batch(1, config.crop or (512, 1024)))
     return Exchange(generator, discriminator, buffers, counted.total, config.batch)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import pipeline as pipelines
-from pipelines import plan as plans
-from pipelines.execution import published
+from pipelines.definition import loading as pipelines
+from pipelines.planning import plan as plans
+from pipelines.running.execution import published
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
@@ -55,7 +55,7 @@ def finish(name: str, store: Store, files: int) -> None:
     """Leave what the stages of a pipeline leave, in name: outputs, and manifests that are true of them."""
     entry = {"bytes": len(PICTURE), "sha256": hashlib.sha256(PICTURE).hexdigest()}
     loaded = pipelines.load(name)
-    for planned in plans.make(loaded, store):
+    for planned in plans.make_plan(loaded, store):
         stage, folder = loaded.stages[planned.stage], store.folder(planned.kind, planned.key)
         names = [f"{each}/{number:05d}.png" for each in ("images", "labels") for number in range(1, files + 1)]
         if stage.kind == "export":

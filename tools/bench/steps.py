@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipelines.stage import Runtime, TrainingConfig
+from pipelines.definition.schema import RuntimeConfig, TrainingConfig
 from segda.batch import DOMAINS, Batch, Domain
 from segda.engine.fit import fit
-from segda.engine.health import Care
+from segda.engine.health import HealthPolicy
 from segda.engine.session import Session
 from segda.label_space import load
 from tools.bench.harness import Figure, medians, seconds
@@ -215,7 +215,7 @@ def take_turns(case: Case, rounds: int, size: int) -> Times:
         fit(
             ours, batches(), Session(cpu=True), folder=Path(folder), title=case.title, start=0, steps=steps,
             accumulate=1, factor=lambda step: 1.0, save_every=steps, log_every=LOGGED,
-            care=Care(classes=load("cityscapes").classes),
+            care=HealthPolicy(classes=load("cityscapes").classes),
         )  # fmt: skip
     measured = spent[LOGGED * WARM_UP :]
     return Times(measured[::LOGGED], measured[1::LOGGED], loop[WARM_UP:], float(operations.total))
@@ -231,7 +231,7 @@ def peak() -> float:
 
 def measure(rounds: int = 7, size: int = 128, only: tuple[str, ...] = tuple(CASES)) -> list[Figure]:
     """For each training speed compared with the loop, share of the peak, and the price of its log."""
-    figures, highest, every = [], peak(), Runtime().log_every
+    figures, highest, every = [], peak(), RuntimeConfig().log_every
     for case in (CASES[name] for name in only):
         times = take_turns(case, rounds, size)
         plain, logged, loop = (statistics.median(each) for each in times[:3])

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import torch
 
-from pipelines import pipeline as pipelines
 from pipelines.__main__ import main
+from pipelines.definition import loading as pipelines
 from tools.soaking.faults import injected
 
 FIRST_LINE = re.compile(r"^\[1/\d+\] ", re.MULTILINE)

@@ -17,12 +17,12 @@ import numpy as np
 from segda.data.archive import ArchiveLabels, part
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_index, read_rgb
+from segda.data.image_labels import checked
 from segda.data.index import find_files, pair
 from segda.data.label_decoder import LabelDecoder
-from segda.data.whole_image import checked
 from segda.errors import ConfigError, DataError
+from segda.files import is_below, leading_out
 from segda.label_space import LabelSpace
-from segda.paths import is_below, leading_out
 
 _ENDINGS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 

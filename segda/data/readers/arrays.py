@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from segda.config.lookup import nearest
 from segda.data.archive import Part, eight_bits, open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.index import Selection
 from segda.data.npz import load
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
-from segda.lookup import nearest
 
 
 def build(

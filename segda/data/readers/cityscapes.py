@@ -11,7 +11,7 @@ from segda.data.decode import read_index, read_rgb
 from segda.data.index import find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.label_space import LabelSpace
-from segda.labels.cityscapes import IDS
+from segda.label_spaces.cityscapes import IDS
 
 
 def build(

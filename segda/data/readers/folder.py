@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from segda.config.lookup import nearest
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
 from segda.data.index import PICTURES, find_files, pair
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
-from segda.lookup import nearest
 
 
 def build(

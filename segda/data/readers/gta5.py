@@ -15,9 +15,9 @@ from segda.data.decode import image_size, read_index, read_rgb
 from segda.data.index import find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.errors import ConfigError, DataError
+from segda.files import is_below
 from segda.label_space import LabelSpace
-from segda.labels.cityscapes import IDS
-from segda.paths import is_below
+from segda.label_spaces.cityscapes import IDS
 
 # 15188 is all white, 17705 all black, 15617 holds a single class.
 KNOWN_BAD = ("15188", "15617", "17705")

@@ -11,9 +11,9 @@ import numpy as np
 from segda.data.archive import ArchiveLabels, part, unopened
 from segda.data.dataset import Dataset
 from segda.data.decode import read_rgb
+from segda.data.image_labels import checked
 from segda.data.index import PICTURES, Selection, find_files, pair
 from segda.data.label_decoder import LabelDecoder
-from segda.data.whole_image import checked
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 

@@ -7,10 +7,10 @@ arXiv:1607.03516), which mirrors an encoder with 5x5 convolutions and unpooling.
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least, demand_counts, demand_square
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_square
 
 
 class FlatDecoder(nn.Module):

@@ -8,10 +8,10 @@ features 512, 256, 128, 3), 5.2 (output stride 32: five transposed ones, 512, 25
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least, demand_counts
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least, demand_counts
 from segda.networks.layers.resolution import doublings
 
 

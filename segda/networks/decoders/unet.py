@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_probability
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_probability
 
 # As in the paper: the first layers alone drop features.
 _DROPPING = 3

@@ -5,8 +5,8 @@ Source: I2I paper (arXiv:1712.00479), section 5.2: features 500, 500, 1, leaky R
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
+from segda.networks.layers.option_checks import demand_at_least
 
 
 class FeatureDiscriminator(nn.Module):
@@ -23,9 +23,9 @@ class FeatureDiscriminator(nn.Module):
             body += [nn.Conv2d(inside, outside, 1), nn.LeakyReLU(slope)]
         self.layers = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 1))
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, h, w]`; scores `[B, 1, h, w]`."""
-        return Judgement(self.layers(x))
+        return DiscriminatorOutput(self.layers(x))
 
 
 def build(channels: int, classes: int, width: int = 500, layers: int = 3, slope: float = 0.2) -> FeatureDiscriminator:

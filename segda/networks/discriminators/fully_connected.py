@@ -6,10 +6,10 @@ Source: I2I paper (arXiv:1712.00479), section 5.1 (500, 500, 1, leaky ReLU; the 
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least, demand_counts, demand_probability, demand_square
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.initialisation import initialise_glorot
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_probability, demand_square
 
 
 class FullyConnectedDiscriminator(nn.Module):
@@ -37,7 +37,7 @@ class FullyConnectedDiscriminator(nn.Module):
         if glorot:
             initialise_glorot(self)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, side, side]`; scores `[B, 1, 1, 1]`.
 
         Raises:
@@ -46,7 +46,7 @@ class FullyConnectedDiscriminator(nn.Module):
         demand_square(
             x, self.side, "discriminator fully_connected", "set the discriminator's `side`, or use `feature` for maps"
         )
-        return Judgement(self.layers(x))
+        return DiscriminatorOutput(self.layers(x))
 
 
 def build(

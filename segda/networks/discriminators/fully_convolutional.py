@@ -6,8 +6,8 @@ Source: Tsai et al., Learning to Adapt Structured Output Space (arXiv:1802.10349
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 
@@ -26,14 +26,14 @@ class FullyConvolutionalDiscriminator(nn.Module):
             body += [nn.Conv2d(inside, outside, 4, stride=2, padding=1), nn.LeakyReLU(slope)]
         self.layers = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 4, stride=2, padding=1))
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, H, W]`; scores `[B, 1, H / 2^layers, W / 2^layers]`.
 
         Raises:
             ConfigError: the input is smaller than one patch.
         """
         demand_size(x, self.least_size, "discriminator fully_convolutional")
-        return Judgement(self.layers(x))
+        return DiscriminatorOutput(self.layers(x))
 
 
 def build(

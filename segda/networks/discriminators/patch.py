@@ -6,11 +6,11 @@ The last layer stays raw here: a normalised score could not tell a real image fr
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 
@@ -36,14 +36,14 @@ class PatchDiscriminator(nn.Module):
         if norm != "none":
             initialise_normal(self)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, H, W]`; scores `[B, 1, H / 2^layers, W / 2^layers]`.
 
         Raises:
             ConfigError: the input is smaller than one patch, or grey is made of what is no image.
         """
         demand_size(x, self.least_size, "discriminator patch")
-        return Judgement(self.layers(to_grey(x) if self.grey else x))
+        return DiscriminatorOutput(self.layers(to_grey(x) if self.grey else x))
 
 
 def build(

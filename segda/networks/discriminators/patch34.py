@@ -6,11 +6,11 @@ batch normalisation between them, leaky ReLU 0.2, zero padding that keeps sizes;
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_glorot
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 LEAST_SIZE = 4
@@ -43,14 +43,14 @@ class Patch34Discriminator(nn.Module):
         )
         initialise_glorot(self)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, H, W]`; scores `[B, 1, H / 4, W / 4]`.
 
         Raises:
             ConfigError: the input has fewer than 4 pixels on a side, or grey is made of what is no image.
         """
         demand_size(x, LEAST_SIZE, "discriminator patch34")
-        return Judgement(self.layers(to_grey(x) if self.grey else x))
+        return DiscriminatorOutput(self.layers(to_grey(x) if self.grey else x))
 
 
 def build(

@@ -5,10 +5,10 @@ Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2; Isola et al., pix
 
 from torch import Tensor, nn
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 # The two layers of stride 1 each take a pixel off a map that has an eighth of the input's size.
@@ -34,14 +34,14 @@ class Patch70Discriminator(nn.Module):
         if norm != "none":
             initialise_normal(self)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge `[B, C, H, W]`; scores `[B, 1, H / 8 - 2, W / 8 - 2]`.
 
         Raises:
             ConfigError: the input has fewer than 24 pixels on a side.
         """
         demand_size(x, LEAST_SIZE, "discriminator patch70")
-        return Judgement(self.layers(x))
+        return DiscriminatorOutput(self.layers(x))
 
 
 def build(

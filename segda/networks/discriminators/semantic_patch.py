@@ -9,10 +9,10 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segda.networks.judgement import Judgement
-from segda.networks.layers.demands import demand_at_least
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import demand_size
 
 LEAST_SIZE = 24
@@ -53,7 +53,7 @@ class SemanticPatchDiscriminator(nn.Module):
         if norm != "none":
             initialise_normal(self)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         """Judge and segment `[B, C, H, W]`.
 
         Returns:
@@ -70,7 +70,7 @@ class SemanticPatchDiscriminator(nn.Module):
             stride //= 2
             size = (int(x.shape[-2]) // stride, int(x.shape[-1]) // stride)
             semantic = stage(functional.interpolate(semantic, size=size, mode="bilinear", align_corners=False))
-        return Judgement(self.judging(trunk), self.classifier(semantic))
+        return DiscriminatorOutput(self.judging(trunk), self.classifier(semantic))
 
 
 def build(

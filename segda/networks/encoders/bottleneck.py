@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segda import lookup
+from segda.config import lookup
 from segda.errors import ConfigError
 from segda.networks import component
-from segda.networks.layers.demands import demand_at_least, demand_probability
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least, demand_probability
 
 
 class BottleneckEncoder(nn.Module):

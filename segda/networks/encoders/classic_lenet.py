@@ -7,8 +7,8 @@ ADDA (arXiv:1702.05464), section 5.1 and its code: 20 and 50 feature maps, 500 u
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least, demand_counts, demand_probability, demand_square
 from segda.networks.layers.grey import to_grey
+from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_probability, demand_square
 
 # The least side of which two 5x5 convolutions and two poolings leave a pixel.
 LEAST_SIZE = 16

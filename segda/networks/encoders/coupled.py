@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from segda.batch import DOMAINS
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least, demand_counts, demand_square
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_glorot
+from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_square
 
 # `forward` is told the domain, as a method with `tied: partly` asks.
 PER_DOMAIN = True

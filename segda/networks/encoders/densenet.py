@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least, demand_probability
 from segda.networks.layers.grey import to_grey
+from segda.networks.layers.option_checks import demand_at_least, demand_probability
 
 # A bottleneck makes this many times the growth before the 3x3 convolution.
 _BOTTLENECK = 4

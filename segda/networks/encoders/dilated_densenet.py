@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segda import compat
+from segda import torchvision_compat
 from segda.networks.layers.degrid import degrid as degrid_layers
 from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
@@ -76,7 +76,7 @@ def build(
     Raises:
         ConfigError: the weights file is missing or does not fit.
     """
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     with downloading(f"densenet{depth}", weights):

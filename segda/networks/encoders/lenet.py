@@ -5,9 +5,9 @@ Source: I2I paper (arXiv:1712.00479), section 5.1: features 64, 64, 128, 128, ba
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import to_even
 
 

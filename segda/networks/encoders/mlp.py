@@ -8,8 +8,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_counts, demand_square
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_counts, demand_square
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.residual_block import ResidualBlock
 
 

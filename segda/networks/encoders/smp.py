@@ -5,9 +5,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from segda import compat
+from segda import torchvision_compat
+from segda.config.lookup import nearest
 from segda.errors import ConfigError
-from segda.lookup import nearest
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
@@ -76,7 +76,7 @@ def build(
     Raises:
         ConfigError: smp has no such encoder, it cannot be dilated, or the weights file is missing or does not fit.
     """
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import segmentation_models_pytorch as smp
     import timm
 

@@ -9,10 +9,10 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import Initialisation, initialise
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.residual_block import ResidualBlock
 from segda.networks.layers.resolution import demand_size
 

@@ -6,9 +6,9 @@ Source: Isola et al., pix2pix (arXiv:1611.07004), section 6.1.1: C64-C128-C256-C
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import to_even
 
 

@@ -5,8 +5,8 @@ Source: I2I paper (arXiv:1712.00479), section 5.1 (z is 2x2 there).
 
 from torch import Tensor, nn
 
-from segda.networks.layers.demands import demand_at_least, demand_probability, demand_square
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least, demand_probability, demand_square
 
 
 class FlatHead(nn.Module):

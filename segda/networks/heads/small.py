@@ -6,8 +6,8 @@ Source: the top-down path of Lin et al., Feature Pyramid Networks (arXiv:1612.03
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.option_checks import demand_at_least
 
 
 class SmallHead(nn.Module):

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segda import compat
+from segda import torchvision_compat
+from segda.config.lookup import nearest
 from segda.errors import ConfigError
-from segda.lookup import nearest
 
 Decoder = Literal[
     "deeplabv3", "deeplabv3plus", "fpn", "linknet", "manet", "pan", "pspnet", "segformer", "unet", "unetplusplus",
@@ -95,7 +95,7 @@ def build(
         ConfigError: unknown decoder or option, or an encoder that this decoder cannot follow.
     """
     _check_strides(decoder, strides)
-    compat.import_ready()
+    torchvision_compat.import_ready()
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
 
     smp_class = _decoder_class(decoder)

@@ -10,9 +10,9 @@ import math
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.demands import demand_at_least
 from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_glorot
+from segda.networks.layers.option_checks import demand_at_least
 
 # The side of the last shared map.
 LEAST_SIZE = 25

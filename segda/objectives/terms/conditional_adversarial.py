@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segda.batch import Domain
-from segda.objectives.adversary import AdversaryLoss
+from segda.objectives.adversarial_term import AdversaryLoss
 from segda.objectives.domain_adversary import DomainAdversary
 from segda.objectives.forward_pass import ForwardPass
 
@@ -61,7 +61,7 @@ class ConditionalAdversarial(DomainAdversary):
 
         return p.once(("conditional_adversarial", domain), compute)
 
-    def trust(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
+    def sample_weight(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
         """The entropy weight `[B, 1, h, w]` at the scores' resolution, in `[1/2 + 1/(2K), 1]`."""
         if not self.entropy:
             return None

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from segda.batch import DOMAINS, Domain
 from segda.errors import ConfigError
-from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.adversarial_term import AdversarialTerm, AdversaryLoss, Scored
 from segda.objectives.forward_pass import ForwardPass
 
 
@@ -68,7 +68,9 @@ class CoupledGeneration(AdversarialTerm):
     def generator(self, p: ForwardPass) -> Tensor:
         """Samples of both domains pass for real."""
         fooled = [
-            self.fooling(p.judged("feature", f"{domain}, sampled", p.encode(p.sampled(domain), domain)[-1]).realness)
+            self.generator_loss(
+                p.judged("feature", f"{domain}, sampled", p.encode(p.sampled(domain), domain)[-1]).realness
+            )
             for domain in DOMAINS
         ]
         return torch.stack(fooled).mean()
@@ -108,9 +110,9 @@ class CoupledGeneration(AdversarialTerm):
 
     def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
         real, fake = self._scores(p, domain)
-        return self.telling_apart(
-            Shown(p.image(domain), real),
-            Shown(p.sampled(domain).detach(), fake),
+        return self.discriminator_loss(
+            Scored(p.image(domain), real),
+            Scored(p.sampled(domain).detach(), fake),
             lambda image: p.realness("feature", p.encode(image, domain)[-1]),
             lambda: p.uniform("coupled_generation", domain),
         )

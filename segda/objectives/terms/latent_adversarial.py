@@ -15,7 +15,7 @@ from torch import Tensor
 
 from segda.batch import DOMAINS, Domain
 from segda.errors import ConfigError
-from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.adversarial_term import AdversarialTerm, AdversaryLoss, Scored
 from segda.objectives.forward_pass import ForwardPass
 
 
@@ -51,7 +51,7 @@ class LatentAdversarial(AdversarialTerm):
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over the listed domains: representations pass for samples of the prior."""
         scores = [p.judged("latent", f"{domain}, {self.latent}", self._code(p, domain)) for domain in self.domains]
-        return torch.stack([self.fooling(score.realness) for score in scores]).sum()
+        return torch.stack([self.generator_loss(score.realness) for score in scores]).sum()
 
     def discriminator(self, p: ForwardPass) -> Tensor:
         """The sum over the listed domains: the prior is real, representations are fake."""
@@ -68,17 +68,17 @@ class LatentAdversarial(AdversarialTerm):
     def _code(self, p: ForwardPass, domain: Domain) -> Tensor:
         return p.z(domain) if self.latent == "point" else p.latent_sample(domain)[-1]
 
-    def _shown(self, p: ForwardPass, domain: Domain) -> tuple[Shown, Shown]:
+    def _shown(self, p: ForwardPass, domain: Domain) -> tuple[Scored, Scored]:
         code = self._code(p, domain).detach()
         prior = p.normal("latent_adversarial", domain, tuple(code.shape[1:]))
         return (
-            Shown(prior, p.judged("latent", f"{domain}, prior", prior).realness),
-            Shown(code, p.judged("latent", f"{domain}, {self.latent}, detached", code).realness),
+            Scored(prior, p.judged("latent", f"{domain}, prior", prior).realness),
+            Scored(code, p.judged("latent", f"{domain}, {self.latent}, detached", code).realness),
         )
 
     def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
         prior, code = self._shown(p, domain)
-        return self.telling_apart(
+        return self.discriminator_loss(
             prior, code, lambda x: p.realness("latent", x), lambda: p.uniform("latent_adversarial/penalty", domain)
         )
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.adversarial_term import AdversarialTerm, AdversaryLoss, Scored
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.pairs import counterpart
+from segda.objectives.paired_images import counterpart
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class PairedAdversarial(AdversarialTerm):
     def generator(self, p: ForwardPass) -> Tensor:
         """The translated pair passes for a real one."""
         pair = torch.cat([p.image("source"), p.translated("source")], dim=1)
-        return self.fooling(p.judged("pair", "translated", pair).realness)
+        return self.generator_loss(p.judged("pair", "translated", pair).realness)
 
     def discriminator(self, p: ForwardPass) -> Tensor:
         """Counterparts are real, detached translations fake."""
-        return self.telling_apart(
+        return self.discriminator_loss(
             *self._shown(p), lambda x: p.realness("pair", x), lambda: p.uniform("paired_adversarial", "source")
         )
 
@@ -47,13 +47,13 @@ class PairedAdversarial(AdversarialTerm):
         real, fake = self._shown(p)
         return self.measure(real.score, fake.score)
 
-    def _shown(self, p: ForwardPass) -> tuple[Shown, Shown]:
+    def _shown(self, p: ForwardPass) -> tuple[Scored, Scored]:
         source = p.image("source")
         real = torch.cat([source, counterpart(p)], dim=1)
         fake = torch.cat([source, p.translated("source").detach()], dim=1)
         return (
-            Shown(real, p.judged("pair", "real", real).realness),
-            Shown(fake, p.judged("pair", "translated, detached", fake).realness),
+            Scored(real, p.judged("pair", "real", real).realness),
+            Scored(fake, p.judged("pair", "translated, detached", fake).realness),
         )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from segda.losses.reconstruction import ReconstructionLoss, reconstruction
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.pairs import counterpart
+from segda.objectives.paired_images import counterpart
 from segda.objectives.term import Term
 
 

@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from segda.errors import ConfigError
 from segda.losses.supervised import weighted_cross_entropy
-from segda.objectives import draw
 from segda.objectives.class_mix import class_mix_mask
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.term import Term
+from segda.random_streams import derive_seed
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class SelfTraining(Term):
             brightness=self.jitter, contrast=self.jitter, saturation=self.jitter, hue=self.jitter / 5, blur=self.blur
         )
         with torch.no_grad():
-            return photometry(image, p.samples("target").position, draw.stream(p.seed, "self_training"))
+            return photometry(image, p.samples("target").position, derive_seed(p.seed, "self_training"))
 
 
 build = SelfTraining

@@ -15,7 +15,7 @@ from torch import Tensor
 from segda.batch import Domain
 from segda.errors import ConfigError
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.interfaces import Judgement
+from segda.objectives.interfaces import DiscriminatorOutput
 from segda.objectives.term import Term
 
 
@@ -47,7 +47,7 @@ class SemanticDiscrimination(Term):
             p, p.judged_translated_detached("source"), "target"
         )
 
-    def _loss(self, p: ForwardPass, judgement: Judgement, discriminator: Domain) -> Tensor:
+    def _loss(self, p: ForwardPass, judgement: DiscriminatorOutput, discriminator: Domain) -> Tensor:
         if judgement.semantic is None:
             raise ConfigError(
                 f"terms.semantic_discrimination: discriminator.{discriminator} does not segment; "

@@ -18,7 +18,7 @@ from segda.errors import ConfigError
 from segda.losses import adversarial
 from segda.losses.adversarial import AdversarialLoss
 from segda.losses.reconstruction import reconstruction
-from segda.objectives.adversary import AdversaryLoss
+from segda.objectives.adversarial_term import AdversaryLoss
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.term import Term
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segda.batch import DOMAINS, Domain, other
 from segda.errors import ConfigError
-from segda.objectives.adversary import AdversarialTerm, AdversaryLoss, Shown
+from segda.objectives.adversarial_term import AdversarialTerm, AdversaryLoss, Scored
 from segda.objectives.forward_pass import ForwardPass
 
 
@@ -46,7 +46,7 @@ class TranslationAdversarial(AdversarialTerm):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over both directions."""
-        first, second = (self.fooling(p.judged_translated(domain).realness) for domain in DOMAINS)
+        first, second = (self.generator_loss(p.judged_translated(domain).realness) for domain in DOMAINS)
         return first + second
 
     def discriminator(self, p: ForwardPass) -> Tensor:
@@ -67,9 +67,9 @@ class TranslationAdversarial(AdversarialTerm):
         return found
 
     def _discriminator(self, p: ForwardPass, domain: Domain) -> Tensor:
-        return self.telling_apart(
-            Shown(p.real(domain).detach(), p.judged_real(domain).realness),
-            Shown(p.translated_from_pool(other(domain)), p.judged_from_pool(other(domain)).realness),
+        return self.discriminator_loss(
+            Scored(p.real(domain).detach(), p.judged_real(domain).realness),
+            Scored(p.translated_from_pool(other(domain)), p.judged_from_pool(other(domain)).realness),
             lambda image: p.realness(domain, image),
             lambda: p.uniform("gradient_penalty", domain),
         )

@@ -46,16 +46,16 @@ def test_a_missing_output_is_refused_before_the_manifest(tmp_path: Path) -> None
 def test_damage_is_seen(tmp_path: Path) -> None:
     manifest = finished(tmp_path)
     file = tmp_path / "networks" / "encoder.bin"
-    assert manifests.damage(tmp_path, manifest, full=True) is None
+    assert manifests.first_difference(tmp_path, manifest, full=True) is None
     file.write_bytes(b"abd")
-    assert manifests.damage(tmp_path, manifest) is None
-    assert "another content" in str(manifests.damage(tmp_path, manifest, full=True))
+    assert manifests.first_difference(tmp_path, manifest) is None
+    assert "another content" in str(manifests.first_difference(tmp_path, manifest, full=True))
     file.write_bytes(b"ab")
-    assert "has 2 bytes" in str(manifests.damage(tmp_path, manifest))
+    assert "has 2 bytes" in str(manifests.first_difference(tmp_path, manifest))
     with pytest.raises(ArtefactError, match="--force align"):
         manifests.verify(tmp_path)
     file.unlink()
-    assert "is missing" in str(manifests.damage(tmp_path, manifest))
+    assert "is missing" in str(manifests.first_difference(tmp_path, manifest))
 
 
 def test_scores_of_absent_classes_become_null(tmp_path: Path) -> None:

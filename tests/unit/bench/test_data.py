@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from segda import label_space
-from segda.data import pack, packed
 from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
+from segda.data.pack import reader, writer
 from segda.data.readers import gta5
 from tests.configs import layouts
 from tools.bench import data as bench
@@ -31,8 +31,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataset]:
 
 
 def mapped(files: Dataset, folder: Path, size: tuple[int, int]) -> Dataset:
-    pack.write(files, size, folder, {"key": "k"}, workers=1)
-    return packed.open_pack(folder, files)
+    writer.write(files, size, folder, {"key": "k"}, workers=1)
+    return reader.open_pack(folder, files)
 
 
 def test_both_sides_see_the_same_pixels_and_a_difference_is_noticed(files: Dataset, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_both_sides_see_the_same_pixels_and_a_difference_is_noticed(files: Datas
     array = np.load(tmp_path / "pack" / "labels.npy", mmap_mode="r+")
     array[-1, -1, -1] ^= 1
     array.flush()
-    assert not bench.equal_pixels(files, packed.open_pack(tmp_path / "pack", files))
+    assert not bench.equal_pixels(files, reader.open_pack(tmp_path / "pack", files))
 
 
 def test_both_sides_make_batches_of_one_form(files: Dataset, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.training import drawn
+from pipelines.networks import networks_at_random
 from tools.bench import scaling as bench
 from tools.bench.inputs import stage_of
 from tools.bench.scaling import Link
@@ -34,7 +34,7 @@ def test_a_network_smaller_than_a_bucket_hides_nothing() -> None:
 def test_what_a_stage_exchanges_is_counted_from_its_networks() -> None:
     memory, config = stage_of("streets", "translate")
     counted = bench.exchange(memory, config)
-    networks = drawn(config, config.method)  # type: ignore[attr-defined]
+    networks = networks_at_random(config, config.method)  # type: ignore[attr-defined]
     sizes = {name: sum(4 * each.numel() for each in built.parameters()) for name, built in networks.modules.items()}
     discriminators = sum(size for name, size in sizes.items() if name.startswith("discriminator"))
     assert (counted.generator, counted.discriminator) == (sum(sizes.values()) - discriminators, discriminators)

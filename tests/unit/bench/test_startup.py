@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines import pipeline as pipelines
-from pipelines import plan as plans
+from pipelines.definition import loading as pipelines
+from pipelines.planning import plan as plans
 from segda.artefacts.store import Store
 from tests.structure import source
 from tools.bench import startup
@@ -19,7 +19,7 @@ def test_everything_is_finished_until_a_file_more_or_less_is_seen(tmp_path: Path
     startup.finish(str(file), store, FILES)
 
     def states() -> dict[str, str]:
-        return {each.stage: each.state for each in plans.make(pipelines.load(str(file)), store)}
+        return {each.stage: each.state for each in plans.make_plan(pipelines.load(str(file)), store)}
 
     assert set(states().values()) == {"done"}
     assert len(list((tmp_path / "gta5/images").iterdir())) == FILES

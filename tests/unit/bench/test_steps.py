@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipelines.stage import Component
+from pipelines.definition.schema import ComponentConfig
 from segda.batch import Batch, Domain
 from segda.engine.fit import fit
 from segda.engine.session import Session
@@ -21,16 +21,16 @@ from tools.bench.inputs import Operations, noise
 SIZE = 32
 SMALL = {
     "translation": {
-        "encoder": Component(name="translator", width=2, blocks=1),
-        "decoder": Component(name="translator", blocks=1),
-        "discriminators": {"image": Component(name="patch70", width=2)},
+        "encoder": ComponentConfig(name="translator", width=2, blocks=1),
+        "decoder": ComponentConfig(name="translator", blocks=1),
+        "discriminators": {"image": ComponentConfig(name="patch70", width=2)},
     },
     "alignment": {
-        "encoder": Component(name="small", width=3, blocks=1),
-        "decoder": Component(name="transposed", width=8, shared_layers=2),
-        "discriminators": {"image": Component(name="patch", width=2, layers=4)},
+        "encoder": ComponentConfig(name="small", width=3, blocks=1),
+        "decoder": ComponentConfig(name="transposed", width=8, shared_layers=2),
+        "discriminators": {"image": ComponentConfig(name="patch", width=2, layers=4)},
     },
-    "supervised": {"encoder": Component(name="small", width=3, blocks=1)},
+    "supervised": {"encoder": ComponentConfig(name="small", width=3, blocks=1)},
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from segda.data.decode import read_index, read_rgb
 from segda.data.index import find_files, pair
 from segda.data.label_decoder import LabelDecoder
 from segda.label_space import LabelSpace, load
-from segda.labels.cityscapes import id_palette
+from segda.label_spaces.cityscapes import id_palette
 
 
 @pytest.fixture

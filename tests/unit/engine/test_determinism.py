@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines import pipeline as pipelines
 from pipelines.__main__ import main
+from pipelines.definition import loading as pipelines
 from segda.engine.determinism import WORKSPACE_VARIABLE, deterministic
 from segda.engine.session import Session
 from segda.errors import TrainingError
@@ -57,7 +57,7 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     seen = []
     monkeypatch.setattr(Session, "__init__", lambda self, *arguments: seen.append(flags()))
     monkeypatch.setattr(Session, "close", lambda self: None)
-    monkeypatch.setattr("pipelines.execution.run_pipeline", lambda *arguments: seen.append(flags()))
+    monkeypatch.setattr("pipelines.running.execution.run_pipeline", lambda *arguments: seen.append(flags()))
     before = flags()
     words = ["run", "moons", "--cpu", "--runs", str(tmp_path)]
     assert main([*words, "--deterministic"] if wanted else words) == 0
@@ -67,11 +67,11 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
 
 
 def test_it_is_no_part_of_a_key(tmp_path: Path) -> None:
-    from pipelines import plan
+    from pipelines.planning import plan
     from segda.artefacts.store import Store
 
     found = [
-        [planned.key for planned in plan.make(pipelines.load("moons", settings), Store(tmp_path))]
+        [planned.key for planned in plan.make_plan(pipelines.load("moons", settings), Store(tmp_path))]
         for settings in ([], ["runtime.deterministic=true"])
     ]
     assert found[0] == found[1]

@@ -18,14 +18,14 @@ from segda.batch import Batch
 from segda.engine import checkpoint
 from segda.engine.fit import fit
 from segda.engine.session import Session
-from segda.engine.training import Training
+from segda.engine.state import TrainingState
 from segda.errors import ArtefactError, TrainingError
 from tests.equivalence import setting
 
 RATE = 0.05
 
 
-def training(name: str, **changes: Any) -> Training:
+def training(name: str, **changes: Any) -> TrainingState:
     config = {**setting.method(name), **changes}
     built = setting.networks(config)
     objective = setting.objective_of(config, built)
@@ -37,7 +37,7 @@ def training(name: str, **changes: Any) -> Training:
     for optimizer in optimizers:
         for group in optimizer.param_groups if optimizer else ():
             group["base_rate"] = RATE
-    return Training(objective, built.modules, built.modules, *optimizers)
+    return TrainingState(objective, built.modules, built.modules, *optimizers)
 
 
 def batches(numbers: Iterator[int]) -> Iterator[Batch]:
@@ -45,7 +45,7 @@ def batches(numbers: Iterator[int]) -> Iterator[Batch]:
         yield setting.batch(2, start=2 * number)
 
 
-def run(trained: Training, stream: Iterator[Batch], folder: Path, **changes: Any) -> None:
+def run(trained: TrainingState, stream: Iterator[Batch], folder: Path, **changes: Any) -> None:
     options: dict[str, Any] = {
         "title": "test", "start": 0, "steps": 3, "accumulate": 1, "factor": lambda step: 1.0 - step / 4,
         "save_every": 2, "log_every": 1,

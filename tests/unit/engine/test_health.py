@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from segda.engine.health import Limits, Watch, kept
+from segda.engine.health import HealthMonitor, Limits, kept
 
 LIMITS = Limits(lines=3, exploding_lines=2, learning=4)
 Line = dict[str, Any]
 
 
-def watch(lines: Iterable[Line], limits: Limits = LIMITS) -> tuple[Watch, list[tuple[int, int]]]:
+def watch(lines: Iterable[Line], limits: Limits = LIMITS) -> tuple[HealthMonitor, list[tuple[int, int]]]:
     """The watch after all lines, numbered 10, 20, …, and at which steps how many troubles had begun and ended."""
-    found = Watch(limits)
+    found = HealthMonitor(limits)
     told = []
     for number, line in enumerate(lines, 1):
         begun, ended = found.see({"step": 10 * number, **line})
@@ -168,10 +168,10 @@ def test_lines_of_earlier_versions_are_read_and_give_no_verdict() -> None:
 def test_a_watch_that_reads_the_log_again_goes_on_as_if_it_had_never_stopped(lines: Callable[..., list[Line]]) -> None:
     values = [0.3, 0.5, 0.2, 1, 1, 1, 1, 0, 0, 0, 0, 0.5, 0.5, 0.5, 200, 300]
     made = [{"step": number, **line} for number, line in enumerate(lines(*values))]
-    whole = Watch(LIMITS, made)
+    whole = HealthMonitor(LIMITS, made)
     assert whole.troubles
     for cut in range(len(made)):
-        again = Watch(LIMITS, made[:cut])
+        again = HealthMonitor(LIMITS, made[:cut])
         for line in made[cut:]:
             again.see(line)
         assert again.troubles == whole.troubles

@@ -19,7 +19,7 @@ from segda.batch import Batch
 from segda.engine import ema, optimizers
 from segda.engine.fit import fit
 from segda.engine.session import Session
-from segda.engine.training import Training
+from segda.engine.state import TrainingState
 from segda.objectives.class_sizes import ClassSizes
 from segda.tasks.segmentation import build as build_task
 from tests.equivalence import setting
@@ -48,7 +48,7 @@ class NoWaitingCopy(TorchDispatchMode):
         return function(*arguments, **given)
 
 
-def on_meta(name: str) -> Training:
+def on_meta(name: str) -> TrainingState:
     """A method on tiny networks without content, with both players' Adam and a moving average."""
     config = setting.method(name)
     built = setting.networks(config)
@@ -63,7 +63,7 @@ def on_meta(name: str) -> Training:
         "encoder_factor": 1.0,
     }  # fmt: skip
     players = [optimizers.build(built.modules, names, **options) for names in objective.players()]
-    return Training(objective, built.modules, built.modules, *players, ema.MovingAverage(built.modules, 0.9))
+    return TrainingState(objective, built.modules, built.modules, *players, ema.MovingAverage(built.modules, 0.9))
 
 
 def batches() -> Iterator[Batch]:
@@ -80,7 +80,7 @@ def batches() -> Iterator[Batch]:
     raise EnoughError
 
 
-def two_steps(made: Training, folder: Path) -> None:
+def two_steps(made: TrainingState, folder: Path) -> None:
     """Not logged, so that nothing needs to be fetched."""
     with pytest.raises(EnoughError), NoWaitingCopy():
         fit(

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from segda.batch import Batch
 from segda.engine import checkpoint, roll_back, step_losses
-from segda.engine.health import Care, Limits, Trouble
+from segda.engine.health import Finding, HealthPolicy, Limits
 from segda.engine.roll_back import RollBack
 from segda.engine.session import Session
-from segda.engine.training import Training
+from segda.engine.state import TrainingState
 from segda.errors import TrainingError
 from segda.tasks.segmentation import build as build_task
 from tests.equivalence import setting
 from tests.unit.engine.test_fit import RATE, batches, run, training
 
 STEPS = 8
-BACK = Care(Limits(lines=3), "roll_back")
+BACK = HealthPolicy(Limits(lines=3), "roll_back")
 
 
 def factor(step: int) -> float:
@@ -46,7 +46,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name not in ("seconds", "waiting")} for line in found]
 
 
-def go_on(folder: Path, bad: Callable[[int], bool], care: Care = BACK, **changes: Any) -> dict[str, Tensor]:
+def go_on(folder: Path, bad: Callable[[int], bool], care: HealthPolicy = BACK, **changes: Any) -> dict[str, Tensor]:
     """Train to the end from whatever is in the folder; what comes of it, optimizer included."""
     made = training("source_only")
     start = made.restore(folder / "checkpoints", Session(cpu=True))
@@ -134,11 +134,11 @@ def test_numbers_that_are_bad_from_the_first_batch_on_roll_back_to_the_beginning
 
 def test_what_one_process_finds_stops_all(tmp_path: Path) -> None:
     """The losses here are fine; those of the other process are not."""
-    theirs = Trouble("the loss generator.cycle became inf on x", "losses.generator.cycle", 3, fatal=True)
+    theirs = Finding("the loss generator.cycle became inf on x", "losses.generator.cycle", 3, fatal=True)
     pending = [step_losses.named(4, {"cycle": torch.ones(())}, {}, setting.batch(2))]
 
     class Two(Session):
-        def everyone(self, value: Any) -> list[Any]:
+        def gather_objects(self, value: Any) -> list[Any]:
             assert value is None
             return [value, theirs]
 
@@ -251,7 +251,7 @@ def coloured() -> Iterator[Batch]:
         yield Batch(source, target)
 
 
-def learning(name: str, discriminator: float = 5e-3) -> Training:
+def learning(name: str, discriminator: float = 5e-3) -> TrainingState:
     """A method with Adam, which learns in some dozens of steps."""
     made = training(name)
     for player, rate in (("generator", 5e-3), ("discriminator", discriminator)):
@@ -262,16 +262,16 @@ def learning(name: str, discriminator: float = 5e-3) -> Training:
     return made
 
 
-def forgetting() -> Training:
+def forgetting() -> TrainingState:
     """The last class costs nothing in the loss, though a quarter of the labels is of it."""
     made = learning("source_only")
     made.objective._task = build_task(setting.SPACE, class_weights=[1.0, 1.0, 1.0, 0.0])
     return made
 
 
-def told(made: Training, folder: Path, policy: Any = "report", steps: int = 100, **limits: Any) -> list[str]:
+def told(made: TrainingState, folder: Path, policy: Any = "report", steps: int = 100, **limits: Any) -> list[str]:
     """What the log says of a training that writes a line every four steps."""
-    care = Care(Limits(**limits), policy, setting.SPACE.classes)
+    care = HealthPolicy(Limits(**limits), policy, setting.SPACE.classes)
     run(made, coloured(), folder, steps=steps, care=care, factor=lambda step: 1.0, save_every=40, log_every=4)
     return [trouble["what"] for line in lines(folder) for trouble in line.get("health", {}).get("begun", [])]
 

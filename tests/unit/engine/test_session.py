@@ -7,7 +7,7 @@ import torch
 from accelerate.state import AcceleratorState
 
 from segda.engine import session as sessions
-from segda.engine.session import PATIENCE, Session, resolve_precision
+from segda.engine.session import EXCHANGE_TIMEOUT, Session, resolve_precision
 from segda.errors import ConfigError
 
 
@@ -81,7 +81,7 @@ def test_processes_wait_for_long_work_of_the_first(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sessions, "Accelerator", Recorder)
     Session(cpu=True)
     waits = [handler.to_kwargs()["timeout"] for handler in given["kwargs_handlers"] if hasattr(handler, "timeout")]
-    assert waits == [PATIENCE]
+    assert waits == [EXCHANGE_TIMEOUT]
 
 
 class Two(Session):

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.metrics.confusion import Confusion
-from segda.metrics.pairs import count_on_device, count_pairs
+from segda.metrics.pair_counts import count_on_device, count_pairs
 
 CLASSES = ("road", "car", "sky", "person")
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segda.data.decode import read_index
-from segda.labels import cityscapes
+from segda.label_spaces import cityscapes
 from segda.metrics.confusion import Confusion
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from segda import lookup
+from segda.config import lookup
 from segda.errors import ConfigError
 from segda.networks import component
 
@@ -19,7 +19,7 @@ def test_options_and_what_the_code_gives_meet_in_build() -> None:
     [
         (None, "networks.head: none configured, .* one of: .*linear"),
         ({"kernel": 3}, "networks.head: none configured"),
-        ({"name": "linaer"}, "unknown heads name 'linaer'; did you mean 'linear'"),
+        ({"name": "linaer"}, "unknown head 'linaer'; did you mean 'linear'"),
         ({"name": "linear", "kernal": 3}, "networks.head: linear has no option 'kernal'; did you mean 'kernel'"),
         ({"name": "linear", "classes": 3}, "networks.head: linear has no option 'classes'"),
     ],

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from segda.config.lookup import module
 from segda.errors import ConfigError
-from segda.lookup import module
 from segda.networks.pretrained import downloading, is_file, load_pretrained
 
 

@@ -7,16 +7,16 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from segda import compat
+from segda import torchvision_compat
 from segda.errors import ConfigError
-from segda.networks import foreign, vgg
+from segda.networks import import_weights, vgg
 
 SMALL = ((4, 4), (6, 6), (8,) * 4, (8,) * 4, (8,) * 4)
 
 
 @pytest.mark.parametrize("depth", [16, 19])
 def test_names_and_shapes_are_torchvisions(depth: int) -> None:
-    compat.import_ready()
+    torchvision_compat.import_ready()
     models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
         theirs = getattr(models, f"vgg{depth}")(weights=None).features.state_dict(prefix="features.")
@@ -58,7 +58,7 @@ def test_weights_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endi
     content = {**written, "classifier.0.weight": torch.zeros(2, 2)}
     (torch.save if ending == "pth" else safetensors.torch.save_file)(content, file)
     if ending == "pth":
-        foreign.keep(file, file.with_suffix(".safetensors"))
+        import_weights.keep(file, file.with_suffix(".safetensors"))
     read = vgg.build(19, str(file), layers=("conv1_1",), seed=6)
     assert all(torch.equal(tensor, written[name]) for name, tensor in read.state_dict().items())
     assert not any(parameter.requires_grad for parameter in read.parameters())
@@ -92,7 +92,7 @@ def test_an_unknown_layer_is_refused() -> None:
 
 def test_a_download_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vgg.BLOCKS, 19, SMALL)
-    compat.import_ready()
+    torchvision_compat.import_ready()
     models = pytest.importorskip("torchvision.models")
 
     def fail(*arguments: object, **options: object) -> None:

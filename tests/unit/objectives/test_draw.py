@@ -1,6 +1,7 @@
 import torch
 
 from segda.objectives import draw
+from segda.random_streams import derive_seed
 
 
 def test_a_draw_depends_on_seed_purpose_and_position_alone() -> None:
@@ -27,4 +28,4 @@ def test_draws_are_spread_evenly() -> None:
 
 
 def test_the_same_on_every_machine() -> None:
-    assert draw.stream(7, "mixing") == 8947243615693663630
+    assert derive_seed(7, "mixing") == 8947243615693663630

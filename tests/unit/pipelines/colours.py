@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import pipeline as pipelines
-from pipelines.execution import run_pipeline
+from pipelines.definition import loading as pipelines
+from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from segda import lookup
+from segda.config import lookup
 
 WRITE = """
 from pathlib import Path
-from pipelines.stage import Data, Reference, StageConfig
+from pipelines.definition.schema import DataConfig, Reference, StageConfig
 from segda.errors import ConfigError, TrainingError
 
 VERSION = 1
@@ -21,8 +21,8 @@ class Config(StageConfig):
     value: int = 1
     fail_on: int | None = None
     init: Reference | None = None
-    source: Data | None = None
-    target: Data | None = None
+    source: DataConfig | None = None
+    target: DataConfig | None = None
 
 
 def check(config):
@@ -44,7 +44,7 @@ def run(config, inputs, folder, session):
 """
 
 SUM = """
-from pipelines.stage import Reference, StageConfig
+from pipelines.definition.schema import Reference, StageConfig
 
 VERSION = 1
 OUTPUTS = ("sum.txt",)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import segda
-from pipelines.__main__ import COMMANDS, main
+from pipelines.__main__ import main
+from pipelines.command_line import COMMANDS
 
 REPOSITORY = Path(segda.__file__).parent.parent
 
@@ -144,7 +145,7 @@ def test_an_interrupt_is_one_line_and_130(
     def interrupted(*arguments: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.command.run.execute", interrupted)
+    monkeypatch.setattr("pipelines.commands.run.execute", interrupted)
     assert main(["job.yaml"]) == 130
     assert capsys.readouterr().err == "interrupted; the same command goes on from the last checkpoint\n"
 
@@ -155,7 +156,7 @@ def test_a_full_gpu_is_one_line_with_a_remedy(
     def full(*arguments: object) -> int:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …")
 
-    monkeypatch.setattr("pipelines.command.run.execute", full)
+    monkeypatch.setattr("pipelines.commands.run.execute", full)
     assert main(["job.yaml"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: CUDA out of memory; raise the stage's `accumulate`")

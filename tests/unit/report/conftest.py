@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segda.engine.evaluation import Evaluation
+from segda.evaluation.scores import Evaluation
 from segda.label_space import LabelSpace
 from segda.metrics.confusion import Confusion
 

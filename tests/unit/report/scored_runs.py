@@ -8,7 +8,7 @@ import numpy as np
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
-from segda.engine.evaluation import Evaluation
+from segda.evaluation.scores import Evaluation
 from segda.metrics.confusion import Confusion
 
 CLASSES = ("zero", "one")

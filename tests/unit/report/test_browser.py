@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segda.engine.evaluate import Evaluation
+from segda.evaluation.evaluate import Evaluation
 from segda.label_space import LabelSpace
-from segda.labels.cityscapes import SPACE
+from segda.label_spaces.cityscapes import SPACE
 from segda.metrics.confusion import Confusion
 from segda.report.page import Agreement, DataState, Illustration, ReportContent, StageState, write
 from segda.report.pictures import Picture, PictureRow

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
+from segda.config.lookup import module, names
 from segda.data.dataset import Dataset
 from segda.data.readers import adapted, camvid, carla, cityscapes, folder, gta5, synthia
 from segda.errors import ConfigError, DataError
 from segda.label_space import load
-from segda.lookup import module, names
 
 CITYSCAPES = load("cityscapes")
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from segda.config.lookup import module
 from segda.data.check import check, render
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.errors import ConfigError, DataError
 from segda.label_space import load
-from segda.lookup import module
 
 LABELS = np.array([7, 0, 9, 3, 3, 1])
 GREY = np.random.default_rng(0).integers(0, 256, (6, 16, 16), dtype=np.uint8)

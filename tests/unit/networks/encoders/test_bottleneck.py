@@ -34,7 +34,7 @@ def test_batch_norm_on_a_single_image_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        ({"name": "smal"}, "unknown encoders name 'smal'; did you mean 'small'"),
+        ({"name": "smal"}, "unknown encoder 'smal'; did you mean 'small'"),
         ({"name": "small", "widht": 4}, "bottleneck: encoder: small has no option 'widht'; did you mean 'width'"),
         ({"width": 4}, "bottleneck: encoder: none configured"),
         ({"name": "coupled"}, "cannot wrap 'coupled', which is told the domain"),

@@ -6,13 +6,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from segda import compat
+from segda import torchvision_compat
 from segda.networks.encoders import dilated_densenet
 
 
 @pytest.fixture(scope="module")
 def original() -> Any:
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     return timm.create_model("densenet121").eval()

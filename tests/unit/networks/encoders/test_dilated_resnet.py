@@ -5,9 +5,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from segda import compat
+from segda import torchvision_compat
 from segda.errors import ConfigError
-from segda.networks import foreign
+from segda.networks import import_weights
 from segda.networks.encoders import dilated_resnet
 
 
@@ -30,14 +30,14 @@ def test_bottlenecks_are_wider_and_degridding_can_be_left_out() -> None:
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
 def test_resnet34_weights_load_from_a_file_unchanged(tmp_path: Path, suffix: str) -> None:
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     original = timm.create_model("resnet34").state_dict()
     path = tmp_path / f"resnet34.{suffix}"
     if suffix == "pth":
         torch.save(original, path)
-        foreign.keep(path, path.with_suffix(".safetensors"))
+        import_weights.keep(path, path.with_suffix(".safetensors"))
     else:
         safetensors.torch.save_file(original, path)
     loaded = dilated_resnet.build(weights=str(path)).resnet.state_dict()
@@ -46,7 +46,7 @@ def test_resnet34_weights_load_from_a_file_unchanged(tmp_path: Path, suffix: str
 
 
 def test_weights_of_another_depth_are_refused(tmp_path: Path) -> None:
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     safetensors.torch.save_file(timm.create_model("resnet18").state_dict(), tmp_path / "small.safetensors")

@@ -5,9 +5,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from segda import compat
+from segda import torchvision_compat
 from segda.errors import ConfigError
-from segda.networks import foreign
+from segda.networks import import_weights
 from segda.networks.encoders import smp
 
 
@@ -51,7 +51,7 @@ def test_an_encoder_that_cannot_be_dilated_is_refused() -> None:
 
 
 def test_a_timm_file_loads_into_a_tu_encoder(tmp_path: Path) -> None:
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     whole = timm.create_model("convnext_atto").state_dict()
@@ -80,7 +80,7 @@ def test_the_local_mobilenet_weights_load_strictly(tmp_path: Path, monkeypatch: 
     if not path.is_file():
         pytest.skip(f"{path} is missing; set SEGDA_DATA")
     monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path))
-    foreign.keep(path)
+    import_weights.keep(path)
     encoder = smp.build("mobilenet_v2", weights=str(path))
     content = torch.load(path, weights_only=True)
     name = "features.18.0.weight"
@@ -90,7 +90,7 @@ def test_the_local_mobilenet_weights_load_strictly(tmp_path: Path, monkeypatch: 
 
 def test_section_5_2_of_the_i2i_paper_a_resnet_34_without_dilation_from_a_file(tmp_path: Path) -> None:
     """Output stride 32, 7x7 places for 224x224 images; timm's and torchvision's ResNets have the same names."""
-    compat.import_ready()
+    torchvision_compat.import_ready()
     import timm
 
     whole = timm.create_model("resnet34").state_dict()

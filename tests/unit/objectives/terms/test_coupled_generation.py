@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.errors import ConfigError
-from segda.networks.judgement import Judgement
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.networks import Networks
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.terms.coupled_generation import CoupledGeneration
@@ -52,8 +52,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.layer = nn.Conv2d(5, 1, 1)
 
-    def forward(self, x: Tensor) -> Judgement:
-        return Judgement(self.layer(x))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.layer(x))
 
 
 class Classification:

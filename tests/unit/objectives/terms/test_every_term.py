@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from segda.lookup import module, names
+from segda.config.lookup import module, names
 from segda.networks.networks import NEEDS
 from segda.objectives.term import Term
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segda.networks.judgement import Judgement
+from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.networks import Networks
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.terms.paired_adversarial import PairedAdversarial
@@ -33,8 +33,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.layer = nn.Conv2d(6, 1, 3)
 
-    def forward(self, x: Tensor) -> Judgement:
-        return Judgement(self.layer(x))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.layer(x))
 
 
 def passed(batch: Any, task: Any) -> tuple[ForwardPass, Networks]:

@@ -1,0 +1,56 @@
+"""Check a data set before a GPU is spent: pairs, sizes, ids, class counts, broken files; or an export's checksums."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument(
+        "data", metavar="DATA", help="a shipped data config, the path of a .yaml file, or the folder of an export"
+    )
+    parser.add_argument("--root", metavar="PATH", help="the data set's folder, in place of the config's")
+    parser.add_argument("--split", help="the split, in place of the config's")
+    parser.add_argument("--labels", default="cityscapes", metavar="SPACE", help="label space (cityscapes)")
+
+
+def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+    """Print what was found; 0 when the data set can be used, 1 otherwise."""
+    # A data config's name is not taken for a folder that happens to be called so.
+    if Path(given.data).is_dir() and (Path(given.data).name != given.data or _holds_a_stage(Path(given.data))):
+        return verify(Path(given.data))
+    from pipelines.commands.arguments import read_data
+    from pipelines.training.open_data import data_root, open_dataset
+    from segda.data.check import check, render
+
+    data = read_data(given.data, given.root, given.split)
+    report = check(open_dataset(data, given.labels, data_root(data), with_labels=True, strict=False))
+    print(render(report))
+    return 1 if report.problems else 0
+
+
+def verify(folder: Path) -> int:
+    """Compare an export's files with its checksums and name each that differs, is missing or too many.
+
+    Raises:
+        ArtefactError: the folder is no finished export.
+    """
+    from segda.export import index
+    from segda.terminal.escape import escape
+
+    content, differences = index.check(folder)
+    keys = content.get("keys")
+    print(escape(
+        f"export at {folder}, layout {content.get('layout')}, label space {content.get('space')}: "
+        f"{len(keys) if isinstance(keys, list) else 'no'} images, {len(content['files'])} files"
+    ))  # fmt: skip
+    for difference in differences:
+        told = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"
+        print(f"{difference.kind:<9} {escape(told)}")
+    print(f"{len(differences)} problems" if differences else "no problems found")
+    return 1 if differences else 0
+
+
+def _holds_a_stage(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("dataset.json", "stage.json"))

@@ -1,0 +1,115 @@
+"""Are the components that a stage's config names there, and do their options fit the signatures of their `build`?"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, NetworksConfig
+from segda import label_space
+from segda.config.loading import validate_options
+from segda.config.lookup import module
+from segda.errors import ConfigError
+
+READER = ("root", "space", "split", "with_labels", "strict")
+HEAD = ("channels", "strides", "classes")
+DECODER = ("channels", "strides", "domains")
+DISCRIMINATOR = ("channels", "classes")
+SAMPLER = ("domains",)
+TRANSFER = ("device",)
+
+
+def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
+    try:
+        found = module(package, name)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not hasattr(found, "build"):
+        raise ConfigError(f"{path}: {name!r} has no function 'build', which every component needs")
+    builder: Callable[..., Any] = found.build
+    return builder
+
+
+def check_component(package: str, component: ComponentConfig, path: str, given: Collection[str] = ()) -> None:
+    """Does `component` exist in `package`, and do its options fit?
+
+    Args:
+        package: where a bare name is looked up.
+        component: name and options.
+        path: where it stands in the config, for the message.
+        given: parameters of `build` that code passes.
+
+    Raises:
+        ConfigError: no such component, or an option does not fit.
+    """
+    builder = _builder(package, component.name, f"{path}.name")
+    for option in component.options.keys() & set(given):
+        raise ConfigError(f"{path}.{option}: is set by the code, not by a config; remove it")
+    validate_options(builder, component.options, path, given)
+
+
+def _check_networks(networks: NetworksConfig, path: str) -> None:
+    check_component("segda.networks.encoders", networks.encoder, f"{path}.encoder")
+    if networks.head is not None:
+        check_component("segda.networks.heads", networks.head, f"{path}.head", HEAD)
+    if networks.decoder is not None:
+        check_component("segda.networks.decoders", networks.decoder, f"{path}.decoder", DECODER)
+    if networks.sampler is not None:
+        check_component("segda.networks.samplers", networks.sampler, f"{path}.sampler", SAMPLER)
+    for place, discriminator in networks.discriminators.items():
+        where = f"{path}.discriminators.{place}"
+        check_component("segda.networks.discriminators", discriminator, where, DISCRIMINATOR)
+
+
+def _check_method(method: MethodConfig, path: str) -> None:
+    for name, options in method.terms.items():
+        where = f"{path}.terms.{name}"
+        validate_options(_builder("segda.objectives.terms", name, where), options, where)
+    if method.transfer is not None:
+        check_component("segda.transfer", method.transfer, f"{path}.transfer", TRANSFER)
+
+
+def check_task(task: ComponentConfig, path: str = "task") -> None:
+    """The task's module, options and label space.
+
+    Raises:
+        ConfigError: one of them does not exist or does not fit.
+    """
+    options = task.options
+    if not isinstance(options.get("labels"), str):
+        raise ConfigError(f"{path}.labels: found {options.get('labels')!r}; expected the name of a label space")
+    try:
+        label_space.load(options.pop("labels"))
+    except ConfigError as error:
+        raise ConfigError(f"{path}.labels: {error}") from None
+    check_component("segda.tasks", ComponentConfig(name=task.name, **options), path, ("space",))
+
+
+def check_components(node: Any, path: str) -> None:
+    """Every component below a config node.
+
+    Args:
+        node: a stage's validated config, or a part of it.
+        path: where it stands in the pipeline, for the message.
+
+    Raises:
+        ConfigError: a component does not exist, or an option does not fit its signature.
+    """
+    if isinstance(node, DataConfig):
+        check_component("segda.data.readers", node, path, READER)
+    elif isinstance(node, NetworksConfig):
+        _check_networks(node, path)
+    elif isinstance(node, MethodConfig):
+        _check_method(node, path)
+    elif isinstance(node, BaseModel):
+        for name in type(node).model_fields:
+            if name == "task":
+                check_task(node.task)  # type: ignore[attr-defined]
+            else:
+                check_components(getattr(node, name), f"{path}.{name}")
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            check_components(child, f"{path}.{name}")
+    elif isinstance(node, list | tuple):
+        for index, child in enumerate(node):
+            check_components(child, f"{path}.{index}")

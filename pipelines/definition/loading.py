@@ -1,0 +1,254 @@
+"""A pipeline's YAML as validated stages in the order in which they run."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, NonNegativeInt
+
+from pipelines.definition import consistency, validation_cache
+from pipelines.definition.components import check_components
+from pipelines.definition.pipeline import Pipeline, Stage
+from pipelines.definition.schema import (
+    ComponentConfig,
+    DataConfig,
+    MethodConfig,
+    RuntimeConfig,
+    StrictConfig,
+    references,
+)
+from segda.config import loading as configs
+from segda.config.lookup import module, names, nearest
+from segda.errors import ConfigError
+from segda.files import is_below
+
+FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
+
+
+class PipelineConfig(StrictConfig):
+    """What stands at the top of a pipeline's YAML; `stages` and `defaults` are read by kind."""
+
+    title: str = ""
+    task: ComponentConfig
+    seed: NonNegativeInt = 0
+    runtime: RuntimeConfig = RuntimeConfig()
+    stages: dict[str, dict[str, Any]]
+    defaults: dict[str, dict[str, Any]] = {}
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """The kinds of stages: the files and folders of `pipelines/stages`."""
+    return tuple(names("pipelines.stages"))
+
+
+def stage_module(kind: str, path: str) -> ModuleType:
+    """The module of a kind of stage.
+
+    Raises:
+        ConfigError: there is no such kind, or outside code that is not allowed or no stage.
+    """
+    if "." not in kind and kind not in kinds():
+        raise ConfigError(f"{path}.kind: unknown kind {kind!r}; {nearest(kind, kinds())}")
+    try:
+        found = module("pipelines.stages", kind)
+    except ConfigError as error:
+        raise ConfigError(f"{path}.kind: {error}") from None
+    for part in ("VERSION", "OUTPUTS", "Config", "run"):
+        if not hasattr(found, part):
+            raise ConfigError(f"{path}.kind: {kind!r} is no kind of stage, it has no {part}")
+    return found
+
+
+def _kind_of(stage: Any, path: str) -> str:
+    if not isinstance(stage, Mapping):
+        raise ConfigError(f"{path}: found {stage!r}; expected a mapping with 'kind'")
+    kind = stage.get("kind")
+    if not isinstance(kind, str):
+        found = "missing" if kind is None else f"found {kind!r}"
+        raise ConfigError(f"{path}.kind: {found}; valid: {', '.join(kinds())}")
+    return kind
+
+
+def _with_defaults(content: Any, defaults: Mapping[str, Any]) -> Any:
+    """A stage's config over the defaults of its kind; what is no config stays, to be refused later."""
+    kind = content.get("kind") if isinstance(content, Mapping) else None
+    found = defaults.get(kind) if isinstance(kind, str) else None
+    return configs.merge(found, content) if isinstance(found, Mapping) else content
+
+
+def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
+    """`raw` with every name of a data set or method replaced by what its file says."""
+    stages = raw.get("stages")
+    if not isinstance(stages, Mapping):
+        raise ConfigError(f"{file}: stages: {'missing' if stages is None else f'found {stages!r}'}; expected a mapping")
+    expanded = {}
+    for name, stage in stages.items():
+        path = f"stages.{name}"
+        config: type[BaseModel] = stage_module(_kind_of(stage, path), path).Config
+        expanded[name] = configs.expand(config, stage, FOLDERS, path, file)
+    return {**raw, "stages": expanded}
+
+
+def resolve(name: str, settings: Sequence[str] = (), seed: int | None = None) -> tuple[str, dict[str, Any]]:
+    """The plain config of a pipeline: bases merged, names of files replaced, defaults filled in, `--set` applied.
+
+    Returns:
+        The run's name and the config.
+
+    Raises:
+        ConfigError: a file is missing or wrong, or a setting leads nowhere.
+    """
+    file = configs.find(name, "pipelines")
+    raw = configs.load(file, "pipelines")
+    changes = [configs.parse_setting(setting) for setting in settings]
+    if seed is not None:
+        changes.append((["seed"], seed))
+    for parts, value in changes:
+        if parts[0] == "defaults":
+            raw = configs.apply_setting(raw, parts, value)
+    defaults = raw.pop("defaults", None) or {}
+    if not isinstance(defaults, Mapping):
+        raise ConfigError(f"{file}: defaults: found {defaults!r}; expected a mapping by kind")
+    for kind in defaults:
+        stage_module(str(kind), "defaults")
+    if isinstance(raw.get("stages"), Mapping):
+        raw["stages"] = {stage: _with_defaults(content, defaults) for stage, content in raw["stages"].items()}
+    raw = _expanded(raw, file)
+    for parts, value in changes:
+        if parts[0] == "defaults":
+            continue
+        where = f"--set {'.'.join(parts)}"
+        if parts[0] not in PipelineConfig.model_fields:
+            raise ConfigError(f"{where}: unknown key {parts[0]!r}; {nearest(parts[0], PipelineConfig.model_fields)}")
+        if parts[0] == "stages" and len(parts) > 1 and parts[1] not in raw["stages"]:
+            raise ConfigError(f"{where}: no stage {parts[1]!r}; {nearest(parts[1], raw['stages'])}")
+        raw = _expanded(configs.apply_setting(raw, parts, value), file)
+    seeded = raw.get("seed", 0)
+    return file.stem + (f"-seed{seeded}" if seeded else ""), raw
+
+
+def _check_references(stages: Mapping[str, Stage]) -> None:
+    for stage in stages.values():
+        for path, reference in stage.references.items():
+            where = f"stages.{stage.name}.{path}"
+            if reference.stage not in stages:
+                raise ConfigError(f"{where}: no stage {reference.stage!r}; {nearest(reference.stage, stages)}")
+            outputs = stages[reference.stage].module.OUTPUTS
+            if reference.output is not None and not is_below(reference.output):
+                raise ConfigError(
+                    f"{where}: output {reference.output!r} leads out of the stage's folder; {nearest('', outputs)}"
+                )
+            if reference.output is not None and reference.output.split("/")[0] not in outputs:
+                raise ConfigError(
+                    f"{where}: stage {reference.stage!r} has no output {reference.output!r}; "
+                    f"{nearest(reference.output, outputs)}"
+                )
+
+
+def _ordered(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """The stages so that each follows those it refers to, otherwise in the order of the YAML."""
+    ordered: dict[str, Stage] = {}
+
+    def visit(name: str, open_stages: tuple[str, ...]) -> None:
+        if name in open_stages:
+            circle = " -> ".join((*open_stages[open_stages.index(name) :], name))
+            raise ConfigError(f"stages.{name}: refers to itself by way of {circle}; remove one of the references")
+        if name not in ordered:
+            for reference in stages[name].references.values():
+                visit(reference.stage, (*open_stages, name))
+            ordered[name] = stages[name]
+
+    for name in stages:
+        visit(name, ())
+    return ordered
+
+
+def load(name: str, settings: Sequence[str] = (), seed: int | None = None, *, remembered: bool = False) -> Pipeline:
+    """Load and validate all of a pipeline: schema, components' options, references, and each stage's own `check`.
+
+    Args:
+        name: a pipeline of `configs/pipelines`, or a path that ends in `.yaml`.
+        settings: `a.b=value`, applied last.
+        seed: replaces the pipeline's seed.
+        remembered: see `build`.
+
+    Raises:
+        ConfigError: whatever is wrong first, with its path.
+    """
+    return build(*resolve(name, settings, seed), remembered=remembered)
+
+
+def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipeline:
+    """Validate all of a pipeline's plain config, as `resolve` answers it and lock files keep it.
+
+    Args:
+        run: the run's name.
+        raw: the config.
+        remembered: leave out the checks that load torch where this very config has passed them before, and remember
+            it when it passes. They change nothing in the config.
+
+    Raises:
+        ConfigError: whatever is wrong first, with its path.
+    """
+    top = configs.validate(PipelineConfig, raw, "")
+    stages = {}
+    for stage_name, content in raw["stages"].items():
+        path = f"stages.{stage_name}"
+        found = stage_module(content["kind"], path)
+        shared = {"task": raw["task"], "seed": top.seed}
+        for key in shared.keys() & content.keys():
+            raise ConfigError(f"{path}.{key}: stands at the top of a pipeline, once for all stages; move it there")
+        runtime = content.get("runtime", {})
+        if isinstance(runtime, Mapping):
+            runtime = configs.merge(raw.get("runtime", {}), runtime)
+        content = configs.place_weights({**content, **shared, "runtime": runtime})
+        config = configs.validate(found.Config, content, path)
+        missing = tuple(file for file in configs.weights_files(content) if not file.is_file())
+        stages[stage_name] = Stage(stage_name, found, config, references(config), missing)
+    if not stages:
+        raise ConfigError("stages: empty; a pipeline needs at least one stage")
+    mark = validation_cache.cache_key(raw) if remembered else None
+    if validation_cache.has_passed(mark):
+        ordered = _ordered(stages)
+        consistency.check_target_labels(ordered)  # goes by links between folders, which no mark knows
+        return Pipeline(run, raw, top.runtime, ordered, checked=False)
+    pipeline = Pipeline(run, raw, top.runtime, _checked(stages))
+    if not any(stage.missing for stage in stages.values()):
+        validation_cache.remember(mark)
+    return pipeline
+
+
+def check(pipeline: Pipeline) -> None:
+    """Make all checks, although they are known to have passed.
+
+    Raises:
+        ConfigError: whatever is wrong first, with its path.
+    """
+    _checked(pipeline.stages)
+
+
+def _checked(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """The stages in their order, after all checks that go beyond the schema."""
+    for stage in stages.values():
+        check_components(stage.config, f"stages.{stage.name}")
+    _check_references(stages)
+    ordered = _ordered(stages)
+    for stage in ordered.values():
+        # A plan must be possible before the weights are there; a run refuses them as missing before any work.
+        if hasattr(stage.module, "check") and not stage.missing:
+            try:
+                stage.module.check(stage.config)
+            except ConfigError as error:
+                prefix = f"stages.{stage.name}"
+                raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
+            except (RuntimeError, OverflowError) as error:
+                # Nothing is allocated yet: torch refuses numbers that no memory could hold.
+                reason = " ".join(str(error).split("\n")[0].split())[:120]
+                raise ConfigError(
+                    f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
+                ) from error
+    consistency.check(ordered)
+    return ordered

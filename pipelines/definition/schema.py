@@ -1,0 +1,317 @@
+"""What every stage's config is made of: strict, frozen, and turned into one clear line when it is wrong."""
+
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from segda.artefacts.manifest import Manifest
+from segda.data import workers as cores
+from segda.data.unreadable import Skipped
+from segda.engine.health import DEFAULTS, OnBadHealth
+
+Size = tuple[PositiveInt, PositiveInt]
+"""Height and width in pixels."""
+
+
+class StrictConfig(BaseModel):
+    """A config node: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Reference(StrictConfig):
+    """An output of an earlier stage of the same pipeline: `{from: stage, output: name}`."""
+
+    stage: str = Field(alias="from")
+    output: str | None = None
+
+
+class ComponentConfig(BaseModel):
+    """A component chosen by name; all other keys bind to the signature of its module's `build`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that bind to the signature of `build`."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataConfig(ComponentConfig):
+    """A data set: reader, place, split, and the size that training and prediction work at.
+
+    Attributes:
+        name: a reader of `segda/data/readers`.
+        root: folder (relative ones lie below `SEGDA_DATA`), or the output of an earlier stage.
+        split: which part of the set.
+        resize: `(height, width)` that images and labels are resized to before cropping; `None` keeps each file's own.
+            Scores are always taken at the labels' own size.
+        on_bad_file: what is done about a file that cannot be read: `fail`, which refuses all, or `skip` it and say so.
+    """
+
+    root: str | Reference
+    split: str = "train"
+    resize: Size | None = None
+    on_bad_file: Literal["fail", "skip"] = "fail"
+
+
+class NetworksConfig(StrictConfig):
+    """The networks that a stage may build; only those that the method's terms need are built."""
+
+    encoder: ComponentConfig
+    head: ComponentConfig | None = None
+    decoder: ComponentConfig | None = None
+    sampler: ComponentConfig | None = None
+    discriminators: dict[Literal["image", "feature", "logits", "conditional", "latent", "pair"], ComponentConfig] = {}
+
+
+class MethodConfig(StrictConfig):
+    """A method is a table of weighted terms, or a transfer that needs no training.
+
+    Attributes:
+        title: how the method is called in reports.
+        source: where the method is published.
+        tied: one encoder for both domains; `partly`: its first layers are each domain's own.
+        frozen: networks that never learn, such as `encoder.source`; they are built, started from `init` and published.
+        labels: `target` marks an oracle, the only method that may be trained on labels of the target domain.
+        terms: term name to its weight and options.
+        transfer: a component of `segda/transfer` that gives an image the look of another one, in place of terms.
+    """
+
+    title: str = ""
+    source: str = ""
+    tied: bool | Literal["partly"] = True
+    frozen: list[str] = []
+    labels: Literal["source", "target"] = "source"
+    terms: dict[str, dict[str, Any]] = {}
+    transfer: ComponentConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "MethodConfig":
+        if bool(self.terms) == (self.transfer is not None):
+            found = "both are given" if self.terms else "neither is given"
+            raise ValueError(f"{found}; give `terms` for a method that trains, `transfer` for one that does not")
+        return self
+
+
+class OptimizerConfig(StrictConfig):
+    """One player's optimizer. `encoder_factor` scales the learning rate of (pretrained) encoders."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 2e-4
+    betas: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 0.999)
+    momentum: NonNegativeFloat = 0.9
+    weight_decay: NonNegativeFloat = 0.0
+    encoder_factor: PositiveFloat = 1.0
+
+
+class ScheduleConfig(StrictConfig):
+    """The learning rate over the steps, as a factor of its first value.
+
+    Attributes:
+        name: `constant`; `poly`: `(1 - progress) ** power`; `linear_decay`: 1 until `decay_from`, then linearly to 0.
+        warmup: steps over which the rate first rises linearly from 0.
+        power: exponent of `poly`.
+        decay_from: progress in `[0, 1)` at which `linear_decay` begins.
+    """
+
+    name: Literal["constant", "poly", "linear_decay"] = "constant"
+    warmup: NonNegativeInt = 0
+    power: PositiveFloat = 0.9
+    decay_from: float = Field(default=0.5, ge=0, lt=1)
+
+
+class AugmentConfig(StrictConfig):
+    """Random changes to training images. Geometry moves the label along; photometry changes the image only.
+
+    Attributes:
+        flip: mirror half of the samples.
+        scale: range of a random resize factor before the crop.
+        rotate: largest angle of a random rotation, in degrees.
+        shift: largest random shift in either direction, as a share of the side.
+        fill: what padding, rotation and shift leave open: mid-grey, or black for digits.
+        photometry: options of `segda.data.photometry.Photometry`; `None` for none.
+    """
+
+    flip: bool = True
+    scale: tuple[PositiveFloat, PositiveFloat] | None = None
+    rotate: float = Field(default=0.0, ge=0, le=180)
+    shift: float = Field(default=0.0, ge=0, lt=1)
+    fill: Literal["grey", "black"] = "grey"
+    photometry: dict[str, Any] | None = None
+
+
+class HealthConfig(StrictConfig):
+    """Where trouble begins in a training; what each limit means and why stands at `segda.engine.health.Limits`."""
+
+    lines: PositiveInt = DEFAULTS.lines
+    too_sure: float = Field(default=DEFAULTS.too_sure, gt=0.5)
+    deluded: NonNegativeFloat = DEFAULTS.deluded
+    absent: float = Field(default=DEFAULTS.absent, ge=0, lt=1)
+    predicted: float = Field(default=DEFAULTS.predicted, gt=0)
+    labelled: float = Field(default=DEFAULTS.labelled, gt=0)
+    learning: PositiveInt = DEFAULTS.learning
+    exploding: float = Field(default=DEFAULTS.exploding, gt=1)
+    harmless: NonNegativeFloat = DEFAULTS.harmless
+    exploding_lines: PositiveInt = DEFAULTS.exploding_lines
+    vanishing: NonNegativeFloat = DEFAULTS.vanishing
+    roll_backs: NonNegativeInt = DEFAULTS.roll_backs
+
+
+class RuntimeConfig(StrictConfig):
+    """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
+
+    The one exception is `on_bad_health: roll_back`, which changes a training that went wrong; its manifest says so.
+
+    Attributes:
+        workers: processes that load data, besides the training one; by default as many as there are processors left
+            over, 1 to 8. An export decodes and encodes in so many threads.
+        pack: read training batches from packs of the data sets, which are made first where they are not there.
+        mixed_precision: `auto` is bf16 on a GPU that has it and fp32 everywhere else.
+        save_every: steps between checkpoints.
+        log_every: steps between lines of `log.jsonl`.
+        cpu: stay on the CPU although there is a GPU.
+        deterministic: take no kernel that gives other bits each time; a launch's own, not a stage's.
+        on_bad_health: `report` trouble in a training and go on (but for a loss that is not finite, which always
+            stops it), `stop` it, or `roll_back` to the last checkpoint from before the trouble and go on from there
+            with other batches and half the learning rates.
+        health: where trouble begins.
+        gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
+            over the samples of all, as one process does, at the price of more exchange.
+        compile: let `torch.compile` translate the networks of training stages; rounding is then another one.
+        fit_memory: try each training stage's first steps, and raise its `accumulate` until they fit into memory.
+        profile: each training stage says of a few of its steps where their time went.
+        recompute: compute activations anew in the backward pass rather than keep them, which takes less memory and
+            about a third more time; see `segda.engine.activation_checkpointing`.
+    """
+
+    workers: NonNegativeInt | None = None
+    pack: bool = False
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
+    save_every: PositiveInt = 200
+    log_every: PositiveInt = 10
+    cpu: bool = False
+    deterministic: bool = False
+    on_bad_health: OnBadHealth = "report"
+    health: HealthConfig = HealthConfig()
+    gather_statistics: bool = False
+    fit_memory: bool = False
+    profile: bool = False
+    recompute: bool = False
+    compile: bool = False
+
+    def loading(self, processes: int) -> int:
+        """How many processes load data for each of a launch's `processes`."""
+        return cores.loading(cores.here(processes)) if self.workers is None else self.workers
+
+
+class StageConfig(StrictConfig):
+    """What all stages have. `task`, `seed` and `runtime` come from the top of the pipeline."""
+
+    kind: str
+    task: ComponentConfig
+    seed: NonNegativeInt = 0
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+class TrainingConfig(StageConfig):
+    """What the training stages share.
+
+    Attributes:
+        method: the table of weighted terms.
+        steps: updates of each player.
+        batch: samples of each domain in one step, over all processes and micro-batches together.
+        accumulate: micro-batches that one step is computed in, to save memory.
+        discriminator_steps: updates of the discriminators for each of the other networks; Wasserstein critics take 5.
+        crop: `(height, width)` of training crops; `None` trains on whole (resized) images.
+        ema: decay of the exponential moving average of the networks; when set, the average is what is published.
+    """
+
+    method: MethodConfig
+    networks: NetworksConfig
+    steps: PositiveInt
+    batch: PositiveInt = 1
+    accumulate: PositiveInt = 1
+    discriminator_steps: PositiveInt = 1
+    crop: Size | None = None
+    augment: AugmentConfig = AugmentConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    discriminator_optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    ema: float | None = Field(default=None, gt=0, lt=1)
+
+
+class AdaptingConfig(TrainingConfig):
+    """What stages share that learn from a labelled source and an unlabelled target.
+
+    Attributes:
+        source: the labelled set: the source itself, or an exported adapted one.
+        target: the unlabelled set; its labels are never opened.
+        init: an earlier stage whose networks of equal name are started from.
+        judge: an earlier stage whose encoder and head judge images without learning, for terms that need one.
+        paired: sample i of the target is the counterpart of sample i of the source.
+    """
+
+    source: DataConfig
+    target: DataConfig
+    init: Reference | None = None
+    judge: Reference | None = None
+    paired: bool = False
+
+
+class Inputs(Protocol):
+    """What a running stage is told of the world outside its config."""
+
+    def folder(self, reference: Reference) -> Path:
+        """The finished folder (or the named output in it) that a reference points to."""
+        ...
+
+    def manifest(self, reference: Reference) -> Manifest:
+        """The manifest of the stage that a reference points to."""
+        ...
+
+    def root(self, data: DataConfig) -> Path:
+        """The folder that a data set's files lie in."""
+        ...
+
+    def skipped(self, field: str) -> list[Skipped]:
+        """What is left out of the data set in a field of the config, as `on_bad_file: skip` asks for."""
+        ...
+
+
+def references(node: Any, path: str = "") -> dict[str, Reference]:
+    """Every reference below a config node, by its path in the config."""
+    if isinstance(node, Reference):
+        return {path: node}
+    found: dict[str, Reference] = {}
+    if isinstance(node, BaseModel):
+        children = [(name, getattr(node, name)) for name in type(node).model_fields]
+    elif isinstance(node, dict):
+        children = [(str(name), child) for name, child in node.items()]
+    elif isinstance(node, list | tuple):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        return {}
+    for name, child in children:
+        found.update(references(child, f"{path}.{name}" if path else name))
+    return found
+
+
+def data_fields(config: StageConfig) -> dict[str, tuple[DataConfig, bool]]:
+    """The data sets that a stage opens, by field name, each with whether its labels are opened.
+
+    A field called `target` is opened without labels: no adapting stage may see those.
+    """
+    fields = ((name, getattr(config, name)) for name in type(config).model_fields)
+    return {name: (value, name != "target") for name, value in fields if isinstance(value, DataConfig)}

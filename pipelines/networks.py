@@ -1,0 +1,145 @@
+"""Networks and task of a config, at random, on the meta device, or with a finished stage's weights."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.definition.schema import (
+    AdaptingConfig,
+    ComponentConfig,
+    Inputs,
+    MethodConfig,
+    NetworksConfig,
+    TrainingConfig,
+)
+from segda import label_space
+from segda.artefacts.manifest import Manifest
+from segda.config.lookup import module
+from segda.engine.session import Session
+from segda.errors import ArtefactError
+from segda.networks import networks as network_building
+from segda.networks import weights
+from segda.networks.networks import Networks, Tied
+from segda.objectives import objective as objectives
+
+
+def build_task(component: ComponentConfig) -> Any:
+    """The task object that a config's `task` names, with its label space."""
+    options = component.options
+    space = label_space.load(options.pop("labels"))
+    return module("segda.tasks", component.name).build(space, **options)
+
+
+def as_mapping(component: ComponentConfig | None) -> dict[str, Any] | None:
+    """A component's config as the plain mapping that the builders take."""
+    return None if component is None else {"name": component.name, **component.options}
+
+
+def needed_networks(method: MethodConfig) -> set[str]:
+    """The networks that a method's terms need, and those that it publishes without training them."""
+    return objectives.needs(objectives.build(method.terms), method.frozen)
+
+
+def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, classes: int, seed: int = 0) -> Networks:
+    """The networks that the terms need, drawn from the seed and from nothing else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network_building.build(
+            needs,
+            classes=classes,
+            tied=tied,
+            encoder=as_mapping(config.encoder) or {},
+            head=as_mapping(config.head),
+            decoder=as_mapping(config.decoder),
+            sampler=as_mapping(config.sampler),
+            discriminators={name: as_mapping(component) or {} for name, component in config.discriminators.items()},
+        )
+
+
+def load_networks(
+    stage_folder: Path, config: dict[str, Any], wanted: tuple[str, ...], device: torch.device
+) -> Networks:
+    """The networks that a finished stage published, built as its config says and loaded with its weights.
+
+    Args:
+        stage_folder: the stage's folder, with `networks/`.
+        config: the config in its manifest.
+        wanted: which kinds of networks, such as `encoder` and `head`.
+        device: where to put them.
+
+    Raises:
+        ArtefactError: a network is missing or does not fit.
+    """
+    classes = build_task(ComponentConfig(**config["task"])).space.count
+    plain = NetworksConfig.model_validate(without_weights(config["networks"]))
+    method = MethodConfig.model_validate(config["method"])
+    needs = {need for need in needed_networks(method) if need.split(".")[0] in wanted}
+    for kind in wanted:
+        if not any(need.split(".")[0] == kind for need in needs):
+            raise ArtefactError(f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does")
+    networks = build_networks(plain, needs, tied=method.tied, classes=classes)
+    weights.load(networks.modules, stage_folder / "networks")
+    for built in networks.modules.values():
+        built.to(device).eval()
+    return networks
+
+
+def without_weights(config: dict[str, Any]) -> dict[str, Any]:
+    """A networks config that loads no pretrained file: finished networks bring all their weights along."""
+    return {**config, "encoder": _without_weights(config["encoder"])}
+
+
+def _without_weights(encoder: dict[str, Any]) -> dict[str, Any]:
+    """An encoder's options without `weights`, also where it wraps another encoder."""
+    return {
+        name: _without_weights(value) if isinstance(value, dict) else value
+        for name, value in encoder.items() if name != "weights"
+    }  # fmt: skip
+
+
+def output_stride(networks: Networks) -> int:
+    """The output stride of the encoders, which crops divide by."""
+    encoders: list[Any] = [network for name, network in networks.modules.items() if name.startswith("encoder")]
+    return max(int(encoder.strides[-1]) for encoder in encoders)
+
+
+def networks_on_meta(config: TrainingConfig, method: MethodConfig) -> Networks:
+    """A stage's networks without memory for their parameters: names and shapes. No file of weights is read."""
+    with torch.device("meta"):
+        built = networks_at_random(config, method)
+    built.freeze(method.frozen)
+    return built
+
+
+def networks_at_random(config: TrainingConfig, method: MethodConfig) -> Networks:
+    """A stage's networks with random parameters, whatever weights its config names."""
+    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
+    needs = needed_networks(method)
+    return build_networks(plain, needs, tied=method.tied, classes=build_task(config.task).space.count)
+
+
+def load_judge(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Networks | None:
+    """The encoder and head of the stage that a config names as judge."""
+    if config.judge is None:
+        return None
+    manifest = inputs.manifest(config.judge)
+    return load_networks(inputs.folder(config.judge), manifest.config, ("encoder", "head"), device)
+
+
+def initialise(networks: Networks, folder: Path, session: Session) -> None:
+    """Start from the networks of an earlier stage; an untied pair of encoders both start from a single one."""
+    stored = session.on_main(lambda: weights.stored(folder))
+    for name, built in networks.modules.items():
+        origin = name if name in stored else name.split(".")[0]
+        if origin in stored:
+            weights.load({origin: built}, folder)
+
+
+def working_size(manifest: Manifest) -> tuple[int, int] | None:
+    """The `(height, width)` that a stage resized target images to in training, else its other images."""
+    for field in ("target", "data", "source"):
+        size = (manifest.config.get(field) or {}).get("resize")
+        if size is not None:
+            return int(size[0]), int(size[1])
+    return None

@@ -1,0 +1,192 @@
+"""About how much disk the stages of a plan will take, and the refusal to begin where there is not that much.
+
+Checkpoints and networks are counted tensor by tensor, exports by the files of the set that they translate. Tables, logs
+and reports are small and not counted.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import nn
+
+from pipelines.definition.pipeline import Pipeline, Stage
+from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Size, TrainingConfig
+from pipelines.networks import networks_on_meta
+from pipelines.planning.plan import StagePlan
+from pipelines.training.open_data import data_root, open_dataset
+from segda.data.decode import image_size
+from segda.disk import free_space, readable_size
+from segda.engine.checkpoint import KEPT
+from segda.errors import ResourceError
+from segda.objectives import objective as objectives
+
+STATES = {"adam": 2, "adamw": 2, "sgd": 1}
+"""Numbers that an optimizer keeps for each parameter."""
+
+# Bytes a pixel, image and label together, where there are no files yet to go by: measured on `streets`.
+GENERATED = 1.4
+TRANSLATED = 2.2
+# What a file of one ending becomes as another: photographs, by this package's own encoders.
+GROWTH = {("jpeg", "png"): 5.0, ("jpeg", "webp"): 3.0, ("png", "jpeg"): 0.35, ("png", "webp"): 0.7}
+
+
+class DatasetSize(NamedTuple):
+    """A data set from outside: number of images, bytes of images and labels, `(height, width)`, and their format."""
+
+    number: int
+    images: float
+    labels: float
+    size: Size
+    format: str
+
+
+class DiskEstimate:
+    """The disk that a plan's stages take."""
+
+    def __init__(self, pipeline: Pipeline, plan: Sequence[StagePlan]) -> None:
+        """Args: pipeline, and its plan, which says what is there already."""
+        self.pipeline = pipeline
+        self.folders = {planned.stage: planned.folder for planned in plan if planned.state == "done"}
+        self.plan = plan
+
+    def of(self, stage: Stage) -> int | None:
+        """Bytes of a stage's finished folder, about; `None` where that cannot be told beforehand."""
+        try:
+            if isinstance(stage.config, TrainingConfig):
+                return training_bytes(stage.config, self.seen(stage))
+            if stage.kind == "export":
+                return self._exported(stage)
+            if stage.kind == "generate":
+                return round(sum(extent.images for extent in self._generated(stage).values()))
+        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+            return None
+        return None
+
+    def extent(self, stage: Stage, data: DataConfig, with_labels: bool) -> DatasetSize:
+        """How large a data set of a stage is, or will be.
+
+        Raises:
+            Exception: it cannot be told.
+        """
+        if isinstance(data.root, Reference):
+            folder, origin = self.folders.get(data.root.stage), self.pipeline.stages[data.root.stage]
+            if folder is None:
+                if origin.kind == "generate":
+                    split = "" if data.root.output == "rendered" else f"_{data.split}"
+                    return self._generated(origin)[f"{data.root.output}{split}"]
+                first = self.extent(origin, getattr(origin.config, "data"), True)  # noqa: B009
+                return first._replace(images=float(self._exported(origin)), labels=0.0, format="png")
+            root = folder / data.root.output if data.root.output else folder
+        else:
+            root = data_root(data)
+        dataset = open_dataset(data, stage.config.task.options["labels"], root, with_labels, strict=False)
+        images = sum(sample.image.stat().st_size for sample in dataset.samples)
+        labels = sum(sample.label.stat().st_size for sample in dataset.samples if sample.label is not None)
+        first_file = dataset.samples[0].image
+        kind = "jpeg" if first_file.suffix.lower() in (".jpg", ".jpeg") else first_file.suffix.lower().lstrip(".")
+        return DatasetSize(len(dataset), images, labels, image_size(first_file), kind)
+
+    def seen(self, stage: Stage) -> Size:
+        """Height and width of what a training stage's networks see.
+
+        Raises:
+            Exception: it cannot be told.
+        """
+        crop: Size | None = getattr(stage.config, "crop", None)
+        data: DataConfig = getattr(stage.config, "source", None) or getattr(stage.config, "data")  # noqa: B009
+        return crop or data.resize or self.extent(stage, data, False).size
+
+    def _generated(self, stage: Stage) -> dict[str, DatasetSize]:
+        counts = stage.config.model_dump(include={"rendered", "camera_train", "camera_val"})
+        size: Size = getattr(stage.config, "size")  # noqa: B009
+        pixels = size[0] * size[1]
+        return {name: DatasetSize(n, n * pixels * GENERATED, 0.0, size, "generated") for name, n in counts.items()}
+
+    def _exported(self, stage: Stage) -> int:
+        """Images times bytes, from the source set's own files where they are there."""
+        config = stage.config
+        data: DataConfig = getattr(config, "data")  # noqa: B009
+        extent = self.extent(stage, data, True)
+        kept = getattr(config, "layout", "") == "source"
+        size = extent.size if kept or data.resize is None else data.resize
+        if extent.format == "generated":
+            return round(extent.number * size[0] * size[1] * TRANSLATED)
+        wanted = extent.format if kept else getattr(config, "format", None) or "png"
+        share = size[0] * size[1] / (extent.size[0] * extent.size[1])
+        return round((extent.images * GROWTH.get((extent.format, wanted), 1.0) + extent.labels) * share)
+
+
+def training_bytes(config: TrainingConfig, size: Size) -> int:
+    """Bytes of a training stage's folder: its networks, and the checkpoints that are kept beside one being written."""
+    method = config.method
+    networks, state = checkpoint_bytes(config, method, size)
+    saved = min((config.steps - 1) // config.runtime.save_every, KEPT + 1)
+    return networks + saved * state
+
+
+def checkpoint_bytes(config: TrainingConfig, method: MethodConfig, size: Size) -> tuple[int, int]:
+    """Bytes of a method's networks that may be published, and of all that a checkpoint of them holds."""
+    built = networks_on_meta(config, method)
+    every = {name: _bytes(module) for name, module in built.modules.items()}
+    published = sum(count for name, count in every.items() if not name.startswith(("discriminator", "sampler")))
+    average = published if config.ema is not None else 0
+    return published, sum(every.values()) + optimizer_bytes(config, built.modules) + average + image_pool_bytes(
+        config, method, size
+    )
+
+
+def optimizer_bytes(config: TrainingConfig, modules: Mapping[str, nn.Module]) -> int:
+    """Bytes of what the optimizers keep."""
+    total = 0
+    for name, module in modules.items():
+        player = config.discriminator_optimizer if name.startswith("discriminator") else config.optimizer
+        total += STATES[player.name] * sum(4 * p.numel() for p in module.parameters() if p.requires_grad)
+    return total
+
+
+def image_pool_bytes(config: TrainingConfig, method: MethodConfig, size: Size) -> int:
+    """Bytes of both domains' pools of earlier images, once they are full."""
+    pool = max((term.pool_size() for term in objectives.build(method.terms).values()), default=0)
+    return 2 * min(pool, config.steps * config.batch) * 3 * size[0] * size[1] * 4
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+
+
+def needed(space: DiskEstimate) -> dict[str, int]:
+    """Bytes that each unfinished stage of a plan will yet add, about, as far as that can be told."""
+    found: dict[str, int] = {}
+    for planned in space.plan:
+        if planned.state in ("run", "resume"):
+            size = space.of(space.pipeline.stages[planned.stage])
+            if size is not None:
+                there = _written(planned.folder) if planned.state == "resume" else 0
+                found[planned.stage] = max(size - there, 0)
+    return found
+
+
+def require(space: DiskEstimate, root: Path) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Args:
+        space: of the plan.
+        root: the folder of runs.
+
+    Raises:
+        ResourceError: names the need, the room, and the stages that take most.
+    """
+    stages = needed(space)
+    total, free = sum(stages.values()), free_space(root)
+    if total > free:
+        most = sorted(stages, key=lambda stage: -stages[stage])[:3]
+        told = ", ".join(f"{stage} {readable_size(stages[stage])}" for stage in most)
+        raise ResourceError(
+            f"{root}: about {readable_size(total)} needed ({told}), {readable_size(free)} free; free space, choose "
+            "another --runs, or begin all the same with --ignore-space"
+        )
+
+
+def _written(folder: Path | None) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder else 0

@@ -1,0 +1,135 @@
+"""`--plan --memory 11GB`: the largest crop with which the steps of each training stage fit into a memory.
+
+A step's tensors are counted as in `pipelines.planning.memory`: at the configured size and at twice its sides. A
+line over the pixels leads from there to the largest crop, where they are counted once more.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pipelines.definition.pipeline import Pipeline, Stage
+from pipelines.definition.schema import Size, TrainingConfig, data_fields
+from pipelines.networks import networks_on_meta, output_stride
+from pipelines.planning.disk import DiskEstimate
+from pipelines.planning.memory import MemoryEstimate
+from pipelines.planning.plan import StagePlan
+from segda.disk import readable_size
+from segda.errors import ConfigError
+
+UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+NOTE = (
+    "Counted are a step's tensors in float32. Beside them: on a GPU the libraries' work space, which differs from card "
+    "to card; on a CPU the process itself, about half a GB."
+)
+
+
+def bytes_of(text: str) -> int:
+    """What a user calls a memory, such as `11GB`, `10.5 GiB` or `800MB`, in bytes.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
+    unit = UNITS.get(found[2].upper()) if found else None
+    count = int(float(found[1]) * unit) if found and unit else 0
+    if count < 1:
+        raise ConfigError(f"--memory: found {text!r}; expected a number above 0 with MB, GB, MiB or GiB, such as 11GB")
+    return count
+
+
+class Crops:
+    """The crops of a plan's training stages."""
+
+    def __init__(self, memory: MemoryEstimate) -> None:
+        """Args: memory, of the plan."""
+        self._memory = memory
+
+    def own(self, stage: Stage) -> tuple[Size, int] | None:
+        """What a stage's networks see as configured, and the bytes of a step; `None` where that cannot be told."""
+        assert isinstance(stage.config, TrainingConfig)
+        try:
+            size = self._memory.sizes.seen(stage)
+            return size, self._memory.training(stage.config, size)
+        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+            return None
+
+    def largest(self, stage: Stage, limit: int) -> tuple[Size, int] | None:
+        """The largest crop whose step takes at most `limit` bytes, and the bytes that it takes; `None` for none.
+
+        It keeps the configured one's ratio of height and width, as near as the encoder's stride allows, and is no
+        larger than the stage's images, if their size is known.
+        """
+        config = stage.config
+        assert isinstance(config, TrainingConfig)
+        known = self.own(stage)
+        if known is None:
+            return None
+        size, need = known
+        stride = output_stride(networks_on_meta(config, config.method))
+        double = 2 * size[0], 2 * size[1]  # half of it may be too small for a network
+        try:
+            slope = (self._memory.training(config, double) - need) / (3 * size[0] * size[1])
+        except ConfigError:  # networks for images of one size
+            return known if need <= limit else None
+        bound, rows = self._bound(stage), 0
+        for rows in range(10**4):  # more steps of the stride than any image has
+            crop = _sized(rows + 1, size, stride)
+            told = need + slope * (crop[0] * crop[1] - size[0] * size[1])
+            if told > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
+                break
+        for row in range(rows, 0, -1):  # the line is a little off where maps are padded
+            crop = _sized(row, size, stride)
+            try:
+                exact = self._memory.training(config, crop)
+            except ConfigError:  # too small for a network
+                return None
+            if exact <= limit:
+                return crop, exact
+        return None
+
+    def _bound(self, stage: Stage) -> tuple[float, float]:
+        """The least height and width of the images of a stage's data sets, as they are resized."""
+        height = width = float("inf")
+        for data, _ in data_fields(stage.config).values():
+            try:
+                size = data.resize or self._memory.sizes.extent(stage, data, False).size
+            except Exception:  # its files are not here
+                continue
+            height, width = min(height, size[0]), min(width, size[1])
+        return height, width
+
+
+def _sized(rows: int, size: Size, stride: int) -> Size:
+    """The crop of `rows` times the stride in height, with the ratio of `size`."""
+    height = rows * stride
+    return height, max(round(height * size[1] / size[0] / stride), 1) * stride
+
+
+def lines(pipeline: Pipeline, plan: Sequence[StagePlan], memory: str) -> list[str]:
+    """What is left to train, a line a stage: its crop and what a step takes, then the largest crop that fits.
+
+    Args:
+        pipeline: of the plan.
+        plan: says what is left.
+        memory: see `bytes_of`.
+
+    Raises:
+        ConfigError: it is no memory.
+    """
+    limit = bytes_of(memory)
+    crops = Crops(MemoryEstimate(pipeline, DiskEstimate(pipeline, plan)))
+    rows = [("stage", "batch", "crop", "takes", "largest", "takes")]
+    for planned in plan:
+        stage = pipeline.stages[planned.stage]
+        if isinstance(stage.config, TrainingConfig) and planned.state in ("run", "resume", "data missing"):
+            own, best = crops.own(stage), crops.largest(stage, limit)
+            rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_told(own), *_told(best)))
+    if len(rows) == 1:
+        return [f"crops for {memory}: nothing is left to train"]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    told = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [f"crops (height x width) for {memory} (-: none, or cannot be told):", *told, NOTE]
+
+
+def _told(found: tuple[Size, int] | None) -> tuple[str, str]:
+    return ("-", "-") if found is None else (f"{found[0][0]}x{found[0][1]}", readable_size(found[1]))

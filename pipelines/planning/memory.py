@@ -1,0 +1,177 @@
+"""About how much memory the stages of a plan will take: their own steps, at full size, on tensors that hold nothing.
+
+So all that a step holds at its highest is counted, in seconds and without the memory; the optimizers' states are added.
+Left out: processes that load data, copies that several processes exchange, libraries' work space.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from pipelines.definition.pipeline import Pipeline, Stage
+from pipelines.definition.schema import AdaptingConfig, DataConfig, MethodConfig, Reference, Size, TrainingConfig
+from pipelines.networks import build_task, needed_networks, networks_at_random
+from pipelines.planning import disk as space
+from pipelines.planning.disk import DiskEstimate
+from pipelines.planning.plan import StagePlan
+from pipelines.stages.export import translation
+from pipelines.stages.export.translation import Tiling
+from segda.batch import Batch, DomainBatch
+from segda.disk import free_space, readable_size
+from segda.engine import activation_checkpointing, optimizers
+from segda.engine.dry_run import forward_backward
+from segda.engine.ema import MovingAverage
+from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.engine.state import TrainingState
+from segda.evaluation import test_time_augmentation
+from segda.networks.networks import Networks
+from segda.objectives import objective as objectives
+from segda.objectives.class_sizes import ClassSizes
+from segda.objectives.objective import Objective
+
+
+class MemoryEstimate:
+    """The memory that a plan's stages take."""
+
+    def __init__(self, pipeline: Pipeline, sizes: DiskEstimate) -> None:
+        """Args: pipeline, and what is known of its data sets' sizes."""
+        self.pipeline, self.sizes = pipeline, sizes
+        self._known: dict[str, int] = {}
+        self._process = _process()
+
+    def of(self, stage: Stage) -> int | None:
+        """Bytes at a stage's highest, this process itself included; `None` where that cannot be told beforehand."""
+        try:
+            if isinstance(stage.config, TrainingConfig):
+                return self._process + self.training(stage.config, self.sizes.seen(stage))
+            if stage.kind in ("evaluate", "export"):
+                return self._process + self._inferring(stage)
+        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+            return None
+        return None
+
+    def training(self, config: TrainingConfig, size: Size) -> int:
+        """Bytes of the tensors of a training stage whose networks see images of `size`."""
+        method = config.method
+        # Stages alike in this share an answer.
+        parts = config.model_dump(include={"networks", "optimizer", "discriminator_optimizer", "ema", "batch"})
+        name = f"{parts} {method.model_dump()} {size} {config.accumulate} {config.runtime.recompute}"
+        if name not in self._known:
+            self._known[name] = self._training(config, method, size)
+        return self._known[name]
+
+    def _training(self, config: TrainingConfig, method: MethodConfig, size: Size) -> int:
+        with MetaPeakMemory() as peak:
+            with DEVICE:
+                made = self.assembled(config)
+            for module in made.modules.values():  # of the step, or the micro-batch, before
+                for parameter in module.parameters():
+                    parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+            forward_backward(made, meta_batch(config.batch // config.accumulate, size), first=config.accumulate == 1)
+        return peak.most + space.optimizer_bytes(config, made.modules) + space.image_pool_bytes(config, method, size)
+
+    def assembled(self, config: TrainingConfig) -> TrainingState:
+        """All that trains, on random parameters."""
+        method = config.method
+        task, needs, terms = build_task(config.task), needed_networks(method), objectives.build(method.terms)
+        networks = networks_at_random(config, method)
+        networks.freeze(method.frozen)
+        modules = dict(networks.modules)
+        kept = {name: built for name, built in modules.items() if not name.startswith("discriminator")}
+        average = MovingAverage(kept, config.ema) if config.ema else None
+        shares = torch.full((task.space.count,), 1 / task.space.count)
+        objective = Objective(
+            terms, networks, task, seed=0,
+            teacher=Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None,
+            judge=self._judge(config),
+            class_sizes=ClassSizes(shares, shares, shares) if "class_sizes" in needs else None,
+        )  # fmt: skip
+        generators, discriminators = objective.players()
+        if config.runtime.recompute:
+            activation_checkpointing.apply(modules)
+        return TrainingState(
+            objective, modules, {},
+            optimizers.build(modules, generators, **config.optimizer.model_dump()),
+            optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
+            average,
+        )  # fmt: skip
+
+    def _judge(self, config: TrainingConfig) -> Networks | None:
+        judge = config.judge if isinstance(config, AdaptingConfig) else None
+        if judge is None:
+            return None
+        origin = self.pipeline.stages[judge.stage].config
+        assert isinstance(origin, TrainingConfig)
+        networks = networks_at_random(origin, origin.method)
+        for built in networks.modules.values():
+            built.requires_grad_(False)
+        return networks
+
+    def _inferring(self, stage: Stage) -> int:
+        """Bytes of the tensors of a stage whose networks learn nothing: those of its largest row, or its translator."""
+        config = stage.config
+        data: DataConfig = getattr(config, "data")  # noqa: B009
+        rows: Mapping[str, Reference] = getattr(config, "rows", {})
+        translator: Reference | None = getattr(config, "translator", None)
+        own = self.sizes.extent(stage, data, False).size
+        most = 0
+        for reference in [translator] if translator is not None else rows.values():
+            origin = self.pipeline.stages[reference.stage].config
+            assert isinstance(origin, TrainingConfig)
+            task = build_task(origin.task)
+            with torch.no_grad(), MetaPeakMemory() as peak:
+                with DEVICE:
+                    networks = networks_at_random(origin, origin.method)
+                    image = torch.zeros(1, 3, *(data.resize or own))
+                for built in networks.modules.values():
+                    built.eval()
+                if translator is not None:
+                    tile: Size | None = getattr(config, "tile", None)
+                    tiling = tile and Tiling(tile, getattr(config, "overlap"))  # noqa: B009
+                    translation.answer(networks, image, DEVICE, tiling)
+                else:
+                    augmentation = getattr(config, "augmentation").inference()  # noqa: B009
+                    test_time_augmentation.predict(networks, task, image, own, augmentation)
+            most = max(most, peak.most)
+        return most
+
+
+def meta_batch(samples: int, size: Size) -> Batch:
+    """A batch of both domains that holds nothing."""
+    images = [torch.empty((samples, 3, *size), device=DEVICE) for _ in range(2)]
+    label = torch.empty((samples, *size), dtype=torch.int64, device=DEVICE)
+    places = torch.arange(samples)
+    keys = [str(place) for place in places.tolist()]
+    return Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
+
+
+def _process() -> int:
+    """Bytes that this process holds already: the interpreter and the libraries."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 300 << 20
+
+
+def lines(pipeline: Pipeline, plan: Sequence[StagePlan], root: Path) -> list[str]:
+    """What is left to do, a line a stage: its memory and disk, about; then the disk in all beside what is free."""
+    sizes = DiskEstimate(pipeline, plan)
+    memory, disk = MemoryEstimate(pipeline, sizes), space.needed(sizes)
+    rows = [("stage", "memory", "disk")]
+    for planned in plan:
+        if planned.state in ("run", "resume"):
+            most = memory.of(pipeline.stages[planned.stage])
+            rows.append((planned.stage, _about(most), _about(disk.get(planned.stage))))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    told = [f"{stage.ljust(widths[0])}  {most.ljust(widths[1])}  {size}" for stage, most, size in rows]
+    free = f"{readable_size(free_space(root))} free in {root}"
+    total = f"disk in all {_about(sum(disk.values()))}; {free}"
+    return ["about, for what is left to do (-: cannot be told):", *told, total]
+
+
+def _about(count: int | None) -> str:
+    return "-" if count is None else readable_size(count)

@@ -1,0 +1,229 @@
+"""Run a pipeline's stages, one after another, in one process group; publish each when it is finished."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pipelines.definition.pipeline import Pipeline, Stage
+from pipelines.definition.schema import DataConfig, Reference, TrainingConfig
+from pipelines.planning import disk
+from pipelines.planning import plan as plans
+from pipelines.planning.plan import StagePlan
+from pipelines.running import out_of_memory, up_to_date
+from pipelines.running.provenance import provenance
+from pipelines.training import unreadable_files
+from pipelines.training.open_data import data_root
+from segda.artefacts import manifest as manifests
+from segda.artefacts.key import digest
+from segda.artefacts.lock import FolderLock
+from segda.artefacts.manifest import Manifest
+from segda.artefacts.store import Store
+from segda.config import loading as configs
+from segda.data.unreadable import Skipped
+from segda.engine import signals
+from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
+from segda.errors import ArtefactError, ConfigError
+from segda.networks import import_weights
+
+
+class RunInputs:
+    """What a stage may ask for while it runs; see `pipelines.definition.schema.Inputs`."""
+
+    def __init__(self, folders: dict[str, Path], patience: float = 0.0) -> None:
+        """Describe the finished stages.
+
+        Args:
+            folders: stage name to folder of its finished result.
+            patience: seconds to wait for files that another process has seen.
+        """
+        self._folders = folders
+        self.lists: unreadable_files.Lists = {}
+        self._patience = patience
+        self._seen: set[Path] = set()
+
+    def folder(self, reference: Reference) -> Path:
+        """The finished folder, or the named output in it, that a reference points to.
+
+        Raises:
+            ArtefactError: the output is not there.
+        """
+        folder = self._finished(reference)
+        path = folder / reference.output if reference.output else folder
+        if not path.exists():
+            raise ArtefactError(f"{path}: output of stage {reference.stage!r} is missing; run it again with --force")
+        return path
+
+    def manifest(self, reference: Reference) -> Manifest:
+        """The manifest of the stage that a reference points to."""
+        return manifests.load(self._finished(reference))
+
+    def _finished(self, reference: Reference) -> Path:
+        """The stage's folder, once this process sees all that its manifest names, or has waited for it in vain."""
+        folder = self._folders[reference.stage]
+        if self._patience and folder not in self._seen:
+            end = time.monotonic() + self._patience
+            _wait_for(folder / manifests.FILE_NAME, end)
+            for name in manifests.load(folder).outputs:
+                _wait_for(folder / name, end)
+            self._seen.add(folder)
+        return folder
+
+    def root(self, data: DataConfig) -> Path:
+        """The folder that a data set's files lie in."""
+        return self.folder(data.root) if isinstance(data.root, Reference) else data_root(data)
+
+    def skipped(self, field: str) -> list[Skipped]:
+        """What the stage that runs leaves out of the data set in a field of its config."""
+        return self.lists.get(field, [])
+
+
+def _wait_for(path: Path, end: float) -> None:
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
+    """Refuse a run of `world` processes that cannot end well, before any work."""
+    states = {planned.stage: planned for planned in plan}
+    for planned in plan:
+        if planned.state == "data missing":
+            raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
+        if planned.state in ("run", "resume"):
+            config = pipeline.stages[planned.stage].config
+            for file in configs.weights_files(config.model_dump()):
+                import_weights.opened(file)  # refuses what was not imported
+            if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
+                raise ConfigError(
+                    f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
+                    f"processes x {config.accumulate} micro-batches; choose a multiple of {world * config.accumulate}"
+                )
+            for reference in pipeline.stages[planned.stage].references.values():
+                if states[reference.stage].state == "left out":
+                    raise ArtefactError(
+                        f"stages.{planned.stage}: needs {reference.stage!r}, which is not finished; "
+                        f"run it too: --only {reference.stage} --only {planned.stage}"
+                    )
+
+
+def _run_stage(
+    stage: Stage, planned: StagePlan, inputs: RunInputs, pipeline: Pipeline, store: Store, session: Session
+) -> None:
+    """Run or resume one stage on all ranks, then publish its manifest."""
+    config = stage.config.model_dump(mode="json", by_alias=True)
+    description = {"stage": stage.name, "version": stage.module.VERSION, "config": config, "inputs": planned.inputs}
+    folder: Path = session.on_main(lambda: store.begin(stage.kind, planned.key, description))
+    session.same_everywhere(str(folder), lambda decided: (None, folder.is_dir()))
+    start = time.monotonic()
+    try:
+        inputs.lists = session.on_main(lambda: unreadable_files.prepare(stage.config, inputs, folder))
+        metrics = stage.module.run(stage.config, inputs, folder, session)
+    except Exception as error:
+        lacking = out_of_memory.explain_out_of_memory(stage.name, stage.config, error)
+        if lacking is None:
+            raise
+        raise lacking from error
+    session.barrier()
+
+    def publish() -> None:
+        manifest = Manifest(
+            stage=stage.name,
+            kind=stage.kind,
+            version=stage.module.VERSION,
+            key=planned.key,
+            config=config,
+            inputs=planned.inputs,
+            outputs=manifests.describe_outputs(folder, published(stage.module, folder)),
+            metrics={**(metrics or {}), **unreadable_files.metrics(inputs.lists)},
+            provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)},
+        )
+        manifests.write(folder, manifest)
+
+    session.on_main(publish)
+
+
+def published(module: Any, folder: Path) -> list[str]:
+    """The outputs that a finished stage has to show: all of its kind's, of its `OPTIONAL` ones those that it wrote."""
+    optional = getattr(module, "OPTIONAL", ())
+    return [name for name in module.OUTPUTS if name not in optional or (folder / name).exists()]
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    store: Store,
+    session: Session,
+    only: Sequence[str] = (),
+    force: Sequence[str] = (),
+    wait: bool = False,
+    ignore_space: bool = False,
+) -> None:
+    """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
+
+    Args:
+        pipeline: validated.
+        store: where results lie.
+        session: the processes of this launch.
+        only: stages to run; all when empty.
+        force: stages to run anew, with all that build on them; `all` for every stage.
+        wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
+        ignore_space: begin although the disk looks too small.
+
+    Raises:
+        SegdaError: data or results are missing or damaged, another run is at work, the disk looks too small, or a
+            stage failed.
+        StoppedError: a signal asked to stop.
+    """
+    # Before anything else: a machine may still see an earlier version of the files.
+    session.same_everywhere(
+        f"{pipeline.name}: config", lambda decided: (None, f"version {digest(pipeline.raw)[:8]}"), patience=0
+    )
+    with ExitStack() as all_claims:
+        claims: dict[str, FolderLock] = {}
+
+        def decide() -> list[StagePlan]:
+            plan = plans.make_plan(pipeline, store, only, force)
+            _refuse(plan, pipeline, session.world)
+            all_claims.enter_context(store.claim_run(pipeline.name, wait))
+            # All before any work. In the same order in every run, so that two cannot wait for one another.
+            for planned in sorted(plan, key=lambda planned: str(planned.folder)):
+                if planned.folder is not None and planned.state in ("run", "resume"):
+                    claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
+                elif planned.folder is not None and planned.state == "done":
+                    store.clear_claim(planned.folder)
+            if claims:  # until now another run may have finished what was to be done
+                plan = plans.make_plan(pipeline, store, only, force)
+            if not ignore_space:
+                disk.require(disk.DiskEstimate(pipeline, plan), store.root)
+            for planned in plan:
+                # All at once and before any work: a run that is killed half-way goes on without --force.
+                if planned.state == "run":
+                    store.replace(planned.kind, planned.key)
+            store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, set()))
+            return plan
+
+        plan: list[StagePlan] = session.on_main(decide)
+        if pipeline.runtime.profile and not any(
+            planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
+            for planned in plan
+        ):
+            session.print(up_to_date.UNPROFILED)
+        folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
+        inputs = RunInputs(folders, 0.0 if session.is_main else FILE_VISIBILITY_SECONDS)
+        done: set[str] = set()
+        for number, planned in enumerate(plan, 1):
+            title = f"[{number}/{len(plan)}] {planned.stage}"
+            if planned.state == "left out":
+                continue
+            if planned.state == "done":
+                session.print(up_to_date.line(plan, number))
+            else:
+                stopping = session.max(signals.requested())
+                if stopping:
+                    raise signals.StoppedError(stopping, f"before {planned.stage}")
+                session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
+                _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
+            done.add(planned.stage)
+            session.on_main(lambda: store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, done)))
+            if planned.stage in claims:  # another run that waits for this stage alone goes on
+                claims[planned.stage].release()

@@ -1,0 +1,49 @@
+"""What a stage tells when memory does not suffice: one line that names the stage and the settings that help."""
+
+from pipelines.definition.schema import StageConfig, TrainingConfig
+from segda.engine.out_of_memory import out_of_memory_reason
+from segda.errors import ResourceError, SegdaError
+
+
+def explain_out_of_memory(name: str, config: StageConfig, error: BaseException) -> ResourceError | None:
+    """A stage's error as a line with a remedy; `None` where it is not about memory.
+
+    Args:
+        name: the stage's.
+        config: its config, which says what can be made smaller.
+        error: what was raised while it ran.
+    """
+    found = None if isinstance(error, SegdaError) else out_of_memory_reason(error)
+    if found is None:
+        return None
+    return ResourceError(
+        f"stages.{name}: memory does not suffice ({found}); {_remedy(name, config, found, str(error))}, then run the "
+        "same command again: what is there is kept"
+    )
+
+
+def _remedy(name: str, config: StageConfig, found: str, words: str) -> str:
+    workers = config.runtime.workers if config.runtime.workers is not None else "chosen by cores"
+    if "shared memory" in found:
+        return "set runtime.workers to 0 (--workers 0), or give /dev/shm more room"
+    if "killed by signal" in found or "DataLoader worker" in words:
+        return f"use fewer processes that load data (runtime.workers is {workers}; --workers 0), or smaller images"
+    if isinstance(config, TrainingConfig):
+        return (
+            f"raise stages.{name}.accumulate (now {config.accumulate}, at most the batch of {config.batch}) or add "
+            f"--fit-memory, which finds it; else lower its batch or crop, or runtime.workers (now {workers})"
+        )
+    settings = [f"stages.{name}.{setting}" for setting in _smaller(config)]
+    return f"set {' or '.join(settings)} to work on less at a time" if settings else "end other programs"
+
+
+def _smaller(config: StageConfig) -> list[str]:
+    """The settings that make a stage that trains nothing work on less at a time."""
+    found = []
+    if hasattr(config, "tile"):
+        found.append("tile")
+    if hasattr(config, "augmentation"):
+        found.append("augmentation.window")
+    if hasattr(config, "data"):
+        found.append("data.resize")
+    return found

@@ -1,0 +1,70 @@
+"""A run that finds all of its stages finished: it says so and ends, without torch and without other processes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.definition.pipeline import Pipeline
+from pipelines.planning import plan as plans
+from pipelines.planning.plan import StagePlan
+from segda.artefacts import manifest as manifests
+from segda.artefacts.store import Store
+from segda.terminal.escape import escape
+
+UNPROFILED = "--profile: no training is left to be profiled; --force STAGE runs one anew"
+
+
+def report_if_up_to_date(
+    pipeline: Pipeline, store: Store, only: Sequence[str] = (), force: Sequence[str] = (), wait: bool = False
+) -> bool:
+    """Print a line a stage and write the run's lock file, as a run does; nothing of it where there is work to do.
+
+    Args:
+        pipeline: validated.
+        store: where results lie.
+        only: stages to run; all when empty.
+        force: stages to run anew.
+        wait: wait for another run of this name rather than refuse.
+
+    Returns:
+        Whether there was nothing to do.
+
+    Raises:
+        SegdaError: results are damaged, or another run of this name is at work.
+    """
+    plan = plans.make_plan(pipeline, store, only, force)
+    if any(planned.state not in ("done", "left out") for planned in plan):
+        return False
+    with store.claim_run(pipeline.name, wait):
+        store.write_lock(pipeline.name, lock(pipeline, plan, set()))
+        for number, planned in enumerate(plan, 1):
+            if planned.state == "done" and planned.folder is not None:
+                store.clear_claim(planned.folder)
+                print(escape(line(plan, number)), flush=True)
+        if pipeline.runtime.profile:
+            print(UNPROFILED, flush=True)
+    return True
+
+
+def line(plan: Sequence[StagePlan], number: int) -> str:
+    """What a run prints of a stage that is done, the `number`th of a plan, from 1."""
+    return f"[{number}/{len(plan)}] {plan[number - 1].stage}: done, {plan[number - 1].folder}"
+
+
+def lock(pipeline: Pipeline, plan: Sequence[StagePlan], done: set[str]) -> dict[str, Any]:
+    """What a run's lock file says: which folder holds which stage, and the config.
+
+    Args:
+        pipeline: validated.
+        plan: of it.
+        done: the stages that this run has come past.
+    """
+    stages = {
+        planned.stage: {
+            "kind": planned.kind,
+            "folder": planned.folder.name if planned.folder else None,
+            "key": planned.key,
+            "state": "done" if planned.stage in done else planned.state,
+        }
+        for planned in plan
+    }
+    return {"schema": manifests.SCHEMA, "run": pipeline.name, "stages": stages, "config": pipeline.raw}

@@ -1,0 +1,51 @@
+"""Feature level: train any method on labelled source and unlabelled target; publish encoder, head, decoder if any."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import NonNegativeInt
+
+from pipelines.definition.schema import AdaptingConfig, Inputs
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
+
+VERSION = 1
+OUTPUTS = ("networks",)
+PUBLISHED = ("encoder", "head", "decoder")
+
+
+class Config(AdaptingConfig):
+    """An aligning stage: `method` is any with a head, such as `dann`, `i2i_gta5` or `self_training`.
+
+    Attributes:
+        target_statistics: number of target images, spread evenly over the set, that the published networks' batch
+            normalisation statistics are taken from (AdaBN); 0 leaves the mixture that training saw.
+        teacher_statistics: whether a teacher normalises by its running averages or by the batch that it judges. The
+            batch's are better where the domains' colours lie far apart, the running ones where they are close.
+    """
+
+    target_statistics: NonNegativeInt = 0
+    teacher_statistics: Literal["running", "batch"] = "running"
+
+
+def check(config: Config) -> None:
+    """Refuse a config that cannot train."""
+    from pipelines.training import train
+
+    train.check(config, config.method)
+
+
+def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
+    """Train and publish the adapted networks."""
+    from pipelines.training import train
+
+    return train.adapt(
+        config,
+        inputs,
+        published=PUBLISHED,
+        folder=folder,
+        session=session,
+        target_statistics=config.target_statistics,
+        teacher_statistics=config.teacher_statistics,
+    )

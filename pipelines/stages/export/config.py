@@ -1,0 +1,87 @@
+"""The config of an exporting stage, and its check."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Size, StageConfig
+from segda.errors import ConfigError
+from segda.export.format import Format
+
+
+class Config(StageConfig):
+    """An exporting stage: by a trained `translator`, or by a `method` that needs no training.
+
+    `runtime.workers` is the number of threads that decode and encode, in each process.
+
+    Attributes:
+        data: the labelled set to translate; its `resize` is the size that is translated at, and that of the exported
+            files, but for `layout: source`, where images have the size of their label.
+        translator: a `translate` or `align` stage that published `encoder` and `decoder`.
+        method: one with `transfer`, such as `fda`.
+        target: the unlabelled set that `method` takes its reference images from: one for each image, drawn at random.
+        layout: `segda`; `source`, the source's own paths and label files byte for byte; `huggingface`, an image folder
+            with `metadata.jsonl`; `parquet`; `webdataset`, tar archives.
+        format: of the images; PNG when left out, or what their names end in where `layout` is `source`.
+        quality: of JPEG.
+        hard_links: whether `layout: source` links labels to the source's files where the disk allows it, else copies.
+        shard: images in one file of `parquet` and `webdataset`.
+        tile: height and width above which a translator gets an image in tiles of this size; `None` for whole images.
+        overlap: of neighbouring tiles, in pixels.
+        judge: a stage with encoder and head that measures label agreement, written to `agreement.json`.
+        minimum_agreement: the least that an image must have.
+        on_disagreement: what is done about one that has less: `keep` it, `drop` it, or `fail`, which refuses all.
+    """
+
+    data: DataConfig
+    translator: Reference | None = None
+    method: MethodConfig | None = None
+    target: DataConfig | None = None
+    layout: Literal["segda", "source", "huggingface", "parquet", "webdataset"] = "segda"
+    format: Format | None = None
+    quality: int = Field(default=95, ge=1, le=100)
+    hard_links: bool = True
+    shard: PositiveInt = 64
+    tile: Size | None = None
+    overlap: PositiveInt = 64
+    judge: Reference | None = None
+    minimum_agreement: float | None = Field(default=None, ge=0, le=1)
+    on_disagreement: Literal["keep", "drop", "fail"] = "keep"
+
+
+def check(config: Config) -> None:
+    """Refuse a config that does not say how to translate, or asks for what does not go together.
+
+    Raises:
+        ConfigError: neither a translator nor a method, both of them, or a method that lacks its part; tiles that do not
+            fit; a least agreement without a judge, or without anything to be done about it.
+    """
+    if (config.translator is None) == (config.method is None):
+        found = "neither is given" if config.method is None else "both are given"
+        raise ConfigError(
+            f"translator, method: {found}; give `translator` (a trained stage), or `method` (such as fda) and `target`"
+        )
+    if config.method is not None and config.method.transfer is None:
+        raise ConfigError(
+            f"method: {config.method.title!r} has terms to train, no `transfer`; train it in a stage of its own and "
+            "name that as `translator`, or use a method such as fda"
+        )
+    if config.method is not None and config.target is None:
+        raise ConfigError("target: missing; a method without training takes its reference images from there")
+    if config.translator is not None and config.target is not None:
+        raise ConfigError("target: not used with a translator, which has learnt the target's look; remove it")
+    if config.tile is not None:
+        if config.translator is None:
+            raise ConfigError("tile: a method without training looks at whole images; remove it, or use a translator")
+        from pipelines.stages.export.translation import DIVISOR
+        from segda.export import windows
+
+        windows.check(config.tile, config.overlap, DIVISOR)
+    if config.on_disagreement != "keep" and config.minimum_agreement is None:
+        raise ConfigError(f"on_disagreement: {config.on_disagreement}: below what? give `minimum_agreement`")
+    if config.minimum_agreement is not None and config.judge is None:
+        raise ConfigError("minimum_agreement: nobody measures it; give `judge`, a stage with encoder and head")
+    if config.layout == "parquet":
+        from segda.export import shards
+
+        shards.check_parquet()

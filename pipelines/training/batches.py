@@ -1,0 +1,81 @@
+"""From data sets to the batches that a stage trains on: opened, resized, augmented, on the device."""
+
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipelines.definition.schema import Size, TrainingConfig
+from segda.batch import Batch, Domain, DomainBatch
+from segda.data import loader
+from segda.data.dataset import Dataset
+from segda.data.photometry import Photometry
+from segda.data.transforms import TrainTransform
+from segda.engine.session import Session
+from segda.evaluation.evaluate import as_input
+from segda.random_streams import derive_seed
+
+
+def micro_batches(
+    config: TrainingConfig,
+    source: Dataset,
+    target: Dataset | None,
+    resizes: dict[Domain, Size | None],
+    start: int,
+    session: Session,
+) -> Generator[Batch, None, None]:
+    """The micro-batches from step `start` on, augmented, on the device."""
+    transforms = {
+        domain: TrainTransform(
+            resize=resize,
+            crop=config.crop,
+            scale=config.augment.scale,
+            flip=config.augment.flip,
+            rotate=config.augment.rotate,
+            shift=config.augment.shift,
+            fill=config.augment.fill,
+            seed=derive_seed(config.seed, domain, "geometry"),
+        )
+        for domain, resize in resizes.items()
+    }
+    change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
+
+    def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
+        if change is None:
+            return batch
+        return batch._replace(image=change(batch.image, batch.position, derive_seed(config.seed, domain, "photometry")))
+
+    stream = loader.batches(
+        source,
+        target,
+        transforms=(transforms["source"], transforms.get("target")),
+        batch=config.batch,
+        seed=config.seed,
+        # Every update of the discriminators takes a batch of its own.
+        start=start * config.discriminator_steps,
+        rank=session.rank,
+        world=session.world,
+        accumulate=config.accumulate,
+        paired=getattr(config, "paired", False),
+        workers=config.runtime.loading(session.world),
+        device=session.device,
+    )
+    for batch in stream:
+        target_batch = None if batch.target is None else ready(batch.target, "target")
+        yield Batch(ready(batch.source, "source"), target_batch)
+
+
+def target_images(
+    target: Dataset, resize: Size | None, batch: int, count: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
+    count = min(count, len(target))
+    places = [index * len(target) // count for index in range(count)]
+    for start in range(0, count, batch):
+        files = [target.samples[place].image for place in places[start : start + batch]]
+        images = [as_input(target.decode_image(file), resize) for file in files]
+        sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
+        height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride
+        grown = [functional.interpolate(image, (height, width), mode="bilinear") for image in images]
+        yield torch.cat(grown).to(device)

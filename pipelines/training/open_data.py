@@ -1,0 +1,76 @@
+"""Open the data sets that configs name."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.definition.components import READER
+from pipelines.definition.schema import DataConfig, Inputs, StageConfig
+from segda import label_space
+from segda.config import loading as configs
+from segda.config.lookup import module
+from segda.data import unreadable
+from segda.data.dataset import Dataset
+from segda.data.unreadable import check_problems
+from segda.errors import DataError
+
+if TYPE_CHECKING:
+    from segda.engine.session import Session
+
+
+def data_root(data: DataConfig) -> Path:
+    """The folder of a data set whose root is not a reference."""
+    assert isinstance(data.root, str)
+    return configs.data_path(data.root)
+
+
+def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, strict: bool = True) -> Dataset:
+    """Index a data set.
+
+    Args:
+        data: its config.
+        labels: name of the label space to read labels in.
+        root: the folder of its files.
+        with_labels: whether its labels are opened.
+        strict: refuse unpaired files rather than list them in `Dataset.problems`; `on_bad_file: skip` lists them, too,
+            and refuses only what does not come of single files.
+
+    Raises:
+        DataError: the folder is missing or is not as the reader expects.
+    """
+    if not root.is_dir():
+        raise DataError(configs.missing(root))
+    build = module("segda.data.readers", data.name).build
+    options = configs.validate_options(build, data.options, f"data {data.name}", READER)
+    skips = strict and data.on_bad_file == "skip"
+    if skips or not strict:
+        options["strict"] = False
+    opened: Dataset = build(root, label_space.load(labels), split=data.split, with_labels=with_labels, **options)
+    if skips:
+        check_problems(opened)
+    return opened
+
+
+def open_stage_data(
+    config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool, session: "Session | None" = None
+) -> Dataset:
+    """Open the data set in the field `name` of a config, in the task's label space, less what the stage leaves out.
+
+    Args:
+        config: of a stage.
+        name: of the field.
+        inputs: says where its files are, and which are left out.
+        with_labels: whether its labels are opened.
+        session: the processes that open it, whose shares fit together only if they all see the same files.
+    """
+    data: DataConfig = getattr(config, name)
+
+    def look(decided: Any) -> tuple[Dataset, str]:
+        dataset = open_dataset(data, config.task.options["labels"], inputs.root(data), with_labels)
+        skipped = inputs.skipped(name)
+        if skipped:
+            dataset = unreadable.without(dataset, [each.key for each in skipped])
+        names = "\n".join(sample.key for sample in dataset.samples)
+        return dataset, f"{len(dataset)} samples with names {hashlib.sha256(names.encode()).hexdigest()[:8]}"
+
+    return look(None)[0] if session is None else session.same_everywhere(f"{name}: data set {data.name!r}", look)

@@ -1,0 +1,202 @@
+"""What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from pipelines.definition.schema import (
+    AdaptingConfig,
+    Inputs,
+    MethodConfig,
+    Size,
+    TrainingConfig,
+)
+from pipelines.networks import build_task, load_judge, needed_networks, networks_on_meta, output_stride
+from pipelines.training import batches, fit_memory, packs
+from pipelines.training.assembly import Gather, assemble
+from pipelines.training.open_data import open_stage_data
+from segda.batch import Domain
+from segda.data.dataset import Dataset
+from segda.engine import (
+    adabn,
+    class_sizes,
+    compile,
+    health,
+    learning_rate,
+    roll_back,
+    synchronized_batch,
+)
+from segda.engine.fit import fit
+from segda.engine.session import Session
+from segda.engine.state import TrainingState
+from segda.errors import ConfigError
+from segda.networks import weights
+from segda.networks.networks import Networks
+from segda.objectives import objective as objectives
+
+
+def check(config: TrainingConfig, method: MethodConfig) -> None:
+    """Refuse what cannot be trained: unknown terms, networks that cannot be built, crops that do not fit the stride.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    if not method.terms:
+        raise ConfigError(f"method: {method.title!r} trains nothing; it goes with a stage of kind export")
+    terms = objectives.build(method.terms)
+    needs = objectives.needs(terms, method.frozen)
+    if "teacher" in needs and config.ema is None:
+        raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
+    task = build_task(config.task)
+    given = {"teacher", *task.offers}
+    if isinstance(config, AdaptingConfig):
+        given |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
+    objectives.check_given(terms, given)
+    built = networks_on_meta(config, method)
+    if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
+        raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
+    stride = output_stride(built)
+    if config.crop is not None and any(side % stride for side in config.crop):
+        below = tuple(max(side // stride, 1) * stride for side in config.crop)
+        raise ConfigError(
+            f"crop: {list(config.crop)} is not divisible by the encoder's output stride {stride}; "
+            f"use {list(below)}, for example"
+        )
+
+
+def train(
+    config: TrainingConfig,
+    method: MethodConfig,
+    *,
+    source: Dataset,
+    target: Dataset | None,
+    resizes: dict[Domain, Size | None],
+    init: Path | None,
+    published: tuple[str, ...],
+    folder: Path,
+    session: Session,
+    target_statistics: int = 0,
+    teacher_statistics: Literal["running", "batch"] = "running",
+    judge: Networks | None = None,
+    prepare: Callable[[Networks], Networks] | None = None,
+) -> dict[str, Any]:
+    """Train the networks that a method needs and write the published ones to `folder/networks`.
+
+    Args:
+        config: the stage's config.
+        method: its table of terms.
+        source: the labelled set.
+        target: the unlabelled set; `None` for supervised training.
+        resizes: the size that each domain's images are worked at; `None` for each file's own.
+        init: folder with networks of an earlier stage; those of equal name start from there.
+        published: first parts of the names of networks worth keeping, such as `encoder`.
+        folder: the stage's folder.
+        session: the processes.
+        target_statistics: number of target images to take the published batch normalisation statistics from.
+        teacher_statistics: what a teacher's batch normalisation goes by.
+        judge: a finished encoder and head, for terms that need them.
+        prepare: called with the networks on their device before training; trains what it gives back.
+
+    Returns:
+        What the manifest says of the training.
+    """
+    sizes = class_sizes.measure(source) if "class_sizes" in needed_networks(method) else None
+    gathering = config.runtime.gather_statistics and session.world > 1
+
+    def assembled(gather: Gather, gather_samples: Gather | None = None) -> TrainingState:
+        return assemble(
+            config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
+        )
+
+    if gathering and config.runtime.compile:
+        raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
+    read, other = packs.streams(config, source, target, folder.parent, session)
+    if config.runtime.fit_memory:
+        trial = partial(batches.micro_batches, source=read, target=other, resizes=resizes, start=0, session=session)
+        with compile.compiled(config.runtime.compile):
+            config = fit_memory.with_fitting_accumulate(config, folder, assembled, trial, session)
+    training = assembled(session.gather, session.gather_samples if gathering else None)
+    modules, average, teacher = training.modules, training.average, training.objective.teacher
+    training.objective.networks.train()
+    note = synchronized_batch.note(
+        modules, teacher.modules if teacher else {}, training.objective.terms,
+        parts=config.accumulate * (1 if gathering else session.world), world=1 if gathering else session.world,
+    )  # fmt: skip
+    if note is not None:
+        session.print(f"{folder.name}: {note}")
+    # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
+    torch.manual_seed(config.seed * 1_000_003 + session.rank)
+    start = training.restore(folder / "checkpoints", session)
+    task = build_task(config.task)
+    first = start + roll_back.passed_over(training.roll_backs)
+    with ExitStack() as stack:
+        stack.enter_context(compile.compiled(config.runtime.compile))
+        # Loading processes end with the loop, however that ends.
+        stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, first, session)))
+        if gathering:
+            stack.enter_context(synchronized_batch.SynchronizedBatchNorm(session.gather_samples))
+        health_found = fit(
+            training,
+            stream,
+            session,
+            folder=folder,
+            title=folder.name,
+            start=start,
+            steps=config.steps,
+            accumulate=config.accumulate,
+            discriminator_steps=config.discriminator_steps,
+            factor=lambda step: learning_rate.factor(
+                config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
+            ),
+            save_every=config.runtime.save_every,
+            log_every=config.runtime.log_every,
+            care=health.HealthPolicy(
+                health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
+            ),
+            profile=config.runtime.profile,
+        )
+    if session.is_main:
+        kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
+        if average:
+            kept.update(average.modules)
+        compile.undo(kept)  # what follows sees images of other sizes
+        if target_statistics and target is not None:
+            images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
+            adabn.estimate(Networks(kept, tied=method.tied), images)
+        weights.save(kept, folder / "networks")
+    session.barrier()
+    session.release()
+    fitted = {"accumulate": config.accumulate} if config.runtime.fit_memory else {}
+    return {"steps": config.steps, "health": health_found, **fitted}
+
+
+def adapt(
+    config: AdaptingConfig,
+    inputs: Inputs,
+    *,
+    published: tuple[str, ...],
+    folder: Path,
+    session: Session,
+    target_statistics: int = 0,
+    teacher_statistics: Literal["running", "batch"] = "running",
+) -> dict[str, Any]:
+    """`train` on both domains; the target is opened without its labels."""
+    return train(
+        config,
+        config.method,
+        source=open_stage_data(config, "source", inputs, with_labels=True, session=session),
+        target=open_stage_data(config, "target", inputs, with_labels=False, session=session),
+        resizes={"source": config.source.resize, "target": config.target.resize},
+        init=inputs.folder(config.init) / "networks" if config.init else None,
+        judge=load_judge(config, inputs, session.device),
+        published=published,
+        folder=folder,
+        session=session,
+        target_statistics=target_statistics,
+        teacher_statistics=teacher_statistics,
+    )

@@ -1,0 +1,88 @@
+"""Is a JSON file what segda wrote? A checksum of its own content tells, and for files without one the form of it.
+
+A manifest that was cut, mended by hand or hit by a bad disk is refused in one line, not followed to wherever it fails.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segda.errors import ArtefactError
+
+CHECKSUM = "checksum"
+
+EACH = "*"
+"""In a form: every entry of the mapping, whatever it is called."""
+
+MANIFEST: dict[str, Any] = {
+    "stage": str, "kind": str, "version": int, "key": str, "config": dict, "inputs": {EACH: dict},
+    "outputs": {EACH: {"bytes": int, "sha256": str}}, "metrics": dict, "provenance": dict,
+}  # fmt: skip
+LOCK: dict[str, Any] = {
+    "stages": {EACH: {"kind": str, "folder": (str, type(None)), "key": str}},
+    "config": {"stages": {EACH: {"kind": str}}},
+}
+EXPORT: dict[str, Any] = {"files": {EACH: {"bytes": int}}}
+
+
+def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with its checksum beside it."""
+    return {**content, CHECKSUM: _digest(content)}
+
+
+def verified(path: Path, content: Mapping[str, Any], form: Mapping[str, Any], remedy: str) -> dict[str, Any]:
+    """What `sealed` was given, or what an older segda wrote without a checksum.
+
+    Args:
+        path: where it was read, for the message.
+        content: of the file.
+        form: key to type, or to alternatives, or to the form of a mapping; more keys may be there.
+        remedy: what the user can do about a damaged file.
+
+    Raises:
+        ArtefactError: its checksum or its form differs.
+    """
+    plain = {name: value for name, value in content.items() if name != CHECKSUM}
+    if CHECKSUM in content and content[CHECKSUM] != _digest(plain):
+        raise ArtefactError(f"{path}: damaged, it does not hold what was written; {remedy}")
+    # Whoever writes a file by hand may take the checksum anew.
+    require(path, plain, form, remedy)
+    return plain
+
+
+def require(path: Path, content: Any, form: Any, remedy: str, where: str = "") -> None:
+    """Refuse plain data of another form.
+
+    Raises:
+        ArtefactError: names the key.
+    """
+    if not isinstance(form, Mapping):
+        if not isinstance(content, form) or isinstance(content, bool):
+            raise ArtefactError(f"{path}: damaged, {where!r} is {_shown(content)}; {remedy}")
+        return
+    if not isinstance(content, Mapping):
+        raise ArtefactError(f"{path}: damaged, {where or 'it'!r} is {_shown(content)}, no mapping; {remedy}")
+    for name, below in form.items():
+        leaf = not isinstance(below, Mapping)
+        for key in content if name == EACH else [name]:
+            if key not in content:
+                raise ArtefactError(f"{path}: damaged, {_joined(where, key)!r} is missing; {remedy}")
+            value = content[key]
+            # What is right needs no words: an export has tens of thousands of entries.
+            if not (leaf and isinstance(value, below) and not isinstance(value, bool)):
+                require(path, value, below, remedy, _joined(where, key))
+
+
+def _joined(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(json.dumps(value, default=str).split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,56 @@
+"""From a name in a YAML to the module of that name: `encoder: {name: x}` is `segda/networks/encoders/x.py`."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from types import ModuleType
+
+from segda.errors import ConfigError
+
+_allowed_plugins: set[str] = set()
+
+
+def allow_plugin(package: str) -> None:
+    """Let dotted names of `package` be imported. Only the command line calls this, so a YAML alone runs no code."""
+    _allowed_plugins.add(package.split(".")[0])
+
+
+def plugins_allowed() -> bool:
+    """Whether configs may name code outside segda."""
+    return bool(_allowed_plugins)
+
+
+def names(package: str) -> list[str]:
+    """The component names that a package offers: its modules, sorted."""
+    path = importlib.import_module(package).__path__
+    return sorted(found.name for found in pkgutil.iter_modules(path))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """What an error should suggest for `name`: the nearest valid name, else all of them."""
+    choices = sorted(valid)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(choices) or 'none'}"
+
+
+def module(package: str, name: str) -> ModuleType:
+    """Import the component `name` of `package`; a dotted name is outside code of an allowed plugin.
+
+    Raises:
+        ConfigError: no such component, or a dotted name whose package was not allowed or is not installed.
+    """
+    if "." in name:
+        if name.split(".")[0] not in _allowed_plugins:
+            raise ConfigError(f"{name!r} is code outside segda; allow it by name: --plugin {name.split('.')[0]}")
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise  # The module is there; something that it needs is not.
+            raise ConfigError(f"no module {name!r}; install its package, or correct the name") from None
+    valid = names(package)
+    if name not in valid:
+        kind = package.rsplit(".", 1)[-1].removesuffix("s").replace("_", " ")
+        raise ConfigError(f"unknown {kind} {name!r}; {nearest(name, valid)}")
+    return importlib.import_module(f"{package}.{name}")

@@ -1,0 +1,210 @@
+"""Strict validation of configs: the first thing that is wrong, as one line with its path and the nearest valid name."""
+
+import inspect
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from segda.config.lookup import nearest
+from segda.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+Located = tuple[tuple[int | str, ...], tuple[str, ...], Mapping[str, Any]]
+"""Keys in the YAML, members of unions on the way, pydantic's error."""
+
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "none_required": "null",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dataclass_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "too_short": "at least {min_length} entries",
+    "too_long": "at most {max_length} entries",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "finite_number": "a finite number",
+}
+
+
+def _described(value: Any) -> str:
+    """`value` as a message shows it: as YAML users write it, and short."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = repr(value) if isinstance(value, str) else text
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _real_path(location: tuple[int | str, ...], raw: Any, kind: str) -> tuple[tuple[int | str, ...], tuple[str, ...]]:
+    """Split pydantic's location into keys of the YAML and names of union members, which no user wrote."""
+    keys: list[int | str] = []
+    members: list[str] = []
+    node = raw
+    for index, part in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(node, Mapping) and str(part) in node:
+            keys.append(part)
+            node = node[str(part)]
+        elif isinstance(node, list) and isinstance(part, int):
+            keys.append(part)
+            node = node[part] if part < len(node) else None
+        elif last and kind in ("missing", "missing_argument"):
+            keys.append(part)
+        elif part != "[key]":
+            members.append(str(part))
+    return tuple(keys), tuple(members)
+
+
+def _expectation(error: Mapping[str, Any]) -> str:
+    """What pydantic's error says was expected, in our words."""
+    context = error.get("ctx", {})
+    if error["type"] in _EXPECTED:
+        return _EXPECTED[error["type"]].format(**context)
+    message = str(error["msg"])
+    for prefix in ("Value error, ", "Assertion failed, ", "Input should be "):
+        message = message.removeprefix(prefix)
+    return message[0].lower() + message[1:]
+
+
+def _fields_at(model: type[BaseModel], keys: tuple[int | str, ...], members: tuple[str, ...]) -> list[str]:
+    """The valid keys of the node of `model` that `keys` leads to; empty when the type there is not a model."""
+    candidates: list[Any] = [model]
+    for key in keys:
+        found: list[Any] = []
+        for candidate in candidates:
+            fields = field_annotations(candidate)
+            if fields:
+                found += [fields[str(key)]] if str(key) in fields else []
+            else:
+                found += get_args(candidate)
+        candidates = [leaf for annotation in found for leaf in leaves(annotation)]
+    named = [leaf for leaf in candidates if getattr(leaf, "__name__", "") in members]
+    return sorted({name for leaf in named or candidates for name in field_annotations(leaf)})
+
+
+def field_annotations(kind: Any) -> dict[str, Any]:
+    """Key in YAML to annotation, for pydantic models and dataclasses; empty for everything else."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+    if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__"):
+        parameters = inspect.signature(kind, eval_str=True).parameters
+        return {name: parameter.annotation for name, parameter in parameters.items()}
+    return {}
+
+
+def leaves(annotation: Any) -> list[Any]:
+    """The members of a union, themselves not unions; the annotation alone when it is none."""
+    if get_origin(annotation) in (Union, UnionType):
+        return [leaf for member in get_args(annotation) for leaf in leaves(member)]
+    return [annotation]
+
+
+def _most_telling(located: list[Located]) -> Located:
+    """The one error to show: of a union only the member that was meant, and an unknown key before a missing one."""
+    outside = [entry for entry in located if not entry[1]]
+    if not outside:
+        of_member: dict[str, list[Located]] = {}
+        for entry in located:
+            of_member.setdefault(entry[1][0], []).append(entry)
+        # The member that was meant accepts the value's form (so its complaints lie deeper) and complains least.
+        outside = min(of_member.values(), key=lambda entries: (-max(len(keys) for keys, _, _ in entries), len(entries)))
+    return next((entry for entry in outside if entry[2]["type"] in _UNKNOWN_KEY), outside[0])
+
+
+def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: str) -> str:
+    """The most telling of pydantic's errors, as `path: found ...; expected ...`."""
+    located: list[Located] = []
+    for complaint in failure.errors(include_url=False):
+        located.append((*_real_path(complaint["loc"], raw, complaint["type"]), complaint))
+    keys, members, error = _most_telling(located)
+    kind = error["type"]
+    dotted = ".".join([path, *map(str, keys)] if path else map(str, keys)) or "config"
+    if kind in _UNKNOWN_KEY:
+        valid = _fields_at(model, keys[:-1], members)
+        return f"{dotted}: unknown key; {nearest(str(keys[-1]), valid)}"
+    if kind in ("missing", "missing_argument"):
+        return f"{dotted}: missing; it has no default, so give it a value"
+    if kind == "literal_error" and isinstance(error["input"], str):
+        valid = [choice.strip().strip("'") for choice in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return f"{dotted}: found {_described(error['input'])}; expected {error['ctx']['expected']}; " + nearest(
+            error["input"], valid
+        )
+    if kind == "value_error" and not keys:
+        return f"{dotted}: {_expectation(error)}"
+    expected = [_expectation(other) for its_keys, _, other in located if its_keys == keys]
+    return f"{dotted}: found {_described(error['input'])}; expected {' or '.join(dict.fromkeys(expected))}"
+
+
+def validate(model: type[Model], raw: Any, path: str) -> Model:
+    """The config that `raw` (plain data from YAML) describes. Nothing is converted: `"5"` and `yes` are no numbers.
+
+    Args:
+        model: what is expected; unknown keys are errors where the model forbids extra ones.
+        raw: mappings, lists, text, numbers, booleans and null.
+        path: where `raw` stands in the user's config, for the message.
+
+    Raises:
+        ConfigError: the first thing that is wrong, in one line.
+    """
+    text = json.dumps(raw)
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as failure:
+        line = _one_line(failure, model, json.loads(text), path)
+    raise ConfigError(line)
+
+
+def validate_options(
+    builder: Callable[..., Any], options: Mapping[str, Any], path: str, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """A component's YAML options, typed as the signature of its `build` says.
+
+    Args:
+        builder: the component's `build`; its signature is the schema.
+        options: what the YAML says, without `name`.
+        path: where the component stands in the user's config, for the message.
+        given: parameters that code passes, such as `channels`; a YAML may not set them.
+
+    Returns:
+        The given options only, ready for `builder(**options)`; defaults stay the builder's own.
+
+    Raises:
+        ConfigError: unknown option, wrong type, or a missing option without default.
+    """
+    valid = validate(_options_model(builder, tuple(sorted(given))), dict(options), path)
+    return {name: getattr(valid, name) for name in valid.model_fields_set}
+
+
+@lru_cache(maxsize=256)
+def _options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
+    """The signature of `builder` as a model; made once, since a pipeline asks for the same ones again and again."""
+    fields: dict[str, Any] = {}
+    extra = "forbid"
+    for name, parameter in inspect.signature(builder, eval_str=True).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            extra = "allow"
+        elif name not in given and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+            fields[name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)
+    config = ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())  # type: ignore[typeddict-item]
+    return create_model("Options", __config__=config, **fields)

@@ -1,0 +1,132 @@
+"""What a logged step is measured by beside its losses: gradient norms, and the shares of classes.
+
+Nothing here changes a bit of the training: gradients are taken apart from those that the optimizers see, no running
+statistic moves and nothing random is drawn. Every process must measure, though none waits for another but in `by_part`.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from segda.batch import DOMAINS
+from segda.engine.session import Session
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.interfaces import Networks
+
+
+def last_layers(modules: Mapping[str, nn.Module], player: Iterable[str]) -> list[nn.Parameter]:
+    """The weights that the terms of a player are compared at: of the last layer of each encoder that it trains.
+
+    All terms of a method meet there, and the way back from a loss ends there, so that a term's gradient costs a part
+    of a backward pass. A player without encoders is looked at in the last layer of each of its networks.
+
+    Args:
+        modules: the networks by name, unwrapped.
+        player: names of the networks that it trains.
+
+    Source: Chen et al. 2018 (GradNorm), section 3, which compares tasks at the last shared layer.
+    """
+    names = sorted(player)
+    encoders = [name for name in names if name.split(".")[0] == "encoder"]
+    weights = []
+    for name in encoders or names:
+        weights += [p for p in modules[name].parameters() if p.requires_grad and p.dim() > 1][-1:]
+    return weights
+
+
+def term_norms(losses: Mapping[str, Tensor], weights: Sequence[nn.Parameter], scale: float) -> dict[str, Tensor]:
+    """The norm of each term's gradient at some weights; 0 where a term does not reach them.
+
+    Call it before the backward pass of the losses, which it leaves as it was. It fires no hook of a wrapped network,
+    so gradients are not exchanged: with several processes it is the norm of this one's share.
+
+    Args:
+        losses: weighted scalars by term.
+        weights: of `last_layers`.
+        scale: of the losses under fp16, whose small gradients would be lost without.
+    """
+    norms = {}
+    for name, loss in losses.items():
+        found: Sequence[Tensor | None] = ()
+        if weights and loss.requires_grad:
+            seed = torch.full_like(loss, scale)
+            found = torch.autograd.grad(loss, weights, seed, retain_graph=True, allow_unused=True)
+        given = [gradient.float() for gradient in found if gradient is not None]
+        norms[name] = get_total_norm(given) / scale if given else loss.new_zeros(())
+    return norms
+
+
+def player_norm(optimizer: torch.optim.Optimizer, scale: float) -> Tensor:
+    """The norm of all gradients that an optimizer is about to step on, of all processes and micro-batches together."""
+    held = (parameter.grad for group in optimizer.param_groups for parameter in group["params"])
+    return get_total_norm([gradient for gradient in held if gradient is not None]) / scale
+
+
+@torch.no_grad()
+def class_shares(networks: Networks, p: ForwardPass, classes: int) -> dict[str, Tensor]:
+    """The share of each class in what is predicted for a step's images, and in the labels of the source.
+
+    Predictions are those that the terms have computed; where they needed none, the head is asked in evaluation mode.
+    Call it after all backward passes.
+
+    Returns:
+        `predicted.source` and `predicted.target` (without a head neither) and `labelled.source`, each `[K]`.
+    """
+    shares: dict[str, Tensor] = {}
+    if classes == 0:
+        return shares
+    label = p.batch.source.label
+    if "head" in networks.modules:
+        networks.train(False)  # no statistics move, no dropout draws
+        for domain in DOMAINS:
+            if domain == "source" or p.batch.target is not None:
+                logits = p.logits(domain)
+                if label is not None and label.dim() == 1:  # one class for the whole image
+                    logits = logits.mean(dim=(-2, -1))
+                shares[f"predicted.{domain}"] = _share(logits.argmax(dim=1), classes)
+        networks.train()
+    if label is not None:
+        shares["labelled.source"] = _share(label, classes)
+    return shares
+
+
+def as_log_parts(values: Mapping[str, Tensor], classes: Sequence[str], session: Session) -> dict[str, Any]:
+    """What was measured as parts of a log line, the mean over processes; every process must call this.
+
+    Args:
+        values: norms under `gradients.<player>` or `gradients.<player>.<term>`, and what `class_shares` gives.
+        classes: the classes' names.
+        session: the processes.
+
+    Returns:
+        `gradients`: a norm by name, `None` where it is not finite. `predicted`, `labelled`: by domain, the share of
+        each class that is there.
+    """
+    if not values:
+        return {}
+    flat = torch.cat([value.detach().float().to(session.device).reshape(-1) for value in values.values()])
+    found = (session.sum(flat) / session.world).split([value.numel() for value in values.values()])
+    parts: dict[str, Any] = {}
+    for name, numbers in zip(values, (part.tolist() for part in found), strict=True):
+        part, _, below = name.partition(".")
+        if part == "gradients":
+            parts.setdefault(part, {})[below] = _short(numbers[0]) if math.isfinite(numbers[0]) else None
+        else:
+            present = zip(classes, numbers, strict=True)
+            parts.setdefault(part, {})[below] = {title: _short(share) for title, share in present if share > 0}
+    return parts
+
+
+def _short(number: float) -> float:
+    """Three digits tell a norm or a share; a log has many."""
+    return float(f"{number:.3g}")
+
+
+def _share(indices: Tensor, classes: int) -> Tensor:
+    """Each class's share among indices of any shape; those of no class are not counted."""
+    counts = torch.bincount(indices[indices < classes].reshape(-1), minlength=classes).float()
+    return counts / counts.sum().clamp(min=1)

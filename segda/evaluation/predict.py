@@ -1,0 +1,194 @@
+"""What finished networks see in anybody's pictures and videos: colour maps, overlays and class indices as files."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from segda.data.decode import read_rgb
+from segda.errors import ConfigError, DataError
+from segda.evaluation import video
+from segda.evaluation.evaluate import Task, as_input, evaluating
+from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
+from segda.files import write_whole
+from segda.label_space import LabelSpace
+from segda.networks.networks import Networks
+
+Kind = Literal["colour", "overlay", "ids"]
+KINDS: tuple[Kind, ...] = ("colour", "overlay", "ids")
+"""Palette colours; the picture with those laid over it; class indices, 8 bits in one channel."""
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+DESCRIPTION = "predictions.json"
+
+_ENDINGS: dict[Kind, str] = {"colour": ".png", "overlay": ".jpg", "ids": ".png"}
+_OPACITY = 0.5  # of the colours in an overlay
+_QUALITY = 92  # of overlays, which are for looking at
+
+
+class Item(NamedTuple):
+    """A file to predict; `key` is its path below the folder that was named, without the ending."""
+
+    key: str
+    path: Path
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it has many frames."""
+        return self.path.suffix.lower() in VIDEOS
+
+
+def find(paths: Iterable[Path], without: Path) -> list[Item]:
+    """The pictures and videos that are meant, sorted by key.
+
+    Args:
+        paths: files, and folders that are searched with all below them; hidden files and other endings are left out.
+        without: a folder to leave out, where predictions are written, which may lie in one of the others.
+
+    Raises:
+        DataError: a path is missing or of another ending, a folder holds nothing, or two files have one key.
+    """
+    items: dict[str, Item] = {}
+    for path in paths:
+        for item in _below(path, without) if path.is_dir() else [_single(path)]:
+            other = items.get(item.key)
+            if other is not None:
+                raise DataError(f"{item.path} and {other.path} would be written to the same name; rename one of them")
+            items[item.key] = item
+    return [items[key] for key in sorted(items)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How pictures are predicted and what is written of them.
+
+    Attributes:
+        networks: an encoder and a head, on `device`.
+        task: asks them.
+        kinds: what is written.
+        resize: height and width of what the networks see; `None` for each picture's own.
+        inference: test-time augmentation.
+        device: where the networks are.
+    """
+
+    networks: Networks
+    task: Task
+    kinds: Sequence[Kind] = KINDS
+    resize: tuple[int, int] | None = None
+    inference: Augmentation = NO_AUGMENTATION
+    device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.task.measure != "IoU":
+            raise ConfigError("predict: the networks give one class an image, not one a pixel; name another stage")
+
+    def classes(self, image: np.ndarray) -> np.ndarray:
+        """Class indices of one picture, uint8 `[H, W]`, from uint8 RGB `[H, W, 3]`."""
+        size = (int(image.shape[0]), int(image.shape[1]))
+        shown = as_input(image, self.resize).to(self.device)
+        with torch.inference_mode(), evaluating(self.networks):
+            found: np.ndarray = predict(self.networks, self.task, shown, size, self.inference)[0].byte().cpu().numpy()
+        return found
+
+    def write(self, items: Sequence[Item], folder: Path, progress: Callable[[int], None] = lambda done: None) -> None:
+        """Predict the items and write `folder/<kind>/<key>`, each file whole or not at all.
+
+        A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
+        `ids/<key>/000000.png`, ...
+
+        Args:
+            items: what to predict.
+            folder: made where it is missing.
+            progress: called with the number of pictures and frames done.
+
+        Raises:
+            DataError: a file cannot be read.
+            ArtefactError: a file cannot be written.
+        """
+        done = 0
+        for item in items:
+            if item.is_video:
+                for _ in self._video(item, folder):
+                    done += 1
+                    progress(done)
+                continue
+            image = read_rgb(item.path)
+            classes = self.classes(image)
+            for kind in self.kinds:
+                pixels = drawn(kind, image, classes, self.task.space)
+                path = folder / kind / f"{item.key}{_ENDINGS[kind]}"
+                write_whole(path, _encoded(pixels, _ENDINGS[kind]), durable=False)
+            done += 1
+            progress(done)
+
+    def _video(self, item: Item, folder: Path) -> Iterable[None]:
+        _, rate = video.describe(item.path)
+        with ExitStack() as files:
+            moving = [kind for kind in self.kinds if kind != "ids"]
+            opened = {
+                kind: files.enter_context(video.VideoFile(folder / kind / f"{item.key}.mp4", rate)) for kind in moving
+            }
+            for number, frame in enumerate(video.frames(item.path)):
+                classes = self.classes(frame)
+                for kind, file in opened.items():
+                    file.add(drawn(kind, frame, classes, self.task.space))
+                if "ids" in self.kinds:
+                    path = folder / "ids" / item.key / f"{number:06d}.png"
+                    write_whole(path, _encoded(classes, ".png"), durable=False)
+                yield
+
+
+def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> np.ndarray:
+    """One kind of picture of a prediction: uint8 RGB `[H, W, 3]`, or for `ids` uint8 `[H, W]`."""
+    if kind == "ids":
+        return classes
+    colours = space.colorize(classes)
+    return colours if kind == "colour" else cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0)
+
+
+def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:
+    """Write beside the predictions what their numbers and colours mean, and which networks made them."""
+    classes = [
+        {"index": index, "name": name, "colour": list(colour)}
+        for index, (name, colour) in enumerate(zip(space.classes, space.palette, strict=True))
+    ]
+    content = {"label_space": space.name, "classes": classes, **origin}
+    write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _below(top: Path, without: Path) -> list[Item]:
+    items = []
+    for parent, folders, names in os.walk(top, followlinks=True):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != without.resolve()
+        )
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix.lower() in IMAGES + VIDEOS and not name.startswith("."):
+                items.append(Item(path.relative_to(top).with_suffix("").as_posix(), path))
+    if not items:
+        raise DataError(f"{top}: no picture or video in it; expected files that end in {', '.join(IMAGES + VIDEOS)}")
+    return items
+
+
+def _single(path: Path) -> Item:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file or folder")
+    if path.suffix.lower() not in IMAGES + VIDEOS:
+        raise DataError(f"{path}: neither picture nor video; expected an ending of {', '.join(IMAGES + VIDEOS)}")
+    return Item(path.stem, path)
+
+
+def _encoded(pixels: np.ndarray, ending: str) -> bytes:
+    """A picture as the bytes of a file: uint8 RGB `[H, W, 3]` or one channel `[H, W]`."""
+    stored = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if ending == ".jpg" else []
+    return cv2.imencode(ending, stored, options)[1].tobytes()

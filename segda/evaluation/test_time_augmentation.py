@@ -1,0 +1,197 @@
+"""How a finished network is asked: once, or mirrored, at several scales and in windows, probabilities averaged."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from segda.errors import ConfigError
+from segda.networks.networks import Networks
+
+PIXELS_AT_ONCE = 2048 * 1024  # windows that are seen in one pass take no more memory than the largest usual image
+
+Place = tuple[slice, slice]
+"""Rows and columns of a window."""
+
+
+class Predictor(Protocol):
+    """The part of a task that answers for images."""
+
+    prediction_rule: str
+
+    def predict(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+        """Class indices of `[B, 3, H, W]`, each of `size`."""
+        ...
+
+    def probabilities(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+        """The probability of every class, `[B, K, *size]`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Test-time augmentation; the default is none.
+
+    Attributes:
+        flip: ask for the mirrored image, too.
+        scales: factors of what the networks see otherwise; each is asked for.
+        window: height and width of the part of the (scaled) image that networks see at a time; `None` for all of it.
+        stride: rows and columns from one window to the next; `None` for two thirds of the window's.
+        window_batch: windows that networks see in one pass, which changes rounding at most; `None` for one on a CPU,
+            where more are no faster, and elsewhere for as many as have 2048x1024 pixels together.
+    """
+
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    window: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+    window_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.scales or min(self.scales) <= 0 or len(set(self.scales)) < len(self.scales):
+            raise ConfigError(f"scales: {list(self.scales)}; expected factors above 0, each once, such as [0.75, 1.0]")
+        if self.window is not None and min(self.window) < 1:
+            raise ConfigError(f"window: {list(self.window)}; expected [height, width], each at least 1")
+        if self.stride is not None:
+            if self.window is None:
+                raise ConfigError(f"stride: {list(self.stride)} without a window; give window: [height, width], too")
+            if min(self.stride) < 1 or self.stride[0] > self.window[0] or self.stride[1] > self.window[1]:
+                raise ConfigError(
+                    f"stride: {list(self.stride)}; expected from 1 to the window's {list(self.window)}, or pixels "
+                    "between the windows are never seen"
+                )
+        if self.window_batch is not None and (self.window is None or self.window_batch < 1):
+            raise ConfigError(f"window_batch: {self.window_batch}; expected at least 1, and a window: [height, width]")
+
+    @property
+    def plain(self) -> bool:
+        """Whether every image is asked for once, as a whole."""
+        return not self.flip and self.scales == (1.0,) and self.window is None
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Rows and columns from one window to the next."""
+        assert self.window is not None  # asked for where there are windows alone
+        return self.stride or (max(1, 2 * self.window[0] // 3), max(1, 2 * self.window[1] // 3))
+
+    def at_once(self, device: torch.device) -> int:
+        """Windows that networks see in one pass."""
+        assert self.window is not None  # asked for where there are windows alone
+        if self.window_batch is not None:
+            return self.window_batch
+        return 1 if device.type == "cpu" else max(1, PIXELS_AT_ONCE // (self.window[0] * self.window[1]))
+
+    def rule(self, task: Predictor) -> str:
+        """How an answer comes about, for the protocol of a score: in the task's own words where it is plain."""
+        if self.plain:
+            return task.prediction_rule
+        parts = [f"scales {', '.join(f'{scale:g}' for scale in self.scales)}"]
+        parts += ["mirrored, too"] if self.flip else []
+        if self.window is not None:
+            (height, width), (rows, columns) = self.window, self.steps
+            parts.append(f"windows of {height}x{width} every {rows}x{columns} (height x width)")
+        return f"mean of the probabilities over {'; '.join(parts)}; argmax"
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as the protocol of a score holds them: those that it depends on."""
+        options = {key: value for key, value in asdict(self).items() if key != "window_batch"}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
+
+
+NO_AUGMENTATION = Augmentation()
+
+
+def predict(networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+    """The most likely class of every pixel, or of every image.
+
+    Args:
+        networks: an encoder and a head.
+        task: asks them.
+        image: `[B, 3, H, W]` in `[-1, 1]`.
+        size: height and width of the answer; `()` where an image has one class.
+        how: with which test-time augmentation.
+
+    Returns:
+        int64 `[B, *size]` of class indices; without augmentation exactly what `task.predict` returns.
+
+    Raises:
+        ConfigError: windows for a task that answers for whole images.
+    """
+    if how.plain:
+        return task.predict(networks, image, size)
+    return probabilities(networks, task, image, size, how).argmax(dim=1)
+
+
+def probabilities(
+    networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation
+) -> Tensor:
+    """The mean over scales and mirror images of the probability of every class, `[B, K, *size]`; see `predict`."""
+    if how.window is not None and not size:
+        raise ConfigError("window: the task answers for whole images; leave window and stride out")
+    total: Tensor | None = None
+    for scale in how.scales:
+        scaled = _scaled(image, scale)
+        for mirrored in (False, True) if how.flip else (False,):
+            answer = _windowed(networks, task, scaled.flip(-1) if mirrored else scaled, size, how)
+            if mirrored and size:
+                answer = answer.flip(-1)
+            total = answer if total is None else total.add_(answer)
+    assert total is not None  # there is at least one scale
+    return total / (len(how.scales) * (1 + how.flip))
+
+
+def starts(length: int, window: int, step: int) -> list[int]:
+    """Where windows begin so that they cover `length`, the last one at its end; `[0]` where one covers it."""
+    if window >= length:
+        return [0]
+    return [*range(0, length - window, step), length - window]
+
+
+def _windowed(networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+    """Probabilities `[B, K, *size]`: of the whole image where a window covers it, else the mean over the windows.
+
+    The mean is taken at the resolution of `image`, where windows meet pixel for pixel, and brought to `size` then.
+    """
+    height, width = int(image.shape[-2]), int(image.shape[-1])
+    if how.window is None or (how.window[0] >= height and how.window[1] >= width):
+        return task.probabilities(networks, image, size)
+    total: Tensor | None = None
+    times = torch.zeros(1, 1, height, width, device=image.device)
+    for places in _batched(_places(height, width, how), how.at_once(image.device)):
+        parts = torch.cat([image[..., rows, columns] for rows, columns in places])  # all windows have one size
+        answers = task.probabilities(networks, parts, tuple(parts.shape[-2:]))
+        if total is None:
+            total = answers.new_zeros(len(image), answers.shape[1], height, width)
+        for (rows, columns), answer in zip(places, answers.split(len(image)), strict=True):
+            total[..., rows, columns] += answer
+            times[..., rows, columns] += 1
+    assert total is not None  # there is at least one window
+    mean = total / times
+    if (height, width) == tuple(size):
+        return mean
+    return functional.interpolate(mean, size=size, mode="bilinear", align_corners=False)
+
+
+def _places(height: int, width: int, how: Augmentation) -> Iterator[Place]:
+    assert how.window is not None  # the caller saw to it
+    for top in starts(height, how.window[0], how.steps[0]):
+        for left in starts(width, how.window[1], how.steps[1]):
+            yield slice(top, min(top + how.window[0], height)), slice(left, min(left + how.window[1], width))
+
+
+def _batched(places: Iterator[Place], size: int) -> Iterator[list[Place]]:
+    """The places in groups of `size`, of which the last may be smaller."""
+    while group := list(islice(places, size)):
+        yield group
+
+
+def _scaled(image: Tensor, scale: float) -> Tensor:
+    """The image at `scale` times its size: bilinear, with all pixels counted where it shrinks."""
+    if scale == 1:
+        return image
+    size = [max(1, round(int(side) * scale)) for side in image.shape[-2:]]
+    return functional.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)

@@ -1,0 +1,168 @@
+"""What runs scored: collected from their folders, or kept in a results file that needs no run to be shown again."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segda.artefacts import manifest as manifests
+from segda.artefacts.checked_json import EACH, require
+from segda.artefacts.key import digest
+from segda.artefacts.manifest import Manifest, read_json
+from segda.artefacts.store import Store
+from segda.errors import ArtefactError
+from segda.files import write_whole
+
+SCHEMA = 1
+_MACHINE = ("platform", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
+_UNTOLD = ("seed", "runtime", "title")  # of a config: what may differ between the seeds of one table
+_SCORED: dict[str, Any] = {
+    "seed": int, "evaluations": {EACH: {"protocol": dict, "confusion": {"classes": list, "counts": list}}},
+    "origin": dict,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One finished `evaluate` stage of one run.
+
+    Attributes:
+        pipeline: the run's name without its seed.
+        stage: the stage's name.
+        seed: of the run.
+        settings: 8 hexadecimal digits of the run's config without its seed; runs that share them are one experiment.
+        evaluations: row name to an evaluation's JSON, with protocol and confusion counts.
+        origin: `run`, `commands`, `git` and `dirty` (the code that evaluated), `finished`, `seconds` by stage,
+            `machine` and `packages`, as far as the manifests say.
+        picks: row name to what `segda select` found to pick it: criteria, and labels of the target, called so.
+    """
+
+    pipeline: str
+    stage: str
+    seed: int
+    settings: str
+    evaluations: dict[str, dict[str, Any]]
+    origin: dict[str, Any]
+    picks: dict[str, list[str]] = field(default_factory=dict)
+
+
+def of_run(store: Store, run: str) -> list[Scored]:
+    """What the finished `evaluate` stages of a run scored; empty if none is finished.
+
+    Raises:
+        ArtefactError: no such run, or a result is damaged.
+    """
+    lock = store.read_lock(run)
+    try:
+        seed = int(lock["config"].get("seed") or 0)
+        settings = digest({key: value for key, value in lock["config"].items() if key not in _UNTOLD})[:8]
+        finished = dict(_finished(store, lock["stages"]))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ArtefactError(f"{store.lock_path(run)}: no lock file of a run ({error!r}); run it again") from None
+    pipeline = run.removesuffix(f"-seed{seed}")
+    scored = []
+    for stage, (folder, manifest) in finished.items():
+        if manifest.kind == "evaluate":
+            manifests.verify(folder, full=True)
+            evaluations = read_json(folder / "evaluation.json")
+            origin = _origin(run, stage, finished)
+            scored.append(Scored(pipeline, stage, seed, settings, evaluations, origin, _picks(store, run)))
+    return scored
+
+
+def read(path: Path) -> list[Scored]:
+    """The content of a results file.
+
+    Raises:
+        ArtefactError: the file cannot be read or is no results file.
+    """
+    content = read_json(path)
+    if content.get("schema") != SCHEMA or not isinstance(content.get("runs"), list):
+        raise ArtefactError(f"{path}: no results file of schema {SCHEMA}; write one: segda table RUNS --save {path}")
+    for run in content["runs"]:
+        require(path, run, _SCORED, f"write it again: segda table RUNS --save {path}")
+    try:
+        return [Scored(**run) for run in content["runs"]]
+    except TypeError as error:
+        raise ArtefactError(f"{path}: damaged ({error}); write it again: segda table RUNS --save {path}") from None
+
+
+def write(path: Path, scored: Sequence[Scored]) -> None:
+    """Write a results file: one line an evaluation, so that a difference between two files can be read.
+
+    Raises:
+        ArtefactError: the folder cannot be made or the file not written.
+    """
+    runs = []
+    for run in scored:
+        fields = asdict(run)
+        evaluations = fields.pop("evaluations")
+        lines = ",\n".join(f"   {_line(name)}: {_line(evaluation)}" for name, evaluation in evaluations.items())
+        rest = ",\n".join(f"  {_line(name)}: {_line(value)}" for name, value in fields.items())
+        runs.append(f'  {{\n{rest},\n  "evaluations": {{\n{lines}\n  }}}}')
+    text = f'{{\n "schema": {SCHEMA},\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtefactError(f"{path.parent}: cannot be made ({error.strerror}); choose another --save") from error
+    write_whole(path, text.encode("utf-8"))
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _picks(store: Store, run: str) -> dict[str, list[str]]:
+    """What picks each row of a run, if `segda select` was asked; a checkpoint's step stands beside its row.
+
+    Raises:
+        ArtefactError: the file is damaged.
+    """
+    path = store.root / f"{run}.selection.json"
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    found: dict[str, list[str]] = {}
+    try:
+        named = {criterion: pick["candidate"] for criterion, pick in content["picks"].items()}
+        if content["oracle"]:
+            named["target labels (oracle)"] = content["oracle"]["candidate"]
+        for criterion, name in named.items():
+            candidate = content["candidates"][name]
+            step = "" if candidate["step"] is None else f" at step {candidate['step']}"
+            found.setdefault(candidate["row"], []).append(f"{criterion}{step}")
+    except (KeyError, TypeError, AttributeError) as error:
+        remedy = f"write it again: segda select {run} --target …"
+        raise ArtefactError(f"{path}: no selection ({error!r}); {remedy}") from None
+    return found
+
+
+def _finished(store: Store, stages: dict[str, dict[str, Any]]) -> Iterator[tuple[str, tuple[Path, Manifest]]]:
+    """Name, folder and manifest of every finished stage."""
+    for name, entry in stages.items():
+        folder = store.root / (entry["folder"] or "")
+        if entry["folder"] and (folder / manifests.FILE_NAME).is_file():
+            yield name, (folder, manifests.load(folder))
+
+
+def _origin(run: str, stage: str, finished: dict[str, tuple[Path, Manifest]]) -> dict[str, Any]:
+    """Where the scores come from, as the manifests say."""
+    own = finished[stage][1].provenance
+    commands = (manifest.provenance.get("command") for _, manifest in finished.values())
+    return {
+        "run": run,
+        "commands": list(dict.fromkeys(_portable(command) for command in commands if command)),
+        "git": own.get("git"),
+        "dirty": own.get("dirty"),
+        "finished": own.get("finished"),
+        "seconds": {name: manifest.provenance.get("seconds") for name, (_, manifest) in finished.items()},
+        "machine": {key: own[key] for key in _MACHINE if key in own},
+        "packages": own.get("packages", {}),
+    }
+
+
+def _portable(command: str) -> str:
+    """A command as others would type it: `python -m pipelines` is segda, and where results lay is one machine's own."""
+    return re.sub(r" --runs[ =]\S+", "", command.replace("__main__.py", "segda", 1))

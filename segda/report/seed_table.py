@@ -1,0 +1,239 @@
+"""One experiment over its seeds: a line a row, with mean, spread, gain over the first row, and papers' numbers."""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from segda.errors import ArtefactError
+from segda.report import table
+from segda.report.results_file import Scored
+from segda.report.table import Result, ScoreTable
+from segda.terminal.escape import escape
+
+
+class Claims(NamedTuple):
+    """Numbers that papers print for the rows of one experiment.
+
+    Attributes:
+        values: row name to column name to percent.
+        sources: column name to where it is printed.
+    """
+
+    values: Mapping[str, Mapping[str, float]] = {}
+    sources: Mapping[str, str] = {}
+
+
+class Row(NamedTuple):
+    """One row over the seeds, as fractions.
+
+    Attributes:
+        name: as in the pipeline.
+        oracle: trained on labels of the target.
+        values: seed to headline score; a seed without a score is missing.
+        gains: seed to the difference from the first row of the same seed; empty for the first row.
+        claims: column name to the percent that a paper prints.
+        picked: criterion of `segda select` to the number of seeds in which it picks this row.
+    """
+
+    name: str
+    oracle: bool
+    values: dict[int, float]
+    gains: dict[int, float]
+    claims: dict[str, float]
+    picked: Mapping[str, int] = {}
+
+    @property
+    def label(self) -> str:
+        """The name, with a word on oracles whose name does not say so."""
+        return f"{self.name} (oracle)" if self.oracle and "oracle" not in self.name.lower() else self.name
+
+
+@dataclass(frozen=True)
+class SeedTable:
+    """One experiment.
+
+    Attributes:
+        title: the pipeline's name, and the evaluate stage's where there are several.
+        headline: the score that is shown: "mIoU" or "accuracy".
+        seeds: in order.
+        rows: as in the pipeline; those that only papers have come last, without values.
+        sources: where each column of claims is printed.
+        scores: every score by class, over the seeds.
+        runs: where the scores come from.
+    """
+
+    title: str
+    headline: str
+    seeds: tuple[int, ...]
+    rows: tuple[Row, ...]
+    sources: dict[str, str]
+    scores: ScoreTable
+    runs: tuple[dict[str, Any], ...]
+
+    @property
+    def legend(self) -> list[str]:
+        """What the numbers mean, and what else a reader must know."""
+        first = f"{self.headline} in percent"
+        if len(self.seeds) > 1:
+            first += ", mean and ± sample standard deviation over the seeds"
+        if len(self.scores.columns) > 1:
+            first += f", gain over {self.scores.columns[0]!r} in points, seed by seed"
+        return [first, *self.scores.notes, *(f"{name}: {source}" for name, source in self.sources.items())]
+
+
+def experiments(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
+    """The runs by experiment, whose title is the pipeline's name as far as that tells it from others.
+
+    Raises:
+        ArtefactError: a seed of an experiment occurs twice.
+    """
+    groups: dict[tuple[str, str, str], list[Scored]] = {}
+    for run in scored:
+        groups.setdefault((run.pipeline, run.settings, run.stage), []).append(run)
+    stages: dict[str, set[str]] = {}
+    settings: dict[str, list[str]] = {}
+    for pipeline, setting, stage in groups:
+        stages.setdefault(pipeline, set()).add(stage)
+        settings.setdefault(pipeline, [])
+        settings[pipeline] += [setting] if setting not in settings[pipeline] else []
+    found = {}
+    for (pipeline, setting, stage), runs in groups.items():
+        # Runs of one name whose settings differ are different experiments; the first keeps the plain name.
+        title = pipeline if setting == settings[pipeline][0] else f"{runs[0].origin.get('run', pipeline)} ({setting})"
+        title += f": {stage}" if len(stages[pipeline]) > 1 else ""
+        seeds = [run.seed for run in runs]
+        if len(set(seeds)) < len(seeds):
+            twice = next(seed for seed in seeds if seeds.count(seed) > 1)
+            raise ArtefactError(f"{title}: seed {twice} occurs twice; name the runs or the results file that count")
+        found[title] = sorted(runs, key=lambda run: run.seed)
+    return found
+
+
+def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, wanted: Sequence[str] = ()) -> SeedTable:
+    """The table of one experiment.
+
+    Args:
+        title: how it is called.
+        runs: one a seed.
+        claims: numbers to be shown beside ours.
+        wanted: rows to show, all when empty; gains are counted from the experiment's first row all the same.
+
+    Raises:
+        ArtefactError: there is no such row, or the rows are of different classes or measures.
+    """
+    claims = claims or Claims()
+    names = list(dict.fromkeys(name for run in runs for name in run.evaluations))
+    for name in wanted:
+        if name not in names and name not in claims.values:
+            raise ArtefactError(f"{title}: no row {name!r}; its rows are {', '.join(names)}")
+    columns = {name: [run.evaluations[name] for run in runs if name in run.evaluations] for name in names}
+    scores = table.build([Result(name, evaluations) for name, evaluations in columns.items()])
+    # Alike within a seed is what gains need: each seed may draw data of its own.
+    alike = [table.build([Result(name, [e]) for name, e in run.evaluations.items()]).notes for run in runs]
+    values = {name: _headlines(runs, name) for name in names}
+    first = values[names[0]]
+    rows = []
+    for name in [*names, *(name for name in claims.values if name not in names)]:
+        own = values.get(name, {})
+        gains = {} if name == names[0] else {seed: own[seed] - first[seed] for seed in own if seed in first}
+        oracle = any(table.is_oracle(evaluation) for evaluation in columns.get(name, ()))
+        picked = Counter(criterion for run in runs for criterion in run.picks.get(name, ()))
+        rows.append(Row(name, oracle, own, gains, dict(claims.values.get(name, {})), picked))
+    shown = [row for row in rows if not wanted or row.name in wanted]
+    used = dict.fromkeys(column for row in shown for column in row.claims)
+    return SeedTable(
+        title=title,
+        headline=scores.summary[0].name,
+        seeds=tuple(run.seed for run in runs),
+        rows=tuple(shown),
+        sources={column: claims.sources.get(column, "") for column in used},
+        scores=replace(scores, notes=tuple(dict.fromkeys(note for notes in alike for note in notes))),
+        runs=tuple(run.origin for run in runs),
+    )
+
+
+def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of the table as text, a field empty where there is nothing to say."""
+    several, selected = len(table.seeds) > 1, any(row.picked for row in table.rows)
+    header = ["row", *(f"seed {seed}" for seed in table.seeds)]
+    header += ["mean ± spread", "gain ± spread"] if several else ["gain"]
+    lines = []
+    for row in table.rows:
+        line = [row.label, *(_percent(row.values.get(seed)) for seed in table.seeds)]
+        line += [_spread(row.values, "{:.1f}")] if several else []
+        line += [_spread(row.gains, "{:+.1f}")]
+        line += [f"{row.claims[column]:.1f}" if column in row.claims else "" for column in table.sources]
+        # In how many seeds, where there are several.
+        picked = (f"{criterion} {count}x" if several else criterion for criterion, count in row.picked.items())
+        lines.append([*line, ", ".join(picked)] if selected else line)
+    return [*header, *table.sources, *(["picked by"] if selected else [])], lines
+
+
+def to_markdown(table: SeedTable) -> str:
+    """The table in Markdown."""
+    header, lines = cells(table)
+    shown = [header, *lines]
+    rows = ["| " + " | ".join(escape(cell).replace("|", "\\|") for cell in line) + " |" for line in shown]
+    return "\n".join([rows[0], "|---|" + "---:|" * (len(header) - 1), *rows[1:]])
+
+
+def to_json(seeds: SeedTable) -> dict[str, Any]:
+    """All of the table: scores and gains as unrounded fractions, claims in percent as printed."""
+    shown = {row.name for row in seeds.rows}
+
+    def kept(lines: dict[str, Any]) -> dict[str, Any]:
+        return {line: {name: cell for name, cell in cells.items() if name in shown} for line, cells in lines.items()}
+
+    whole = table.to_json(seeds.scores)
+    sections = {title: kept(lines) for title, lines in whole.get("sections", {}).items()}
+    return {
+        "measure": seeds.scores.measure,
+        "headline": seeds.headline,
+        "seeds": list(seeds.seeds),
+        "gains_over": seeds.scores.columns[0],
+        "rows": {
+            row.name: {
+                "oracle": row.oracle,
+                **_summary(row.values),
+                "gain": _summary(row.gains) if row.gains else None,
+                "claims": row.claims,
+                **({"picked": dict(row.picked)} if row.picked else {}),
+            }
+            for row in seeds.rows
+        },
+        "summary": kept(whole["summary"]),
+        "classes": kept(whole["classes"]),
+        **({"sections": sections} if sections else {}),
+        "sources": seeds.sources,
+        "notes": whole["notes"],
+        "runs": list(seeds.runs),
+    }
+
+
+def _headlines(runs: Sequence[Scored], name: str) -> dict[int, float]:
+    found = {run.seed: table.headline(run.evaluations[name])[1] for run in runs if name in run.evaluations}
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _percent(value: float | None) -> str:
+    return table.ABSENT if value is None else table.percent(value)
+
+
+def _summary(values: Mapping[int, float]) -> dict[str, Any]:
+    every = list(values.values())
+    return {
+        "mean": statistics.fmean(every) if every else None,
+        "spread": statistics.stdev(every) if len(every) > 1 else None,
+        "values": {str(seed): value for seed, value in values.items()},
+    }
+
+
+def _spread(values: Mapping[int, float], form: str) -> str:
+    """Mean and sample standard deviation in percent; empty where there is no value."""
+    if not values:
+        return ""
+    every = [100 * value for value in values.values()]
+    spread = f" ± {statistics.stdev(every):.1f}" if len(every) > 1 else ""
+    return form.format(statistics.fmean(every)) + spread

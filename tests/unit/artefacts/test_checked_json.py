@@ -1,0 +1,45 @@
+"""Damaged JSON of a run: told by its checksum, and without one by its form."""
+
+from pathlib import Path
+
+import pytest
+
+from segda.artefacts import checked_json
+from segda.errors import ArtefactError
+
+FORM = {"stages": {checked_json.EACH: {"kind": str, "folder": (str, type(None))}}}
+CONTENT = {"stages": {"a": {"kind": "supervise", "folder": None}}, "more": [1]}
+
+
+def opened(content: object) -> dict[str, object]:
+    assert isinstance(content, dict)
+    return checked_json.verified(Path("x.json"), content, FORM, "run it again")
+
+
+def test_what_was_sealed_comes_back_as_it_was() -> None:
+    assert opened(checked_json.with_checksum(CONTENT)) == CONTENT
+
+
+@pytest.mark.parametrize("change", [{"more": [2]}, {"new": 1}, {"stages": {}}])
+def test_any_change_of_what_was_sealed_is_noticed(change: dict[str, object]) -> None:
+    with pytest.raises(ArtefactError, match=r"x\.json: damaged, it does not hold what was written; run it again"):
+        opened({**checked_json.with_checksum(CONTENT), **change})
+
+
+def test_files_without_a_checksum_are_read_if_their_form_is_right() -> None:
+    assert opened(CONTENT) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "'stages' is missing"),
+        ({"stages": []}, r"'stages' is \[\], no mapping"),
+        ({"stages": {"a": {"kind": 3, "folder": None}}}, "'stages.a.kind' is 3"),
+        ({"stages": {"a": {"kind": "x", "folder": True}}}, "'stages.a.folder' is true"),
+        ({"stages": {"a": {"kind": "x"}}}, "'stages.a.folder' is missing"),
+    ],
+)
+def test_another_form_is_named(content: dict[str, object], message: str) -> None:
+    with pytest.raises(ArtefactError, match=rf"x\.json: damaged, {message}.*; run it again"):
+        opened(content)

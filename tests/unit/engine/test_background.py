@@ -1,0 +1,96 @@
+"""Work beside the training: one piece at a time, no error lost, nothing left running."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from segda.engine.background import BackgroundWriter
+
+
+class FirstError(Exception):
+    pass
+
+
+class SecondError(Exception):
+    pass
+
+
+def fail() -> None:
+    raise FirstError
+
+
+def test_it_goes_on_beside_and_one_piece_at_a_time() -> None:
+    told, go = list[str](), threading.Event()
+
+    def first() -> None:
+        go.wait(30)
+        told.append("first")
+
+    with BackgroundWriter() as beside:
+        beside.begin(first)
+        told.append("training")
+        beside.check()
+        go.set()
+        beside.begin(lambda: told.append("second"))
+        assert told[:2] == ["training", "first"], "begun only when the first has ended"
+        beside.wait()
+        assert told == ["training", "first", "second"]
+
+
+def test_an_error_is_raised_once_at_the_next_look() -> None:
+    def look(beside: BackgroundWriter) -> None:
+        while True:
+            beside.check()
+
+    with BackgroundWriter() as beside:
+        beside.begin(fail)
+        with pytest.raises(FirstError):
+            look(beside)
+        beside.check()
+        beside.wait()
+
+
+@pytest.mark.parametrize("look", ["begin", "wait", "end"])
+def test_an_error_is_raised_by_whatever_waits(look: str) -> None:
+    ran: list[int] = []
+
+    def work() -> None:
+        with BackgroundWriter() as beside:
+            beside.begin(fail)
+            if look == "begin":
+                beside.begin(lambda: ran.append(1))
+            elif look == "wait":
+                beside.wait()
+            ran.extend([2] * (look != "end"))
+
+    with pytest.raises(FirstError):
+        work()
+    assert ran == []
+
+
+@pytest.mark.parametrize("last", [fail, lambda: None], ids=["fails", "ends well"])
+def test_an_error_of_the_training_comes_first_and_nothing_is_left_running(last: Callable[[], None]) -> None:
+    before, ended = threading.active_count(), threading.Event()
+
+    def slow() -> None:
+        threading.Event().wait(0.05)
+        ended.set()
+        last()
+
+    def train() -> None:
+        with BackgroundWriter() as beside:
+            beside.begin(slow)
+            raise SecondError
+
+    with pytest.raises(SecondError):
+        train()
+    assert ended.is_set()
+    assert threading.active_count() == before
+
+
+def test_without_work_there_is_no_thread() -> None:
+    before = threading.active_count()
+    with BackgroundWriter() as beside:
+        beside.check()
+        assert threading.active_count() == before

@@ -1,0 +1,76 @@
+"""Submissions: raw ids by class name, every image once over the processes, and refusals before any network is asked."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from segda import label_space
+from segda.data.dataset import Dataset, Sample
+from segda.errors import ConfigError
+from segda.evaluation import cityscapes_submission
+from segda.label_space import LabelSpace
+from segda.label_spaces.cityscapes import IDS
+from segda.tasks import classification, segmentation
+
+SPACE = LabelSpace("three", ("sky", "road", "bicycle"), ((1, 1, 1), (2, 2, 2), (3, 3, 3)))
+
+
+class Networks:
+    """The image's channels are the logits; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, nn.Module] = {}
+        self.asked = 0
+
+    def encode(self, image: Tensor, domain: str) -> list[Tensor]:
+        self.asked += 1
+        return [image]
+
+    def classify(self, features: list[Tensor]) -> Tensor:
+        return features[-1]
+
+
+def images(root: Path, space: LabelSpace = SPACE, count: int = 5) -> Dataset:
+    """Pictures whose columns are red, green and blue in turns, so sky, road and bicycle; they have no labels."""
+    for number in range(count):
+        pixels = np.zeros((11 + number, 9, 3), np.uint8)
+        for column in range(9):
+            pixels[:, column, 2 - column % 3] = 255
+        assert cv2.imwrite(str(root / f"{number}.png"), pixels)
+    samples = tuple(Sample(f"ulm/ulm_000000_00000{n}", root / f"{n}.png", None) for n in range(count))
+    return Dataset(
+        "some", root, space, samples, lambda path: cv2.imread(str(path))[..., ::-1],
+        lambda path: pytest.fail("a label was opened"),
+    )  # fmt: skip
+
+
+def test_each_process_writes_its_share_and_together_every_image_once(tmp_path: Path) -> None:
+    dataset, asked, done = images(tmp_path), [], []
+    for rank in range(3):
+        networks = Networks()
+        cityscapes_submission.write(
+            networks, dataset, segmentation.build(SPACE), tmp_path / "sent", rank=rank, world=3,
+            progress=lambda *state: done.append(state),
+        )  # fmt: skip
+        asked.append(networks.asked)
+    assert asked == [2, 2, 1]
+    assert done == [(1, 2), (2, 2), (1, 2), (2, 2), (1, 1)]
+    written = sorted((tmp_path / "sent").iterdir())
+    assert [path.name for path in written] == [f"ulm_000000_00000{n}_predictionIds.png" for n in range(5)]
+    for number, path in enumerate(written):
+        ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert ids.shape == (11 + number, 9)
+        assert [IDS[int(each)] for each in ids[0, :3]] == ["sky", "road", "bicycle"], "by name, whatever the order"
+
+
+def test_classes_that_cityscapes_lacks_and_whole_images_are_refused_before_any_prediction(tmp_path: Path) -> None:
+    networks, camvid = Networks(), label_space.load("camvid")
+    with pytest.raises(ConfigError, match="'camvid': class 'pavement' has no id"):
+        cityscapes_submission.write(networks, images(tmp_path, camvid), segmentation.build(camvid), tmp_path / "sent")
+    with pytest.raises(ConfigError, match="one class an image"):
+        cityscapes_submission.write(networks, images(tmp_path), classification.build(SPACE), tmp_path / "sent")
+    assert networks.asked == 0
+    assert not (tmp_path / "sent").exists()

@@ -1,0 +1,142 @@
+"""Weights of strangers: read by `segda import` alone, as tensors and nothing else."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pipelines.__main__ import main
+from segda.errors import ConfigError
+from segda.networks import import_weights
+from segda.networks.pretrained import load_pretrained
+
+TENSORS = {"0.weight": torch.arange(6.0).view(2, 3), "0.bias": torch.ones(2)}
+
+
+class Evil:
+    """Unpickling it makes a folder, which stands for any program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where imported files lie; not made yet."""
+    monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def saved(path: Path, content: Any = TENSORS) -> Path:
+    torch.save(content, path)
+    return path
+
+
+@pytest.mark.parametrize("content", [
+    TENSORS, {"state_dict": TENSORS, "epoch": 7}, {"model": TENSORS}, {"model": {"state_dict": TENSORS}}
+])  # fmt: skip
+def test_an_imported_file_is_found_by_its_bytes(tmp_path: Path, kept: Path, content: Any) -> None:
+    if "model" in content and "state_dict" in content["model"]:
+        content = {"state_dict": {"model": TENSORS}}
+    file = saved(tmp_path / "net.pth", content)
+    written, count = import_weights.keep(file)
+    assert (written.parent, count) == (kept, 2)
+    assert import_weights.opened(file) == written
+    moved = file.rename(tmp_path / "other name.pt")
+    assert import_weights.opened(moved) == written, "called by its content, not its name"
+    network = nn.Sequential(nn.Linear(3, 2))
+    load_pretrained(network, str(moved))
+    assert torch.equal(network[0].weight, TENSORS["0.weight"])
+
+
+def test_a_run_does_not_open_what_was_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = saved(tmp_path / "my net.pth")
+    monkeypatch.setattr(torch, "load", lambda *arguments, **options: pytest.fail("opened"))
+    with pytest.raises(ConfigError, match=r"no run opens it; .* segda import '.*my net\.pth'$") as caught:
+        load_pretrained(nn.Linear(3, 2), str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_other_bytes_under_an_imported_name_are_not_opened(tmp_path: Path) -> None:
+    file = saved(tmp_path / "net.pth")
+    beside, _ = import_weights.keep(file, tmp_path / "net.safetensors")
+    assert import_weights.opened(file) == beside
+    saved(file, {"0.weight": torch.zeros(2, 3)})
+    with pytest.raises(ConfigError, match="segda import"):
+        import_weights.opened(file)
+    save_file(TENSORS, beside)
+    saved(file)
+    with pytest.raises(ConfigError, match="segda import"):
+        import_weights.opened(file)
+
+
+def test_a_program_in_a_file_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: Path) -> None:
+    file = saved(tmp_path / "evil.pth", {**TENSORS, "1.weight": Evil(tmp_path / "run")})
+    assert main(["import", str(file)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert f"{file}: not readable as tensors" in lines[0]
+    assert not (tmp_path / "run").exists()
+    assert not kept.exists()
+    torch.load(file, weights_only=False)
+    assert (tmp_path / "run").exists(), "else nothing was proved"
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    ([1, 2], "holds a list"),
+    ({}, "holds nothing"),
+    ({"a": torch.ones(1), "b": 3}, "holds a int as 'b'"),
+    ({"a": {"b": torch.ones(1)}}, "holds a dict as 'a'"),
+    ({3: torch.ones(1)}, "holds a Tensor as '3'"),
+    ({"a": torch.eye(2).to_sparse()}, "holds a Tensor as 'a'"),
+    (nn.Linear(2, 2), "not readable as tensors"),
+])  # fmt: skip
+def test_anything_but_tensors_by_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, reason: str
+) -> None:
+    assert main(["import", str(saved(tmp_path / "net.pth", content)), "-o", str(tmp_path / "out.safetensors")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert f"net.pth: {reason}" in lines[0]
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and nothing more", b"\x80\x02c", b"\x00" * 100])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"net\.pth: not readable as tensors"):
+        import_weights.keep(tmp_path / "net.pth")
+
+
+def test_a_copy_elsewhere_is_tensors_that_a_config_may_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tied = torch.ones(4)
+    file = saved(tmp_path / "net.bin", {"a": tied, "b": tied[:2].view(2)})
+    assert main(["import", str(file), "-o", str(tmp_path / "w" / "net.safetensors")]) == 0
+    assert str(tmp_path / "w" / "net.safetensors") in capsys.readouterr().out
+    assert {name: tensor.tolist() for name, tensor in load_file(tmp_path / "w" / "net.safetensors").items()} == {
+        "a": [1, 1, 1, 1],
+        "b": [1, 1],
+    }
+    for words, reason in (
+        (["import", str(file), "-o", str(tmp_path / "net.pth")], "ends in .safetensors"),
+        (["import", str(tmp_path / "gone.pth")], "no such file"),
+        (["import", str(tmp_path / "w" / "net.safetensors")], "is safetensors already"),
+    ):
+        assert main(words) == 2
+        assert reason in capsys.readouterr().err
+
+
+def test_without_a_folder_named_the_users_cache_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEGDA_IMPORTED")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert import_weights.folder() == tmp_path / "cache" / "segda" / "imported"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert import_weights.folder() == tmp_path / ".cache" / "segda" / "imported"

@@ -1,0 +1,222 @@
+"""`segda select`: every criterion scores every row, labels of the target stay closed, and oracles are called so."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines.__main__ import main
+from pipelines.networks import load_networks
+from pipelines.scoring import selection as selecting
+from segda.artefacts import manifest as manifests
+from segda.engine import checkpoint
+from segda.metrics.selection import CRITERIA
+from tests.unit.pipelines import colours
+
+ROWS = ["source only", "adapted"]
+FREE = ["entropy", "neighbourhood density", "mutual information"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run, and two data configs; `unlabelled` is the target without any label."""
+    made = tmp_path_factory.mktemp("colours")
+    colours.run(made)
+    for name in ("source", "target"):
+        (made / f"{name}.yaml").write_text(f"name: arrays\nroot: {made / name}\n")
+    (made / "unlabelled").mkdir()
+    np.savez(made / "unlabelled" / "train.npz", images=np.load(made / "target" / "train.npz")["images"])
+    return made
+
+
+@pytest.fixture(autouse=True)
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def selected(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    def run(*words: str) -> dict[str, Any]:
+        capsys.readouterr()
+        assert main(["select", "colours", "--target", "target.yaml", "--json", *words]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    return run
+
+
+def stage_folder(name: str) -> Path:
+    lock = json.loads(Path("runs/colours.lock.json").read_text())
+    return Path("runs") / lock["stages"][name]["folder"]
+
+
+def test_no_label_of_the_target_is_needed(selected: Callable[..., dict[str, Any]]) -> None:
+    found = selected("--target-root", "unlabelled")
+    assert list(found["candidates"]) == ROWS
+    assert list(found["picks"]) == FREE
+    assert found["oracle"] is None
+    assert found["target"]["labels_opened"] is False
+    for name, pick in found["picks"].items():
+        values = {row: found["candidates"][row]["scores"][name] for row in ROWS}
+        best = max if CRITERIA[name].larger else min
+        assert pick["candidate"] == best(values, key=lambda row: values[row])
+        assert pick["uses_target_labels"] is False
+    assert json.loads(Path("runs/colours.selection.json").read_text()) == found
+
+
+def test_labels_beside_the_images_change_nothing_without_oracle(selected: Callable[..., dict[str, Any]]) -> None:
+    closed, beside = selected("--target-root", "unlabelled"), selected()
+    assert closed["candidates"] == beside["candidates"]
+    assert closed["picks"] == beside["picks"]
+
+
+def test_entropy_is_that_of_the_networks_predictions(selected: Callable[..., dict[str, Any]]) -> None:
+    """Counted anew from the published networks, by torch."""
+    found = selected("--stage", "adapted")
+    place = stage_folder("after")
+    networks = load_networks(place, manifests.load(place).config, ("encoder", "head"), torch.device("cpu"))
+    images = torch.from_numpy(np.load("target/train.npz")["images"]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.inference_mode():
+        logits = networks.classify(networks.encode(images, "target")).mean(dim=(-2, -1))
+    expected = torch.distributions.Categorical(logits=logits).entropy().mean()
+    assert found["candidates"]["adapted"]["scores"]["entropy"] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_the_source_brings_the_weighted_risks(selected: Callable[..., dict[str, Any]]) -> None:
+    found = selected("--source", "source.yaml", "--target-root", "unlabelled")
+    assert list(found["picks"]) == list(CRITERIA)
+    assert found["source"]["labels_opened"] is True
+    for candidate in found["candidates"].values():
+        assert candidate["scores"]["weighted source risk"] >= 0
+
+
+def test_the_oracle_is_labelled_as_such(
+    selected: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = selected("--oracle")
+    assert found["oracle"]["uses_target_labels"] is True
+    assert found["oracle"]["measure"] == "accuracy"
+    lock = json.loads(Path("runs/colours.lock.json").read_text())
+    evaluation = json.loads((Path("runs") / lock["stages"]["evaluate"]["folder"] / "evaluation.json").read_text())
+    assert found["oracle"]["scores"] == {row: evaluation[row]["scores"]["pixel_accuracy"] for row in ROWS}
+    assert main(["select", "colours", "--target", "target.yaml", "--oracle"]) == 0
+    text = capsys.readouterr().out
+    assert "an oracle, no result may be selected by it" in " ".join(text.split())
+    assert main(["select", "colours", "--target", "target.yaml", "--target-root", "unlabelled", "--oracle"]) == 2
+    assert "labels" in capsys.readouterr().err
+
+
+def test_what_was_trained_on_target_labels_is_never_picked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same networks twice; the copy says that it was trained on labels of the target."""
+    shutil.copytree("runs", tmp_path / "runs")
+    shutil.copytree("target", tmp_path / "target")
+    monkeypatch.chdir(tmp_path)
+    place = stage_folder("before")
+    content = json.loads((place / "manifest.json").read_text())
+    del content["checksum"]  # as in a manifest of an older segda
+    content["config"]["method"]["labels"] = "target"
+    (place / "manifest.json").write_text(json.dumps(content))
+    target = ["--target", str(folder / "target.yaml")]
+    assert main(["select", "colours", *target, "--json", "--oracle"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["candidates"]["source only"]["trained_on_target_labels"] is True
+    assert {pick["candidate"] for pick in found["picks"].values()} == {"adapted"}
+    assert found["oracle"]["candidate"] == "adapted"
+    assert main(["select", "colours", *target]) == 0
+    text = capsys.readouterr().out
+    assert "source only (oracle)" in text
+    assert "trained on labels of the target, so never picked" in text
+    assert main(["select", "colours", *target, "--stage", "source only"]) == 2
+    assert "trained on labels of the target" in capsys.readouterr().err
+
+
+def test_checkpoints_are_scored_by_their_own_networks(
+    selected: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At step 7 the head is zero, so it is undecided between ten classes; its moving average is what counts."""
+    place = stage_folder("before")
+    networks = load_networks(place, manifests.load(place).config, ("encoder", "head"), torch.device("cpu"))
+    kept = checkpoint.flatten(networks.modules)
+    zero = {name: tensor * 0 if name.startswith("head/") else tensor for name, tensor in kept.items()}
+    folder = place / "checkpoints"
+    try:
+        checkpoint.save(folder, 7, {f"networks/{name}": tensor for name, tensor in zero.items()}, {})
+        checkpoint.save(folder, 30, {f"networks/{name}": tensor for name, tensor in kept.items()}, {})
+        found = selected("--checkpoints")["candidates"]
+        assert list(found) == ["source only @ step 7", *ROWS], "that of step 30 is what was published"
+        assert (found["source only @ step 7"]["row"], found["source only @ step 7"]["step"]) == ("source only", 7)
+        assert found["source only @ step 7"]["scores"]["entropy"] == pytest.approx(np.log(10), abs=1e-5)
+        assert list(selected()["candidates"]) == ROWS, "only when asked for"
+        averages = {f"average/{name}": tensor for name, tensor in kept.items()}
+        checkpoint.save(folder, 7, {**averages, **{f"networks/{name}": tensor for name, tensor in zero.items()}}, {})
+        found = selected("--checkpoints")["candidates"]
+        assert found["source only @ step 7"]["scores"] == pytest.approx(found["source only"]["scores"])
+        (folder / "step-00000007" / "tensors.safetensors").write_bytes(b"cut")
+        assert main(["select", "colours", "--target", "target.yaml", "--checkpoints"]) == 2
+        assert "step-00000007: damaged checkpoint (its checksum differs)" in capsys.readouterr().err
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_stage_alone_has_its_selection_beside_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    place = stage_folder("after")
+    before = sorted(place.rglob("*"))
+    assert main(["select", str(place), "--target", "target.yaml", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["candidates"]) == ["after"]
+    assert place.with_name(f"{place.name}.selection.json").is_file()
+    assert sorted(place.rglob("*")) == before, "a finished stage is not written into"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--count", "3"], "--count: 3; expected at least 16"),
+        (["--pixels", "0"], "--pixels: 0; expected at least 1"),
+        (["--source-split", "train"], "--source: missing"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["select", "colours", "--target", "target.yaml", *words]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_map_gives_as_many_predictions_as_asked_for() -> None:
+    """Two images of 4x6 pixels and three classes; pixel p of image i is certain of class (i + p) mod 3."""
+
+    class Task:
+        offers, evaluation_batch = ("label_map",), 1
+
+        def probabilities(self, networks: Any, image: torch.Tensor, size: tuple[int, int], domain: str) -> torch.Tensor:
+            assert domain == "target"
+            classes = (torch.arange(24).view(1, *size) + int(image[0, 0, 0, 0] > 0)) % 3
+            return torch.nn.functional.one_hot(classes, 3).permute(0, 3, 1, 2).float()
+
+        def meter(self) -> Any:
+            raise AssertionError("labels are not open")
+
+    class Images:
+        class Sample:
+            label, image = None, Path("x.png")
+
+        samples = (Sample, Sample)
+
+        def read(self, index: int) -> tuple[np.ndarray, None]:
+            return np.full((4, 6, 3), 255 * index, np.uint8), None
+
+    def look(pixels: int, seed: int) -> np.ndarray:
+        settings = selecting.Settings(2, pixels, seed, False)
+        seen = selecting.predict_samples(None, Task(), Images(), [0, 1], "target", None, settings, torch.device("cpu"))  # type: ignore[arg-type]
+        return seen.probabilities
+
+    assert look(24, 0).shape == (48, 3)
+    assert look(24, 0).mean(axis=0) == pytest.approx([1 / 3] * 3)
+    assert look(5, 0).shape == (10, 3)
+    assert (look(5, 0) == look(5, 0)).all()
+    assert (look(5, 0) != look(5, 1)).any(), "another seed draws other pixels"

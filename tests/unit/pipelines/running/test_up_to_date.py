@@ -1,0 +1,82 @@
+"""A run that has nothing to do says what a run says, keeps others' claims, and starts no process."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+from pipelines.running import launch
+from segda.artefacts.store import Store
+from segda.engine import session
+
+
+def run(*words: str) -> int:
+    return main(["job.yaml", *words])
+
+
+@pytest.fixture
+def finished(toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toy's folder after a whole run; from then on neither Accelerate nor a launch may be started."""
+    assert run() == 0
+    capsys.readouterr()
+    monkeypatch.setattr(session.Session, "__init__", lambda *_: pytest.fail("a session was begun"))
+    monkeypatch.setattr(launch, "start", lambda *_, **__: pytest.fail("processes were started"))
+    return toy
+
+
+@pytest.mark.parametrize("words", [(), ("--processes", "2"), ("--wait",), ("--only", "total")])
+def test_it_prints_every_stage_and_writes_the_same_lock(
+    finished: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = Path("runs/job.lock.json")
+    before = json.loads(lock.read_text())
+    lock.unlink()
+    assert run(*words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["[1/3] first: done", "[2/3] second: done", "[3/3] total: done"]
+    assert json.loads(lock.read_text()) == before
+    assert not list(Path("runs").glob(".*.claim"))
+
+
+def test_another_run_of_the_name_is_respected(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store(Path("runs")).claim_run("job"):
+        assert run() == 2
+    assert "another process works in it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("--force", "total")])
+def test_a_claim_that_a_death_left_on_a_finished_stage_is_cleared(
+    toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run() == 0
+    capsys.readouterr()
+    folder = next(folder for folder in Path("runs").glob("*-*") if folder.is_dir())
+    left = Store(Path("runs")).claim(folder).path
+    left.write_text("")
+    assert run(*words) == 0
+    assert "[1/3] first: done" in capsys.readouterr().out
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("words", [("--force",), ("--force", "total"), ("--set", "stages.first.value=7")])
+def test_what_is_to_be_made_is_made(toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    capsys.readouterr()
+    assert run(*words) == 0
+    assert "[3/3] total: run" in capsys.readouterr().out
+
+
+def test_damage_is_seen(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    next(Path("runs").glob("toy.sum-*/sum.txt")).unlink()
+    capsys.readouterr()
+    assert run() == 0
+    assert "[3/3] total: run (damaged: sum.txt is missing)" in capsys.readouterr().out
+
+
+def test_numbers_of_processes_that_cannot_be_are_refused(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    assert run("--processes", "0") == 2
+    assert "--processes: 0; expected at least 1" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+"""What the page says of a training's health, from the log alone."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segda.label_space import LabelSpace
+from segda.report import health_figure
+from segda.report.page import ReportContent, render
+from tests.unit.report.test_page import Page
+
+WHAT = "the class car is not predicted on the target"
+SERIES = "predicted.target.car"
+
+
+def line(step: int, car: float = 0.25, norm: float | None = 1.0, **more: Any) -> dict[str, Any]:
+    shares = {"road": 1 - car, **({"car": car} if car else {})}
+    gradients = {"generator": norm, "generator.classification": 0.1, "discriminator": 0.0}
+    return {"step": step, "losses": {"generator.classification": 1.0}, "gradients": gradients,
+            "predicted": {"target": shares}, **more}  # fmt: skip
+
+
+def begun(since: int, what: str = WHAT, series: str = SERIES) -> dict[str, Any]:
+    return {"health": {"begun": [{"what": what, "series": series, "since": since, "until": None}], "ended": []}}
+
+
+def ended(since: int, until: int) -> dict[str, Any]:
+    return {"health": {"begun": [], "ended": [{"what": WHAT, "series": SERIES, "since": since, "until": until}]}}
+
+
+def written(folder: Path, *lines: dict[str, Any]) -> Path:
+    log = folder / "log.jsonl"
+    log.write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 99, "lo')
+    return log
+
+
+def found(log: Path) -> health_figure.Health:
+    read = health_figure.read(log)
+    assert read is not None
+    return read
+
+
+def text(log: Path, space: LabelSpace) -> str:
+    return re.sub(r"\s+", " ", Page(render(ReportContent(title="run", space=space, logs={"feature": log}))).text)
+
+
+def test_trouble_has_its_steps_and_its_curve(tmp_path: Path, space: LabelSpace) -> None:
+    log = written(
+        tmp_path, line(10), line(20, 0.0), line(30, 0.0, **begun(20)), line(40, 0.25, **ended(20, 40)),
+        line(50, 0.0), line(60, 0.0, **begun(50)),
+    )  # fmt: skip
+    assert [(trouble.since, trouble.until) for trouble in found(log).troubles] == [(20, "40"), (50, "the end")]
+    drawn = health_figure.figure(found(log), space)
+    assert drawn is not None
+    titles = [axes.get_title(loc="left") for axes in drawn.axes]
+    assert titles == [
+        "gradient norms", "share of the classes predicted on the target", "target: car", "target: car",
+    ]  # fmt: skip
+    steps, shares = drawn.axes[2].lines[0].get_data()
+    assert (list(steps), list(shares)) == ([10, 20, 30, 40, 50, 60], [0.25, 0, 0, 0.25, 0, 0])
+    assert [patch.get_extents().width > 0 for patch in drawn.axes[2].patches] == [True]
+    page = text(log, space)
+    assert f"{WHAT} 20 40 {WHAT} 50 the end" in page
+    assert "Training health" in page
+
+
+def test_no_trouble_is_said(tmp_path: Path, space: LabelSpace) -> None:
+    page = text(written(tmp_path, line(10), line(20)), space)
+    assert "No trouble up to step 20, in 2 lines of the log." in page
+
+
+def test_a_log_of_an_earlier_version_is_shown_as_not_measured(tmp_path: Path, space: LabelSpace) -> None:
+    log = written(tmp_path, {"step": 10, "losses": {"generator.cycle": 1.0}, "measures": {"a.accuracy": 1.0}})
+    page = text(log, space)
+    assert "Not measured: the log is of an earlier version." in page
+    assert health_figure.figure(found(log), space) is None
+    assert health_figure.read(tmp_path / "absent.jsonl") is None
+
+
+def test_what_was_rolled_back_is_shown_and_the_curves_are_those_of_the_training_that_stayed(
+    tmp_path: Path, space: LabelSpace
+) -> None:
+    bad = "the loss generator.classification became nan on a, b"
+    log = written(
+        tmp_path, line(10), line(20, 0.0), line(30, 0.0, **begun(20)),
+        {"step": 10, "roll_back": {"noticed": 30, "to": 10, "because": WHAT}}, line(20), line(30),
+        {"step": 40, **begun(37, bad, "losses.generator.classification")},
+        {"step": 30, "roll_back": {"noticed": 40, "to": 30, "because": bad}}, line(40), line(50),
+    )  # fmt: skip
+    health_found = found(log)
+    assert [trouble.until for trouble in health_found.troubles] == ["rolled back", "rolled back"]
+    drawn = health_figure.figure(health_found, space)
+    assert drawn is not None
+    assert list(drawn.axes[0].lines[0].get_xdata()) == [10, 20, 30, 40, 50], "as the training stands at last"
+    steps, shares = drawn.axes[2].lines[0].get_data()
+    assert (list(steps), list(shares)) == ([10, 20, 30], [0.25, 0, 0]), "as the abandoned one was"
+    page = text(log, space)
+    assert f"Rolled back from step 30 to 10, and gone on with other batches at half the rate: {WHAT}." in page
+    assert f"{bad} 37 rolled back" in page
+
+
+def test_norms_that_are_zero_or_not_finite_leave_no_gap_in_the_page(tmp_path: Path, space: LabelSpace) -> None:
+    log = written(tmp_path, line(10, norm=None), line(20, norm=float("inf")), line(30))
+    drawn = health_figure.figure(found(log), space)
+    assert drawn is not None
+    assert {curve.get_label(): len(curve.get_xdata()) for curve in drawn.axes[0].lines} == {
+        "classification": 3,
+        "generator, all": 1,
+    }
+    assert "nan" not in text(log, space)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]\n5\n"])
+def test_an_empty_log_gives_no_section(tmp_path: Path, space: LabelSpace, content: str) -> None:
+    (tmp_path / "log.jsonl").write_text(content)
+    assert "Training health" not in text(tmp_path / "log.jsonl", space)
+
+
+def test_names_in_the_log_are_text(tmp_path: Path, space: LabelSpace) -> None:
+    evil = "<script>alert(1)</script>"
+    page = render(ReportContent(title="run", space=space, logs={
+        "feature": written(tmp_path, line(10), line(20, **begun(10, evil, f"gradients.{evil}"))),
+    }))  # fmt: skip
+    assert "alert(1)</script>" not in page
+    assert evil in Page(page).text
+
+
+def test_the_page_says_how_long_data_was_waited_for(tmp_path: Path, space: LabelSpace) -> None:
+    log = written(tmp_path, line(10, waiting=0.25), line(20, waiting=0.35))
+    assert "30 % of its time, the mean over the lines of the log, it waited for data" in text(log, space)
+    assert "waited for data" not in text(written(tmp_path, line(10)), space)

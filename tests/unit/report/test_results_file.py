@@ -1,0 +1,72 @@
+"""Results files: all that a table needs, from the runs' own manifests, and the same table from the file alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segda.artefacts.store import Store
+from segda.errors import ArtefactError
+from segda.report import results_file
+from tests.unit.report.scored_runs import accuracy, digits, write_run
+
+
+def test_a_run_tells_its_pipeline_seed_scores_and_origin(tmp_path: Path) -> None:
+    digits(tmp_path, seeds=2)
+    (found,) = results_file.of_run(Store(tmp_path), "digits-seed1")
+    assert (found.pipeline, found.stage, found.seed) == ("digits", "evaluate", 1)
+    assert found.evaluations["dann"]["scores"]["pixel_accuracy"] == pytest.approx(0.84)
+    assert found.origin["commands"] == ["segda run digits --seed 1"]
+    assert found.origin["seconds"] == {"dann": 2.5, "evaluate": 2.5}
+    assert found.origin["machine"] == {"platform": "Linux", "cpu": "a CPU", "threads": 2}
+    assert found.origin["git"] == "abc"
+
+
+def test_only_the_seed_is_left_out_of_the_settings(tmp_path: Path) -> None:
+    digits(tmp_path, seeds=2)
+    write_run(tmp_path, "digits", 2, {"source only": accuracy(60)}, steps=8)
+    settings = [results_file.of_run(Store(tmp_path), name)[0].settings for name in Store(tmp_path).runs()]
+    assert settings[0] == settings[1] != settings[2]
+
+
+def test_a_run_without_a_finished_evaluation_scored_nothing(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "digits", 0, {"source only": accuracy(60)})
+    (folder / "manifest.json").unlink()
+    assert results_file.of_run(Store(tmp_path), "digits") == []
+
+
+def test_a_changed_evaluation_is_refused(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "digits", 0, {"source only": accuracy(60)})
+    (folder / "evaluation.json").write_text("{}")
+    with pytest.raises(ArtefactError, match="its manifest says"):
+        results_file.of_run(Store(tmp_path), "digits")
+
+
+def test_a_results_file_gives_back_what_was_written(tmp_path: Path) -> None:
+    digits(tmp_path / "runs")
+    scored = [
+        run for name in Store(tmp_path / "runs").runs() for run in results_file.of_run(Store(tmp_path / "runs"), name)
+    ]
+    file = tmp_path / "results" / "digits.json"
+    results_file.write(file, scored)
+    assert results_file.read(file) == scored
+    lines = file.read_text().splitlines()
+    assert len([line for line in lines if '"confusion"' in line]) == 9, "one line an evaluation"
+    assert str(tmp_path) not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "not JSON"), ("{}", "no results file"), ('{"schema": 1, "runs": [{"a": 1}]}', "damaged")],
+)
+def test_what_is_no_results_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(content)
+    with pytest.raises(ArtefactError, match=message):
+        results_file.read(file)
+
+
+def test_a_damaged_lock_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "x.lock.json").write_text(json.dumps({"stages": []}))
+    with pytest.raises(ArtefactError, match="damaged, 'stages' is"):
+        results_file.of_run(Store(tmp_path), "x")
