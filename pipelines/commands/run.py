@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from pipelines.running import launch
 
 if TYPE_CHECKING:
-    from pipelines.definition.pipeline import Pipeline
+    from pipelines.planning.plan import Planner
     from pipelines.running.reproduce import Recorded
-    from segda.artefacts.store import Store
     from segda.engine.session import Session
 
 
@@ -41,132 +40,124 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore-space", action="store_true", help="begin although the disk looks too small for it")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="start N processes on this machine")
     parser.add_argument("--workers", type=int, metavar="N", help="data loading processes of each process")
-    parser.add_argument("--pack", action="store_true", help="train from packs, made first: see segda pack")
-    parser.add_argument("--fit-memory", action="store_true", help="as many micro-batches a step as memory asks for")
-    parser.add_argument("--profile", action="store_true", help="say where the time of some training steps goes")
-    parser.add_argument("--recompute", action="store_true", help="keep no activations: less memory, a third more time")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
-    parser.add_argument("--deterministic", action="store_true", help="the same bits each time on a GPU, too; slower")
-    parser.add_argument("--compile", action="store_true", help="compile the networks that train, by torch.compile")
     precisions = ("auto", "no", "fp16", "bf16")
     parser.add_argument("--mixed-precision", choices=precisions, help="auto: bf16 on GPUs that have it")
 
 
-def _settings(given: argparse.Namespace) -> list[str]:
+def _settings(args: argparse.Namespace) -> list[str]:
     """The `--set` settings, with those that have an option of their own."""
-    return [*given.settings, *(f"runtime.{name}={str(value).lower()}" for name, value in _runtime(given).items())]
+    options = {"workers": args.workers, "cpu": args.cpu or None, "mixed_precision": args.mixed_precision}
+    own = [f"runtime.{name}={str(value).lower()}" for name, value in options.items() if value is not None]
+    return [*args.settings, *own]
 
 
-def _runtime(given: argparse.Namespace) -> dict[str, object]:
-    """The settings of `runtime` that have an option of their own, as far as they are given."""
-    options = {
-        "workers": given.workers,
-        "cpu": given.cpu or None,
-        "fit_memory": given.fit_memory or None,
-        "profile": given.profile or None,
-        "pack": given.pack or None,
-        "recompute": given.recompute or None,
-        "compile": given.compile or None,
-        "deterministic": given.deterministic or None,
-        "mixed_precision": given.mixed_precision,
-    }
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _planning(given: argparse.Namespace) -> bool:
-    """Whether nothing is to be run."""
-    return given.plan or given.estimate or given.memory is not None
-
-
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from segda.engine import signals
 
-    if given.processes != 1 and not _planning(given) and not launch.is_worker():
-        with signals.handle_signals():
-            finished = given.processes > 1 and given.name is not None and _is_finished(_named(given), given)
-            signals.raise_if_stopped("before any work")
-        return 0 if finished else launch.start(given.processes, words, cpu=given.cpu, debug=given.debug)
-    with signals.handle_signals(patient=launch.is_worker()):
-        return _plan_or_run(given)
+    if _is_plan(args) or args.processes == 1 or launch.is_worker():
+        with signals.handle_signals(patient=launch.is_worker()):
+            return _plan(args) if _is_plan(args) else _run(args)
+    with signals.handle_signals():
+        done = args.processes > 1 and args.name is not None and _is_up_to_date(_planner(args), args)
+        signals.raise_if_stopped("before any work")
+    return 0 if done else launch.start(args.processes, argv, cpu=args.cpu, debug=args.debug)
 
 
-def _named(given: argparse.Namespace) -> "Pipeline":
+def _is_plan(args: argparse.Namespace) -> bool:
+    """Whether nothing is to be run."""
+    return args.plan or args.estimate or args.memory is not None
+
+
+def _planner(args: argparse.Namespace, recorded: "Recorded | None" = None) -> "Planner":
+    """The planner of the named pipeline, or of the one that makes a recorded result again."""
     from pipelines.definition import loading as pipelines
+    from pipelines.planning.plan import Planner
+    from pipelines.running import reproduce
+    from segda.artefacts.store import Store
 
-    return pipelines.load(given.name, _settings(given), given.seed, remembered=True)
+    if recorded is None:
+        pipeline = pipelines.load(args.name, _settings(args), args.seed, remembered=True)
+    else:
+        pipeline = pipelines.build(recorded.run, reproduce.with_settings(recorded.raw, _settings(args)))
+    return Planner(pipeline, Store(args.runs), args.only, args.force)
 
 
-def _is_finished(loaded: "Pipeline", given: argparse.Namespace) -> bool:
-    """Whether nothing is left to do; if so, that is told. One process finds out, without torch."""
+def _is_up_to_date(planner: "Planner", args: argparse.Namespace) -> bool:
+    """Whether nothing is left to do; if so, that is printed. Without torch."""
     from pipelines.running import up_to_date
-    from segda.artefacts.store import Store
 
-    alone = given.from_manifest is None and not launch.is_worker()  # several processes go the same way
-    return alone and up_to_date.report_if_up_to_date(loaded, Store(given.runs), given.only, given.force, given.wait)
+    return up_to_date.report_if_up_to_date(planner, args.wait)
 
 
-def _plan_or_run(given: argparse.Namespace) -> int:
+def _plan(args: argparse.Namespace) -> int:
+    """Print what would run, and what it takes as far as that is asked for."""
+    from pipelines.planning import plan
+
+    planner = _planner(args, _recorded(args))
+    planned = planner.plan()
+    plan.print_plan(planned, f"{planner.pipeline.name}, results in {args.runs}")
+    if args.estimate:
+        from pipelines.planning import memory
+
+        print("\n".join(memory.lines(planner.pipeline, planned, args.runs)))
+    if args.memory is not None:
+        from pipelines.planning import largest_crop
+
+        print("\n".join(largest_crop.lines(planner.pipeline, planned, args.memory)))
+    print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run in this process, or as one of several."""
     from pipelines.definition import loading as pipelines
-    from segda.artefacts.store import Store
 
-    recorded, planning = _recorded(given), _planning(given)
-    loaded = recorded[1] if recorded else _named(given)
-    store = Store(given.runs)
-    if planning:
-        from pipelines.planning import plan
-
-        planned = plan.make_plan(loaded, store, given.only, given.force)
-        plan.print_plan(planned, f"{loaded.name}, results in {given.runs}")
-        if given.estimate:
-            from pipelines.planning import memory
-
-            print("\n".join(memory.lines(loaded, planned, given.runs)))
-        if given.memory is not None:
-            from pipelines.planning import largest_crop
-
-            print("\n".join(largest_crop.lines(loaded, planned, given.memory)))
-        print("The code itself is not part of a key: after changing code, use --force or raise the stage's VERSION.")
+    recorded = _recorded(args)
+    planner = _planner(args, recorded)
+    if recorded is None and not launch.is_worker() and _is_up_to_date(planner, args):
         return 0
-    if _is_finished(loaded, given):
-        return 0
-    if not loaded.checked:
-        pipelines.check(loaded)
+    if not planner.pipeline.checked:
+        pipelines.check(planner.pipeline)
 
-    from pipelines.running.execution import run_pipeline
+    from pipelines.running.execution import run_planned
     from segda.engine.determinism import deterministic
     from segda.engine.session import Session
 
-    with deterministic(loaded.runtime.deterministic):
-        session = Session(loaded.runtime.mixed_precision, loaded.runtime.cpu)
+    runtime = planner.pipeline.runtime
+    with deterministic(runtime.deterministic):
+        session = Session(runtime.mixed_precision, runtime.cpu)
         if recorded:
-            _warn(recorded[0], session)
-        run_pipeline(loaded, store, session, given.only, given.force, given.wait, given.ignore_space)
-        same = not recorded or _compare(*recorded, store, session)
+            _warn(recorded, session)
+        run_planned(planner, session, args.wait, args.ignore_space)
+        same = not recorded or _compare(recorded, planner, session)
         session.close()
     return 0 if same else 1
 
 
-def _recorded(given: argparse.Namespace) -> "tuple[Recorded, Pipeline] | None":
-    """What `--from-manifest` names and the pipeline that makes it again; `None` without that option.
+def _recorded(args: argparse.Namespace) -> "Recorded | None":
+    """What `--from-manifest` names; `None` without that option.
 
     Raises:
         ConfigError: neither or both of NAME and `--from-manifest`, or an option that would change what is made.
     """
-    from pipelines.definition import loading as pipelines
     from pipelines.running import reproduce
     from segda.errors import ConfigError
 
-    if (given.name is None) == (given.from_manifest is None):
+    if (args.name is None) == (args.from_manifest is None):
         raise ConfigError("run: expected the NAME of a pipeline, or --from-manifest PATH, and not both")
-    if given.from_manifest is None:
+    if args.from_manifest is None:
         return None
-    for name, value in (("--set", given.settings), ("--seed", given.seed), ("--only", given.only)):
+    changing = [setting for setting in args.settings if not setting.startswith("runtime.")]
+    for name, value in (("--set", changing), ("--seed", args.seed), ("--only", args.only)):
         if value not in (None, []):
-            raise ConfigError(f"{name}: --from-manifest makes a result again as it was; leave {name} out")
-    recorded = reproduce.read(given.from_manifest)
-    recorded.refuse(given.runs)
-    return recorded, pipelines.build(recorded.run, reproduce.with_runtime(recorded.raw, _runtime(given)))
+            raise ConfigError(
+                f"{name}: --from-manifest makes a result again as it was; leave {name} out, but for --set runtime.…"
+            )
+    recorded = reproduce.read(args.from_manifest)
+    recorded.refuse(args.runs)
+    return recorded
 
 
 def _warn(recorded: "Recorded", session: "Session") -> None:
@@ -180,15 +171,14 @@ def _warn(recorded: "Recorded", session: "Session") -> None:
         session.print(line)
 
 
-def _compare(recorded: "Recorded", pipeline: "Pipeline", store: "Store", session: "Session") -> bool:
+def _compare(recorded: "Recorded", planner: "Planner", session: "Session") -> bool:
     """Say of each stage whether it came out the same."""
-    from pipelines.planning import plan
     from pipelines.running import reproduce
 
     same = True
     if session.is_main:
-        dated = {stage.kind: getattr(stage.module, "DATED", ()) for stage in pipeline.stages.values()}
-        lines, same = reproduce.compare(recorded, plan.make_plan(pipeline, store), dated)
+        dated = {stage.kind: getattr(stage.module, "DATED", ()) for stage in planner.pipeline.stages.values()}
+        lines, same = reproduce.compare(recorded, planner.plan(), dated)
         for line in lines:
             session.print(line)
     return bool(session.broadcast(same))

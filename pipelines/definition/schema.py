@@ -16,6 +16,7 @@ from pydantic import (
 
 from segda.artefacts.manifest import Manifest
 from segda.data import workers as cores
+from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine.health import DEFAULTS, OnBadHealth
 
@@ -283,6 +284,10 @@ class Inputs(Protocol):
 
     def root(self, data: DataConfig) -> Path:
         """The folder that a data set's files lie in."""
+        ...
+
+    def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+        """A data set, whose labels are read in the label space `labels`, or not at all."""
         ...
 
     def skipped(self, field: str) -> list[Skipped]:

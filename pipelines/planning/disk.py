@@ -14,7 +14,7 @@ from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Size, TrainingConfig
 from pipelines.networks import networks_on_meta
 from pipelines.planning.plan import StagePlan
-from pipelines.training.open_data import data_root, open_dataset
+from pipelines.training.open_data import ListedData, data_root
 from segda.data.decode import image_size
 from segda.disk import free_space, readable_size
 from segda.engine.checkpoint import KEPT
@@ -44,9 +44,10 @@ class DatasetSize(NamedTuple):
 class DiskEstimate:
     """The disk that a plan's stages take."""
 
-    def __init__(self, pipeline: Pipeline, plan: Sequence[StagePlan]) -> None:
-        """Args: pipeline, and its plan, which says what is there already."""
+    def __init__(self, pipeline: Pipeline, plan: Sequence[StagePlan], listed: ListedData | None = None) -> None:
+        """Args: pipeline; its plan, which says what is there already; the data sets that the plan has listed."""
         self.pipeline = pipeline
+        self.listed = listed or ListedData()
         self.folders = {planned.stage: planned.folder for planned in plan if planned.state == "done"}
         self.plan = plan
 
@@ -80,7 +81,7 @@ class DiskEstimate:
             root = folder / data.root.output if data.root.output else folder
         else:
             root = data_root(data)
-        dataset = open_dataset(data, stage.config.task.options["labels"], root, with_labels, strict=False)
+        dataset = self.listed.open(data, stage.config.task.options["labels"], root, with_labels)
         images = sum(sample.image.stat().st_size for sample in dataset.samples)
         labels = sum(sample.label.stat().st_size for sample in dataset.samples if sample.label is not None)
         first_file = dataset.samples[0].image
@@ -95,7 +96,7 @@ class DiskEstimate:
         """
         crop: Size | None = getattr(stage.config, "crop", None)
         data: DataConfig = getattr(stage.config, "source", None) or getattr(stage.config, "data")  # noqa: B009
-        return crop or data.resize or self.extent(stage, data, False).size
+        return crop or data.resize or self.extent(stage, data, True).size
 
     def _generated(self, stage: Stage) -> dict[str, DatasetSize]:
         counts = stage.config.model_dump(include={"rendered", "camera_train", "camera_val"})

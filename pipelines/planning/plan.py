@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, MethodConfig, Reference
-from pipelines.training.open_data import data_root, open_dataset
+from pipelines.training.open_data import ListedData, data_root
 from segda.artefacts.key import stage_key
 from segda.artefacts.store import Store
 from segda.config import loading as configs
@@ -47,15 +47,16 @@ class StagePlan:
 class _Keys:
     """Computes keys; remembers fingerprints, since several stages open the same data sets and weights."""
 
-    def __init__(self) -> None:
+    def __init__(self, listed: ListedData) -> None:
+        self._listed = listed
         self._fingerprints: dict[str, str] = {}
 
     def _fingerprint(self, data: DataConfig, labels: str, with_labels: bool) -> str:
-        known = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
-        if known not in self._fingerprints:
-            dataset = open_dataset(data, labels, data_root(data), with_labels)
-            self._fingerprints[known] = fingerprint(dataset, strict=data.on_bad_file == "fail")
-        return self._fingerprints[known]
+        key = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
+        if key not in self._fingerprints:
+            dataset = self._listed.open(data, labels, data_root(data), with_labels)
+            self._fingerprints[key] = fingerprint(dataset, strict=data.on_bad_file == "fail")
+        return self._fingerprints[key]
 
     def _weights(self, path: str) -> str:
         if path not in self._fingerprints:
@@ -88,9 +89,9 @@ class _Keys:
             resolved = {field: below(value, field) for field, value in entries.items()}
             if isinstance(node, DataConfig) and isinstance(node.root, str):
                 with_labels = name.rpartition(".")[2] != "target"
-                found = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
-                inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": found}
-                resolved["root"] = {"fingerprint": found}
+                content = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
+                inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": content}
+                resolved["root"] = {"fingerprint": content}
             return resolved
         if isinstance(node, dict) and node and all(isinstance(child, Reference) for child in node.values()):
             return [[key, below(child, key)] for key, child in node.items()]  # rows of a table: their order counts
@@ -112,63 +113,99 @@ class _Keys:
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
     """The named stages and all that build on them."""
-    found = set(roots)
+    names = set(roots)
     for stage in pipeline.stages.values():  # in topological order
-        if any(reference.stage in found for reference in stage.references.values()):
-            found.add(stage.name)
-    return found
+        if any(reference.stage in names for reference in stage.references.values()):
+            names.add(stage.name)
+    return names
+
+
+class Planner:
+    """The plan of one run. Keys are computed once, states as often as they are asked for.
+
+    Attributes:
+        pipeline: validated.
+        store: where results lie.
+        listed: the data sets that the plan has listed.
+    """
+
+    def __init__(self, pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> None:
+        """Nothing is read yet.
+
+        Args:
+            pipeline: validated.
+            store: where results lie.
+            only: stages to run; all when empty.
+            force: stages to run although they are done, with all that build on them; `all` for every stage.
+
+        Raises:
+            ConfigError: `only` or `force` names no stage.
+        """
+        self.pipeline, self.store = pipeline, store
+        self.listed = ListedData()
+        self._chosen = {pipeline.stage(name).name for name in only} or set(pipeline.stages)
+        forced = set(force)
+        self._forced = set(pipeline.stages) if "all" in forced else {pipeline.stage(name).name for name in forced}
+        self._affected = downstream(pipeline, self._forced)
+        self._keyed: list[StagePlan] = []
+
+    def plan(self) -> list[StagePlan]:
+        """Every stage's key, and its state now. Reads configs and folders; writes nothing, trains nothing.
+
+        Data sets and weights are read by the first call alone; later ones look at the results again.
+
+        Raises:
+            ArtefactError: a folder of the store cannot be used.
+        """
+        if not self._keyed:
+            keys, planned = _Keys(self.listed), dict[str, StagePlan]()
+            for stage in self.pipeline.stages.values():
+                planned[stage.name] = _with_key(stage, planned, keys, self.store)
+            self._keyed = list(planned.values())
+        return [self._with_state(planned) for planned in self._keyed]
+
+    def _with_state(self, planned: StagePlan) -> StagePlan:
+        if planned.key:
+            result = self.store.find(planned.kind, planned.key)
+            planned = replace(planned, state=result.state, reason=result.reason)
+        if planned.stage in self._affected and planned.state in ("done", "resume"):
+            reason = "forced" if planned.stage in self._forced else "builds on a forced stage"
+            planned = replace(planned, state="run", reason=reason)
+        if planned.stage not in self._chosen and planned.state != "done":
+            planned = replace(planned, state="left out", reason=f"not in --only; {planned.reason}")
+        return planned
 
 
 def make_plan(pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> list[StagePlan]:
-    """The plan of a pipeline. Reads configs and folders; writes nothing, trains nothing.
-
-    Args:
-        pipeline: validated.
-        store: where results lie.
-        only: stages to run; all when empty.
-        force: stages to run although they are done, with all that build on them; `all` for every stage.
+    """The plan of a pipeline as it is now; see `Planner` for the arguments.
 
     Raises:
         ConfigError: `only` or `force` names no stage.
         ArtefactError: a folder of the store cannot be used.
     """
-    chosen = {pipeline.stage(name).name for name in only} or set(pipeline.stages)
-    forced = set(force)
-    forced = set(pipeline.stages) if "all" in forced else {pipeline.stage(name).name for name in forced}
-    affected = downstream(pipeline, forced)
-    keys = _Keys()
-    plan: dict[str, StagePlan] = {}
-    for stage in pipeline.stages.values():
-        planned = _plan_stage(stage, plan, keys, store)
-        if stage.name in affected and planned.state in ("done", "resume"):
-            reason = "forced" if stage.name in forced else "builds on a forced stage"
-            planned = replace(planned, state="run", reason=reason)
-        if stage.name not in chosen and planned.state != "done":
-            planned = replace(planned, state="left out", reason=f"not in --only; {planned.reason}")
-        plan[stage.name] = planned
-    return list(plan.values())
+    return Planner(pipeline, store, only, force).plan()
 
 
-def _plan_stage(stage: Stage, plan: dict[str, StagePlan], keys: _Keys, store: Store) -> StagePlan:
-    unknown = StagePlan(stage.name, stage.kind, "", "data missing", None, "", {})
+def _with_key(stage: Stage, upstream: dict[str, StagePlan], keys: _Keys, store: Store) -> StagePlan:
+    """A stage with its key; its state is yet to be looked up, unless data is missing."""
+    without = StagePlan(stage.name, stage.kind, "", "data missing", None, "", {})
     for file in stage.missing:
-        return replace(unknown, reason=configs.missing(file))
+        return replace(without, reason=configs.missing(file))
     for reference in stage.references.values():
-        if not plan[reference.stage].key:
-            return replace(unknown, reason=f"builds on {reference.stage}, whose data is missing")
+        if not upstream[reference.stage].key:
+            return replace(without, reason=f"builds on {reference.stage}, whose data is missing")
     try:
-        key, inputs = keys.key(stage, plan)
+        key, inputs = keys.key(stage, upstream)
     except DataError as error:
-        return replace(unknown, reason=str(error))
-    found = store.find(stage.kind, key)
-    return StagePlan(stage.name, stage.kind, key, found.state, found.folder, found.reason, inputs)
+        return replace(without, reason=str(error))
+    return StagePlan(stage.name, stage.kind, key, "run", store.folder(stage.kind, key), "", inputs)
 
 
-def table(plan: Iterable[StagePlan], title: str) -> str:
+def plain_table(plan: Iterable[StagePlan], title: str) -> str:
     """The plan as lines of plain text."""
     header = ("stage", "kind", "state", "folder", "reason")
-    told = ((p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan)
-    rows = [header, *([escape(cell) for cell in row] for row in told)]
+    cells = ((p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan)
+    rows = [header, *([escape(cell) for cell in row] for row in cells)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
     return "\n".join([escape(title), *lines])
@@ -182,14 +219,14 @@ def print_plan(plan: Iterable[StagePlan], title: str) -> None:
 
     console = Console()
     if not console.is_terminal:
-        print(table(plan, title))
+        print(plain_table(plan, title))
         return
     colours = {"done": "green", "resume": "yellow", "run": "cyan", "data missing": "red", "left out": "dim"}
-    drawn = Table("stage", "kind", "state", "folder", "reason", title=Text(escape(title)), title_justify="left")
+    table = Table("stage", "kind", "state", "folder", "reason", title=Text(escape(title)), title_justify="left")
     for planned in plan:
         colour = colours[planned.state]
         folder = planned.folder.name if planned.folder else "-"
         cells = (planned.stage, planned.kind, planned.state, folder, planned.reason)
         styles = ("", "", colour, "", "")
-        drawn.add_row(*(Text(escape(cell), style) for cell, style in zip(cells, styles, strict=True)))
-    console.print(drawn)
+        table.add_row(*(Text(escape(cell), style) for cell, style in zip(cells, styles, strict=True)))
+    console.print(table)

@@ -2,25 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, Reference, TrainingConfig
 from pipelines.planning import disk
-from pipelines.planning import plan as plans
-from pipelines.planning.plan import StagePlan
+from pipelines.planning.plan import Planner, StagePlan
 from pipelines.running import out_of_memory, up_to_date
 from pipelines.running.provenance import provenance
 from pipelines.training import unreadable_files
-from pipelines.training.open_data import data_root
+from pipelines.training.open_data import ListedData, data_root, open_dataset
 from segda.artefacts import manifest as manifests
 from segda.artefacts.key import digest
 from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.config import loading as configs
+from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
@@ -31,16 +30,17 @@ from segda.networks import import_weights
 class RunInputs:
     """What a stage may ask for while it runs; see `pipelines.definition.schema.Inputs`."""
 
-    def __init__(self, folders: dict[str, Path], patience: float = 0.0) -> None:
+    def __init__(self, folders: dict[str, Path], listed: ListedData | None = None) -> None:
         """Describe the finished stages.
 
         Args:
             folders: stage name to folder of its finished result.
-            patience: seconds to wait for files that another process has seen.
+            listed: the data sets that the plan has listed; `None` in a process that follows rank 0: it may see files
+                later than rank 0 does, so it waits for them and lists a data set whenever it is asked to.
         """
         self._folders = folders
+        self._listed = listed
         self.lists: unreadable_files.Lists = {}
-        self._patience = patience
         self._seen: set[Path] = set()
 
     def folder(self, reference: Reference) -> Path:
@@ -62,8 +62,8 @@ class RunInputs:
     def _finished(self, reference: Reference) -> Path:
         """The stage's folder, once this process sees all that its manifest names, or has waited for it in vain."""
         folder = self._folders[reference.stage]
-        if self._patience and folder not in self._seen:
-            end = time.monotonic() + self._patience
+        if self._listed is None and folder not in self._seen:
+            end = time.monotonic() + FILE_VISIBILITY_SECONDS
             _wait_for(folder / manifests.FILE_NAME, end)
             for name in manifests.load(folder).outputs:
                 _wait_for(folder / name, end)
@@ -73,6 +73,15 @@ class RunInputs:
     def root(self, data: DataConfig) -> Path:
         """The folder that a data set's files lie in."""
         return self.folder(data.root) if isinstance(data.root, Reference) else data_root(data)
+
+    def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+        """A data set, whose labels are read in the label space `labels`, or not at all.
+
+        Raises:
+            DataError: the folder is missing or is not as the reader expects.
+        """
+        opened = open_dataset if self._listed is None else self._listed.open
+        return opened(data, labels, self.root(data), with_labels)
 
     def skipped(self, field: str) -> list[Skipped]:
         """What the stage that runs leaves out of the data set in a field of its config."""
@@ -120,10 +129,10 @@ def _run_stage(
         inputs.lists = session.on_main(lambda: unreadable_files.prepare(stage.config, inputs, folder))
         metrics = stage.module.run(stage.config, inputs, folder, session)
     except Exception as error:
-        lacking = out_of_memory.explain_out_of_memory(stage.name, stage.config, error)
-        if lacking is None:
+        explained = out_of_memory.explain_out_of_memory(stage.name, stage.config, error)
+        if explained is None:
             raise
-        raise lacking from error
+        raise explained from error
     session.barrier()
 
     def publish() -> None:
@@ -150,22 +159,18 @@ def published(module: Any, folder: Path) -> list[str]:
 
 
 def run_pipeline(
-    pipeline: Pipeline,
-    store: Store,
-    session: Session,
-    only: Sequence[str] = (),
-    force: Sequence[str] = (),
-    wait: bool = False,
-    ignore_space: bool = False,
+    pipeline: Pipeline, store: Store, session: Session, only: Sequence[str] = (), force: Sequence[str] = ()
 ) -> None:
+    """Plan a pipeline and run what is not done yet; see `Planner` for the arguments and `run_planned` for the rest."""
+    run_planned(Planner(pipeline, store, only, force), session)
+
+
+def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_space: bool = False) -> None:
     """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
 
     Args:
-        pipeline: validated.
-        store: where results lie.
+        planner: of the run.
         session: the processes of this launch.
-        only: stages to run; all when empty.
-        force: stages to run anew, with all that build on them; `all` for every stage.
         wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
         ignore_space: begin although the disk looks too small.
 
@@ -174,56 +179,77 @@ def run_pipeline(
             stage failed.
         StoppedError: a signal asked to stop.
     """
+    pipeline, store = planner.pipeline, planner.store
     # Before anything else: a machine may still see an earlier version of the files.
     session.same_everywhere(
         f"{pipeline.name}: config", lambda decided: (None, f"version {digest(pipeline.raw)[:8]}"), patience=0
     )
-    with ExitStack() as all_claims:
-        claims: dict[str, FolderLock] = {}
-
-        def decide() -> list[StagePlan]:
-            plan = plans.make_plan(pipeline, store, only, force)
-            _refuse(plan, pipeline, session.world)
-            all_claims.enter_context(store.claim_run(pipeline.name, wait))
-            # All before any work. In the same order in every run, so that two cannot wait for one another.
-            for planned in sorted(plan, key=lambda planned: str(planned.folder)):
-                if planned.folder is not None and planned.state in ("run", "resume"):
-                    claims[planned.stage] = all_claims.enter_context(store.claim(planned.folder, wait))
-                elif planned.folder is not None and planned.state == "done":
-                    store.clear_claim(planned.folder)
-            if claims:  # until now another run may have finished what was to be done
-                plan = plans.make_plan(pipeline, store, only, force)
-            if not ignore_space:
-                disk.require(disk.DiskEstimate(pipeline, plan), store.root)
-            for planned in plan:
-                # All at once and before any work: a run that is killed half-way goes on without --force.
-                if planned.state == "run":
-                    store.replace(planned.kind, planned.key)
-            store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, set()))
-            return plan
-
-        plan: list[StagePlan] = session.on_main(decide)
-        if pipeline.runtime.profile and not any(
-            planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
-            for planned in plan
-        ):
+    claims: dict[Path, FolderLock] = {}  # on rank 0 alone
+    try:
+        plan: list[StagePlan] = session.on_main(lambda: _begin(planner, claims, session.world, wait, ignore_space))
+        if pipeline.runtime.profile and not _trains(pipeline, plan):
             session.print(up_to_date.UNPROFILED)
-        folders = {planned.stage: planned.folder for planned in plan if planned.folder is not None}
-        inputs = RunInputs(folders, 0.0 if session.is_main else FILE_VISIBILITY_SECONDS)
+        inputs = RunInputs(
+            {planned.stage: planned.folder for planned in plan if planned.folder is not None},
+            planner.listed if session.is_main else None,
+        )
         done: set[str] = set()
         for number, planned in enumerate(plan, 1):
-            title = f"[{number}/{len(plan)}] {planned.stage}"
             if planned.state == "left out":
                 continue
             if planned.state == "done":
                 session.print(up_to_date.line(plan, number))
             else:
-                stopping = session.max(signals.requested())
-                if stopping:
-                    raise signals.StoppedError(stopping, f"before {planned.stage}")
+                _raise_if_stopped(session, planned)
+                title = f"[{number}/{len(plan)}] {planned.stage}"
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
             done.add(planned.stage)
             session.on_main(lambda: store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, done)))
-            if planned.stage in claims:  # another run that waits for this stage alone goes on
-                claims[planned.stage].release()
+            if planned.folder in claims:  # another run that waits for this stage alone goes on
+                claims[planned.folder].release()
+    finally:
+        for claim in claims.values():
+            claim.release()
+
+
+def _begin(
+    planner: Planner, claims: dict[Path, FolderLock], world: int, wait: bool, ignore_space: bool
+) -> list[StagePlan]:
+    """Claim what will be worked on, and answer the plan as it is under the claims; all refusals come from here."""
+    pipeline, store = planner.pipeline, planner.store
+    plan = planner.plan()
+    _refuse(plan, pipeline, world)
+    run = claims[store.lock_path(pipeline.name)] = store.claim_run(pipeline.name, wait)
+    run.take()
+    # All before any work. In the same order in every run, so that two cannot wait for one another.
+    for planned in sorted(plan, key=lambda planned: str(planned.folder)):
+        if planned.folder is not None and planned.state in ("run", "resume"):
+            claim = claims[planned.folder] = store.claim(planned.folder, wait)
+            claim.take()
+        elif planned.folder is not None and planned.state == "done":
+            store.clear_claim(planned.folder)
+    plan = planner.plan()  # until now another run may have finished what was to be done
+    if not ignore_space:
+        disk.require(disk.DiskEstimate(pipeline, plan, planner.listed), store.root)
+    for planned in plan:
+        # All at once and before any work: a run that is killed half-way goes on without --force.
+        if planned.state == "run":
+            store.replace(planned.kind, planned.key)
+    store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, set()))
+    return plan
+
+
+def _trains(pipeline: Pipeline, plan: Sequence[StagePlan]) -> bool:
+    """Whether a stage of the plan will train."""
+    return any(
+        planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
+        for planned in plan
+    )
+
+
+def _raise_if_stopped(session: Session, planned: StagePlan) -> None:
+    """Stop before a stage, all processes at the same one."""
+    stopping = session.max(signals.requested())
+    if stopping:
+        raise signals.StoppedError(stopping, f"before {planned.stage}")

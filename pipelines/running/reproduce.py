@@ -1,6 +1,6 @@
 """Make a recorded result again, from its manifest or its run's lock file, and say whether it came out the same."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from pipelines.planning.plan import StagePlan
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import LOCK_ENDING, Store
+from segda.config import loading as configs
 from segda.errors import ArtefactError, ConfigError
 
 _TOP = ("task", "seed")  # of a stage's config: what stands at the top of a pipeline, once
@@ -76,35 +77,35 @@ def _of_run(path: Path) -> Recorded:
 
 def _of_stage(folder: Path) -> Recorded:
     """A pipeline of a stage and those that it was made from, each as its manifest says."""
-    found: dict[Path, Manifest] = {}
+    upstream: dict[Path, Manifest] = {}
 
-    def visit(place: Path) -> None:
-        if place not in found:
-            manifest = manifests.load(place)
+    def visit(path: Path) -> None:
+        if path not in upstream:
+            manifest = manifests.load(path)
             for origin in manifest.inputs.values():
                 if origin.get("folder"):
-                    visit(place.parent / origin["folder"])
-            found[place] = manifest
+                    visit(path.parent / origin["folder"])
+            upstream[path] = manifest
 
     visit(folder.resolve())
     names: dict[Path, str] = {}
-    for place, manifest in found.items():
-        # Stages of other runs that are called alike are told apart by their folders.
-        names[place] = manifest.stage if manifest.stage not in names.values() else place.name
+    for path, manifest in upstream.items():
+        # Stages of other runs may have the same name; their folders differ.
+        names[path] = manifest.stage if manifest.stage not in names.values() else path.name
     stages = {}
-    for place, manifest in found.items():
+    for path, manifest in upstream.items():
         references = {
-            name: names[place.parent / origin["folder"]]
+            name: names[path.parent / origin["folder"]]
             for name, origin in manifest.inputs.items() if origin.get("folder")
         }  # fmt: skip
         config = _renamed(manifest.config, references)
-        stages[names[place]] = {key: value for key, value in config.items() if key not in _TOP}
-    last = found[folder.resolve()]
+        stages[names[path]] = {key: value for key, value in config.items() if key not in _TOP}
+    last = upstream[folder.resolve()]
     top = {key: last.config[key] for key in _TOP if key in last.config}
     raw = {**top, "runtime": last.config.get("runtime", {}), "stages": stages}
     run = str(last.provenance.get("run") or last.stage).replace("/", "_")
     return Recorded(f"{run}-{last.stage}", raw, folder.resolve().parent, {
-        names[place]: manifest for place, manifest in found.items()
+        names[path]: manifest for path, manifest in upstream.items()
     })  # fmt: skip
 
 
@@ -119,18 +120,24 @@ def _renamed(node: Any, names: Mapping[str, str], path: str = "") -> Any:
     return node
 
 
-def with_runtime(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A config whose stages all run with some settings of `runtime`, none of which is in a key."""
-    stages = {
-        name: {**stage, "runtime": {**(stage.get("runtime") or {}), **changes}} for name, stage in raw["stages"].items()
-    }
-    return {**raw, "runtime": {**(raw.get("runtime") or {}), **changes}, "stages": stages}
+def with_settings(raw: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """A config in which settings such as `runtime.cpu=true` hold for every stage; no `runtime` is in a key.
+
+    Raises:
+        ConfigError: a setting cannot be read.
+    """
+    for parts, value in map(configs.parse_setting, settings):
+        stages = {name: configs.apply_setting(stage, parts, value) for name, stage in raw["stages"].items()}
+        raw = {**configs.apply_setting(raw, parts, value), "stages": stages}
+    return raw
 
 
 def commands(recorded: Recorded) -> list[str]:
     """The commands that made it, each once."""
-    told = (manifest.provenance.get("command") for manifest in recorded.finished.values())
-    return list(dict.fromkeys(str(command).replace("__main__.py", "segda", 1) for command in told if command))
+    recorded_commands = (manifest.provenance.get("command") for manifest in recorded.finished.values())
+    return list(
+        dict.fromkeys(str(command).replace("__main__.py", "segda", 1) for command in recorded_commands if command)
+    )
 
 
 def environment_differences(recorded: Recorded, here: Mapping[str, Any]) -> list[str]:
@@ -160,9 +167,9 @@ def _facts(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in _MACHINE:
         if provenance.get(name) is not None:
             yield name.replace("_", " "), str(provenance[name])
-    for group, called in (("packages", "package"), ("environment", "variable")):
+    for group, noun in (("packages", "package"), ("environment", "variable")):
         for name, value in (provenance.get(group) or {}).items():
-            yield f"{called} {name}", str(value)
+            yield f"{noun} {name}", str(value)
 
 
 def compare(
@@ -184,14 +191,14 @@ def compare(
             continue
         after = manifests.load(planned.folder)
         earlier = Store(recorded.root).folder(before.kind, before.key)
-        passed_over = {
+        ignored = {
             name for name in dated.get(planned.kind, ())
             if not name.endswith(".json") or _timeless(earlier / name) in (None, _timeless(planned.folder / name))
         }  # fmt: skip
-        told = _difference(before, after, passed_over)
-        same = same and told is None
-        note = f" but for the time in {', '.join(sorted(passed_over))}" if passed_over else ""
-        lines.append(f"{planned.stage}: {told or f'equal, {len(after.outputs)} files{note}'}")
+        difference = _difference(before, after, ignored)
+        same = same and difference is None
+        note = f" but for the time in {', '.join(sorted(ignored))}" if ignored else ""
+        lines.append(f"{planned.stage}: {difference or f'equal, {len(after.outputs)} files{note}'}")
     return lines, same
 
 
@@ -206,7 +213,7 @@ def _timeless(file: Path) -> Any:
     return without(manifests.read_json(file)) if file.is_file() else None
 
 
-def _difference(before: Manifest, after: Manifest, passed_over: set[str]) -> str | None:
+def _difference(before: Manifest, after: Manifest, ignored: set[str]) -> str | None:
     """Where two results differ, in words; `None` where they are equal."""
     if before.key != after.key:
         for name, origin in before.inputs.items():
@@ -214,7 +221,7 @@ def _difference(before: Manifest, after: Manifest, passed_over: set[str]) -> str
             if origin.get("fingerprint") != new.get("fingerprint"):
                 return f"differs: {name} is another data set, fingerprint {str(new.get('fingerprint'))[:8]}"
         return f"differs: key {after.key[:8]}, not {before.key[:8]}: this segda, or a stage before it, has another"
-    names = (before.outputs.keys() | after.outputs.keys()) - passed_over
+    names = (before.outputs.keys() | after.outputs.keys()) - ignored
     files = sorted(name for name in names if before.outputs.get(name) != after.outputs.get(name))
     if files:
         return f"differs: {len(files)} of {len(names)} files, {files[0]} first"

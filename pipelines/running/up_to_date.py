@@ -4,25 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline
-from pipelines.planning import plan as plans
-from pipelines.planning.plan import StagePlan
+from pipelines.planning.plan import Planner, StagePlan
 from segda.artefacts import manifest as manifests
-from segda.artefacts.store import Store
 from segda.terminal.escape import escape
 
-UNPROFILED = "--profile: no training is left to be profiled; --force STAGE runs one anew"
+UNPROFILED = "runtime.profile: no training is left to be profiled; --force STAGE runs one anew"
 
 
-def report_if_up_to_date(
-    pipeline: Pipeline, store: Store, only: Sequence[str] = (), force: Sequence[str] = (), wait: bool = False
-) -> bool:
+def report_if_up_to_date(planner: Planner, wait: bool = False) -> bool:
     """Print a line a stage and write the run's lock file, as a run does; nothing of it where there is work to do.
 
     Args:
-        pipeline: validated.
-        store: where results lie.
-        only: stages to run; all when empty.
-        force: stages to run anew.
+        planner: of the run.
         wait: wait for another run of this name rather than refuse.
 
     Returns:
@@ -31,7 +24,7 @@ def report_if_up_to_date(
     Raises:
         SegdaError: results are damaged, or another run of this name is at work.
     """
-    plan = plans.make_plan(pipeline, store, only, force)
+    pipeline, store, plan = planner.pipeline, planner.store, planner.plan()
     if any(planned.state not in ("done", "left out") for planned in plan):
         return False
     with store.claim_run(pipeline.name, wait):

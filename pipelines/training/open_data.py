@@ -51,6 +51,28 @@ def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, s
     return opened
 
 
+class ListedData:
+    """The data sets that a run has listed, so that each folder is walked through once.
+
+    A plan's fingerprint, the estimate of disk space and the stages of the run open the same data sets.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is listed yet."""
+        self._listed: dict[tuple[str, str, Path, bool], Dataset] = {}
+
+    def open(self, data: DataConfig, labels: str, root: Path, with_labels: bool) -> Dataset:
+        """As `open_dataset`, but the same data set as before where it was listed before.
+
+        Raises:
+            DataError: the folder is missing or is not as the reader expects.
+        """
+        key = (data.model_dump_json(exclude={"resize"}), labels, root, with_labels)
+        if key not in self._listed:
+            self._listed[key] = open_dataset(data, labels, root, with_labels)
+        return self._listed[key]
+
+
 def open_stage_data(
     config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool, session: "Session | None" = None
 ) -> Dataset:
@@ -66,7 +88,7 @@ def open_stage_data(
     data: DataConfig = getattr(config, name)
 
     def look(decided: Any) -> tuple[Dataset, str]:
-        dataset = open_dataset(data, config.task.options["labels"], inputs.root(data), with_labels)
+        dataset = inputs.open(data, config.task.options["labels"], with_labels)
         skipped = inputs.skipped(name)
         if skipped:
             dataset = unreadable.without(dataset, [each.key for each in skipped])

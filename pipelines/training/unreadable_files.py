@@ -101,7 +101,7 @@ def _found(
 ) -> dict[str, list[dict[str, str]]]:
     lists = {}
     for name, (data, with_labels) in fields.items():
-        dataset = open_dataset(data, config.task.options["labels"], inputs.root(data), with_labels)
+        dataset = inputs.open(data, config.task.options["labels"], with_labels)
         with ProgressLine(f"{title} {name}: can all be read?", 0, len(dataset), "images") as line:
             lists[name] = unreadable.find(dataset, workers=max(config.runtime.loading(1), 1), progress=line.update)
         unreadable.without(dataset, keys(lists[name]))

@@ -165,7 +165,7 @@ def test_what_records_nothing_is_refused(finished: Path, tmp_path: Path, told: T
 def test_how_it_is_run_may_be_chosen(finished: Path) -> None:
     """Nothing of `runtime` is in a key."""
     recorded = reproduce.read(tiny.folder(finished, "evaluate"))
-    raw = reproduce.with_runtime(recorded.raw, {"workers": 2, "deterministic": True})
+    raw = reproduce.with_settings(recorded.raw, ["runtime.workers=2", "runtime.deterministic=true"])
     from pipelines.definition import loading
     from pipelines.planning import plan
 
