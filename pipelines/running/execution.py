@@ -30,7 +30,7 @@ from segda.networks import import_weights
 class RunInputs:
     """What a stage may ask for while it runs; see `pipelines.definition.schema.Inputs`."""
 
-    def __init__(self, folders: dict[str, Path], listed: ListedData | None = None) -> None:
+    def __init__(self, folders: dict[str, Path], listed: ListedData | None) -> None:
         """Describe the finished stages.
 
         Args:

@@ -55,7 +55,7 @@ def test_the_second_is_refused_before_any_work(
         assert owner.wait() == 0
     assert main([*other[:1], "--only", "source"]) == 0
     assert "source: done" in capsys.readouterr().out
-    assert not [path for path in Path("runs").rglob(".*") if path.name.endswith(".claim")]
+    assert not [path for path in Path("runs").rglob(".*") if ".claim" in path.name]
 
 
 def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +105,6 @@ def test_the_note_says_the_command(data: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.argv", ["/usr/bin/segda", "run", *SOURCE])
     with Beside(lambda: paused_run(here)):
         await_file(here / "stopped")
-        notes = [json.loads(path.read_text()) for path in Path("runs").glob(".*.claim")]
+        notes = [json.loads(path.read_text()) for path in Path("runs").glob(".*.claim.json")]
     assert len(notes) == 2
     assert {note["command"] for note in notes} == {shlex.join(["segda", "run", *SOURCE])}

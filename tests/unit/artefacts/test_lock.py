@@ -1,10 +1,11 @@
-"""Claims: who holds one, what a dead holder leaves, and file systems without locks."""
+"""Locks: who holds one, what a dead holder leaves, and file systems without `flock`."""
 
 import errno
 import fcntl
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,115 +20,110 @@ from segda.artefacts.lock import FolderLock
 from segda.errors import ArtefactError
 
 
-@pytest.fixture(params=["locks", "no locks"])
-def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A file system that knows locks, or one that does not."""
-    if request.param == "no locks":
-
-        def refused(*arguments: Any) -> None:
-            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-        monkeypatch.setattr(fcntl, "flock", refused)
-    return str(request.param)
+@pytest.fixture(params=["flock", errno.ENOLCK, errno.ENOSYS])
+def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that has `flock`, or one that does not."""
+    if request.param != "flock":
+        without_flock(monkeypatch, request.param)
 
 
-def held_by(note: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps({"since": "2020-01-01 00:00:00", "command": "segda run job", **note}))
+def without_flock(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refused(*arguments: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
 
 
-def test_the_refusal_names_the_owner(tmp_path: Path, file_system: str) -> None:
-    path = tmp_path / "thing.claim"
-    with FolderLock(path, tmp_path / "thing"):
+def lock(folder: Path, wait: bool = False) -> FolderLock:
+    return FolderLock(folder / "folder.claim", folder / "folder", wait)
+
+
+def note(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "folder.claim.json").read_text()))
+
+
+def test_the_refusal_names_the_holder_and_nothing_is_left(tmp_path: Path, file_system: None) -> None:
+    with lock(tmp_path):
         with pytest.raises(ArtefactError) as refusal:
-            FolderLock(path, tmp_path / "thing").take()
+            lock(tmp_path).take()
         assert f"process {os.getpid()} on {socket.gethostname()} since " in str(refusal.value)
-        assert str(tmp_path / "thing") in str(refusal.value)
+        assert str(tmp_path / "folder") in str(refusal.value)
         assert "--wait" in str(refusal.value)
-    assert not path.exists()
-    FolderLock(path, tmp_path / "thing").take()
+    assert list(tmp_path.iterdir()) == []
+    lock(tmp_path).take()
 
 
-def test_waiting_ends_with_the_claim(tmp_path: Path, file_system: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "thing.claim"
-    first = FolderLock(path, tmp_path / "thing")
+def test_waiting_ends_with_the_lock(tmp_path: Path, file_system: None, capsys: pytest.CaptureFixture[str]) -> None:
+    first = lock(tmp_path)
     first.take()
     timer = threading.Timer(0.2, first.release)
     timer.start()
-    with FolderLock(path, tmp_path / "thing", wait=True):
-        assert first._descriptor is None
+    with lock(tmp_path, wait=True):
+        assert first._lock is None
     timer.join()
     assert capsys.readouterr().out.count("waiting for another process") == 1
 
 
-def test_a_dead_holder_is_followed(tmp_path: Path, file_system: str) -> None:
-    """Its number is free again, or belongs to a later process."""
-    path = tmp_path / "thing.claim"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for number in (gone.pid, os.getpid()):
-        held_by({"host": socket.gethostname(), "process": number, "began": "1"}, path)
-        with FolderLock(path, tmp_path / "thing"):
-            assert json.loads(path.read_text())["process"] == os.getpid()
+def hold_with_child(folder: Path, flock: bool) -> None:
+    """Hold a lock, with a forked child that outlives this process."""
+    if not flock:
+        without_flock(pytest.MonkeyPatch(), errno.ENOLCK)
+    held = lock(folder)
+    held.take()
+    child = os.fork()
+    if child:
+        (folder / "partial").write_text(str(child))
+        os.replace(folder / "partial", folder / "child")
+    time.sleep(60)
 
 
-def test_without_locks_another_host_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "thing.claim"
-    held_by({"host": "elsewhere", "process": 1, "began": "1"}, path)
-    with FolderLock(path, tmp_path / "thing"):
-        held = json.loads(path.read_text())
-    assert held["process"] == os.getpid(), "the kernel says that nobody holds it, whatever a dead process noted"
-    held_by({"host": "elsewhere", "process": 1, "began": "1"}, path)
-
-    def refused(*arguments: Any) -> None:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-
-    monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(ArtefactError, match=r"process 1 on elsewhere since 2020.*segda run job.*delete .*thing\.claim"):
-        FolderLock(path, tmp_path / "thing").take()
-    path.unlink()
-    with FolderLock(path, tmp_path / "thing"):
-        pass
-
-
-def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
-    path = tmp_path / "thing.claim"
-    holder = multiprocessing.get_context("spawn").Process(target=hold_with_child, args=(path,))
+@pytest.mark.parametrize("flock", [True, False])
+def test_a_lock_ends_with_its_process(tmp_path: Path, flock: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not flock:
+        without_flock(monkeypatch, errno.ENOLCK)
+    holder = multiprocessing.get_context("spawn").Process(target=hold_with_child, args=(tmp_path, flock))
     holder.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (tmp_path / "child").is_file() and time.monotonic() < deadline:
         time.sleep(0.05)
     with pytest.raises(ArtefactError, match=f"process {holder.pid} on"):
-        FolderLock(path, tmp_path / "thing").take()
+        lock(tmp_path).take()
     assert holder.pid is not None
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
     child = int((tmp_path / "child").read_text())
     os.kill(child, 0)  # lives on, as a process that loads data does for some seconds
     try:
-        with FolderLock(path, tmp_path / "thing"):
-            pass
+        with lock(tmp_path):
+            assert note(tmp_path)["process"] == os.getpid(), "not the note that the dead process left"
     finally:
         os.kill(child, signal.SIGKILL)
 
 
-def hold_with_child(path: Path) -> None:
-    """Hold a claim, with a forked child that outlives this process."""
-    FolderLock(path, Path("thing")).take()
-    child = os.fork()
-    if child:
-        path.with_name("partial").write_text(str(child))
-        os.replace(path.with_name("partial"), path.with_name("child"))
-    time.sleep(60)
+def test_without_flock_a_lock_of_another_host_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its process lives cannot be known here, so a person says so by deleting its file."""
+    without_flock(monkeypatch, errno.ENOTSUP)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (tmp_path / "folder.claim.pid").write_text(f"{ended.pid}\nelsewhere\n")
+    with pytest.raises(ArtefactError, match=r"delete .*folder\.claim\.pid if that process has ended"):
+        lock(tmp_path).take()
+    (tmp_path / "folder.claim.pid").write_text(f"{ended.pid}\n{socket.gethostname()}\n")
+    with lock(tmp_path):
+        pass
 
 
-def test_a_full_disk_takes_the_note_not_the_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_takes_the_note_not_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: Any) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "pwrite", full)
-    path = tmp_path / "thing.claim"
-    with FolderLock(path, tmp_path / "thing"), pytest.raises(ArtefactError, match="it left no note"):
-        FolderLock(path, tmp_path / "thing").take()
-    monkeypatch.setattr(os, "open", full)
-    with pytest.raises(ArtefactError, match=r"thing\.claim: cannot be written \(No space left on device\); free space"):
-        FolderLock(path, tmp_path / "thing").take()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with lock(tmp_path), pytest.raises(ArtefactError, match="it left no note"):
+            lock(tmp_path).take()
+    (tmp_path / "folder.claim").mkdir()
+    with pytest.raises(ArtefactError, match=r"folder\.claim: cannot be written \(Is a directory\); free space"):
+        lock(tmp_path).take()
+    shutil.rmtree(tmp_path / "folder.claim")
+    with lock(tmp_path):
+        pass

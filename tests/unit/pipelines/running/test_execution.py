@@ -8,6 +8,7 @@ import pytest
 from pipelines.definition import loading as pipelines
 from pipelines.definition.schema import Reference
 from pipelines.running.execution import RunInputs, run_pipeline
+from pipelines.training.open_data import ListedData
 from segda.artefacts import manifest as manifests
 from segda.artefacts.store import Store
 from segda.engine.session import Session
@@ -131,7 +132,7 @@ def test_a_damaged_result_is_made_again(toy: Path) -> None:
 
 
 def test_inputs_name_a_missing_output(tmp_path: Path) -> None:
-    inputs = RunInputs({"first": tmp_path})
+    inputs = RunInputs({"first": tmp_path}, ListedData())
     assert inputs.folder(Reference(stage="first")) == tmp_path
     with pytest.raises(ArtefactError, match="output of stage 'first' is missing"):
         inputs.folder(Reference(stage="first", output="networks"))
