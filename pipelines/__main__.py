@@ -13,39 +13,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: what stands after the program's name; a bare pipeline name means `run`.
+        arguments: what follows the program's name; a bare pipeline name means `run`.
 
     Returns:
-        The exit code: 0; 2 after an error that the user can mend; 75 after SIGTERM, 130 when interrupted; 1 after any
+        The exit code: 0; 2 after an error that the user can fix; 75 after SIGTERM, 130 when interrupted; 1 after any
         other error.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        words.insert(0, "run")
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        argv.insert(0, "run")
     for stream in (sys.stdout, sys.stderr):
-        # A file may be called what the terminal cannot show.
+        # The terminal may be unable to show a file's name.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = dispatch(words)
-        sys.stdout.flush()  # here a full disk can still be told of
+        code = dispatch(argv)
+        sys.stdout.flush()  # a full disk can still be reported here
         return code
     except BrokenPipeError:
-        # The reader (head, say) has gone; there is no one to tell.
+        # The reader, such as head, has gone.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Exception, KeyboardInterrupt) as error:
-        text, code = explain(error, "--debug" in words)
-        if text:
-            print(launch.explained(error, text), file=sys.stderr)
-        _give_up_full_output()
+        message, code = explain(error, "--debug" in argv)
         if launch.is_worker():
-            launch.exit_process(code, wait=launch.is_secondary_failure(error) or not text)
+            launch.exit_worker(error, message, code)
+        if message:
+            print(message, file=sys.stderr)
+        _discard_full_output()
         return code
+    except SystemExit as left:
+        if not launch.is_worker():
+            raise
+        # Code outside segda left; the other processes would wait for this one.
+        message = f"error: process {os.environ.get('RANK')} left before the end, with sys.exit({left.code!r})"
+        launch.exit_worker(left, message, left.code if isinstance(left.code, int) and left.code else 1)
 
 
-def _give_up_full_output() -> None:
-    """What standard output still holds would else be written at the very end, and its disk be full once more."""
+def _discard_full_output() -> None:
+    """Give up what standard output still holds: written at the very end, it would meet the full disk once more."""
     try:
         sys.stdout.flush()
     except OSError:

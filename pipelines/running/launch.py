@@ -1,31 +1,46 @@
-"""Start several processes of this program on this machine, and tell of a failure once.
+"""Start several processes of this program on this machine, and print the error of the one that failed first.
 
 Every command imports this, so what only a launch of several needs is imported where it is used.
 """
 
-import faulthandler
+import ctypes
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from segda.engine import signals
 from segda.errors import ConfigError
 
-# What torch says when the process that it wanted to hear from has gone. It has no class of its own for it.
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing import PContext
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+# What torch says when a process that it talks to has ended. It has no class of its own for it.
 LOST_PEER_SIGNS = (
     "Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL", "gloo",
     "Socket", "TCPStore",
 )  # fmt: skip
-LAUNCHER_END_SECONDS = 50.0
-"""Seconds that torch's launcher gets to end all processes once one has gone: it gives them thirty to do so."""
 SECONDARY_WAIT_SECONDS = 15.0
-"""Seconds that a process in the wake of another one waits to be ended: the launcher shall see the other first."""
+"""Seconds that a process which failed because another one did waits to be ended, so that the other is seen first."""
+OWN_LAUNCHER = "SEGDA_LAUNCHER"
+"""In the environment of processes that `start` started; it prints the error of the first one to fail."""
+RESUME = "the same command goes on from the last checkpoint"
+# A worker imports what its launcher would, whatever the current folder is, and ends with it.
+WORKER = """
+import sys
+sys.path[:] = {path!r}
+sys.argv = sys.argv[1:]
+from pipelines.running import launch
+launch.end_with_launcher()
+from pipelines.__main__ import main
+sys.exit(main())
+"""
 
 
 def is_worker() -> bool:
@@ -33,225 +48,144 @@ def is_worker() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
-def work(words: Sequence[str], notes: str) -> None:
-    """What each started process does. It leaves its error as a file in `notes` for the process that started it."""
-    from pipelines.command_line import dispatch, explain
-
-    if "--debug" not in words:  # torch's launcher turns it on: where a process aborts would be told in twenty lines
-        faulthandler.disable()
-    Path(notes, f"{os.environ['RANK']}.pid").write_text(str(os.getpid()))
-    try:
-        code = dispatch(words)
-    except SystemExit as left:  # by code that is not ours; the others would wait for it
-        code = left.code if isinstance(left.code, int) and left.code else 1
-        _note(notes, f"error: process {os.environ['RANK']} left before the end, with sys.exit({left.code!r})", code)
-        exit_process(code)
-    except (Exception, KeyboardInterrupt) as error:
-        text, code = explain(error, "--debug" in words)
-        lost = is_secondary_failure(error)
-        _note(notes, "" if lost else text, code, str(error) if lost else "")
-        exit_process(code, wait=lost or not text)
-    if code:
-        exit_process(code)
+def end_with_launcher() -> None:
+    """Let the kernel end this process when its launcher is killed: nothing else would."""
+    death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
 
 
 def is_secondary_failure(error: BaseException) -> bool:
-    """Whether a process failed for nothing but that another one had gone."""
+    """Whether a process failed for no other reason than that another one had ended."""
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST_PEER_SIGNS)
 
 
-def exit_process(code: int, wait: bool = False) -> NoReturn:
-    """End one of several processes after an error.
+def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
+    """Report the error of one of several processes, and end it.
 
     The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
     still wait for another process would abort an orderly end, and print so below the error, or never let it end.
 
     Args:
+        error: what was raised.
+        message: what to print for it; nothing where another process prints it.
         code: the exit code.
-        wait: give the launcher time to see first which process has failed by itself, and to end this one.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if wait:
+    own, rank = OWN_LAUNCHER in os.environ, os.environ.get("RANK", "?")
+    if is_secondary_failure(error) or not message:
+        if message and not own:
+            print(f"process {rank}: another process has gone; its own error says why", file=sys.stderr, flush=True)
         time.sleep(SECONDARY_WAIT_SECONDS)
+        reason = " ".join(str(error).split())[:200]
+        message = f"error: a process ended without an error message ({reason}); {RESUME}"
+    elif not own:
+        print(message, file=sys.stderr)
+    if os.environ.get("TORCHELASTIC_ERROR_FILE"):  # where torch's launchers look for it
+        report = {"message": message, "timestamp": int(time.time())}
+        Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps(report))
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)
 
 
-def explained(error: BaseException, text: str) -> str:
-    """The text to print for an error where no launcher of ours collects errors: torchrun started this process, or none.
-
-    Of a process that fails in another's wake, no more than a line: the other tells why.
-    """
-    if not is_worker() or not is_secondary_failure(error):
-        return text
-    return f"process {os.environ.get('RANK', '?')}: another process has gone; its own error says why"
-
-
-def _note(notes: str, text: str, code: int, lost: str = "") -> None:
-    import json
-
-    note = {"time": time.monotonic_ns(), "text": text, "code": code, "lost": lost}
-    Path(notes, f"{os.environ['RANK']}.json").write_text(json.dumps(note))
-
-
-def _first_failure(notes: str, rank: int, code: int) -> tuple[str, int]:
-    """Text and exit code of the process that failed first: others fail in its wake, with nothing to say.
-
-    Args:
-        notes: the folder of notes.
-        rank: of the process that the launcher saw end first.
-        code: its exit code, or a signal's number below 0.
-    """
-    import json
-
-    found = sorted((json.loads(path.read_text()) for path in Path(notes).glob("*.json")), key=lambda note: note["time"])
-    # Who is ended because another one has died was told to stop and says so, which is no reason.
-    asked = code > 0 or signals.requested()
-    told = [note for note in found if note["text"] and (asked or note["code"] not in signals.CODES.values())]
-    if told:
-        return told[0]["text"], told[0]["code"]
-    again = "the same command goes on from the last checkpoint"
-    if -code == signal.SIGKILL:
-        return (
-            f"error: process {rank} was ended by SIGKILL, most likely by the system for lack of memory; use fewer "
-            "--processes or --workers, raise the stage's `accumulate`, or add --fit-memory, then run again: "
-            f"{again}"
-        ), 2
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"error: process {rank} was ended by {name}; {again}, and with --debug tells where it happened", 1
-    for note in found:
-        if note["lost"]:
-            return f"error: a process has gone without a word ({' '.join(note['lost'].split())[:200]}); {again}", 1
-    return f"error: process {rank} ended with exit code {code} and said nothing; {again}", 1
-
-
-def _tell(processes: int, number: int) -> None:
-    """Pass a signal on to all processes; where some have not begun, end the others in place of that."""
-    import multiprocessing
-
-    started = multiprocessing.active_children()
-    if len(started) < processes and number != signal.SIGKILL:
-        raise signals.StoppedError(number, "not all processes were there")
-    for process in started:
-        with suppress(ProcessLookupError):
-            if process.pid is not None:
-                os.kill(process.pid, number)
-
-
-@contextmanager
-def _watched(notes: str) -> Iterator[None]:
-    """End the launch where torch's launcher does not: it shares locks with processes, and may wait for a dead one."""
-    import threading
-
-    over = threading.Event()
-    threading.Thread(target=_watch, args=(notes, over.wait), daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
-
-
-def _watch(notes: str, over: Callable[[float], bool]) -> None:
-    gone: tuple[int, int, float] | None = None
-    while not over(1.0):
-        pids = {int(path.stem): int(path.read_text() or 0) for path in Path(notes).glob("*.pid")}
-        for rank, pid in pids.items():
-            code = _exit_code(pid) if pid and gone is None else None
-            if code is not None:
-                gone = rank, code, time.monotonic()
-        if gone is not None and time.monotonic() - gone[2] > LAUNCHER_END_SECONDS:
-            for pid in pids.values():
-                if _exit_code(pid) is None:
-                    os.kill(pid, signal.SIGKILL)
-            text, code = _first_failure(notes, gone[0], gone[1])
-            print(text, file=sys.stderr, flush=True)
-            os._exit(code)
-
-
-def _exit_code(pid: int) -> int | None:
-    """Of a process that has gone, a signal's number below 0; `None` of one that is there. Nothing is reaped."""
-    try:
-        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return 1  # the launcher has seen to it
-    if ended is None:
-        return None
-    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-
-
-def start(processes: int, words: Sequence[str], *, cpu: bool, debug: bool) -> int:
-    """Run the command `words` in several processes and wait for them.
+def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int:
+    """Run the command `argv` in several processes and wait for them.
 
     Args:
         processes: how many; on GPUs at most one a GPU.
-        words: the command's arguments.
+        argv: the command's arguments.
         cpu: stay on the CPU.
-        debug: keep the launcher's own messages.
+        debug: let a process that is ended by a signal say where it happened.
 
     Returns:
         0, or the exit code of the process that failed first, whose error is printed.
 
     Raises:
         ConfigError: fewer than one process, or more than there are GPUs.
-        StoppedError: a signal asked to stop before all processes were there.
+        StoppedError: a signal asked to stop before any work.
     """
     if processes < 1:
         raise ConfigError(f"--processes: {processes}; expected at least 1")
 
     import logging
     import tempfile
-    from dataclasses import fields
 
     import torch
-    from torch.distributed.elastic.multiprocessing import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed import TCPStore
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, start_processes
 
     gpus = 0 if cpu else torch.cuda.device_count()
     if gpus and processes > gpus:
         raise ConfigError(f"--processes: {processes}, but there are {gpus} GPUs; use at most {gpus}, or add --cpu")
-    if not debug:
-        for name in ("torch.distributed.elastic", "torch.multiprocessing.spawn"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-    # Without this every process would use every core.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    if not gpus:
-        os.environ["ACCELERATE_USE_CPU"] = "1"
-    # Spawned processes keep this one's import path, whatever the current folder is; Accelerate finds its place in
-    # the environment that torch's launcher sets, as under `accelerate launch`.
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id="segda",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        start_method="spawn",
-        max_restarts=0,
-        monitor_interval=0.2,
-    )
-    # The launcher would give processes half a minute to save, however long that takes: they are told from here. An
-    # older torch has no such setting.
-    if any(field.name == "signals_to_handle" for field in fields(LaunchConfig)):
-        config.signals_to_handle = "SIGHUP,SIGQUIT"
-    with (
-        tempfile.TemporaryDirectory() as notes,
-        signals.handle_signals(tell=partial(_tell, processes)),
-        _watched(notes),
-    ):
-        try:
-            elastic_launch(config, work)(list(words), notes)
-        except SignalException as signalled:
-            if signalled.sigval == 2:
-                raise KeyboardInterrupt from None
-            return 128 + int(signalled.sigval)
-        except ChildFailedError as failed:
-            rank, failure = failed.get_first_failure()
-            text, code = _first_failure(notes, rank, failure.exitcode)
-            # Processes that have just begun die of the signal itself.
-            if code == 1 and signals.requested():
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    # Signals are passed on from here: torch would give processes half a minute to save.
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGHUP,SIGQUIT"
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    shared = {
+        # Without this every process would use every core.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes))),
+        "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "TORCHELASTIC_RUN_ID": "segda", "TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_MAX_RESTARTS": "0",
+        OWN_LAUNCHER: "1",
+        **({"ACCELERATE_USE_CPU": "1"} if not gpus else {}),
+        **({"PYTHONFAULTHANDLER": "1"} if debug else {}),
+    }  # fmt: skip
+    ranks = range(processes)
+    command = ("-c", WORKER.format(path=sys.path), sys.argv[0], *argv)
+    with tempfile.TemporaryDirectory() as logs:
+        with signals.handle_signals():
+            context = start_processes(
+                name="segda",
+                entrypoint=sys.executable,
+                args=dict.fromkeys(ranks, command),
+                envs={rank: {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in ranks},
+                logs_specs=DefaultLogsSpecs(logs),
+            )
+            early = signals.requested()
+        with signals.handle_signals(tell=_forward_to(context)):
+            if early:
+                context.close()
+                raise signals.StoppedError(early, "before any work")
+            result = context.wait(period=0.2)
+            if result is None or not result.is_failed():
+                return 0
+            message, code = _explain_first_failure(result.failures.values())
+            if code == 1 and signals.requested():  # processes that have just begun are ended by the signal itself
                 signals.raise_if_stopped("before any work")
-            print(text, file=sys.stderr)
-            return code
-    return 0
+    print(message, file=sys.stderr)
+    return code
+
+
+def _forward_to(context: "PContext") -> Callable[[int], None]:
+    """Passes a signal on to each process: not to those that load data for it."""
+
+    def forward(number: int) -> None:
+        for process in context.pids().values():
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    return forward
+
+
+def _explain_first_failure(failures: "Iterable[ProcessFailure]") -> tuple[str, int]:
+    """Message and exit code of the process that failed first; the others are ended because of it.
+
+    Where a signal asked all to stop, the first to say where it stopped counts.
+    """
+    by_time = sorted(failures, key=lambda failure: failure.timestamp)
+    reported = [failure for failure in by_time if Path(failure.error_file).is_file()]
+    first = reported[0] if reported and signals.requested() else by_time[0]
+    if first in reported:
+        return first.message, first.exitcode
+    process = f"error: process {first.local_rank}"
+    if -first.exitcode == signal.SIGKILL:
+        return (
+            f"{process} was ended by SIGKILL, most likely by the system for lack of memory; use fewer --processes or "
+            "--workers, raise the stage's `accumulate`, or add --set runtime.fit_memory=true, then run again: "
+            f"{RESUME}"
+        ), 2
+    if first.exitcode < 0:
+        name = signal.Signals(-first.exitcode).name
+        return f"{process} was ended by {name}; {RESUME}, and with --debug says where it happened", 1
+    return f"{process} ended with exit code {first.exitcode} and without an error message; {RESUME}", 1

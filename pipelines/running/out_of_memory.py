@@ -1,4 +1,4 @@
-"""What a stage tells when memory does not suffice: one line that names the stage and the settings that help."""
+"""Out of memory as one line that names the stage and the settings that help."""
 
 from pipelines.definition.schema import StageConfig, TrainingConfig
 from segda.engine.out_of_memory import out_of_memory_reason
@@ -13,25 +13,26 @@ def explain_out_of_memory(name: str, config: StageConfig, error: BaseException) 
         config: its config, which says what can be made smaller.
         error: what was raised while it ran.
     """
-    found = None if isinstance(error, SegdaError) else out_of_memory_reason(error)
-    if found is None:
+    reason = None if isinstance(error, SegdaError) else out_of_memory_reason(error)
+    if reason is None:
         return None
     return ResourceError(
-        f"stages.{name}: memory does not suffice ({found}); {_remedy(name, config, found, str(error))}, then run the "
+        f"stages.{name}: memory does not suffice ({reason}); {_remedy(name, config, reason, str(error))}, then run the "
         "same command again: what is there is kept"
     )
 
 
-def _remedy(name: str, config: StageConfig, found: str, words: str) -> str:
+def _remedy(name: str, config: StageConfig, reason: str, message: str) -> str:
     workers = config.runtime.workers if config.runtime.workers is not None else "chosen by cores"
-    if "shared memory" in found:
+    if "shared memory" in reason:
         return "set runtime.workers to 0 (--workers 0), or give /dev/shm more room"
-    if "killed by signal" in found or "DataLoader worker" in words:
+    if "killed by signal" in reason or "DataLoader worker" in message:
         return f"use fewer processes that load data (runtime.workers is {workers}; --workers 0), or smaller images"
     if isinstance(config, TrainingConfig):
         return (
             f"raise stages.{name}.accumulate (now {config.accumulate}, at most the batch of {config.batch}) or add "
-            f"--fit-memory, which finds it; else lower its batch or crop, or runtime.workers (now {workers})"
+            "--set runtime.fit_memory=true, which finds it; else lower its batch or crop, or runtime.workers (now "
+            f"{workers})"
         )
     settings = [f"stages.{name}.{setting}" for setting in _smaller(config)]
     return f"set {' or '.join(settings)} to work on less at a time" if settings else "end other programs"
@@ -39,11 +40,5 @@ def _remedy(name: str, config: StageConfig, found: str, words: str) -> str:
 
 def _smaller(config: StageConfig) -> list[str]:
     """The settings that make a stage that trains nothing work on less at a time."""
-    found = []
-    if hasattr(config, "tile"):
-        found.append("tile")
-    if hasattr(config, "augmentation"):
-        found.append("augmentation.window")
-    if hasattr(config, "data"):
-        found.append("data.resize")
-    return found
+    settings = {"tile": "tile", "augmentation": "augmentation.window", "data": "data.resize"}
+    return [setting for field, setting in settings.items() if hasattr(config, field)]

@@ -61,5 +61,5 @@ def compiled(wanted: bool) -> Iterator[None]:
         said = str(error.inner_exception).strip() or type(error.inner_exception).__name__
         raise ConfigError(
             f"runtime.compile: torch.compile fails here ({said.splitlines()[0][:200]}); install a C++ compiler, such "
-            "as g++ (on a GPU Triton, too), or leave out --compile"
+            "as g++ (on a GPU Triton, too), or leave out runtime.compile"
         ) from error

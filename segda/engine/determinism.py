@@ -43,8 +43,8 @@ def deterministic(wanted: bool) -> Iterator[None]:
             raise
         kernel = str(error).split(_REFUSAL)[0].strip()
         raise TrainingError(
-            f"runtime.deterministic: {kernel} has no deterministic kernel on this device; leave out --deterministic, "
-            "or choose another layer or loss"
+            f"runtime.deterministic: {kernel} has no deterministic kernel on this device; leave it out, or "
+            "choose another layer or loss"
         ) from error
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])

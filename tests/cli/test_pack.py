@@ -81,7 +81,7 @@ def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys:
     made = {folder: changed(folder) for folder in (source, target)}
     assert main(["pack", "job.yaml", "--only", "translate"]) == 0
     assert f"translate.source: {source}: there already, 4 images" in capsys.readouterr().out
-    assert main(["job.yaml", "--only", "translate", "--pack"]) == 0
+    assert main(["job.yaml", "--only", "translate", "--set", "runtime.pack=true"]) == 0
     assert f"{target}: there already, 3 images 44x88 no labels" in capsys.readouterr().out
     assert {folder: changed(folder) for folder in packs()} == made
     assert main(["pack", "job.yaml", "--verify"]) == 0
@@ -90,7 +90,7 @@ def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys:
 
 def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["job.yaml", *TRAINED, "--runs", "without"]) == 0
-    assert main(["job.yaml", *TRAINED, "--runs", "with", "--pack"]) == 0
+    assert main(["job.yaml", *TRAINED, "--runs", "with", "--set", "runtime.pack=true"]) == 0
     loaded = ["job.yaml", "--only", "source", "--runs", "loaded", "--set", "runtime.pack=true", "--workers", "2"]
     assert main(loaded) == 0
     assert len({name.split("/")[0] for name in published("without")}) == 3
@@ -98,7 +98,7 @@ def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.Captur
     assert published("loaded").items() < published("without").items()
     capsys.readouterr()
     tables = []
-    for words in ([], ["--pack"]):
+    for words in ([], ["--set", "runtime.pack=true"]):
         assert main(["run", "job.yaml", "--plan", *words]) == 0
         tables.append(capsys.readouterr().out)
     assert tables[0] == tables[1]
@@ -109,7 +109,7 @@ def test_training_begun_with_packs_ends_without(job: Path) -> None:
     assert main([*words, "--runs", "whole"]) == 0
 
     def work() -> None:
-        assert main([*words, "--pack"]) == 0
+        assert main([*words, "--set", "runtime.pack=true"]) == 0
 
     assert killed(work, 3, kinds=("step",))
     assert main(words) == 0
@@ -140,7 +140,7 @@ def test_a_damaged_pack_is_noticed_and_mended(job: Path, capsys: pytest.CaptureF
     content[-100:] = bytes(100)
     file.write_bytes(content)
     capsys.readouterr()
-    assert main([*words, "--pack"]) == 0
+    assert main([*words, "--set", "runtime.pack=true"]) == 0
     assert "1 chunks damaged; what is whole of it is kept, the rest is made again" in capsys.readouterr().out
     assert published("runs") == published("whole")
 
@@ -155,7 +155,7 @@ def test_files_that_are_skipped_are_in_no_pack(job: Path) -> None:
     assert content is not None
     assert content["number"] == 3
     words = ["job.yaml", "--only", "source"]
-    assert main([*words, "--pack"]) == 0
+    assert main([*words, "--set", "runtime.pack=true"]) == 0
     assert len(packs()) == 1, "the command and the stage mean the same"
     assert main([*words, "--runs", "without"]) == 0
     assert published("runs") == published("without")
@@ -171,7 +171,9 @@ def test_a_broken_file_and_sizes_that_differ_are_one_line(job: Path, refused: Re
     assert "`resize`" in line
     broken = job / "gta5/images/00002.png"
     broken.write_bytes(broken.read_bytes()[:-40])
-    assert f"{broken}: not a readable image (cut off)" in refused("job.yaml", "--only", "source", "--pack")
+    assert f"{broken}: not a readable image (cut off)" in refused(
+        "job.yaml", "--only", "source", "--set", "runtime.pack=true"
+    )
 
 
 def test_a_disk_that_is_too_small_is_refused_beforehand(
@@ -233,7 +235,19 @@ def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.C
 
 @pytest.mark.slow
 def test_two_processes_share_one_pack(job: Path) -> None:
-    words = [sys.executable, "-m", "pipelines", "run", "job.yaml", "--only", "source", "--processes", "2", "--pack"]
+    words = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "run",
+        "job.yaml",
+        "--only",
+        "source",
+        "--processes",
+        "2",
+        "--set",
+        "runtime.pack=true",
+    ]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     found = ended(words, Path.cwd())
     assert found.returncode == 0, found.stderr

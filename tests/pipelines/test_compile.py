@@ -43,7 +43,7 @@ def test_the_option_reaches_every_stage(tmp_path: Path, capsys: pytest.CaptureFi
     assert not any(stage.config.runtime.compile for stage in plain.stages.values())
     assert all(stage.config.runtime.compile for stage in fast.stages.values())
     keys = []
-    for options in ([], ["--compile"]):
+    for options in ([], ["--set", "runtime.compile=true"]):
         assert main(["run", str(file), "--plan", "--runs", str(tmp_path / "runs"), *options]) == 0
         keys.append(capsys.readouterr().out)
     assert keys[0] == keys[1]

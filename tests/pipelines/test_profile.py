@@ -1,4 +1,4 @@
-"""`segda run … --profile`: where the profile lies is said, and no key and no result knows of it."""
+"""`runtime.profile`: where the profile lies is said, and no key and no result knows of it."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ SOURCE = ["job.yaml", "--only", "source"]
 
 
 def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", *SOURCE, "--profile"]) == 0
+    assert main(["run", *SOURCE, "--set", "runtime.profile=true"]) == 0
     out = capsys.readouterr().out
     (place,) = re.findall(r"profiled: (\S+profile\.txt), trace in profile\.json\.gz$", out, re.MULTILINE)
     folder = Path(place).parent
@@ -36,13 +36,13 @@ def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pyt
     assert found.outputs == expected.outputs
     assert found.metrics == expected.metrics
 
-    assert main(["run", *SOURCE, "--profile"]) == 0
+    assert main(["run", *SOURCE, "--set", "runtime.profile=true"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line for line in told if "profile" in line] == [
-        "--profile: no training is left to be profiled; --force STAGE runs one anew"
+        "runtime.profile: no training is left to be profiled; --force STAGE runs one anew"
     ]
     assert main(["status", "--verify"]) == 0
-    assert main(["run", "job.yaml", "--only", "evaluate", "--profile"]) == 0
+    assert main(["run", "job.yaml", "--only", "evaluate", "--set", "runtime.profile=true"]) == 0
     assert "no training is left to be profiled" in capsys.readouterr().out
 
 

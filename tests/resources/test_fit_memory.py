@@ -1,4 +1,4 @@
-"""`--fit-memory`: steps in micro-batches where memory asks for it, and the same ones after a restart."""
+"""`runtime.fit_memory`: steps in micro-batches where memory asks for it, and the same ones after a restart."""
 
 import json
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def test_the_smallest_number_that_fits_is_taken_and_told(
     assert main([*WORDS, "--runs", "whole"]) == 0
     key = manifests.load(folder("whole")).key
     asked = room(2)
-    assert main([*WORDS, "--fit-memory"]) == 0
+    assert main([*WORDS, "--set", "runtime.fit_memory=true"]) == 0
     assert asked[0] == 4
     assert set(asked[1:]) == {2}
     assert "fits memory with accumulate 2 (configured was 1), 2 samples at a time" in capsys.readouterr().out
@@ -80,20 +80,20 @@ def test_without_the_option_the_line_tells_of_it(job: Path, room: Callable[[int]
     room(2)
     line = refused(*WORDS)
     assert "stages.source.accumulate (now 1, at most the batch of 4)" in line
-    assert "--fit-memory" in line
+    assert "--set", "runtime.fit_memory=true" in line
 
 
 def test_what_does_not_fit_by_ones_is_refused(job: Path, room: Callable[[int], list[int]], refused: Refused) -> None:
     asked = room(0)
-    assert "one sample at a time; lower its crop" in refused(*WORDS, "--fit-memory")
+    assert "one sample at a time; lower its crop" in refused(*WORDS, "--set", "runtime.fit_memory=true")
     assert asked == [4, 2, 1]
 
 
 def test_a_restart_makes_the_same_steps(job: Path, room: Callable[[int], list[int]]) -> None:
     """Although there is more memory now."""
     room(2)
-    assert main([*WORDS, "--fit-memory"]) == 0
+    assert main([*WORDS, "--set", "runtime.fit_memory=true"]) == 0
     (folder("runs") / "manifest.json").unlink()
     asked = room(4)
-    assert main([*WORDS, "--fit-memory"]) == 0
+    assert main([*WORDS, "--set", "runtime.fit_memory=true"]) == 0
     assert set(asked) == {2}

@@ -175,7 +175,7 @@ def test_a_real_limit(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "stages.source: memory does not suffice (" in lines[0]
     assert "now 1, at most the batch of 8" in lines[0]
     check_whole(Path("runs"))
-    with Beside(lambda: limited("--fit-memory", "--runs", "fitted")) as process:
+    with Beside(lambda: limited("--set", "runtime.fit_memory=true", "--runs", "fitted")) as process:
         assert process.wait() == 0
     (folder,) = Path("fitted").glob("supervise-*")
     assert manifests.load(folder).metrics["accumulate"] > 1
@@ -206,7 +206,7 @@ def build():
 @pytest.mark.slow
 @pytest.mark.distributed
 def test_one_of_two_processes(data: Path) -> None:
-    """Its error is told once; with --fit-memory both take what the one needs."""
+    """Its error is told once; with runtime.fit_memory both take what the one needs."""
     Path("greedy").mkdir()
     Path("greedy/__init__.py").touch()
     Path("greedy/encoder.py").write_text(GREEDY)
@@ -224,7 +224,7 @@ def test_one_of_two_processes(data: Path) -> None:
     assert ended.returncode == 2, ended.stderr
     (line,) = ended.stderr.splitlines()
     assert "stages.source: memory does not suffice (DefaultCPUAllocator" in line
-    ended = run("--fit-memory")
+    ended = run("--set", "runtime.fit_memory=true")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("fits memory with accumulate 2 (configured was 1), 1 samples at a time") == 1
     (folder,) = Path("runs").glob("supervise-*")

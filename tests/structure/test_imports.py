@@ -151,9 +151,6 @@ def test_the_rooms_of_pipelines_import_downwards() -> None:
     for path in source.files("pipelines"):
         own = source.name(path)
         for module in source.imports(path):
-            # A started process parses the command again.
-            if own == "pipelines.running.launch" and module == "pipelines.command_line":
-                continue
             if module.startswith("pipelines.") and own != "pipelines":
                 assert floor(own) <= floor(module), f"{own} imports {module}"
 

@@ -98,7 +98,7 @@ class Life:
         for pid in pids:
             with suppress(OSError):
                 pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        return [pid for pid in pids if b"spawn_main" in _command_of(pid)]
+        return [pid for pid in pids if b"end_with_launcher" in _command_of(pid)]
 
     def leaves_processes(self, patience: float = 5.0) -> bool:
         """Whether processes of the group are still there some seconds after its end."""

@@ -111,7 +111,7 @@ def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
     message = str(caught.value)
     assert "runtime.compile" in message
     assert "No working C++ compiler" in message
-    assert "leave out --compile" in message
+    assert "leave out runtime.compile" in message
     assert "\n" not in message
 
 

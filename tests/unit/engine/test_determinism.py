@@ -60,7 +60,7 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     monkeypatch.setattr("pipelines.running.execution.run_pipeline", lambda *arguments: seen.append(flags()))
     before = flags()
     words = ["run", "moons", "--cpu", "--runs", str(tmp_path)]
-    assert main([*words, "--deterministic"] if wanted else words) == 0
+    assert main([*words, "--set", "runtime.deterministic=true"] if wanted else words) == 0
     assert [each[0] for each in seen] == [wanted, wanted]
     assert seen[0][4] == (":4096:8" if wanted else None)
     assert flags() == before

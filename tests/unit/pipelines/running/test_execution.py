@@ -2,15 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipelines.__main__ import main
 from pipelines.definition import loading as pipelines
 from pipelines.definition.schema import Reference
 from pipelines.running.execution import RunInputs, run_pipeline
 from pipelines.training.open_data import ListedData
 from segda.artefacts import manifest as manifests
 from segda.artefacts.store import Store
+from segda.data.dataset import Dataset
+from segda.data.readers import points as points_reader
 from segda.engine.session import Session
 from segda.errors import ArtefactError, TrainingError
 
@@ -136,3 +140,31 @@ def test_inputs_name_a_missing_output(tmp_path: Path) -> None:
     assert inputs.folder(Reference(stage="first")) == tmp_path
     with pytest.raises(ArtefactError, match="output of stage 'first' is missing"):
         inputs.folder(Reference(stage="first", output="networks"))
+
+
+def test_a_run_lists_each_data_set_once_before_its_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the plan, the refusals, the disk estimate and the stages together."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.yaml").write_text(
+        "task: {name: classification, labels: moons}\nstages:\n  moons: {kind: generate_moons, train: 8, test: 4}\n"
+    )
+    assert main(["data.yaml", "--cpu"]) == 0
+    source = next((tmp_path / "runs").glob("generate_moons-*")) / "source"
+    (tmp_path / "job.yaml").write_text(
+        "task: {name: classification, labels: moons}\n"
+        "runtime: {workers: 0, cpu: true}\n"
+        "stages:\n  source:\n    kind: supervise\n"
+        f"    data: {{name: points, root: {source}}}\n"
+        "    method: source_only\n"
+        "    networks: {encoder: {name: mlp, widths: [3]}, head: {name: flat, side: 1}}\n"
+        "    steps: 1\n    batch: 4\n    augment: {flip: false}\n"
+    )
+    listings, build = [], points_reader.build
+
+    def counted(root: Path, *arguments: Any, **options: Any) -> Dataset:
+        listings.append(root)
+        return build(root, *arguments, **options)
+
+    monkeypatch.setattr(points_reader, "build", counted)
+    assert main(["job.yaml"]) == 0
+    assert listings == [source]
