@@ -3,7 +3,6 @@
 Every command imports this, so what only a launch of several needs is imported where it is used.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -50,8 +49,10 @@ def is_worker() -> bool:
 
 def end_with_launcher() -> None:
     """Let the kernel end this process when its launcher is killed: nothing else would."""
-    death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
+    import ctypes
+
+    set_death_signal = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def is_secondary_failure(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,10 @@ class Dying(Term):
                 os.kill(os.getpid(), signal.SIGKILL)
             elif how == "aborts":
                 os.abort()
+            elif how == "kills the launcher":
+                time.sleep(2)  # until process 0 has written its checkpoint
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(60)
             elif how == "raises":
                 raise ZeroDivisionError("raised by the test")
             sys.exit(0 if how == "leaves" else 7)
@@ -122,6 +127,13 @@ def test_our_launcher_tells_once_of_a_death(place: Path, how: str) -> None:
         assert len(lines) == 1, found.stderr
     if how == "killed":
         check_that_it_goes_on(place)
+
+
+@pytest.mark.slow
+def test_processes_end_with_their_launcher(place: Path) -> None:
+    found = started(place, ours(place), "kills the launcher")
+    assert found.returncode == -signal.SIGKILL
+    check_that_it_goes_on(place)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,12 @@ def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
 
 @pytest.mark.distributed
 def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
-    result = call("job.yaml", "--plugin", "toy", "--processes", "2", folder=toy)
+    # As the console script starts it, from a folder whose own `segda` it must not import.
+    (toy / "segda").mkdir()
+    (toy / "segda" / "__init__.py").write_text("raise ImportError('of the current folder')")
+    words = ["job.yaml", "--plugin", "toy", "--processes", "2"]
+    code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({words}))"
+    result = call(code=code, folder=toy)
     assert result.returncode == 0, result.stderr
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["[1/3] first", "[2/3] second", "[3/3] total"]
     manifest = next((toy / "runs").glob("toy.write-*/manifest.json")).read_text()
