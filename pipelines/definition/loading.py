@@ -28,7 +28,7 @@ FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
 
 
 class PipelineConfig(StrictConfig):
-    """What stands at the top of a pipeline's YAML; `stages` and `defaults` are read by kind."""
+    """The top of a pipeline's YAML; `stages` and `defaults` are read by kind."""
 
     title: str = ""
     task: ComponentConfig
@@ -53,13 +53,13 @@ def stage_module(kind: str, path: str) -> ModuleType:
     if "." not in kind and kind not in kinds():
         raise ConfigError(f"{path}.kind: unknown kind {kind!r}; {nearest(kind, kinds())}")
     try:
-        found = module("pipelines.stages", kind)
+        stage = module("pipelines.stages", kind)
     except ConfigError as error:
         raise ConfigError(f"{path}.kind: {error}") from None
     for part in ("VERSION", "OUTPUTS", "Config", "run"):
-        if not hasattr(found, part):
+        if not hasattr(stage, part):
             raise ConfigError(f"{path}.kind: {kind!r} is no kind of stage, it has no {part}")
-    return found
+    return stage
 
 
 def _kind_of(stage: Any, path: str) -> str:
@@ -67,20 +67,20 @@ def _kind_of(stage: Any, path: str) -> str:
         raise ConfigError(f"{path}: found {stage!r}; expected a mapping with 'kind'")
     kind = stage.get("kind")
     if not isinstance(kind, str):
-        found = "missing" if kind is None else f"found {kind!r}"
-        raise ConfigError(f"{path}.kind: {found}; valid: {', '.join(kinds())}")
+        problem = "missing" if kind is None else f"found {kind!r}"
+        raise ConfigError(f"{path}.kind: {problem}; valid: {', '.join(kinds())}")
     return kind
 
 
 def _with_defaults(content: Any, defaults: Mapping[str, Any]) -> Any:
-    """A stage's config over the defaults of its kind; what is no config stays, to be refused later."""
+    """A stage's config over the defaults of its kind; what is no config is returned as it is, and refused later."""
     kind = content.get("kind") if isinstance(content, Mapping) else None
-    found = defaults.get(kind) if isinstance(kind, str) else None
-    return configs.merge(found, content) if isinstance(found, Mapping) else content
+    default = defaults.get(kind) if isinstance(kind, str) else None
+    return configs.merge(default, content) if isinstance(default, Mapping) else content
 
 
 def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
-    """`raw` with every name of a data set or method replaced by what its file says."""
+    """`raw` with every name of a data set or method replaced by the content of its file."""
     stages = raw.get("stages")
     if not isinstance(stages, Mapping):
         raise ConfigError(f"{file}: stages: {'missing' if stages is None else f'found {stages!r}'}; expected a mapping")
@@ -176,56 +176,56 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None, *, re
         remembered: see `build`.
 
     Raises:
-        ConfigError: whatever is wrong first, with its path.
+        ConfigError: the first thing that is wrong, with its path.
     """
     return build(*resolve(name, settings, seed), remembered=remembered)
 
 
 def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipeline:
-    """Validate all of a pipeline's plain config, as `resolve` answers it and lock files keep it.
+    """Validate all of a pipeline's plain config, as `resolve` returns it and lock files hold it.
 
     Args:
         run: the run's name.
         raw: the config.
-        remembered: leave out the checks that load torch where this very config has passed them before, and remember
-            it when it passes. They change nothing in the config.
+        remembered: leave out the checks that load torch if this very config has passed them before, and remember it
+            when it passes. They change nothing in the config.
 
     Raises:
-        ConfigError: whatever is wrong first, with its path.
+        ConfigError: the first thing that is wrong, with its path.
     """
     top = configs.validate(PipelineConfig, raw, "")
     stages = {}
     for stage_name, content in raw["stages"].items():
         path = f"stages.{stage_name}"
-        found = stage_module(content["kind"], path)
+        kind = stage_module(content["kind"], path)
         shared = {"task": raw["task"], "seed": top.seed}
         for key in shared.keys() & content.keys():
-            raise ConfigError(f"{path}.{key}: stands at the top of a pipeline, once for all stages; move it there")
+            raise ConfigError(f"{path}.{key}: belongs at the top of a pipeline, once for all stages; move it there")
         runtime = content.get("runtime", {})
         if isinstance(runtime, Mapping):
             runtime = configs.merge(raw.get("runtime", {}), runtime)
         content = configs.place_weights({**content, **shared, "runtime": runtime})
-        config = configs.validate(found.Config, content, path)
+        config = configs.validate(kind.Config, content, path)
         missing = tuple(file for file in configs.weights_files(content) if not file.is_file())
-        stages[stage_name] = Stage(stage_name, found, config, references(config), missing)
+        stages[stage_name] = Stage(stage_name, kind, config, references(config), missing)
     if not stages:
         raise ConfigError("stages: empty; a pipeline needs at least one stage")
-    mark = validation_cache.cache_key(raw) if remembered else None
-    if validation_cache.has_passed(mark):
+    key = validation_cache.cache_key(raw) if remembered else None
+    if validation_cache.has_passed(key):
         ordered = _ordered(stages)
-        consistency.check_target_labels(ordered)  # goes by links between folders, which no mark knows
+        consistency.check_target_labels(ordered)  # depends on links between folders, which are not in the key
         return Pipeline(run, raw, top.runtime, ordered, checked=False)
     pipeline = Pipeline(run, raw, top.runtime, _checked(stages))
     if not any(stage.missing for stage in stages.values()):
-        validation_cache.remember(mark)
+        validation_cache.remember(key)
     return pipeline
 
 
 def check(pipeline: Pipeline) -> None:
-    """Make all checks, although they are known to have passed.
+    """Make all checks, although they have passed before.
 
     Raises:
-        ConfigError: whatever is wrong first, with its path.
+        ConfigError: the first thing that is wrong, with its path.
     """
     _checked(pipeline.stages)
 

@@ -1,9 +1,9 @@
-"""Which configs have passed every check, so that a plan need not load torch to make the same checks again.
+"""Which configs have passed every check, so that a plan need not load torch to repeat the same checks.
 
-The fact is an empty file in the user's cache, called by a hash of all that the checks go by: the merged config, the
-folder of data sets, the source files of segda and the versions of Python and of the packages that build networks. What
-stands in the file is never read. Only success is kept, a config that names code of a plugin is always checked, and
-where the folder cannot be used every config is.
+A config that has passed is an empty file in the user's cache, named by a hash of all that the checks depend on: the
+merged config, the folder of data sets, the source files of segda, and the versions of Python and of the packages that
+build networks. The file's content is never read. Failures are not remembered, a config that names code of a plugin is
+always checked, and so is every config if the folder cannot be used.
 """
 
 import hashlib
@@ -22,21 +22,21 @@ from segda.config import lookup
 
 PACKAGES = ("torch", "torchvision", "timm", "segmentation-models-pytorch", "kornia", "pydantic", "pyarrow")
 FOLDER_VARIABLE = "SEGDA_CHECKED"
-KEPT = 1000
-"""Files in the folder; when there are more, all are removed, for they cost no more than a check each."""
+MAX_FILES = 1000
+"""Files in the folder; beyond that all are removed, at the cost of one check each."""
 
 
 def folder() -> Path | None:
-    """Where the files lie: `SEGDA_CHECKED`, else the user's cache; `None` for a user without one."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        return Path(named).expanduser().absolute()
+    """The cache's folder: `SEGDA_CHECKED`, else the user's cache; `None` for a user without one."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
     cache = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     return Path(cache, "segda", "checked") if os.path.isabs(cache) else None
 
 
 def cache_key(raw: Mapping[str, Any]) -> str | None:
-    """The name of a config, and of all else that its checks go by; `None` where it is checked each time.
+    """The hash of a config and of all else that its checks depend on; `None` if it must be checked each time.
 
     Args:
         raw: the merged config.
@@ -45,29 +45,29 @@ def cache_key(raw: Mapping[str, Any]) -> str | None:
         return None
     try:
         sources = list(_source_files())
-    except OSError:  # somebody works on them
+    except OSError:  # they are being edited
         return None
-    seen = [raw, str(configs.data_root()), sys.version, [_version(name) for name in PACKAGES], sources]
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    content = [raw, str(configs.data_root()), sys.version, [_version(name) for name in PACKAGES], sources]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def has_passed(mark: str | None) -> bool:
-    """Whether the config of this mark has passed."""
-    place = folder()
-    return mark is not None and place is not None and os.path.isfile(place / mark)
+def has_passed(key: str | None) -> bool:
+    """Whether the config with this cache key has passed."""
+    cache = folder()
+    return key is not None and cache is not None and os.path.isfile(cache / key)
 
 
-def remember(mark: str | None) -> None:
-    """Remember that the config of this mark has passed; where that cannot be written, it is checked again."""
-    place = folder()
-    if mark is None or place is None:
+def remember(key: str | None) -> None:
+    """Remember that the config with this cache key has passed; if that cannot be written, it is checked again."""
+    cache = folder()
+    if key is None or cache is None:
         return
     with suppress(OSError):
-        place.mkdir(parents=True, exist_ok=True)
-        known = os.listdir(place)
-        for name in known if len(known) >= KEPT else ():
-            (place / name).unlink(missing_ok=True)
-        (place / mark).touch()
+        cache.mkdir(parents=True, exist_ok=True)
+        files = os.listdir(cache)
+        for name in files if len(files) >= MAX_FILES else ():
+            (cache / name).unlink(missing_ok=True)
+        (cache / key).touch()
 
 
 def _version(package: str) -> str | None:
@@ -78,12 +78,13 @@ def _version(package: str) -> str | None:
 
 
 def _source_files() -> Iterator[tuple[str, int, int]]:
-    """Path, size and time of each file of segda's code, in an order that is always the same."""
+    """Path, size and time of each file of segda's code, always in the same order."""
     home = Path(segda.__file__).parent.parent
     for top in ("pipelines", "segda"):
         for parent, folders, files in os.walk(home / top):
             folders.sort()
             for name in sorted(files):
                 if name.endswith(".py"):
-                    found = os.lstat(os.path.join(parent, name))
-                    yield os.path.join(parent, name), found.st_size, found.st_mtime_ns
+                    file = os.path.join(parent, name)
+                    status = os.lstat(file)
+                    yield file, status.st_size, status.st_mtime_ns

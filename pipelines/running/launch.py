@@ -112,7 +112,7 @@ def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int
     import tempfile
 
     import torch
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, start_processes
 
     gpus = 0 if cpu else torch.cuda.device_count()

@@ -22,8 +22,8 @@ CLAIM_ENDING = ".claim"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What lies in the store for one key: the folder, its state, and why."""
+class StageResult:
+    """The result for one key: its folder, its state, and why."""
 
     folder: Path
     state: State
@@ -40,7 +40,7 @@ class Store:
         """Where the result of `key` lies or would lie."""
         return self.root / f"{kind}-{key[:8]}"
 
-    def find(self, kind: str, key: str) -> Found:
+    def find(self, kind: str, key: str) -> StageResult:
         """The state of the result of `key`.
 
         Raises:
@@ -52,14 +52,14 @@ class Store:
             self._check_key(folder, manifest.key, key)
             problem = manifests.first_difference(folder, manifest)
             if problem is None:
-                return Found(folder, "done", f"finished with key {key[:8]}")
-            return Found(folder, "run", f"damaged: {problem}")
+                return StageResult(folder, "done", f"finished with key {key[:8]}")
+            return StageResult(folder, "run", f"damaged: {problem}")
         if (folder / STAGE_FILE).is_file():
             self._check_key(folder, str(read_json(folder / STAGE_FILE).get("key")), key)
-            return Found(folder, "resume", "begun, not finished")
+            return StageResult(folder, "resume", "begun, not finished")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ArtefactError(f"{folder}: exists but is no run folder (no {STAGE_FILE}); move it away")
-        return Found(folder, "run", f"no result for key {key[:8]}")
+        return StageResult(folder, "run", f"no result for key {key[:8]}")
 
     def begin(self, kind: str, key: str, description: Mapping[str, Any]) -> Path:
         """The folder to work in: the unfinished one if there is one, else a new one that names its key.
@@ -72,31 +72,32 @@ class Store:
         Raises:
             ArtefactError: the result is finished already, or the folder cannot be made.
         """
-        found = self.find(kind, key)
-        if found.state == "done":
-            raise ArtefactError(f"{found.folder}: finished already; use it, or replace it with --force")
-        if found.state == "resume":
-            self._check_links(found.folder)
-            return found.folder
+        result = self.find(kind, key)
+        folder = result.folder
+        if result.state == "done":
+            raise ArtefactError(f"{folder}: finished already; use it, or replace it with --force")
+        if result.state == "resume":
+            self._check_links(folder)
+            return folder
         self.replace(kind, key)
-        # A folder appears with its key in it or not at all: made aside, then renamed.
-        temporary = self.root / f".{found.folder.name}.{os.getpid()}.tmp"
-        for left in self.root.glob(f".{found.folder.name}.*.tmp"):  # by a process that died here
-            shutil.rmtree(left, ignore_errors=True)
+        # A folder appears with its key in it or not at all: it is made under another name, then renamed.
+        temporary = self.root / f".{folder.name}.{os.getpid()}.tmp"
+        for stale in self.root.glob(f".{folder.name}.*.tmp"):  # by a process that died here
+            shutil.rmtree(stale, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
             write_json(temporary / STAGE_FILE, {"schema": manifests.SCHEMA, "kind": kind, "key": key, **description})
-            os.rename(temporary, found.folder)
+            os.rename(temporary, folder)
         except OSError as error:
-            raise ArtefactError(f"{found.folder}: cannot be made ({error.strerror}); choose another --runs") from error
+            raise ArtefactError(f"{folder}: cannot be made ({error.strerror}); choose another --runs") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return found.folder
+        return folder
 
     def replace(self, kind: str, key: str) -> Path | None:
         """Move the folder of `key`, if there is one, aside to `<folder>.replaced-N`, and say where to.
 
-        Whoever calls this or `begin` holds the claim on the folder.
+        The caller of this or `begin` holds the claim on the folder.
 
         Raises:
             ArtefactError: the folder belongs to another key, or cannot be moved.
@@ -116,14 +117,14 @@ class Store:
         return aside
 
     def claim(self, folder: Path, wait: bool = False) -> FolderLock:
-        """The claim on a run folder, which need not be there yet; to be taken by `with`, or by `take`."""
+        """The claim on a stage's folder, which need not exist yet; to be taken by `with`, or by `take`."""
         return FolderLock(folder.with_name(f".{folder.name}{CLAIM_ENDING}"), folder, wait)
 
     def clear_claim(self, folder: Path) -> None:
-        """Remove what is left of a claim on a finished folder whose holder died before it gave it back."""
+        """Remove what is left of a claim on a finished folder whose holder died before it released it."""
         claim = self.claim(folder)
         if claim.path.exists():
-            with suppress(SegdaError), claim:  # a living holder keeps it
+            with suppress(SegdaError), claim:  # a living holder is not disturbed
                 pass
 
     def claim_run(self, run: str, wait: bool = False) -> FolderLock:
@@ -131,7 +132,7 @@ class Store:
         return FolderLock(self.root / f".{run}{LOCK_ENDING}{CLAIM_ENDING}", self.lock_path(run), wait)
 
     def lock_path(self, run: str) -> Path:
-        """The file that tells people which folder holds which stage of the run."""
+        """The file that says which folder holds which stage of the run."""
         return self.root / f"{run}{LOCK_ENDING}"
 
     def write_lock(self, run: str, content: Mapping[str, Any]) -> None:
@@ -147,15 +148,15 @@ class Store:
         write_json(self.lock_path(run), checked_json.with_checksum(content))
 
     def read_lock(self, run: str) -> dict[str, Any]:
-        """What a run's lock file says.
+        """The content of a run's lock file.
 
         Raises:
             ArtefactError: there is no such run here, or its lock file names what is no folder of this store.
         """
         path = self.lock_path(run)
         if not path.is_file():
-            known = ", ".join(self.runs()) or "none"
-            raise ArtefactError(f"{path}: no such run; runs in {self.root}: {known}")
+            runs = ", ".join(self.runs()) or "none"
+            raise ArtefactError(f"{path}: no such run; runs in {self.root}: {runs}")
         content = checked_json.verified(path, read_json(path), checked_json.LOCK, f"write it again: segda run {run}")
         for stage, entry in content["stages"].items():
             name = entry["folder"]
@@ -167,7 +168,7 @@ class Store:
         return content
 
     def locate(self, run: str) -> tuple["Store", str]:
-        """The store and the name of the run that people mean by `run`: its name, or the path of its lock file."""
+        """The store and the name of a run that is given by its name, or by the path of its lock file."""
         path = Path(run)
         if run.endswith(LOCK_ENDING) and path.is_file():
             return Store(path.parent), path.name.removesuffix(LOCK_ENDING)
@@ -183,7 +184,7 @@ class Store:
 
     @staticmethod
     def _check_links(folder: Path) -> None:
-        """Refuse to work where what is written would land elsewhere."""
+        """Refuse to work in a folder from which a link leads elsewhere."""
         linked = leading_out(folder, sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else None
         if linked is not None:
             raise ArtefactError(
@@ -192,9 +193,9 @@ class Store:
             )
 
     @staticmethod
-    def _check_key(folder: Path, found: str, expected: str) -> None:
-        if found != expected:
+    def _check_key(folder: Path, actual: str, expected: str) -> None:
+        if actual != expected:
             raise ArtefactError(
-                f"{folder}: holds the result of another key ({found[:16]}, not {expected[:16]}) that begins alike; "
+                f"{folder}: holds the result of another key ({actual[:16]}, not {expected[:16]}) that begins alike; "
                 "move it away or choose another --runs"
             )

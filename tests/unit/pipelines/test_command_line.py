@@ -175,15 +175,19 @@ def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
     # As the console script starts it, from a folder whose own `segda` it must not import.
     (toy / "segda").mkdir()
     (toy / "segda" / "__init__.py").write_text("raise ImportError('of the current folder')")
-    words = ["job.yaml", "--plugin", "toy", "--processes", "2"]
-    code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({words}))"
-    result = call(code=code, folder=toy)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        given = ["job.yaml", "--plugin", "toy", "--processes", "2", *words]
+        code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({given}))"
+        return call(code=code, folder=toy)
+
+    result = run()
     assert result.returncode == 0, result.stderr
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["[1/3] first", "[2/3] second", "[3/3] total"]
     manifest = next((toy / "runs").glob("toy.write-*/manifest.json")).read_text()
     assert '"world_size": 2' in manifest
 
-    failed = call("job.yaml", "--plugin", "toy", "--processes", "2", "--set", "stages.first.fail_on=1", folder=toy)
+    failed = run("--set", "stages.first.fail_on=1")
     assert failed.returncode == 2
     assert failed.stderr == "error: told to fail on process 1\n"
 

@@ -162,7 +162,7 @@ def test_what_stands_in_a_file_is_not_read_and_a_folder_is_no_fact(known: Path) 
 
 
 def test_it_stays_small(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation_cache, "KEPT", 3)
+    monkeypatch.setattr(validation_cache, "MAX_FILES", 3)
     for seed in range(5):
         load("moons", f"seed={seed}")
         assert 1 <= len(remembered(known)) <= 3
