@@ -1,4 +1,4 @@
-"""Where a result comes from: the code, packages, machine, settings and command that made it. None of it is in a key."""
+"""Where a result comes from: the code, packages, machine, settings and command that made it. Not part of a key."""
 
 import importlib.metadata
 import os
@@ -18,7 +18,7 @@ PACKAGES = (
     "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
     "kornia", "accelerate", "numpy", "scipy", "scikit-learn", "pillow", "h5py", "safetensors", "pydantic",
 )  # fmt: skip
-#: What in the environment can change a result, or where one comes from.
+#: Variables of the environment that can change a result.
 VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED", "SEGDA_DATA",
     "SEGDA_IMPORTED", "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
@@ -27,7 +27,7 @@ VARIABLES = (
 
 
 def provenance(session: Session, seconds: float, seed: int | None = None) -> dict[str, Any]:
-    """What a manifest keeps of the launch that made it.
+    """What a manifest says of the launch that made it.
 
     Args:
         session: of this launch.
@@ -70,14 +70,14 @@ def _gpu(session: Session) -> dict[str, Any]:
         return {}
     return {
         "gpu": torch.cuda.get_device_name(session.device),
-        "driver": _asked("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"),
+        "driver": _output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
     }
 
 
 def _cpu() -> str:
-    """The processor's model, where the system tells it."""
+    """The processor's model, if the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -88,14 +88,14 @@ def _cpu() -> str:
 
 def _git() -> dict[str, Any]:
     """Commit of the code that runs and whether it was changed since; nulls outside a checkout."""
-    where = str(Path(__file__).parent)
-    changes = _asked("git", "-C", where, "status", "--porcelain", "--untracked-files=no")
-    commit = _asked("git", "-C", where, "rev-parse", "HEAD")
+    folder = str(Path(__file__).parent)
+    changes = _output_of("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
+    commit = _output_of("git", "-C", folder, "rev-parse", "HEAD")
     return {"git": commit, "dirty": None if changes is None else bool(changes)}
 
 
-def _asked(*command: str) -> str | None:
-    """What a program answers; `None` where there is no such program, or it fails."""
+def _output_of(*command: str) -> str | None:
+    """The output of a program; `None` if there is no such program, or it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -12,8 +12,8 @@ from segda.artefacts.store import LOCK_ENDING, Store
 from segda.config import loading as configs
 from segda.errors import ArtefactError, ConfigError
 
-_TOP = ("task", "seed")  # of a stage's config: what stands at the top of a pipeline, once
-#: What a result may depend on beside its config, apart from packages and the environment's variables.
+_TOP = ("task", "seed")  # of a stage's config: what a pipeline says once, at its top
+#: What a result may depend on besides its config, packages and the environment's variables.
 _MACHINE = (
     "git", "dirty", "python", "platform", "cpu", "threads", "device", "gpu", "driver", "cuda", "cudnn",
     "mixed_precision", "deterministic", "world_size",
@@ -22,7 +22,7 @@ _MACHINE = (
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is to be made again.
+    """A recorded result that is to be made again.
 
     Attributes:
         run: the name of the run.
@@ -47,9 +47,9 @@ class Recorded:
 
 
 def read(path: Path) -> Recorded:
-    """What a lock file, a manifest or a stage's folder records.
+    """The result that a lock file, a manifest or a stage's folder records.
 
-    A lock file stands for its whole run; a manifest for its stage and all that this was made from.
+    A lock file means its whole run; a manifest means its stage and all that this was made from.
 
     Raises:
         ArtefactError: it is none of these, or is damaged.
