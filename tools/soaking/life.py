@@ -26,7 +26,7 @@ ERROR = re.compile(r"^error: .+", re.MULTILINE)
 
 def warm(pipeline: str, settings: Sequence[str]) -> None:
     """Import what the lives will need, so that forked ones begin at once."""
-    for module in ("execution", "launch", "report"):
+    for module in ("running.execution", "running.launch", "stages.report"):
         importlib.import_module(f"pipelines.{module}")
     importlib.import_module("sklearn.manifold")  # the report's
     pipelines.load(pipeline, settings)

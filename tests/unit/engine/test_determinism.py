@@ -57,7 +57,7 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     seen = []
     monkeypatch.setattr(Session, "__init__", lambda self, *arguments: seen.append(flags()))
     monkeypatch.setattr(Session, "close", lambda self: None)
-    monkeypatch.setattr("pipelines.running.execution.run_pipeline", lambda *arguments: seen.append(flags()))
+    monkeypatch.setattr("pipelines.running.execution.run_planned", lambda *arguments: seen.append(flags()))
     before = flags()
     words = ["run", "moons", "--cpu", "--runs", str(tmp_path)]
     assert main([*words, "--set", "runtime.deterministic=true"] if wanted else words) == 0
