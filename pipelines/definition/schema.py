@@ -18,7 +18,7 @@ from segda.artefacts.manifest import Manifest
 from segda.data import workers as cores
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
-from segda.engine.health import DEFAULTS, OnBadHealth
+from segda.engine.health import Limits, OnBadHealth
 
 Size = tuple[PositiveInt, PositiveInt]
 """Height and width in pixels."""
@@ -153,27 +153,8 @@ class AugmentConfig(StrictConfig):
     photometry: dict[str, Any] | None = None
 
 
-class HealthConfig(StrictConfig):
-    """Where trouble begins in a training; what each limit means and why stands at `segda.engine.health.Limits`."""
-
-    lines: PositiveInt = DEFAULTS.lines
-    too_sure: float = Field(default=DEFAULTS.too_sure, gt=0.5)
-    deluded: NonNegativeFloat = DEFAULTS.deluded
-    absent: float = Field(default=DEFAULTS.absent, ge=0, lt=1)
-    predicted: float = Field(default=DEFAULTS.predicted, gt=0)
-    labelled: float = Field(default=DEFAULTS.labelled, gt=0)
-    learning: PositiveInt = DEFAULTS.learning
-    exploding: float = Field(default=DEFAULTS.exploding, gt=1)
-    harmless: NonNegativeFloat = DEFAULTS.harmless
-    exploding_lines: PositiveInt = DEFAULTS.exploding_lines
-    vanishing: NonNegativeFloat = DEFAULTS.vanishing
-    roll_backs: NonNegativeInt = DEFAULTS.roll_backs
-
-
 class RuntimeConfig(StrictConfig):
     """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
-
-    The one exception is `on_bad_health: roll_back`, which changes a training that went wrong; its manifest says so.
 
     Attributes:
         workers: processes that load data, besides the training one; by default as many as there are processors left
@@ -184,10 +165,8 @@ class RuntimeConfig(StrictConfig):
         log_every: steps between lines of `log.jsonl`.
         cpu: stay on the CPU although there is a GPU.
         deterministic: take no kernel that gives other bits each time; a launch's own, not a stage's.
-        on_bad_health: `report` trouble in a training and go on (but for a loss that is not finite, which always
-            stops it), `stop` it, or `roll_back` to the last checkpoint from before the trouble and go on from there
-            with other batches and half the learning rates.
-        health: where trouble begins.
+        on_bad_health: `report` trouble in a training and go on, or `stop` it; a loss that is not finite always does.
+        health: where trouble begins; see `segda.engine.health.Limits`.
         gather_statistics: with several processes, take the statistics of a batch (batch normalisation, CORAL, MMD)
             over the samples of all, as one process does, at the price of more exchange.
         compile: let `torch.compile` translate the networks of training stages; rounding is then another one.
@@ -205,7 +184,7 @@ class RuntimeConfig(StrictConfig):
     cpu: bool = False
     deterministic: bool = False
     on_bad_health: OnBadHealth = "report"
-    health: HealthConfig = HealthConfig()
+    health: Limits = Limits()
     gather_statistics: bool = False
     fit_memory: bool = False
     profile: bool = False

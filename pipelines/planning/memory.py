@@ -4,31 +4,38 @@ So all that a step holds at its highest is counted, in seconds and without the m
 Left out: processes that load data, copies that several processes exchange, libraries' work space.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import torch
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import AdaptingConfig, DataConfig, MethodConfig, Reference, Size, TrainingConfig
-from pipelines.networks import build_task, needed_networks, networks_at_random
+from pipelines.networks import build_task, networks_at_random
 from pipelines.planning import disk as space
 from pipelines.planning.disk import DiskEstimate
 from pipelines.planning.plan import StagePlan
 from pipelines.stages.export import translation
 from pipelines.stages.export.translation import Tiling
+from pipelines.training.assembly import assemble
 from segda.batch import Batch, DomainBatch
 from segda.disk import free_space, readable_size
-from segda.engine import activation_checkpointing, optimizers
-from segda.engine.dry_run import forward_backward
-from segda.engine.ema import MovingAverage
+from segda.engine.diagnostics import Diagnostics
+from segda.engine.fit import Schedule, update
 from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.engine.session import Local
 from segda.engine.state import TrainingState
 from segda.evaluation import test_time_augmentation
 from segda.networks.networks import Networks
-from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
-from segda.objectives.objective import Objective
+
+
+class OnMeta(Local):
+    """Steps on tensors that hold nothing; the optimizers' states are added up without making them."""
+
+    def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        """Leave the optimizers as they are."""
 
 
 class MemoryEstimate:
@@ -64,37 +71,27 @@ class MemoryEstimate:
     def _training(self, config: TrainingConfig, method: MethodConfig, size: Size) -> int:
         with MetaPeakMemory() as peak:
             with DEVICE:
-                made = self.assembled(config)
-            for module in made.modules.values():  # of the step, or the micro-batch, before
+                state = self.assembled(config)
+            for module in state.modules.values():  # of the previous step
                 for parameter in module.parameters():
                     parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
-            forward_backward(made, meta_batch(config.batch // config.accumulate, size), first=config.accumulate == 1)
-        return peak.most + space.optimizer_bytes(config, made.modules) + space.image_pool_bytes(config, method, size)
+            state.step = 1  # of two, so that weights which rise from 0 count
+            schedule, alone = Schedule(steps=2, accumulate=min(2, config.accumulate)), OnMeta()
+            batch = meta_batch(config.batch // config.accumulate, size)
+            update(state, repeat(batch), alone, schedule, Diagnostics(state, alone, classes=1))
+        return peak.most + space.optimizer_bytes(config, state.modules) + space.image_pool_bytes(config, method, size)
 
     def assembled(self, config: TrainingConfig) -> TrainingState:
         """All that trains, on random parameters."""
-        method = config.method
-        task, needs, terms = build_task(config.task), needed_networks(method), objectives.build(method.terms)
+        task, method = build_task(config.task), config.method
         networks = networks_at_random(config, method)
         networks.freeze(method.frozen)
-        modules = dict(networks.modules)
-        kept = {name: built for name, built in modules.items() if not name.startswith("discriminator")}
-        average = MovingAverage(kept, config.ema) if config.ema else None
+        kinds = {name.split(".")[0] for name in networks.modules} - {"discriminator"}
         shares = torch.full((task.space.count,), 1 / task.space.count)
-        objective = Objective(
-            terms, networks, task, seed=0,
-            teacher=Networks(average.modules, tied=method.tied) if average and "teacher" in needs else None,
-            judge=self._judge(config),
-            class_sizes=ClassSizes(shares, shares, shares) if "class_sizes" in needs else None,
-        )  # fmt: skip
-        generators, discriminators = objective.players()
-        if config.runtime.recompute:
-            activation_checkpointing.apply(modules)
-        return TrainingState(
-            objective, modules, {},
-            optimizers.build(modules, generators, **config.optimizer.model_dump()),
-            optimizers.build(modules, discriminators, **config.discriminator_optimizer.model_dump()),
-            average,
+        runtime = config.runtime.model_copy(update={"compile": False})
+        return assemble(
+            config.model_copy(update={"runtime": runtime}), networks, tuple(kinds), OnMeta(),
+            judge=self._judge(config), class_sizes=ClassSizes(shares, shares, shares),
         )  # fmt: skip
 
     def _judge(self, config: TrainingConfig) -> Networks | None:
@@ -103,10 +100,7 @@ class MemoryEstimate:
             return None
         origin = self.pipeline.stages[judge.stage].config
         assert isinstance(origin, TrainingConfig)
-        networks = networks_at_random(origin, origin.method)
-        for built in networks.modules.values():
-            built.requires_grad_(False)
-        return networks
+        return networks_at_random(origin, origin.method)
 
     def _inferring(self, stage: Stage) -> int:
         """Bytes of the tensors of a stage whose networks learn nothing: those of its largest row, or its translator."""

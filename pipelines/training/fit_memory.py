@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from pipelines.definition.schema import TrainingConfig
 from segda.artefacts.manifest import read_json, write_json
 from segda.batch import Batch
 from segda.engine import out_of_memory
 from segda.engine.dry_run import dry_run
-from segda.engine.session import Session
+from segda.engine.session import Local, Session
 from segda.engine.state import TrainingState
 from segda.errors import ResourceError
 
@@ -26,34 +25,34 @@ CHOICE = "accumulate.json"
 def with_fitting_accumulate(
     config: TrainingConfig,
     folder: Path,
-    assemble: Callable[[Callable[[Tensor], Tensor]], TrainingState],
+    assemble: Callable[[Local], TrainingState],
     stream: Callable[[TrainingConfig], Iterator[Batch]],
     session: Session,
 ) -> TrainingConfig:
-    """The config with an `accumulate` that fits, found by trying; all processes come to the same.
+    """The config with an `accumulate` that fits, by trial; all processes come to the same.
 
     Args:
         config: the stage's.
         folder: the stage's.
-        assemble: makes all that trains, given what stands for gathering over processes; the trial throws it away.
+        assemble: makes all that trains; the dry run throws it away.
         stream: micro-batches of a config.
         session: the processes.
 
     Raises:
         ResourceError: a single sample at a time does not fit.
     """
-    known = session.broadcast(read_json(folder / CHOICE) if session.is_main and (folder / CHOICE).is_file() else {})
+    earlier = session.broadcast(read_json(folder / CHOICE) if session.is_main and (folder / CHOICE).is_file() else {})
     share = config.batch // session.world
 
     def fits(accumulate: int) -> bool:
         tried = config.model_copy(update={"accumulate": accumulate})
         # Networks that do not fit by themselves fail here: no micro-batch is small enough for that.
-        training = assemble(lambda tensor: tensor)
-        enough = out_of_memory.fits_in_memory(lambda: dry_run(training, stream(tried), accumulate, session))
+        state = assemble(Local(session))
+        enough = out_of_memory.fits_in_memory(lambda: dry_run(state, stream(tried), accumulate, session))
         session.release()
         return int(session.sum(torch.tensor(int(enough)))) == session.world
 
-    accumulate = out_of_memory.smallest_accumulate(share, int(known.get("accumulate", config.accumulate)), fits)
+    accumulate = out_of_memory.smallest_accumulate(share, int(earlier.get("accumulate", config.accumulate)), fits)
     if accumulate is None:
         raise ResourceError(
             f"{folder.name}: a step does not fit into memory even one sample at a time; lower its crop or resize, or "
@@ -62,6 +61,6 @@ def with_fitting_accumulate(
     if session.is_main:
         write_json(folder / CHOICE, {"accumulate": accumulate})
         size = share // accumulate
-        told = "as configured" if accumulate == config.accumulate else f"configured was {config.accumulate}"
-        session.print(f"{folder.name}: fits memory with accumulate {accumulate} ({told}), {size} samples at a time")
+        change = "as configured" if accumulate == config.accumulate else f"configured was {config.accumulate}"
+        session.print(f"{folder.name}: fits memory with accumulate {accumulate} ({change}), {size} samples at a time")
     return config.model_copy(update={"accumulate": accumulate})

@@ -1,6 +1,6 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -18,26 +18,22 @@ from pipelines.definition.schema import (
 )
 from pipelines.networks import build_task, load_judge, needed_networks, networks_on_meta, output_stride
 from pipelines.training import batches, fit_memory, packs
-from pipelines.training.assembly import Gather, assemble
+from pipelines.training.assembly import assemble, initial_networks
 from pipelines.training.open_data import open_stage_data
-from segda.batch import Domain
+from segda.batch import Batch, Domain
 from segda.data.dataset import Dataset
-from segda.engine import (
-    adabn,
-    class_sizes,
-    compile,
-    health,
-    learning_rate,
-    roll_back,
-    synchronized_batch,
-)
-from segda.engine.fit import fit
-from segda.engine.session import Session
-from segda.engine.state import TrainingState
+from segda.engine import adabn, class_sizes, compile, learning_rate, synchronized_batch
+from segda.engine.fit import Schedule, fit
+from segda.engine.health import HealthPolicy
+from segda.engine.profiler import Profiler
+from segda.engine.recorder import Recorder
+from segda.engine.session import Local, Session
+from segda.engine.state import Checkpointer, TrainingState
 from segda.errors import ConfigError
 from segda.networks import weights
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
+from segda.objectives.class_sizes import ClassSizes
 
 
 def check(config: TrainingConfig, method: MethodConfig) -> None:
@@ -105,13 +101,18 @@ def train(
     Returns:
         What the manifest says of the training.
     """
-    sizes = class_sizes.measure(source) if "class_sizes" in needed_networks(method) else None
+    sizes = None
+    if "class_sizes" in needed_networks(method):
+        sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(source)))
     gathering = config.runtime.gather_statistics and session.world > 1
 
-    def assembled(gather: Gather, gather_samples: Gather | None = None) -> TrainingState:
+    def assembled(processes: Session | Local) -> TrainingState:
+        networks = initial_networks(config, init, session)
         return assemble(
-            config, method, init, published, session, teacher_statistics, judge, prepare, sizes, gather, gather_samples
-        )
+            config, networks if prepare is None else prepare(networks), published, processes,
+            teacher_statistics=teacher_statistics, judge=judge, class_sizes=sizes,
+            gather_samples=session.gather_samples if gathering and processes is session else None,
+        )  # fmt: skip
 
     if gathering and config.runtime.compile:
         raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
@@ -120,50 +121,29 @@ def train(
         trial = partial(batches.micro_batches, source=read, target=other, resizes=resizes, start=0, session=session)
         with compile.compiled(config.runtime.compile):
             config = fit_memory.with_fitting_accumulate(config, folder, assembled, trial, session)
-    training = assembled(session.gather, session.gather_samples if gathering else None)
-    modules, average, teacher = training.modules, training.average, training.objective.teacher
-    training.objective.networks.train()
+    state = assembled(session)
+    state.objective.networks.train()
+    teacher = state.objective.teacher
     note = synchronized_batch.note(
-        modules, teacher.modules if teacher else {}, training.objective.terms,
+        state.modules, teacher.modules if teacher else {}, state.objective.terms,
         parts=config.accumulate * (1 if gathering else session.world), world=1 if gathering else session.world,
     )  # fmt: skip
     if note is not None:
         session.print(f"{folder.name}: {note}")
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
-    start = training.restore(folder / "checkpoints", session)
-    task = build_task(config.task)
-    first = start + roll_back.passed_over(training.roll_backs)
+    state.restore(folder / "checkpoints", session)
     with ExitStack() as stack:
         stack.enter_context(compile.compiled(config.runtime.compile))
         # Loading processes end with the loop, however that ends.
-        stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, first, session)))
+        stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, state.step, session)))
         if gathering:
             stack.enter_context(synchronized_batch.SynchronizedBatchNorm(session.gather_samples))
-        health_found = fit(
-            training,
-            stream,
-            session,
-            folder=folder,
-            title=folder.name,
-            start=start,
-            steps=config.steps,
-            accumulate=config.accumulate,
-            discriminator_steps=config.discriminator_steps,
-            factor=lambda step: learning_rate.factor(
-                config.schedule.name, step, config.steps, **config.schedule.model_dump(exclude={"name"})
-            ),
-            save_every=config.runtime.save_every,
-            log_every=config.runtime.log_every,
-            care=health.HealthPolicy(
-                health.Limits(**config.runtime.health.model_dump()), config.runtime.on_bad_health, task.space.classes
-            ),
-            profile=config.runtime.profile,
-        )
+        health = _fit(config, state, stream, folder, session)
     if session.is_main:
-        kept: dict[str, nn.Module] = {name: m for name, m in modules.items() if name.split(".")[0] in published}
-        if average:
-            kept.update(average.modules)
+        kept: dict[str, nn.Module] = {name: m for name, m in state.modules.items() if name.split(".")[0] in published}
+        if state.average:
+            kept.update(state.average.modules)
         compile.undo(kept)  # what follows sees images of other sizes
         if target_statistics and target is not None:
             images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
@@ -172,7 +152,26 @@ def train(
     session.barrier()
     session.release()
     fitted = {"accumulate": config.accumulate} if config.runtime.fit_memory else {}
-    return {"steps": config.steps, "health": health_found, **fitted}
+    return {"steps": config.steps, "health": health, **fitted}
+
+
+def _fit(
+    config: TrainingConfig, state: TrainingState, stream: Iterator[Batch], folder: Path, session: Session
+) -> dict[str, Any]:
+    """Train to the end; what the manifest says of the training's health."""
+    steps, runtime, title = config.steps, config.runtime, folder.name
+    rates = config.schedule.model_dump()
+    schedule = Schedule(
+        steps, config.accumulate, config.discriminator_steps,
+        factor=lambda step: learning_rate.factor(step=step, steps=steps, **rates),
+    )  # fmt: skip
+    policy = HealthPolicy(runtime.health, runtime.on_bad_health, build_task(config.task).space.classes)
+    recorder = Recorder(folder, title, state, session, steps=steps, log_every=runtime.log_every, policy=policy)
+    checkpointer = Checkpointer(folder / "checkpoints", session, save_every=runtime.save_every, steps=steps)
+    enabled = runtime.profile and session.is_main
+    profiler = Profiler(folder, recorder.log.progress, state.step, steps, session.device, enabled=enabled)
+    fit(state, stream, session, schedule, recorder, checkpointer, profiler)
+    return recorder.health()
 
 
 def adapt(

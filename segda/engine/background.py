@@ -1,4 +1,4 @@
-"""Work that goes on beside the training: one piece at a time, in one thread, which ends with the training."""
+"""Work in the background of a training: one piece at a time, in one thread, which ends with the training."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,33 +7,33 @@ from types import TracebackType
 
 
 class BackgroundWriter:
-    """One thread for pieces of work that the training does not wait for; it is started with the first of them.
+    """One thread for work that the training does not wait for; it is started with the first piece of work.
 
-    What goes wrong there is raised here: in `check`, `wait` or `begin`, at the latest at the end of the `with` block.
-    The block never ends while work is going on; where it ends with an error of its own, that is the one that is raised.
+    Its errors are raised in the training's thread: by `check`, `wait` or `begin`, at the latest on leaving the `with`
+    block. The block never ends before the work does; an error of the block itself comes first.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "beside the training")
+        self._thread = ThreadPoolExecutor(1, "background")
         self._work: Future[None] | None = None
 
     def begin(self, work: Callable[[], None]) -> None:
-        """Let `work` begin once what was begun before has ended."""
+        """Begin `work` once the previous work has ended."""
         self.wait()
         self._work = self._thread.submit(work)
 
     @property
     def busy(self) -> bool:
-        """Whether there is work in hand that has not ended."""
+        """Whether work is going on."""
         return self._work is not None and not self._work.done()
 
     def check(self) -> None:
-        """Raise what has gone wrong by now; costs nothing."""
+        """Raise the error of work that has ended; returns at once."""
         if not self.busy:
             self.wait()
 
     def wait(self) -> None:
-        """Wait for the work in hand, and raise what goes wrong with it, once."""
+        """Wait until the work has ended, and raise its error, once."""
         work, self._work = self._work, None
         if work is not None:
             work.result()

@@ -2,10 +2,7 @@
 
 A checkpoint is the folder `step-00000100` with `tensors.safetensors` and `state.json`; no pickle anywhere. It is
 written under a temporary name, flushed to the disk and then renamed, so a folder with the final name is whole; a
-checksum over both files tells one that was damaged later. A training waits for the copy of its tensors alone; the rest
-is done beside it.
-A checkpoint that only a signal asked for is marked as not scheduled: training goes on from it, but none is rolled back
-to it, or a training that was interrupted would come to another end than one that was not.
+checksum over both files detects later damage. Training waits only while its tensors are copied; a thread does the rest.
 Batch order, augmentation and schedules are pure functions of seed and step and need no storing.
 """
 
@@ -28,6 +25,8 @@ from segda.errors import ArtefactError
 from segda.files import flush
 
 KEPT = 2
+"""Checkpoints that stay: the newest, and one more in case it is damaged."""
+
 _PREFIX = "step-"
 
 
@@ -96,35 +95,30 @@ def save(
     step: int,
     tensors: Mapping[str, Tensor],
     plain: Mapping[str, Any],
-    reach: int = 0,
-    beside: BackgroundWriter | None = None,
+    background: BackgroundWriter | None = None,
 ) -> None:
-    """Write the checkpoint of `step` below `folder`, then remove those that are no longer needed.
-
-    The newest `KEPT` stay, and the newest `KEPT` that were scheduled. With a `reach` one more of these stays that is at
-    least so many steps old, and one that will take its place: what a roll back by so many steps needs.
+    """Write the checkpoint of `step` below `folder`, then remove all but the newest `KEPT`.
 
     Args:
         folder: of the checkpoints.
         step: steps made.
         tensors: they may change as soon as this returns.
-        plain: what else there is; `"scheduled": False` marks a checkpoint that only a signal asked for.
-        reach: how many steps back a roll back may look.
-        beside: does all but the copy of the tensors, where it is given; the checkpoint before is waited for.
+        plain: the rest of the state, as JSON data.
+        background: does all but the copy of the tensors, if given; the previous checkpoint is finished first.
 
     Raises:
-        ArtefactError: the disk refuses; what was there before is untouched.
+        ArtefactError: the disk refuses; earlier checkpoints are untouched.
     """
-    if beside is not None:
-        beside.wait()  # before there is a second copy
+    if background is not None:
+        background.wait()  # before there is a second copy
     content, state = serialize(tensors), {"step": step, **plain}
-    if beside is None:
-        _write(folder, content, state, reach)
+    if background is None:
+        _write(folder, content, state)
     else:
-        beside.begin(lambda: _write(folder, content, state, reach))
+        background.begin(lambda: _write(folder, content, state))
 
 
-def _write(folder: Path, content: memoryview, state: Mapping[str, Any], reach: int) -> None:
+def _write(folder: Path, content: memoryview, state: Mapping[str, Any]) -> None:
     final = folder / f"{_PREFIX}{state['step']:08d}"
     temporary = folder / f".{final.name}.partial"
     try:
@@ -143,60 +137,26 @@ def _write(folder: Path, content: memoryview, state: Mapping[str, Any], reach: i
         shutil.rmtree(temporary, ignore_errors=True)
         raise ArtefactError(
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
-            "free space or mend the folder, then run the same command again"
+            "free space or repair the folder, then run the same command again"
         ) from error
-    except BaseException:  # memory that does not suffice, or an interrupt
+    except BaseException:  # out of memory, or an interrupt
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _rotate(folder, final, reach)
+    _rotate(folder, step_of(final))
 
 
-def _rotate(folder: Path, newest: Path, reach: int) -> None:
-    """Remove the checkpoints that are not needed any more.
-
-    One that was not scheduled drives out none that was: those are at any step the same as without the interruption.
-    """
-    step = step_of(newest)
-    # One of a later step was damaged, or this step would not have been made again.
-    for place in folder.glob(f"{_PREFIX}*"):
-        if step_of(place) > step:
-            shutil.rmtree(place, ignore_errors=True)
-    there = sorted(folder.glob(f"{_PREFIX}*"))
-    scheduled = [place for place in there if is_scheduled(place)]
-    kept = {*there[-KEPT:], *scheduled}
-    if newest in scheduled:
-        old = [place for place in scheduled if step_of(place) <= step - reach]
-        kept = {*there[-KEPT:], *scheduled[-KEPT:], *old[-1:], *scheduled[len(old) :][:1]}
-    for place in there:
-        if place not in kept:
-            shutil.rmtree(place, ignore_errors=True)
+def _rotate(folder: Path, step: int) -> None:
+    """Keep the newest `KEPT` up to `step`; later ones are damaged, or training would have gone on from them."""
+    paths = sorted(folder.glob(f"{_PREFIX}*"))
+    kept = [path for path in paths if step_of(path) <= step][-KEPT:]
+    for path in paths:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def is_scheduled(place: Path) -> bool:
-    """Whether a checkpoint would be there without any interruption; one that tells nothing counts as such."""
-    try:
-        plain = json.loads((place / "state.json").read_text())
-    except (OSError, ValueError):
-        return True
-    return not isinstance(plain, dict) or plain.get("scheduled") is not False
-
-
-def step_of(place: Path) -> int:
+def step_of(path: Path) -> int:
     """The number of steps that had been made when a checkpoint was written, by its folder's name."""
-    return int(place.name.removeprefix(_PREFIX))
-
-
-def drop_from(folder: Path, step: int) -> bool:
-    """Let the newest checkpoint be a scheduled one from before `step`; whether there is one, or nothing is removed.
-
-    The newest goes first: whatever ends this, what is left leads to the same roll back again.
-    """
-    there = sorted(folder.glob(f"{_PREFIX}*"))
-    good = [place for place in there if step_of(place) < step and is_scheduled(place)]
-    for place in reversed(there):
-        if good and place > good[-1]:
-            shutil.rmtree(place)
-    return bool(good)
+    return int(path.name.removeprefix(_PREFIX))
 
 
 def clean(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""What a logged step is measured by beside its losses: gradient norms, and the shares of classes.
+"""What is measured of a logged step besides its losses: gradient norms, and the shares of classes.
 
-Nothing here changes a bit of the training: gradients are taken apart from those that the optimizers see, no running
-statistic moves and nothing random is drawn. Every process must measure, though none waits for another but in `by_part`.
+Nothing here changes a bit of the training: gradients are computed apart from those that the optimizers see, no running
+statistic moves and nothing random is drawn. All processes must measure; they wait for one another in `as_log_parts`.
 """
 
 import math
@@ -11,18 +11,62 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
+from torch.profiler import record_function
 
 from segda.batch import DOMAINS
-from segda.engine.session import Session
+from segda.engine.session import Local, Session
+from segda.engine.state import TrainingState
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.interfaces import Networks
 
 
-def last_layers(modules: Mapping[str, nn.Module], player: Iterable[str]) -> list[nn.Parameter]:
-    """The weights that the terms of a player are compared at: of the last layer of each encoder that it trains.
+class Diagnostics:
+    """Measures a step while it is made.
 
-    All terms of a method meet there, and the way back from a loss ends there, so that a term's gradient costs a part
-    of a backward pass. A player without encoders is looked at in the last layer of each of its networks.
+    Attributes:
+        active: whether the step is measured.
+        values: what was measured: norms under `gradients.<player>` and `gradients.<player>.<term>`, and what
+            `class_shares` returns.
+    """
+
+    def __init__(self, state: TrainingState, session: Session | Local, classes: int) -> None:
+        """Measure the first step; for others see `begin_step`.
+
+        Args:
+            state: what is trained.
+            session: the processes.
+            classes: number of classes; with 0, their shares are not measured.
+        """
+        players = dict(zip(("generator", "discriminator"), state.objective.players(), strict=True))
+        self._layers = {name: last_layers(state.modules, player) for name, player in players.items()}
+        self._session, self._classes = session, classes
+        self.begin_step(active=True)
+
+    def begin_step(self, active: bool) -> None:
+        """Forget the last step; the next one is measured if `active`."""
+        self.active, self.values = active, dict[str, Tensor]()
+
+    def measure_terms(self, player: str, losses: Mapping[str, Tensor]) -> None:
+        """The norm of each term's gradient, before the backward pass of the player's losses."""
+        if self.active:
+            with record_function("measuring and logging"):
+                norms = term_norms(losses, self._layers[player], self._session.loss_scale())
+                self.values |= {f"gradients.{player}.{name}": norm for name, norm in norms.items()}
+
+    def measure_step(self, state: TrainingState, p: ForwardPass) -> None:
+        """The players' whole gradients and the classes' shares, after all backward passes and before the optimizers."""
+        if self.active:
+            with record_function("measuring and logging"):
+                for name, optimizer in state.optimizers().items():
+                    self.values[f"gradients.{name}"] = player_norm(optimizer, self._session.loss_scale())
+                self.values |= class_shares(state.objective.networks, p, self._classes)
+
+
+def last_layers(modules: Mapping[str, nn.Module], player: Iterable[str]) -> list[nn.Parameter]:
+    """The weights at which the terms of a player are compared: of the last layer of each encoder that it trains.
+
+    All terms of a method meet there, and the gradient need not be followed further, so it costs a part of a backward
+    pass. For a player without encoders it is the last layer of each of its networks.
 
     Args:
         modules: the networks by name, unwrapped.

@@ -1,241 +1,178 @@
-"""The training loop: every method, both players, read from top to bottom."""
+"""The training loop of every method: `fit` is the loop, `update` one step of both players."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.profiler import record_function
 
 from segda.batch import Batch
-from segda.engine import diagnostics, health, roll_back, signals, step_losses
-from segda.engine.background import BackgroundWriter
-from segda.engine.health import Finding, HealthPolicy
-from segda.engine.log import Log
-from segda.engine.optimizers import set_rates
-from segda.engine.profiler import Profile
-from segda.engine.roll_back import RollBack
-from segda.engine.session import Session
-from segda.engine.state import TrainingState
-from segda.engine.waiting import Waiting
+from segda.engine.diagnostics import Diagnostics
+from segda.engine.profiler import Profiler
+from segda.engine.recorder import Recorder
+from segda.engine.session import Local, Session
+from segda.engine.signals import StoppedError
+from segda.engine.state import Checkpointer, StepLosses, TrainingState
 from segda.errors import TrainingError
+from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.objective import check_gradients
-from segda.step_parts import part
-
-AGREE_EVERY = 10
-"""Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
 
 
-def fit(
-    training: TrainingState,
-    batches: Iterator[Batch],
-    session: Session,
-    *,
-    folder: Path,
-    title: str,
-    start: int,
-    steps: int,
-    accumulate: int,
-    discriminator_steps: int = 1,
-    factor: Callable[[int], float],
-    save_every: int,
-    log_every: int,
-    care: HealthPolicy = health.DEFAULT_POLICY,
-    profile: bool = False,
-) -> dict[str, Any]:
-    """Make the steps `start` to `steps - 1`: generators, then discriminators, on the tensors of the same pass.
+def constant(step: int) -> float:
+    """The factor of a learning rate that stays what it is."""
+    return 1.0
 
-    Args:
-        training: networks, optimizers and objective; changed in place.
-        batches: micro-batches on the device, from step `start` on.
-        session: the processes.
-        folder: gets `log.jsonl` and `checkpoints/`.
-        title: head of the live line.
-        start: steps already made.
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many steps are made, and of what.
+
+    Attributes:
         steps: steps in all.
         accumulate: micro-batches a step; the gradient is their mean.
         discriminator_steps: updates of the discriminators a step, all but the last on batches of their own.
-        factor: learning-rate factor of a step.
-        save_every: steps between checkpoints.
-        log_every: steps between log lines; losses are fetched from the device and checked at the same pace.
-        care: what counts as trouble, and what is done then.
-        profile: tell of a few steps where their time went; see `segda.engine.profiler`.
+        factor: learning-rate factor of a step, counted from 0.
+    """
 
-    Returns:
-        The troubles and roll backs, for the manifest; the main process knows them.
+    steps: int
+    accumulate: int = 1
+    discriminator_steps: int = 1
+    factor: Callable[[int], float] = constant
+
+
+def fit(
+    state: TrainingState,
+    batches: Iterator[Batch],
+    session: Session,
+    schedule: Schedule,
+    recorder: Recorder,
+    checkpointer: Checkpointer,
+    profiler: Profiler,
+) -> None:
+    """Train from `state.step` to the end: each step updates generators and discriminators on the same tensors.
+
+    Args:
+        state: networks, optimizers and objective; changed in place.
+        batches: micro-batches on the device, from step `state.step` on.
+        session: the processes.
+        schedule: steps, micro-batches and learning rates.
+        recorder: the log, the progress line and the findings.
+        checkpointer: saves the state.
+        profiler: profiles a few steps, if at all.
 
     Raises:
-        TrainingError: a loss is not finite (names the term, step and files), a network gets no gradient, or there is
-            trouble that the training is to stop at.
-        StoppedError: a signal asked to stop; all that was made is in a checkpoint.
+        TrainingError: a loss or gradient is not finite (names the term, step and files), a network gets no gradient,
+            or a finding ends the training.
+        StoppedError: a signal asked to stop; all steps made are in a checkpoint.
     """
-    objective = training.objective
-    optimizers = training.optimizers()
-    players = dict(zip(("generator", "discriminator"), objective.players(), strict=True))
-    layers = {name: diagnostics.last_layers(training.modules, player) for name, player in players.items()}
-    objective.networks.train()
-    reach = care.limits.lines * log_every if care.on_bad_health == "roll_back" else 0
-    if reach and start == 0:
-        training.save(folder / "checkpoints", 0, session)
-    backs = len(training.roll_backs)
-    batches = waiting = Waiting(batches)
-    opened = Log(folder, title, start, steps, show=session.is_main, limits=care.limits, roll_backs=backs)
-    profiled = Profile(
-        folder, title, training.prepared, steps - start, device=session.device, tell=opened.line.tell,
-        wanted=profile and session.is_main,
-    )  # fmt: skip
-    with opened as log, BackgroundWriter() as beside, profiled:
-        step = start
-        while step < steps:
-            profiled.begin_step(step)
-            made = step + 1
-            saving = made % save_every == 0 and made < steps
-            watching = made % log_every == 0 or made == steps or saving
-            measured: dict[str, Tensor] = {}
-            for optimizer in optimizers.values():
-                set_rates(optimizer, factor(step) * roll_back.rate(training.roll_backs))
-            for _ in range(discriminator_steps - 1):
-                _train_discriminators(training, batches, session, accumulate, step / steps)
+    state.objective.networks.train()
+    batches, start = recorder.timed(batches), state.step
+    with recorder, checkpointer, profiler:
+        while state.step < schedule.steps:
+            state.set_learning_rates(schedule.factor(state.step))
+            for _ in range(schedule.discriminator_steps - 1):
+                update_discriminators(state, batches, session, schedule)
+            saving = checkpointer.is_due(state.step + 1)
+            recorder.begin_step(state.step + 1, saving)
+            forward = update(state, batches, session, schedule, recorder.diagnostics)
+            if state.step == start:
+                check_gradients(state.objective.networks)
+            state.step += 1
 
-            for micro in range(accumulate):
-                with part("waiting for data"):
-                    batch = next(batches)
-                with ExitStack() as stack:
-                    if micro < accumulate - 1:  # processes exchange gradients once a step
-                        for module in training.prepared.values():
-                            stack.enter_context(session.accelerator.no_sync(module))
-                    forward = objective.forward(batch, step / steps)
-                    last = watching and micro == accumulate - 1
-                    with part("generators: losses"):
-                        generator = objective.generator_losses(forward)
-                    if last:
-                        measured |= _gradients("generator", generator, layers, session)
-                    if micro == 0:
-                        training.clear_gradients()
-                    if generator:
-                        with part("generators: gradients"):
-                            session.backward(_total(generator) / accumulate)
-                    with part("discriminators: losses"):
-                        discriminator = objective.discriminator_losses(forward)
-                    if last:
-                        measured |= _gradients("discriminator", discriminator, layers, session)
-                    if discriminator:
-                        with part("discriminators: gradients"):
-                            session.backward(_total(discriminator) / accumulate)
-                training.pending.append(step_losses.named(step, generator, discriminator, batch))
-
-            if step == start:
-                check_gradients(objective.networks)
-            if watching:
-                with part("measuring and logging"):
-                    for name, optimizer in optimizers.items():
-                        measured[f"gradients.{name}"] = diagnostics.player_norm(optimizer, session.loss_scale())
-                    measured |= diagnostics.class_shares(objective.networks, forward, len(care.classes))
-            with part("optimizers"):
-                session.step(optimizers.values())
-                objective.clip_discriminators()
-                session.average_buffers(training.modules)
-            if training.average:
-                with part("moving average"):
-                    training.average.update(training.modules, step)
-
-            step = made
-            beside.check()
-            with part("measuring and logging"):
-                # Processes stop after the same step, or they would wait for one another for ever. To ask costs little
-                # on a CPU; a GPU would have to be waited for.
-                asking = session.world == 1 or session.device.type == "cpu" or made % AGREE_EVERY == 0
-                stopping = session.max(signals.requested()) if asking and made < steps else 0
-                trouble = step_losses.not_finite(training.pending, session) if watching or stopping else None
-                if watching:
-                    found = diagnostics.as_log_parts(measured, care.classes, session)
-                    if trouble is None and session.accelerator.scaler is None:  # fp16 passes over such steps by itself
-                        trouble = health.non_finite_gradient(made, found)
-                    if trouble is None:
-                        rates = {name: optimizer.param_groups[-1]["lr"] for name, optimizer in optimizers.items()}
-                        measures = {name: float(value) for name, value in objective.measures(forward).items()}
-                        losses = step_losses.means(training.pending, session)
-                        values = {"learning_rate": rates, "losses": losses, "measures": measures, **found}
-                        begun = log.write(made, values, waiting=waiting.share())
-                        training.pending = []
-                        if care.on_bad_health != "report":
-                            trouble = session.broadcast(begun[0] if begun else None)
-                    else:
-                        log.bad(made, trouble)
-                    if trouble is not None:
-                        if care.on_bad_health != "roll_back":
-                            raise TrainingError(trouble.stops(made))
-                        beside.wait()
-                        step = _roll_back(training, log, folder / "checkpoints", made, trouble, care, session, reach)
-            # What is spoiled is not saved; that it is, is told where the log would have been written.
-            if (saving or stopping) and trouble is None:
-                with part("saving"):
-                    training.save(folder / "checkpoints", made, session, reach, scheduled=saving, beside=beside)
+            checkpointer.raise_if_failed()
+            stopping = session.stop_requested(state.step) if state.step < schedule.steps else 0
+            finding = recorder.record(state, forward, stopping > 0)
+            if finding is not None:
+                raise TrainingError(finding.message(state.step))
+            if saving or stopping:
+                checkpointer.save(state)
             if stopping:
-                beside.wait()
+                checkpointer.finish()
                 session.barrier()
-                where = f"step {made} of {steps} is saved" if trouble is None else "its last checkpoint is whole"
-                raise signals.StoppedError(stopping, f"{title}, {where}")
-    return {
-        "troubles": [trouble.to_json() for trouble in log.watch.troubles],
-        "roll_backs": [back.to_json() for back in training.roll_backs],
-    }
+                where = f"{recorder.title}, step {state.step} of {schedule.steps} is saved"
+                raise StoppedError(stopping, where)
+            profiler.step()
 
 
-def _roll_back(
-    training: TrainingState,
-    log: Log,
-    folder: Path,
-    made: int,
-    trouble: Finding,
-    care: HealthPolicy,
-    session: Session,
-    reach: int,
-) -> int:
-    """Go back to the newest checkpoint from before a trouble; returns the step to go on from."""
-    done = training.roll_backs
-    roll_back.drop(folder, trouble.since, made, trouble.what, len(done), care.limits.roll_backs, session)
-    training.pending = []
-    to = training.restore(folder, session)
-    training.roll_backs = [*done, RollBack(made, to, trouble.what)]
-    # The log first: a checkpoint that knows of the roll back may rely on finding it there.
-    log.roll_back(made, to, trouble.what)
-    training.save(folder, to, session, reach)
-    return to
+def update(
+    state: TrainingState,
+    batches: Iterator[Batch],
+    session: Session | Local,
+    schedule: Schedule,
+    diagnostics: Diagnostics,
+) -> ForwardPass:
+    """One step of both players; each one's gradient is the mean over micro-batches.
+
+    Args:
+        state: changed in place, but for its step.
+        batches: gives the step's micro-batches.
+        session: the processes, or this one alone for a step that is thrown away.
+        schedule: steps and micro-batches.
+        diagnostics: measures the step, if active.
+
+    Returns:
+        The forward pass of the last micro-batch.
+    """
+    objective = state.objective
+    for micro in range(schedule.accumulate):
+        batch, last = next(batches), micro == schedule.accumulate - 1
+        with session.exchanging_gradients(state.prepared, last):
+            forward = objective.forward(batch, state.step / schedule.steps)
+            with record_function("generators: losses"):
+                generator = objective.generator_losses(forward)
+            if last:
+                diagnostics.measure_terms("generator", generator)
+            if micro == 0:
+                state.clear_gradients()
+            with record_function("generators: gradients"):
+                _backward(generator, session, schedule)
+            with record_function("discriminators: losses"):
+                discriminator = objective.discriminator_losses(forward)
+            if last:
+                diagnostics.measure_terms("discriminator", discriminator)
+            with record_function("discriminators: gradients"):
+                _backward(discriminator, session, schedule)
+        state.unlogged_losses.append(_step_losses(state.step, generator, discriminator, batch))
+    diagnostics.measure_step(state, forward)
+    with record_function("optimizers"):
+        session.step(state.optimizers().values())
+        objective.clip_discriminators()
+        session.average_buffers(state.modules)
+    if state.average:
+        with record_function("moving average"):
+            state.average.update(state.modules, state.step)
+    return forward
 
 
-def _gradients(
-    player: str, losses: dict[str, Tensor], layers: dict[str, list[nn.Parameter]], session: Session
-) -> dict[str, Tensor]:
-    with part("measuring and logging"):
-        norms = diagnostics.term_norms(losses, layers[player], session.loss_scale())
-    return {f"gradients.{player}.{name}": norm for name, norm in norms.items()}
-
-
-def _train_discriminators(
-    training: TrainingState, batches: Iterator[Batch], session: Session, accumulate: int, progress: float
-) -> None:
+def update_discriminators(state: TrainingState, batches: Iterator[Batch], session: Session, schedule: Schedule) -> None:
     """One update of the discriminators alone, as a Wasserstein critic needs before each of the generators."""
-    if training.discriminator is None:
+    if state.discriminator is None:
         return
-    for micro in range(accumulate):
-        with part("waiting for data"):
-            batch = next(batches)
-        with part("discriminators: updates of their own"), ExitStack() as stack:
-            if micro < accumulate - 1:
-                for module in training.prepared.values():
-                    stack.enter_context(session.accelerator.no_sync(module))
-            # The other player learns nothing here, so no graph of it is kept.
-            with training.objective.generators_frozen():
-                losses = training.objective.discriminator_losses(training.objective.forward(batch, progress))
-                if micro == 0:
-                    training.clear_gradients()
-                session.backward(_total(losses) / accumulate)
-    with part("discriminators: updates of their own"):
-        session.step([training.discriminator])
-        training.objective.clip_discriminators()
+    for micro in range(schedule.accumulate):
+        batch, last = next(batches), micro == schedule.accumulate - 1
+        with (
+            record_function("discriminators: updates of their own"),
+            session.exchanging_gradients(state.prepared, last),
+            state.objective.generators_frozen(),  # so that no graph of theirs is kept
+        ):
+            losses = state.objective.discriminator_losses(state.objective.forward(batch, state.step / schedule.steps))
+            if micro == 0:
+                state.clear_gradients()
+            _backward(losses, session, schedule)
+    with record_function("discriminators: updates of their own"):
+        session.step([state.discriminator])
+        state.objective.clip_discriminators()
 
 
-def _total(losses: dict[str, Tensor]) -> Tensor:
-    return torch.stack(list(losses.values())).sum()
+def _backward(losses: dict[str, Tensor], session: Session | Local, schedule: Schedule) -> None:
+    if losses:
+        session.backward(torch.stack(list(losses.values())).sum() / schedule.accumulate)
+
+
+def _step_losses(step: int, generator: dict[str, Tensor], discriminator: dict[str, Tensor], batch: Batch) -> StepLosses:
+    """Both players' losses of one micro-batch, named `generator.term` and `discriminator.term`."""
+    named = {f"generator.{name}": loss for name, loss in generator.items()}
+    named.update({f"discriminator.{name}": loss for name, loss in discriminator.items()})
+    keys = batch.source.key + (batch.target.key if batch.target else [])
+    return StepLosses(step, list(named), torch.stack([loss.detach().float() for loss in named.values()]), keys)

@@ -1,28 +1,30 @@
-"""Is a training going wrong? Verdicts on the numbers of its log, each told when it begins and when it ends.
+"""Is a training going wrong? Findings from the numbers in its log, each reported when it begins and when it ends.
 
-What is judged is what `log.jsonl` holds, so a restart comes to the same verdicts by reading the log again.
+Only what `log.jsonl` holds is looked at, so a restart comes to the same findings by reading the log again.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-OnBadHealth = Literal["report", "stop", "roll_back"]
+from annotated_types import Ge, Gt, Lt
+
+OnBadHealth = Literal["report", "stop"]
 
 ADVERSARIAL = (".accuracy", "_accuracy")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where trouble begins. A finding counts when it held in every one of `lines` lines of the log, one after another.
+    """Where trouble begins. A finding counts once it has held in `lines` consecutive lines of the log.
 
     Attributes:
         lines: a single line is one batch, and proves nothing.
-        too_sure: a discriminator right on this share of what it sees teaches its opponents nothing: its loss is flat
+        saturated: a discriminator right on this share of what it sees teaches its opponents nothing: its loss is flat
             around them (Arjovsky and Bottou 2017, theorem 2.4).
-        deluded: a discriminator that gives every sample the same answer, so is right half the time, has collapsed if it
-            loses this share more than one that cannot tell; if it loses no more, it was fooled, as it is meant to be.
+        collapsed: a discriminator that gives every sample the same answer, so is right half the time, has collapsed if
+            it loses this much more than one that guesses; if it loses no more, it was fooled, as it is meant to be.
         absent: a class with no more than this share of the predictions is not predicted; stray pixels are no class.
         predicted: a class is expected once it had this share of the predictions in half of at least `lines` lines.
         labelled: or once it has this share of the source's labels, in the mean of at least `learning` lines.
@@ -32,42 +34,34 @@ class Limits:
         harmless: no norm below it explodes: it is what gradients are usually clipped to.
         exploding_lines: lines that an explosion takes: it soon ends in numbers that are not finite.
         vanishing: a norm below it is none: Adam divides by no less than its epsilon, 1e-8.
-        roll_backs: how often a training is rolled back before it stops.
     """
 
-    lines: int = 10
-    too_sure: float = 0.995
-    deluded: float = 0.1
-    absent: float = 1e-4
-    predicted: float = 1e-3
-    labelled: float = 0.05
-    learning: int = 30
-    exploding: float = 100.0
-    harmless: float = 1.0
-    exploding_lines: int = 3
-    vanishing: float = 1e-8
-    roll_backs: int = 3
-
-
-DEFAULTS = Limits()
+    lines: Annotated[int, Gt(0)] = 10
+    saturated: Annotated[float, Gt(0.5)] = 0.995
+    collapsed: Annotated[float, Ge(0)] = 0.1
+    absent: Annotated[float, Ge(0), Lt(1)] = 1e-4
+    predicted: Annotated[float, Gt(0)] = 1e-3
+    labelled: Annotated[float, Gt(0)] = 0.05
+    learning: Annotated[int, Gt(0)] = 30
+    exploding: Annotated[float, Gt(1)] = 100.0
+    harmless: Annotated[float, Ge(0)] = 1.0
+    exploding_lines: Annotated[int, Gt(0)] = 3
+    vanishing: Annotated[float, Ge(0)] = 1e-8
 
 
 @dataclass(frozen=True)
 class HealthPolicy:
-    """How a training is watched.
+    """How a training is monitored.
 
     Attributes:
         limits: where trouble begins.
-        on_bad_health: what is done when it does.
-        classes: names of the classes, to measure their shares; none, and they are not measured.
+        on_bad_health: what is done about it.
+        classes: names of the classes whose shares are measured; with none, they are not.
     """
 
-    limits: Limits = DEFAULTS
+    limits: Limits = Limits()
     on_bad_health: OnBadHealth = "report"
     classes: tuple[str, ...] = ()
-
-
-DEFAULT_POLICY = HealthPolicy()
 
 
 @dataclass
@@ -78,7 +72,7 @@ class History:
         lines: number of lines with predictions, and with labels.
         present: lines in which a class was predicted.
         labelled: sum of a class's shares of the labels.
-        expected: classes that were seen often enough to be missed.
+        expected: classes that appeared often enough to be missed.
         norms: number of lines and sum of logarithms of each gradient's norm, where it was neither zero nor exploding.
     """
 
@@ -95,9 +89,9 @@ class Finding:
 
     Attributes:
         what: one sentence without full stop.
-        series: names of what it was read from, as `part.name` of a log line.
+        series: the number that shows it, as `part.name` of a log line.
         since: the first step of the log that shows it.
-        until: the first that does not; `None` while it goes on.
+        until: the first that no longer does; `None` while it lasts.
         fatal: no training can go on with it.
     """
 
@@ -107,15 +101,15 @@ class Finding:
     until: int | None = None
     fatal: bool = False
 
-    def stops(self, made: int) -> str:
-        """What the user is told when the training stops at this trouble after `made` steps."""
+    def message(self, step: int) -> str:
+        """The error of a training that this finding stops after `step` steps."""
         if self.fatal:
             return (
                 f"step {self.since - 1}: {self.what}; the last checkpoint is untouched: lower its weight or the "
                 "learning rate, or use mixed_precision: no"
             )
         return (
-            f"step {made}: {self.what} (since step {self.since}); the last checkpoint is untouched: change the weights "
+            f"step {step}: {self.what} (since step {self.since}); the last checkpoint is untouched: change the weights "
             "or the learning rate, or go on with runtime.on_bad_health: report"
         )
 
@@ -125,24 +119,24 @@ class Finding:
 
 
 Signs = dict[str, tuple[str, str, int]]
-"""What one line shows: a name for each finding, with its sentence, its series and how many lines it takes."""
+"""What one line shows: a name for each sign, with its sentence, its series and how many lines make it a finding."""
 
 
 def discriminators(line: Mapping[str, Any], limits: Limits) -> Signs:
     """Discriminators that are always right, or that give every sample the same answer and are sure of it."""
-    found: Signs = {}
+    signs: Signs = {}
     measures = line.get("measures", {})
     for name, accuracy in measures.items():
         if name.endswith(ADVERSARIAL):
             of, series = name.removesuffix("accuracy").rstrip("._"), f"measures.{name}"
             advantage = measures.get(f"{name.removesuffix('accuracy')}advantage", 0.0)
-            if accuracy >= limits.too_sure:
+            if accuracy >= limits.saturated:
                 what = f"the discriminator of {of} is always right, so nothing can be learnt from it"
-                found[f"sure {name}"] = (what, series, limits.lines)
-            elif accuracy == 0.5 and advantage < -limits.deluded:
+                signs[f"sure {name}"] = (what, series, limits.lines)
+            elif accuracy == 0.5 and advantage < -limits.collapsed:
                 what = f"the discriminator of {of} has collapsed: it gives every sample the same answer"
-                found[f"same {name}"] = (what, series, limits.lines)
-    return found
+                signs[f"same {name}"] = (what, series, limits.lines)
+    return signs
 
 
 def classes(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
@@ -165,13 +159,13 @@ def classes(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
         if past.lines["labelled"] >= limits.learning:
             least = limits.labelled * past.lines["labelled"]
             past.expected |= {name for name, total in past.labelled.items() if total >= least}
-    # Of all classes that are known, so that those which are expected only later have been missed since they were gone.
-    known = past.present.keys() | past.labelled.keys()
+    # Of all classes seen so far, so that one that is expected only later has been missing since it was gone.
+    seen = past.present.keys() | past.labelled.keys()
     return {
         f"class {name}": (
             f"the class {name} is not predicted on the {domain}", f"predicted.{domain}.{name}", limits.lines
         )
-        for name in sorted(known)
+        for name in sorted(seen)
         if shares[domain].get(name, 0.0) <= limits.absent
     }  # fmt: skip
 
@@ -181,7 +175,7 @@ def gradients(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
 
     Of single terms, those with a discriminator are missed when they are gone; others may be satisfied.
     """
-    found: Signs = {}
+    signs: Signs = {}
     adversarial = {name.partition(".")[0] for name in line.get("measures", {}) if name.endswith(ADVERSARIAL)}
     for name, norm in line.get("gradients", {}).items():
         count, total = past.norms.get(name, (0, 0.0))
@@ -189,72 +183,61 @@ def gradients(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
         of = f"{term} ({player})" if term else f"the {player}"
         typical = math.exp(total / count) if count >= limits.lines else math.inf
         if norm is None or (not term and norm > max(limits.exploding * typical, limits.harmless)):
-            found[f"exploding {name}"] = (f"the gradient of {of} explodes", f"gradients.{name}", limits.exploding_lines)
+            signs[f"exploding {name}"] = (f"the gradient of {of} explodes", f"gradients.{name}", limits.exploding_lines)
         elif norm < limits.vanishing:
             if not term or (term in adversarial and count):
-                found[f"vanishing {name}"] = (f"the gradient of {of} has vanished", f"gradients.{name}", limits.lines)
+                signs[f"vanishing {name}"] = (f"the gradient of {of} has vanished", f"gradients.{name}", limits.lines)
         else:
             past.norms[name] = (count + 1, total + math.log(norm))
-    return found
+    return signs
 
 
-def non_finite_gradient(made: int, line: Mapping[str, Any]) -> Finding | None:
-    """A player's gradient that is not finite at the step just made, if there is one: its networks are lost."""
+def non_finite_gradient(step: int, line: Mapping[str, Any]) -> Finding | None:
+    """A player's gradient that is not finite in the step just made: its networks are lost."""
     for name, norm in line.get("gradients", {}).items():
         if norm is None and "." not in name:
-            return Finding(f"the gradient of the {name} is not finite", f"gradients.{name}", made, fatal=True)
+            return Finding(f"the gradient of the {name} is not finite", f"gradients.{name}", step, fatal=True)
     return None
 
 
 class HealthMonitor:
-    """Reads a log line by line and keeps what is wrong.
+    """Reads a log line by line and collects what is wrong.
 
     Attributes:
-        troubles: all so far, in the order in which they began.
+        findings: all so far, in the order in which they began.
     """
 
     def __init__(self, limits: Limits, lines: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Begin with the lines that a training has already written; see `kept`."""
+        """Begin with the lines that a training has already written."""
         self.limits = limits
-        self.troubles: list[Finding] = []
+        self.findings: list[Finding] = []
         self._past = History()
         self._runs: dict[str, tuple[int, int]] = {}
         self._open: dict[str, Finding] = {}
         for line in lines:
-            self.see(line)
+            self.read(line)
 
-    def see(self, line: Mapping[str, Any]) -> tuple[list[Finding], list[Finding]]:
-        """Judge one line; returns the troubles that begin with it and those that end."""
+    def read(self, line: Mapping[str, Any]) -> tuple[list[Finding], list[Finding]]:
+        """Read one line; returns the findings that begin with it and those that end."""
         step = int(line["step"])
-        found = {
+        signs = {
             **discriminators(line, self.limits),
             **classes(line, self._past, self.limits),
             **gradients(line, self._past, self.limits),
         }
         self._runs = {
-            name: (self._runs[name][0], self._runs[name][1] + 1) if name in self._runs else (step, 1) for name in found
+            name: (self._runs[name][0], self._runs[name][1] + 1) if name in self._runs else (step, 1) for name in signs
         }
         begun, ended = [], []
-        for name in [name for name in self._open if name not in found]:
-            trouble = self._open.pop(name)
-            trouble.until = step
-            ended.append(trouble)
-        for name, (what, series, lines) in found.items():
+        for name in [name for name in self._open if name not in signs]:
+            finding = self._open.pop(name)
+            finding.until = step
+            ended.append(finding)
+        for name, (what, series, lines) in signs.items():
             since, held = self._runs[name]
             missed = not name.startswith("class ") or name.removeprefix("class ") in self._past.expected
             if name not in self._open and held >= lines and missed:
                 self._open[name] = Finding(what, series, since)
                 begun.append(self._open[name])
-        self.troubles += begun
+        self.findings += begun
         return begun, ended
-
-
-def kept(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The lines of the training as it stands: without those that it was rolled back from."""
-    found: list[Mapping[str, Any]] = []
-    for line in lines:
-        if "roll_back" in line:
-            found = [earlier for earlier in found if earlier["step"] <= line["roll_back"]["to"]]
-        else:
-            found.append(line)
-    return found

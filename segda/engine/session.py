@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, cast
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segda import torchvision_compat
-from segda.engine import synchronized_batch
+from segda.engine import signals, synchronized_batch
 from segda.errors import ArtefactError, ConfigError, SegdaError
 from segda.terminal.escape import escape
 
@@ -28,6 +29,9 @@ from accelerate.utils import (  # noqa: E402
 
 EXCHANGE_TIMEOUT = timedelta(hours=12)
 """How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
+
+AGREE_EVERY = 10
+"""Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
 
 FILE_VISIBILITY_SECONDS = 90.0
 """Seconds that a process waits for files that rank 0 sees: network file systems may show old folders for a minute."""
@@ -112,6 +116,14 @@ class Session:
                 name: self.accelerator.prepare(module) if any(p.requires_grad for p in module.parameters()) else module
                 for name, module in sorted(modules.items())
             }
+
+    @contextmanager
+    def exchanging_gradients(self, networks: Mapping[str, nn.Module], exchange: bool) -> Iterator[None]:
+        """Around a forward and backward pass: whether the processes average the gradients in it, once a step."""
+        with ExitStack() as stack:
+            for network in networks.values() if not exchange else ():
+                stack.enter_context(self.accelerator.no_sync(network))
+            yield
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`, scaled where fp16 needs it."""
@@ -281,6 +293,16 @@ class Session:
                 return f"{problem} after {patience:.0f} s"
             time.sleep(min(0.2, patience))
 
+    def stop_requested(self, step: int) -> int:
+        """The number of a signal that asked any process to stop, 0 if none did; to be called after every step.
+
+        All processes stop after the same step, or they would wait for one another forever. Asking costs little on a
+        CPU; a GPU would have to be waited for, so several ask after every `AGREE_EVERY` steps only.
+        """
+        if self.world > 1 and self.device.type != "cpu" and step % AGREE_EVERY:
+            return 0
+        return self.max(signals.requested())
+
     def barrier(self) -> None:
         """Wait for all processes."""
         self.accelerator.wait_for_everyone()
@@ -298,3 +320,39 @@ class Session:
         """Leave the process group."""
         if self.world > 1:
             self.accelerator.end_training()
+
+
+class Local:
+    """In place of a `Session`, for steps that are thrown away: this process exchanges nothing with others."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        """Args: session: the processes that networks were prepared for, if they were."""
+        self._session = session
+
+    def prepare(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+        """The networks as the session prepares them; without one, as they are."""
+        return self._session.prepare(modules) if self._session else dict(modules)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """This process's tensor alone."""
+        return tensor
+
+    def exchanging_gradients(self, networks: Mapping[str, nn.Module], exchange: bool) -> AbstractContextManager[None]:
+        """Gradients stay in this process, whatever `exchange` asks for."""
+        return self._session.exchanging_gradients(networks, False) if self._session else nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`."""
+        loss.backward()
+
+    def loss_scale(self) -> float:
+        """Losses are not scaled."""
+        return 1.0
+
+    def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        """Step all optimizers."""
+        for optimizer in optimizers:
+            optimizer.step()
+
+    def average_buffers(self, modules: Mapping[str, nn.Module]) -> None:
+        """Running statistics stay this process's own."""

@@ -1,19 +1,30 @@
-"""What a training stage changes: networks, optimizers, averages, pools; to a checkpoint and back."""
+"""What changes while a stage trains: networks, optimizers, averages, pools. It is saved to a checkpoint and resumed."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from segda.engine import checkpoint
 from segda.engine.background import BackgroundWriter
 from segda.engine.ema import MovingAverage
-from segda.engine.roll_back import RollBack
+from segda.engine.optimizers import set_rates
 from segda.engine.session import Session
-from segda.engine.step_losses import StepLosses
 from segda.errors import ArtefactError
 from segda.objectives.objective import Objective
+
+
+@dataclass
+class StepLosses:
+    """The named losses of one step, still on the device, and the files they were computed on."""
+
+    step: int
+    names: list[str]
+    values: Tensor
+    keys: list[str]
 
 
 @dataclass
@@ -26,9 +37,9 @@ class TrainingState:
         prepared: the same networks as the objective calls them (wrapped when there are several processes).
         generator: optimizer of encoders, heads and decoders.
         discriminator: optimizer of the discriminators; `None` when no term has an adversary of its own.
-        average: moving average of some of the networks, if one is kept.
-        roll_backs: those so far, in their order.
-        pending: losses that are not in the log yet; a checkpoint holds some only when a signal asked for it.
+        average: moving average of some of the networks, if there is one.
+        step: steps made.
+        unlogged_losses: losses not yet in the log; a checkpoint holds some only if a signal stopped the training.
     """
 
     objective: Objective
@@ -37,46 +48,39 @@ class TrainingState:
     generator: torch.optim.Optimizer | None
     discriminator: torch.optim.Optimizer | None
     average: MovingAverage | None = None
-    roll_backs: list[RollBack] = field(default_factory=list)
-    pending: list[StepLosses] = field(default_factory=list)
+    step: int = 0
+    unlogged_losses: list[StepLosses] = field(default_factory=list)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The players' optimizers by name."""
         both = {"generator": self.generator, "discriminator": self.discriminator}
         return {name: optimizer for name, optimizer in both.items() if optimizer is not None}
 
-    def clear_gradients(self) -> None:
-        """Let go of the gradients of the step before.
+    def set_learning_rates(self, factor: float) -> None:
+        """Set every learning rate to `factor` times its undamped one."""
+        for optimizer in self.optimizers().values():
+            set_rates(optimizer, factor)
 
-        Call it between the first losses and their backward pass: what is freed there, the new gradients take. Sooner,
-        a CPU's memory would go back to the system and be asked for again, which can cost a tenth of a step.
+    def clear_gradients(self) -> None:
+        """Free the gradients of the previous step.
+
+        Call it between the first losses and their backward pass, so that the new gradients reuse the memory. Earlier, a
+        CPU would return the memory to the system and ask for it again, which can cost a tenth of a step.
         """
         for optimizer in self.optimizers().values():
             optimizer.zero_grad()
 
-    def save(
-        self,
-        folder: Path,
-        step: int,
-        session: Session,
-        reach: int = 0,
-        *,
-        scheduled: bool = True,
-        beside: BackgroundWriter | None = None,
-    ) -> None:
-        """Write a checkpoint, from which roll backs by `reach` steps are possible; every process must call this.
+    def save(self, folder: Path, session: Session, background: BackgroundWriter | None = None) -> None:
+        """Write a checkpoint; every process must call this.
 
         Args:
             folder: of the checkpoints.
-            step: steps made.
             session: the processes; rank 0 writes.
-            reach: how many steps back a roll back may look.
-            scheduled: whether it would be written without any interruption.
-            beside: writes it, so that the training waits for a copy alone; without it all is done here.
+            background: writes the checkpoint while training goes on; without it, this returns when all is written.
         """
         tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
-        if self.pending:
-            tensors["pending/losses"] = session.gather(torch.stack([losses.values for losses in self.pending]))
+        if self.unlogged_losses:
+            tensors["pending/losses"] = session.gather(torch.stack([losses.values for losses in self.unlogged_losses]))
         if session.is_main:
             tensors.update({f"networks/{name}": value for name, value in checkpoint.flatten(self.modules).items()})
             tensors.update({f"pools/{name}": value for name, value in self.objective.state().items()})
@@ -92,14 +96,12 @@ class TrainingState:
                 "world_size": session.world,
                 "optimizers": groups,
                 "scaler": scaler.state_dict() if scaler else None,
-                "roll_backs": [back.to_json() for back in self.roll_backs],
-                "pending": self.pending[0].names if self.pending else [],
-                "scheduled": scheduled,
+                "pending": self.unlogged_losses[0].names if self.unlogged_losses else [],
             }
-            checkpoint.save(folder, step, tensors, plain, reach, beside)
+            checkpoint.save(folder, self.step, tensors, plain, background)
 
-    def restore(self, folder: Path, session: Session) -> int:
-        """Load the newest whole checkpoint, if any, and return the step to go on from.
+    def restore(self, folder: Path, session: Session) -> None:
+        """Load the newest whole checkpoint, if there is one.
 
         Raises:
             ArtefactError: it is of other networks or optimizers, or not all processes can read it.
@@ -110,7 +112,7 @@ class TrainingState:
         for note in notes:
             session.print(note)
         if not plain:
-            return 0
+            return
         if plain["world_size"] != session.world:
             session.print(
                 f"{folder.parent.name}: going on with {session.world} processes what {plain['world_size']} began; "
@@ -132,12 +134,52 @@ class TrainingState:
                 f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
             ) from error
         checkpoint.restore_random_state(_below(tensors, "random/"), session)
-        self.roll_backs = [RollBack(**back) for back in plain.get("roll_backs", [])]
+        self.step = step
         if plain.get("pending"):
             stored = tensors["pending/losses"].view(plain["world_size"], -1, len(plain["pending"]))
             own = stored[session.rank] if plain["world_size"] == session.world else stored.mean(0)
-            self.pending = [StepLosses(step, plain["pending"], values, []) for values in own.to(session.device)]
-        return step
+            self.unlogged_losses = [StepLosses(step, plain["pending"], values, []) for values in own.to(session.device)]
+
+
+class Checkpointer:
+    """Saves a training every so many steps, in the background; on leaving the `with` block all is written."""
+
+    def __init__(self, folder: Path, session: Session, *, save_every: int, steps: int) -> None:
+        """Nothing is saved yet.
+
+        Args:
+            folder: gets a folder for each checkpoint.
+            session: the processes.
+            save_every: steps between checkpoints.
+            steps: steps in all; none is saved after the last one, which ends the training.
+        """
+        self.folder, self.session, self.save_every, self.steps = folder, session, save_every, steps
+        self._background = BackgroundWriter()
+
+    def __enter__(self) -> "Checkpointer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.__exit__(kind, error, trace)
+
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be written after so many steps."""
+        return step % self.save_every == 0 and step < self.steps
+
+    def save(self, state: TrainingState) -> None:
+        """Begin to write a checkpoint; the previous one is finished first."""
+        with record_function("saving"):
+            state.save(self.folder, self.session, self._background)
+
+    def raise_if_failed(self) -> None:
+        """Raise the error of a checkpoint that could not be written; returns at once."""
+        self._background.check()
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is written."""
+        self._background.wait()
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

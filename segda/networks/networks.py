@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from segda.batch import DOMAINS, Domain
 from segda.config import lookup
@@ -52,42 +53,46 @@ class Networks:
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """The pyramid of features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse: the image first, z last."""
         if self.tied == "partly":
-            shared: list[Tensor] = self.modules["encoder"](image, domain)
+            shared: list[Tensor] = self._call("encoder", image, domain)
             return shared
-        features: list[Tensor] = self.modules["encoder" if self.tied else f"encoder.{domain}"](image)
+        features: list[Tensor] = self._call("encoder" if self.tied else f"encoder.{domain}", image)
         return features
 
     def classify(self, features: list[Tensor]) -> Tensor:
         """Class logits `[B, K, h, w]`, at the head's resolution."""
-        logits: Tensor = self.modules["head"](features)
+        logits: Tensor = self._call("head", features)
         return logits
 
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
         """The features as an image of `domain`: `[B, 3, H, W]` in `[-1, 1]`, of the encoded image's size."""
-        image: Tensor = self.modules["decoder"](features, domain)
+        image: Tensor = self._call("decoder", features, domain)
         return image
 
     def sample(self, noise: Tensor, domain: Domain) -> Tensor:
         """The sampler's image of `domain` for noise `[B, N]`: `[B, 3, H, W]` in `[-1, 1]`."""
-        image: Tensor = self.modules["sampler"](noise, domain)
+        image: Tensor = self._call("sampler", noise, domain)
         return image
 
     def posterior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the latent variable, each like z `[B, C, h, w]`."""
-        mean, log_variance = self.modules["posterior"](z)
+        mean, log_variance = self._call("posterior", z)
         return mean, log_variance
 
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
         """The image as the discriminator of `domain` is shown it; the image itself where no lens was built."""
         if f"lens.{domain}" not in self.modules:
             return image
-        tempered: Tensor = self.modules[f"lens.{domain}"](image)
+        tempered: Tensor = self._call(f"lens.{domain}", image)
         return tempered
 
     def judge(self, name: str, x: Tensor) -> DiscriminatorOutput:
         """What the discriminator `name` (feature, logits, source, target, ...) says of `[B, C, h, w]`."""
-        judgement: DiscriminatorOutput = self.modules[f"discriminator.{name}"](x)
+        judgement: DiscriminatorOutput = self._call(f"discriminator.{name}", x)
         return judgement
+
+    def _call(self, name: str, *inputs: Any) -> Any:
+        with record_function(f"network {name}"):  # a profile shows it
+            return self.modules[name](*inputs)
 
     def freeze(self, names: Iterable[str]) -> None:
         """Stop networks from learning, for good: no gradients, evaluation mode.

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
 from segda.batch import DOMAINS, Batch, Domain
 from segda.config import lookup
@@ -22,7 +23,6 @@ from segda.objectives.image_pool import ImagePool
 from segda.objectives.interfaces import Networks, Task
 from segda.objectives.term import Term
 from segda.objectives.weight import weight_at
-from segda.step_parts import part
 
 
 def _alone(tensor: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class Objective:
         with self._frozen(self.players()[1]):
             losses = {}
             for name, term in self.terms.items():
-                with part(f"term {name}"):
+                with record_function(f"generators: term {name}"):
                     losses[name] = weight_at(term.weight, p.progress) * term.generator(p)
             return losses
 
@@ -116,7 +116,7 @@ class Objective:
         """The discriminators' scalar of each term that has one, unweighted. Call it after `generator_losses`."""
         losses = {}
         for name, term in self.terms.items():
-            with part(f"term {name}"):
+            with record_function(f"discriminators: term {name}"):
                 loss = term.discriminator(p)
             if loss is not None:
                 losses[name] = loss

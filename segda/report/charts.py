@@ -122,10 +122,6 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
                 values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {}), **rates}
             except (ValueError, TypeError, KeyError, AttributeError):
                 continue  # the line that a killed process was writing
-            if "roll_back" in entry:  # what follows is trained anew, and what is left of before is no curve
-                series = {
-                    name: {at: value for at, value in points.items() if at <= step} for name, points in series.items()
-                }
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     series.setdefault(name, {})[step] = float(value)

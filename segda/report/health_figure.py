@@ -18,22 +18,20 @@ Curve = list[tuple[int, float]]
 """Values by step."""
 
 
-class Trouble(NamedTuple):
-    """One finding.
+class Finding(NamedTuple):
+    """Something that went wrong.
 
     Attributes:
         what: one sentence without full stop.
         since: the first step of the log that shows it.
-        until: the first that does not any more, in words; that it never ended, or that the training was rolled back.
-        series: where it was read from, as `part.name` of a log line.
-        attempt: how often the training had been rolled back before.
+        until: the first that no longer does, or that it lasted to the end, in words.
+        series: the number that shows it, as `part.name` of a log line.
     """
 
     what: str
     since: int
     until: str
     series: str
-    attempt: int
 
 
 class Health(NamedTuple):
@@ -42,60 +40,45 @@ class Health(NamedTuple):
     Attributes:
         measured: lines of the log that hold norms and shares; none in logs of earlier versions.
         last: the last step in the log.
-        troubles: in the order in which they began.
-        roll_backs: the step at which each was noticed, the step that the training went on from, and the reason.
-        attempts: the curves by series, up to each roll back and at last.
+        findings: in the order in which they began.
+        curves: by series.
         waiting: the share of the time that was spent waiting for data, in `[0, 1]`; `None` in logs of earlier versions.
     """
 
     measured: int
     last: int
-    troubles: list[Trouble]
-    roll_backs: list[tuple[int, int, str]]
-    attempts: list[dict[str, Curve]]
+    findings: list[Finding]
+    curves: dict[str, Curve]
     waiting: float | None = None
 
 
 def read(log: Path) -> Health | None:
-    """The health that a `log.jsonl` tells of, `None` if there is no such file or nothing in it."""
+    """The health that a `log.jsonl` shows, `None` if there is no such file or nothing in it."""
     measured = last = 0
-    troubles: list[Trouble] = []
-    going_on: dict[str, int] = {}
-    roll_backs: list[tuple[int, int, str]] = []
-    attempts: list[dict[str, Curve]] = [{}]
+    findings: list[Finding] = []
+    lasting: dict[str, int] = {}
+    curves: dict[str, Curve] = {}
     waiting = []
     for line in _lines(log):
-        back = line.get("roll_back")
-        if back is not None:
-            roll_backs.append((back["noticed"], back["to"], back["because"]))
-            for index in going_on.values():
-                troubles[index] = troubles[index]._replace(until="rolled back")
-            going_on.clear()
-            attempts.append(
-                {
-                    name: [(step, value) for step, value in curve if step <= back["to"]]
-                    for name, curve in attempts[-1].items()
-                }
-            )
         last = int(line["step"])
         measured += "gradients" in line
         waiting += [line["waiting"]] if isinstance(line.get("waiting"), int | float) else []
         for name, value in _values(line):
-            attempts[-1].setdefault(name, []).append((last, value))
+            curves.setdefault(name, []).append((last, value))
         health = line.get("health", {})
-        for found in health.get("begun", ()):
-            going_on[found["what"]] = len(troubles)
-            troubles.append(Trouble(found["what"], found["since"], "the end", found["series"], len(attempts) - 1))
-        for found in health.get("ended", ()):
-            if found["what"] in going_on:
-                index = going_on.pop(found["what"])
-                troubles[index] = troubles[index]._replace(until=str(found["until"]))
+        for begun in health.get("begun", ()):
+            lasting[begun["what"]] = len(findings)
+            findings.append(Finding(begun["what"], begun["since"], "the end", begun["series"]))
+        for ended in health.get("ended", ()):
+            if ended["what"] in lasting:
+                index = lasting.pop(ended["what"])
+                findings[index] = findings[index]._replace(until=str(ended["until"]))
     share = sum(waiting) / len(waiting) if waiting else None
-    return Health(measured, last, troubles, roll_backs, attempts, share) if last else None
+    return Health(measured, last, findings, curves, share) if last else None
 
 
 def figure(health: Health, space: LabelSpace) -> Figure | None:
-    """Gradient norms, the classes that were predicted, and a curve for each trouble, with its steps shaded.
+    """Gradient norms, the classes that were predicted, and a curve for each finding, with its steps shaded.
 
     Args:
         health: from `read`.
@@ -105,22 +88,23 @@ def figure(health: Health, space: LabelSpace) -> Figure | None:
         The figure, or `None` if nothing was measured.
     """
     colours = {name: "#{:02x}{:02x}{:02x}".format(*rgb) for name, rgb in zip(space.classes, space.palette, strict=True)}
-    current = health.attempts[-1]
-    norms = {name.removeprefix("gradients."): curve for name, curve in current.items() if name.startswith("gradients.")}
-    domain = next((place for place in ("target", "source") if f"predicted.{place}" in current), "")
-    shown = [trouble for trouble in health.troubles if _curve(health, trouble)]
-    panels = bool(norms) + bool(domain) + len(shown)
+    norms = {
+        name.removeprefix("gradients."): curve for name, curve in health.curves.items() if name.startswith("gradients.")
+    }
+    domain = next((each for each in ("target", "source") if f"predicted.{each}" in health.curves), "")
+    findings = [finding for finding in health.findings if _curve(health, finding)]
+    panels = bool(norms) + bool(domain) + len(findings)
     if not panels:
         return None
     rows = math.ceil(panels / 2)
     drawn = Figure(figsize=(7.4, 0.2 + 2.1 * rows), layout="constrained")
-    places = iter(range(1, panels + 1))
+    indices = iter(range(1, panels + 1))
     if norms:
-        _norms(drawn.add_subplot(rows, 2, next(places)), norms)
+        _norms(drawn.add_subplot(rows, 2, next(indices)), norms)
     if domain:
-        _shares(drawn.add_subplot(rows, 2, next(places)), current, domain, colours)
-    for trouble in shown:
-        _trouble(drawn.add_subplot(rows, 2, next(places)), health, trouble)
+        _shares(drawn.add_subplot(rows, 2, next(indices)), health.curves, domain, colours)
+    for finding in findings:
+        _finding(drawn.add_subplot(rows, 2, next(indices)), health, finding)
     return drawn
 
 
@@ -139,11 +123,11 @@ def _norms(axes: Axes, norms: Mapping[str, Curve]) -> None:
     _titled(axes, "gradient norms")
 
 
-def _shares(axes: Axes, current: Mapping[str, Curve], domain: str, colours: Mapping[str, str]) -> None:
+def _shares(axes: Axes, curves: Mapping[str, Curve], domain: str, colours: Mapping[str, str]) -> None:
     """Areas on top of one another, in the classes' colours."""
-    steps = [step for step, _ in current[f"predicted.{domain}"]]
-    names = [name for name in colours if f"predicted.{domain}.{name}" in current]
-    shares = [dict(current[f"predicted.{domain}.{name}"]) for name in names]
+    steps = [step for step, _ in curves[f"predicted.{domain}"]]
+    names = [name for name in colours if f"predicted.{domain}.{name}" in curves]
+    shares = [dict(curves[f"predicted.{domain}.{name}"]) for name in names]
     if names:
         heights = np.array([[share.get(step, 0.0) for step in steps] for share in shares])
         axes.stackplot(steps, heights, colors=[colours[name] for name in names], linewidth=0)
@@ -151,14 +135,14 @@ def _shares(axes: Axes, current: Mapping[str, Curve], domain: str, colours: Mapp
     _titled(axes, f"share of the classes predicted on the {domain}")
 
 
-def _trouble(axes: Axes, health: Health, trouble: Trouble) -> None:
-    curve = _curve(health, trouble)
+def _finding(axes: Axes, health: Health, finding: Finding) -> None:
+    curve = _curve(health, finding)
     _line(axes, curve, COLOURS[6], "", 1.1)
-    until = int(trouble.until) if trouble.until.isdigit() else curve[-1][0]
-    axes.axvspan(trouble.since, until, color=COLOURS[5], alpha=0.25, linewidth=0)
-    if trouble.series.startswith("gradients.") and all(value > 0 for _, value in curve):
+    until = int(finding.until) if finding.until.isdigit() else curve[-1][0]
+    axes.axvspan(finding.since, until, color=COLOURS[5], alpha=0.25, linewidth=0)
+    if finding.series.startswith("gradients.") and all(value > 0 for _, value in curve):
         axes.set_yscale("log")
-    _titled(axes, trouble.series.partition(".")[2].replace(".", ": ", 1).replace("_", " "))
+    _titled(axes, finding.series.partition(".")[2].replace(".", ": ", 1).replace("_", " "))
 
 
 def _line(axes: Axes, curve: Curve, colour: str, title: str, width: float) -> None:
@@ -173,14 +157,13 @@ def _titled(axes: Axes, title: str) -> None:
     plain(axes, grid="y")
 
 
-def _curve(health: Health, trouble: Trouble) -> Curve:
-    """The curve that shows a trouble; a class that is in no line was predicted nowhere."""
-    curves = health.attempts[trouble.attempt]
-    curve = curves.get(trouble.series, [])
-    part, domain, _ = (*trouble.series.split(".", 2), "", "")[:3]
+def _curve(health: Health, finding: Finding) -> Curve:
+    """The curve that shows a finding; a class that is in no line was predicted nowhere."""
+    curve = health.curves.get(finding.series, [])
+    part, domain, _ = (*finding.series.split(".", 2), "", "")[:3]
     if part == "predicted":
         share = dict(curve)
-        return [(step, share.get(step, 0.0)) for step, _ in curves.get(f"predicted.{domain}", [])]
+        return [(step, share.get(step, 0.0)) for step, _ in health.curves.get(f"predicted.{domain}", [])]
     return curve
 
 

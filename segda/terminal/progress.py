@@ -1,4 +1,4 @@
-"""The one line that a stage shows while it works: how far it is, how fast, how much time is left."""
+"""The progress line of a stage: how far it is, how fast, how much time is left."""
 
 import time
 from types import TracebackType
@@ -53,7 +53,7 @@ class ProgressLine:
             self.progress.stop()
 
     def update(self, done: int, note: str = "") -> None:
-        """Tell that `done` of the total are done; `note` stands at the end of the line."""
+        """Show that `done` of the total are done; `note` is shown at the end of the line."""
         if not self.show:
             return
         seconds = max(time.monotonic() - self.began, 1e-9)
@@ -64,11 +64,11 @@ class ProgressLine:
         elif time.monotonic() - self.last_plain > PLAIN_LINE_SECONDS or done == self.total:
             self.last_plain = time.monotonic()
             left = seconds / made * (self.total - done)
-            told = f"{self.title}: {self.unit} {done}/{self.total}, {rate}, {left:.0f} s left"
-            print(f"{told}, {note}" if note else told, flush=True)
+            line = f"{self.title}: {self.unit} {done}/{self.total}, {rate}, {left:.0f} s left"
+            print(f"{line}, {note}" if note else line, flush=True)
 
-    def tell(self, text: str) -> None:
-        """Print a line that stays, whatever becomes of the live one."""
+    def print(self, text: str) -> None:
+        """Print a line that stays, above the progress line."""
         if not self.show:
             return
         if self.progress:

@@ -1,4 +1,4 @@
-"""Two processes measure alike, agree on what is trouble, and roll back together."""
+"""Two processes measure alike, agree on what is wrong, and stop together."""
 
 import json
 import os
@@ -32,10 +32,10 @@ def test_norms_and_shares_are_those_of_one_process(one: Runs, two: Runs, method:
 
 
 @pytest.mark.slow
-def test_both_roll_back_and_the_end_is_told_once(file: Path, one: Runs, tmp_path: Path) -> None:
+def test_both_stop_and_that_is_said_once(file: Path, one: Runs, tmp_path: Path) -> None:
     for name in SHARED:
         shutil.copytree(one.folder(name), tmp_path / one.folder(name).name)
-    settings = ["runtime.on_bad_health=roll_back", "runtime.health={lines: 1, vanishing: 1000000000, roll_backs: 2}"]
+    settings = ["runtime.on_bad_health=stop", "runtime.health={lines: 1, vanishing: 1000000000}"]
     ended = subprocess.run(
         [
             sys.executable, "-m", "pipelines", "run", str(file), "--processes", "2", "--runs", str(tmp_path),
@@ -45,8 +45,9 @@ def test_both_roll_back_and_the_end_is_told_once(file: Path, one: Runs, tmp_path
         env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert ended.returncode == 2, ended.stdout + ended.stderr
-    told = [line for line in ended.stderr.splitlines() if "rolled back 2 times already" in line]
-    assert len(told) == 1
+    (message,) = [line for line in ended.stderr.splitlines() if "has vanished" in line]
+    assert "runtime.on_bad_health: report" in message
     (folder,) = tmp_path.glob("align-*")
-    found = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert [line["roll_back"]["to"] for line in found if "roll_back" in line] == [0, 0]
+    last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == 1
+    assert last["health"]["begun"]

@@ -15,7 +15,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "batch": (),
     "disk": (),
     "random_streams": (),
-    "step_parts": (),
     "torchvision_compat": (),
     "losses": (),
     "terminal": (),
@@ -33,12 +32,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
     # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
     "objectives": (
-        "batch", "config", "errors", "losses", "data.photometry", "networks.layers", "random_streams", "step_parts",
+        "batch", "config", "errors", "losses", "data.photometry", "networks.layers", "random_streams",
     ),
     "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
     "engine": (
-        "batch", "data", "errors", "files", "networks.networks", "objectives", "step_parts", "terminal",
+        "batch", "data", "errors", "files", "networks.networks", "objectives", "terminal",
         "torchvision_compat",
     ),
     "evaluation": (

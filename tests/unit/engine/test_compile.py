@@ -76,9 +76,9 @@ def test_each_goes_on_from_the_others_checkpoint(first_is_compiled: bool, tmp_pa
     first, second = (compiled, training) if first_is_compiled else (training, compiled)
     begun, going_on, expected = first("dann"), second("dann"), training("dann")
     run(begun, batches(itertools.count()), tmp_path, steps=4, save_every=2)
-    start = going_on.restore(tmp_path / "checkpoints", Session(cpu=True))
-    assert start == 2
-    run(going_on, batches(itertools.count(2)), tmp_path, start=2, steps=4, save_every=9)
+    going_on.restore(tmp_path / "checkpoints", Session(cpu=True))
+    assert going_on.step == 2
+    run(going_on, batches(itertools.count(2)), tmp_path, steps=4, save_every=9)
     (tmp_path / "whole").mkdir()
     run(expected, batches(itertools.count()), tmp_path / "whole", steps=4, save_every=9)
     assert_close(state(going_on), state(expected))

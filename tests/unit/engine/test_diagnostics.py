@@ -16,7 +16,7 @@ from segda.engine.session import Session
 from tests.equivalence import setting
 from tests.unit.engine.test_fit import batches, run, training
 
-CARE = HealthPolicy(classes=setting.SPACE.classes)
+POLICY = HealthPolicy(classes=setting.SPACE.classes)
 
 
 def trained(name: str, folder: Path, log_every: int, change: Any = None) -> tuple[dict[str, Tensor], Tensor, list[Any]]:
@@ -26,7 +26,7 @@ def trained(name: str, folder: Path, log_every: int, change: Any = None) -> tupl
     if change:
         change(made)
     folder.mkdir()
-    run(made, batches(itertools.count()), folder, log_every=log_every, save_every=100, care=CARE)
+    run(made, batches(itertools.count()), folder, log_every=log_every, save_every=100, policy=POLICY)
     state = {f"{key}/{name}": value for key, module in made.modules.items() for name, value in
              module.state_dict().items()}  # fmt: skip
     return state, torch.get_rng_state(), [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

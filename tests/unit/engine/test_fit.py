@@ -4,9 +4,10 @@ import errno
 import itertools
 import json
 import os
+import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ import pytest
 import torch
 
 from segda.batch import Batch
-from segda.engine import checkpoint
-from segda.engine.fit import fit
+from segda.engine import checkpoint, signals
+from segda.engine.fit import Schedule, fit
+from segda.engine.health import HealthPolicy
+from segda.engine.profiler import Profiler
+from segda.engine.recorder import Recorder
 from segda.engine.session import Session
-from segda.engine.state import TrainingState
+from segda.engine.state import Checkpointer, TrainingState
 from segda.errors import ArtefactError, TrainingError
 from tests.equivalence import setting
 
 RATE = 0.05
+REPORT = HealthPolicy()
 
 
 def training(name: str, **changes: Any) -> TrainingState:
@@ -45,12 +50,26 @@ def batches(numbers: Iterator[int]) -> Iterator[Batch]:
         yield setting.batch(2, start=2 * number)
 
 
-def run(trained: TrainingState, stream: Iterator[Batch], folder: Path, **changes: Any) -> None:
-    options: dict[str, Any] = {
-        "title": "test", "start": 0, "steps": 3, "accumulate": 1, "factor": lambda step: 1.0 - step / 4,
-        "save_every": 2, "log_every": 1,
-    }  # fmt: skip
-    fit(trained, stream, Session(cpu=True), folder=folder, **{**options, **changes})
+def run(
+    trained: TrainingState,
+    stream: Iterator[Batch],
+    folder: Path,
+    *,
+    steps: int = 3,
+    accumulate: int = 1,
+    discriminator_steps: int = 1,
+    factor: Callable[[int], float] = lambda step: 1.0 - step / 4,
+    save_every: int = 2,
+    log_every: int = 1,
+    policy: HealthPolicy = REPORT,
+    profile: bool = False,
+) -> None:
+    session = Session(cpu=True)
+    schedule = Schedule(steps, accumulate, discriminator_steps, factor)
+    recorder = Recorder(folder, "test", trained, session, steps=steps, log_every=log_every, policy=policy)
+    checkpointer = Checkpointer(folder / "checkpoints", session, save_every=save_every, steps=steps)
+    profiler = Profiler(folder, recorder.log.progress, trained.step, steps, session.device, enabled=profile)
+    fit(trained, stream, session, schedule, recorder, checkpointer, profiler)
 
 
 @pytest.mark.parametrize("name", setting.NAMES)
@@ -123,10 +142,15 @@ def test_no_checkpoint_is_written_with_what_is_not_finite(tmp_path: Path) -> Non
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     session = Session(cpu=True)
-    training("cyclegan").save(tmp_path, 2, session)
+
+    def saved(state: TrainingState, step: int) -> None:
+        state.step = step
+        state.save(tmp_path, session)
+
+    saved(training("cyclegan"), 2)
     with pytest.raises(ArtefactError, match="step 2"):
         training("source_only").restore(tmp_path, session)
-    training("source_only").save(tmp_path, 4, session)
+    saved(training("source_only"), 4)
     with pytest.raises(ArtefactError, match=r"step 4.*delete"):
         training("cyclegan").restore(tmp_path, session)
 
@@ -189,7 +213,7 @@ def test_a_checkpoint_that_the_disk_refuses_ends_the_training(
 
     monkeypatch.setattr(os, "fsync", full)
     threads = threading.active_count()
-    options = {"save_every": save_every, "steps": steps, "log_every": 10, "factor": lambda step: 0.01}
+    options: dict[str, Any] = {"save_every": save_every, "steps": steps, "log_every": 10, "factor": lambda step: 0.01}
     with pytest.raises(ArtefactError, match=rf"step-{save_every:08d}: the checkpoint could not be written \(No space"):
         run(training("source_only"), batches(numbers()), tmp_path, **options)
     assert save_every <= len(seen)
@@ -229,3 +253,77 @@ def test_updates_of_the_discriminators_alone_keep_no_graph_of_the_generators(
         assert all(p.requires_grad for module in trained.modules.values() for p in module.parameters())
         found.append([p.detach() for name in sorted(trained.modules) for p in trained.modules[name].parameters()])
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def test_discriminators_ahead_take_the_batches_that_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two updates of theirs, each on its own two micro-batches, then the step of both players on the next two."""
+    trained, seen = training("i2i"), list[tuple[str, int]]()
+
+    def note(player: str) -> None:
+        losses = getattr(trained.objective, f"{player}_losses")
+
+        def noted(p: Any) -> Any:
+            seen.append((player[0], int(p.batch.source.position[0])))
+            return losses(p)
+
+        monkeypatch.setattr(trained.objective, f"{player}_losses", noted)
+
+    note("generator")
+    note("discriminator")
+    run(trained, batches(itertools.count()), tmp_path, steps=1, accumulate=2, discriminator_steps=2)
+    assert seen == [("d", 0), ("d", 2), ("g", 4), ("d", 4), ("g", 6), ("d", 6)]
+
+
+@pytest.mark.parametrize("log_every", [1, 9])
+def test_a_signal_does_not_save_what_is_not_finite(tmp_path: Path, log_every: int) -> None:
+    """Also between lines of the log, where losses are otherwise not looked at."""
+
+    def stopping() -> Iterator[Batch]:
+        for number, batch in enumerate(with_nan(4)):
+            if number == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    with signals.handle_signals(), pytest.raises(TrainingError, match="step 4: the loss"):
+        run(training("source_only"), stopping(), tmp_path, steps=9, save_every=9, log_every=log_every)
+    assert not (tmp_path / "checkpoints").exists()
+    assert "became nan" in (tmp_path / "log.jsonl").read_text().splitlines()[-1]
+
+
+def test_what_a_signal_leaves_unlogged_is_in_the_next_line(tmp_path: Path) -> None:
+    def losses(folder: Path) -> list[Any]:
+        return [json.loads(line)["losses"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+    def stopping() -> Iterator[Batch]:
+        for number, batch in enumerate(batches(itertools.count())):
+            if number == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    (tmp_path / "whole").mkdir()
+    run(training("cyclegan"), batches(itertools.count()), tmp_path / "whole", save_every=9, log_every=3)
+    with signals.handle_signals(), pytest.raises(signals.StoppedError, match="test, step 2 of 3 is saved"):
+        run(training("cyclegan"), stopping(), tmp_path, save_every=9, log_every=3)
+    resumed = training("cyclegan")
+    resumed.restore(tmp_path / "checkpoints", Session(cpu=True))
+    assert (resumed.step, len(resumed.unlogged_losses)) == (2, 2)
+    run(resumed, batches(itertools.count(2)), tmp_path, save_every=9, log_every=3)
+    assert losses(tmp_path) == losses(tmp_path / "whole")
+
+
+def test_the_last_step_needs_no_checkpoint(tmp_path: Path) -> None:
+    checkpointer = Checkpointer(tmp_path, Session(cpu=True), save_every=2, steps=6)
+    assert [step for step in range(1, 7) if checkpointer.is_due(step)] == [2, 4]
+
+
+def test_a_checkpoint_of_version_0_1_is_resumed(tmp_path: Path) -> None:
+    """It also says how often the training was rolled back, and whether it was scheduled."""
+    session, saved, resumed = Session(cpu=True), training("cyclegan"), training("cyclegan")
+    run(saved, batches(itertools.count()), tmp_path, steps=2)
+    saved.save(tmp_path / "new", session)
+    tensors, plain = checkpoint.read(tmp_path / "new" / "step-00000002")
+    checkpoint.save(tmp_path / "old", 2, tensors, {**plain, "roll_backs": [], "scheduled": True})
+    resumed.restore(tmp_path / "old", session)
+    assert resumed.step == 2
+    for name, value in checkpoint.flatten(saved.modules).items():
+        assert torch.equal(value, checkpoint.flatten(resumed.modules)[name]), name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from segda.engine.health import Limits
 from segda.engine.log import Log
 from segda.errors import ArtefactError
 
@@ -15,7 +16,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def write(folder: Path, start: int, made: list[int], show: bool = True) -> None:
-    with Log(folder, "title", start, 8, show=show) as log:
+    with Log(folder, "title", start, 8, show=show, limits=Limits()) as log:
         for step in made:
             log.write(step, {"losses": {"generator.cycle": 0.5}})
 
@@ -31,7 +32,7 @@ def test_a_line_holds_what_it_was_given(tmp_path: Path) -> None:
 def test_waiting_is_told_when_it_is_notable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float, told: str
 ) -> None:
-    with Log(tmp_path, "title", 0, 1, show=True) as log:
+    with Log(tmp_path, "title", 0, 1, show=True, limits=Limits()) as log:
         log.write(1, {"losses": {"generator.cycle": 0.5}}, waiting=share)
     assert json.loads((tmp_path / "log.jsonl").read_text())["waiting"] == share
     assert capsys.readouterr().out.endswith(f" s left, {told}cycle 0.5\n")
@@ -78,7 +79,7 @@ def test_a_full_disk_is_one_error_that_names_the_log(tmp_path: Path) -> None:
         def write(self, content: object) -> int:
             raise OSError(28, "No space left on device")
 
-    log = Log(tmp_path, "title", 0, 8, show=True)
+    log = Log(tmp_path, "title", 0, 8, show=True, limits=Limits())
     assert log.file is not None
     log.file.close()
     log.file = io.TextIOWrapper(io.BufferedWriter(Full()))

@@ -17,12 +17,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from segda.batch import Batch
 from segda.engine import ema, optimizers
-from segda.engine.fit import fit
-from segda.engine.session import Session
 from segda.engine.state import TrainingState
 from segda.objectives.class_sizes import ClassSizes
 from segda.tasks.segmentation import build as build_task
 from tests.equivalence import setting
+from tests.unit.engine.test_fit import run
 
 META = torch.device("meta")
 MICRO_BATCHES = 4
@@ -83,11 +82,8 @@ def batches() -> Iterator[Batch]:
 def two_steps(made: TrainingState, folder: Path) -> None:
     """Not logged, so that nothing needs to be fetched."""
     with pytest.raises(EnoughError), NoWaitingCopy():
-        fit(
-            made, batches(), Session(cpu=True), folder=folder, title="", start=0, steps=9, accumulate=1,
-            discriminator_steps=2, factor=lambda step: 1.0, save_every=9, log_every=9,
-        )  # fmt: skip
-    assert len(made.pending) >= 2
+        run(made, batches(), folder, steps=9, discriminator_steps=2, save_every=9, log_every=9)
+    assert len(made.unlogged_losses) >= 2
 
 
 @pytest.mark.parametrize(

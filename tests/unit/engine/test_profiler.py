@@ -15,15 +15,17 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from segda import step_parts
 from segda.engine import checkpoint, profiler, signals
 from segda.engine.ema import MovingAverage
 from segda.engine.state import TrainingState
 from tests.unit.engine.test_fit import batches, run, training
 
 
-def profiled(folder: Path, name: str = "i2i", steps: int = 12, stream: Any = None, **changes: Any) -> TrainingState:
+def profiled(
+    folder: Path, name: str = "i2i", steps: int = 12, start: int = 0, stream: Any = None, **changes: Any
+) -> TrainingState:
     made = training(name)
+    made.step = start
     made.average = MovingAverage({"encoder": made.modules["encoder"]} if "encoder" in made.modules else {}, 0.9)
     options = {"steps": steps, "log_every": 4, "save_every": 8, "factor": lambda step: 0.01, "profile": True, **changes}
     run(made, stream or batches(itertools.count()), folder, **options)
@@ -31,14 +33,11 @@ def profiled(folder: Path, name: str = "i2i", steps: int = 12, stream: Any = Non
 
 
 def rows(folder: Path) -> dict[str, tuple[float, float, float]]:
-    """Milliseconds, share in percent and calls, by name; terms belong to the part above them."""
-    found, above = {}, ""
-    for line in (folder / profiler.SUMMARY).read_text().splitlines():
-        if told := re.fullmatch(r"( *)(\S.*?) +([\d.-]+) +([\d.-]+) % +([\d.]+)", line):
-            inner, name = told.group(1), told.group(2)
-            above = above if inner else name
-            found[f"{above}/{name}" if inner else name] = (float(told[3]), float(told[4]), float(told[5]))
-    return found
+    """Milliseconds, share in percent and calls, by name."""
+    found = re.findall(
+        r"^(\S.*?) +([\d.-]+) +([\d.-]+) % +([\d.]+)$", (folder / profiler.SUMMARY).read_text(), re.MULTILINE
+    )
+    return {name: (float(spent), float(share), float(calls)) for name, spent, share, calls in found}
 
 
 def regions(folder: Path) -> dict[str, list[tuple[float, float]]]:
@@ -46,7 +45,7 @@ def regions(folder: Path) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     with gzip.open(folder / profiler.TRACE, "rt") as file:
         for event in json.load(file)["traceEvents"]:
-            if event.get("cat") == "user_annotation":
+            if event.get("cat") == "user_annotation" and not event["name"].startswith("ProfilerStep"):
                 found.setdefault(event["name"], []).append((event["ts"], event["ts"] + event["dur"]))
     return found
 
@@ -69,7 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def test_the_parts_add_up_to_the_step(made: Made) -> None:
     told = rows(made.folder)
     whole = told["whole step"][0]
-    parts = [told[name][0] for name in (*profiler.PARTS, "everything else")]
+    parts = [told[name][0] for name in (*profiler.PARTS, "everything else") if name in told]
     assert sum(parts) == pytest.approx(whole, rel=0.01)
     head = (made.folder / "profile.txt").read_text().splitlines()[0]
     assert head == f"test, steps 6 to 10: {whole:.2f} ms a step"
@@ -79,21 +78,22 @@ def test_the_parts_add_up_to_the_step(made: Made) -> None:
         assert told[name][0] > 0, name
         assert told[name][2] == 1, name
     assert told["saving"][2] == pytest.approx(0.2), "the checkpoint of step 8 is one in five steps"
-    terms = {name.split("/")[1] for name in told if name.startswith("generators: losses/")}
-    assert terms == {f"term {name}" for name in made.training.objective.terms}
-    inner = sum(told[f"generators: losses/{term}"][0] for term in terms)
+    terms = {name for name in told if name.startswith("generators: term ")}
+    assert terms == {f"generators: term {name}" for name in made.training.objective.terms}
+    inner = sum(told[term][0] for term in terms)
     assert inner == pytest.approx(told["generators: losses"][0], rel=0.2)
     assert {f"network {name}" for name in made.training.modules} <= told.keys()
     assert told["network encoder"][2] >= 2
-    assert any(name.startswith("aten::") for name in told)
+    assert "aten::conv" in (made.folder / profiler.SUMMARY).read_text()
     told_where = f"test: steps 6 to 10 profiled: {made.folder / 'profile.txt'}, trace in profile.json.gz"
     assert made.said.splitlines()[0] == told_where
 
 
 def test_the_trace_holds_the_same_parts(made: Made) -> None:
     told, found = rows(made.folder), regions(made.folder)
-    for name in (*profiler.PARTS, "network encoder", "network decoder"):
-        assert len(found.get(name, [])) == round(5 * told[name][2]), name
+    assert {"network encoder", "network decoder", "generators: losses", "saving"} <= told.keys() & found.keys()
+    for name in told.keys() & found.keys():
+        assert len(found[name]) == round(5 * told[name][2]), name
     for name in ("generators: losses", "generators: gradients"):
         seconds = sum(end - begin for begin, end in found[name]) / 1e6
         assert seconds == pytest.approx(5 * told[name][0] / 1000, rel=0.2), name
@@ -127,7 +127,7 @@ def test_training_comes_to_the_same_bits(tmp_path: Path) -> None:
     [(0, 1, "step 1:"), (0, 3, "steps 2 to 3:"), (0, 7, "steps 3 to 7:"), (4, 40, "steps 10 to 14:")],
 )
 def test_a_short_training_is_profiled_as_far_as_it_goes(tmp_path: Path, start: int, steps: int, span: str) -> None:
-    profiled(tmp_path, "source_only", steps, start=start)
+    profiled(tmp_path, "source_only", steps, start)
     assert f", {span}" in (tmp_path / "profile.txt").read_text().splitlines()[0]
 
 
@@ -138,7 +138,7 @@ def test_critics_with_updates_of_their_own_have_a_part(tmp_path: Path) -> None:
     assert told["discriminators: updates of their own"][2] == 4, "two batches, and a step after each"
 
 
-def test_a_training_that_is_stopped_amid_leaves_no_profile_and_no_clock_running(tmp_path: Path) -> None:
+def test_a_training_that_is_stopped_amid_leaves_no_profile_and_no_profiler_running(tmp_path: Path) -> None:
     def stopping() -> Iterator[Any]:
         for number, batch in enumerate(batches(itertools.count())):
             if number == 7:
@@ -148,7 +148,6 @@ def test_a_training_that_is_stopped_amid_leaves_no_profile_and_no_clock_running(
     with signals.handle_signals(), pytest.raises(signals.StoppedError):
         profiled(tmp_path, "source_only", stream=stopping())
     assert not list(tmp_path.glob("profile*"))
-    assert step_parts.part("x") is step_parts.part("y"), "nothing is timed any more"
     assert not torch.autograd._profiler_enabled()
     profiled(tmp_path, "source_only", 3)
     assert rows(tmp_path)

@@ -44,13 +44,6 @@ def test_log_keeps_the_last_word_on_each_step_and_passes_over_broken_lines(tmp_p
     }
 
 
-def test_curves_are_those_of_the_training_that_stayed(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    back = json.dumps({"step": 1, "roll_back": {"noticed": 3, "to": 1, "because": "x"}})
-    log.write_text("\n".join([entry(1, cycle=4), entry(2, cycle=3), entry(3, cycle=9), back, entry(2, cycle=2)]))
-    assert read_log(log)["cycle"] == [(1, 4.0), (2, 2.0)]
-
-
 def test_curves_have_a_chart_for_each_loss_and_the_true_mean_of_a_long_log(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text("\n".join(entry(step, **{"generator.cycle": step % 2 * 2.0}) for step in range(1000)))

@@ -52,7 +52,7 @@ def test_trouble_has_its_steps_and_its_curve(tmp_path: Path, space: LabelSpace) 
         tmp_path, line(10), line(20, 0.0), line(30, 0.0, **begun(20)), line(40, 0.25, **ended(20, 40)),
         line(50, 0.0), line(60, 0.0, **begun(50)),
     )  # fmt: skip
-    assert [(trouble.since, trouble.until) for trouble in found(log).troubles] == [(20, "40"), (50, "the end")]
+    assert [(finding.since, finding.until) for finding in found(log).findings] == [(20, "40"), (50, "the end")]
     drawn = health_figure.figure(found(log), space)
     assert drawn is not None
     titles = [axes.get_title(loc="left") for axes in drawn.axes]
@@ -78,28 +78,6 @@ def test_a_log_of_an_earlier_version_is_shown_as_not_measured(tmp_path: Path, sp
     assert "Not measured: the log is of an earlier version." in page
     assert health_figure.figure(found(log), space) is None
     assert health_figure.read(tmp_path / "absent.jsonl") is None
-
-
-def test_what_was_rolled_back_is_shown_and_the_curves_are_those_of_the_training_that_stayed(
-    tmp_path: Path, space: LabelSpace
-) -> None:
-    bad = "the loss generator.classification became nan on a, b"
-    log = written(
-        tmp_path, line(10), line(20, 0.0), line(30, 0.0, **begun(20)),
-        {"step": 10, "roll_back": {"noticed": 30, "to": 10, "because": WHAT}}, line(20), line(30),
-        {"step": 40, **begun(37, bad, "losses.generator.classification")},
-        {"step": 30, "roll_back": {"noticed": 40, "to": 30, "because": bad}}, line(40), line(50),
-    )  # fmt: skip
-    health_found = found(log)
-    assert [trouble.until for trouble in health_found.troubles] == ["rolled back", "rolled back"]
-    drawn = health_figure.figure(health_found, space)
-    assert drawn is not None
-    assert list(drawn.axes[0].lines[0].get_xdata()) == [10, 20, 30, 40, 50], "as the training stands at last"
-    steps, shares = drawn.axes[2].lines[0].get_data()
-    assert (list(steps), list(shares)) == ([10, 20, 30], [0.25, 0, 0]), "as the abandoned one was"
-    page = text(log, space)
-    assert f"Rolled back from step 30 to 10, and gone on with other batches at half the rate: {WHAT}." in page
-    assert f"{bad} 37 rolled back" in page
 
 
 def test_norms_that_are_zero_or_not_finite_leave_no_gap_in_the_page(tmp_path: Path, space: LabelSpace) -> None:
