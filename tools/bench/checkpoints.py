@@ -55,10 +55,12 @@ def one_round(training: TrainingState, batch: Batch, folder: Path, numbers: Iter
     alone = statistics.median(seconds(step, training, batch, session).clock for _ in range(PLAIN_STEPS))
     slower = 0.0
     with BackgroundWriter() as background:
-        held = seconds(training.save, folder, next(numbers), session, beside=background).clock
+        training.step = next(numbers)
+        held = seconds(training.save, folder, session, background).clock
         while background.busy:
             slower += seconds(step, training, batch, session).clock - alone
-    waiting = seconds(training.save, folder, next(numbers), session).clock
+    training.step = next(numbers)
+    waiting = seconds(training.save, folder, session).clock
     return Round(alone, held, slower, waiting)
 
 

@@ -39,8 +39,8 @@ from segda.data.loader import batches
 from segda.data.pack import reader, writer
 from segda.data.readers import gta5
 from segda.data.transforms import TrainTransform, resize_image, resize_label
+from segda.engine.log import NOTABLE_WAIT
 from segda.engine.session import Session
-from segda.engine.waiting import NOTABLE
 from tools.bench.harness import Figure, seconds, turns
 from tools.bench.inputs import scenes, write_job
 
@@ -167,7 +167,7 @@ def waiting(root: Path, folder: Path, steps: int) -> Figure:
     shares = [json.loads(line)["waiting"] for line in lines]
     share = statistics.mean(shares[1:] or shares)
     what, note = "share of a small training that waits for data, from packs", "after the line that starts the workers"
-    return Figure(what, share, "of its time", share, bound=NOTABLE, sense="at most", note=note)
+    return Figure(what, share, "of its time", share, bound=NOTABLE_WAIT, sense="at most", note=note)
 
 
 def measure(

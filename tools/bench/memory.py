@@ -11,8 +11,10 @@ from functools import partial
 
 from pipelines.planning.largest_crop import Crops, bytes_of
 from segda.batch import Batch
-from segda.engine.dry_run import forward_backward
+from segda.engine.diagnostics import Diagnostics
+from segda.engine.fit import Schedule, update
 from segda.engine.peak_memory import PeakMemory
+from segda.engine.session import Local
 from segda.engine.state import TrainingState
 from tools.bench.harness import Figure, medians
 from tools.bench.inputs import noise, stage_of, training_stages
@@ -71,9 +73,8 @@ def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[
 
 def step(training: TrainingState, samples: Batch) -> None:
     """One step of both players."""
-    forward_backward(training, samples)
-    for optimizer in training.optimizers().values():
-        optimizer.step()
+    alone = Local()
+    update(training, iter([samples]), alone, Schedule(steps=1), Diagnostics(training, alone, classes=1))
 
 
 def measure(rounds: int = 3, size: int = 192, batch: int = 2) -> list[Figure]:

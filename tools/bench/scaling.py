@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from pipelines.definition.schema import TrainingConfig
 from pipelines.planning import memory as estimate
-from segda.engine.dry_run import forward_backward
+from segda.engine.diagnostics import Diagnostics
+from segda.engine.fit import Schedule, update
 from segda.engine.meta_memory import DEVICE, MetaPeakMemory
 from tools.bench.harness import Figure, segda, turns
 from tools.bench.inputs import Operations, stage_of, training_stages, write_job
@@ -89,7 +90,8 @@ def exchange(memory: estimate.MemoryEstimate, config: TrainingConfig) -> Exchang
         buffers += sum(state[key].nbytes for key in state.keys() - parameters if state[key].is_floating_point())
     generator, discriminator = (sum(learned[name] for name in names) for names in training.objective.players())
     with MetaPeakMemory(), Operations() as counted:
-        forward_backward(training, estimate.meta_batch(1, config.crop or (512, 1024)))
+        batch, alone = estimate.meta_batch(1, config.crop or (512, 1024)), estimate.OnMeta()
+        update(training, iter([batch]), alone, Schedule(steps=1), Diagnostics(training, alone, classes=1))
     return Exchange(generator, discriminator, buffers, counted.total, config.batch)
 
 

@@ -26,9 +26,12 @@ from torch.nn import functional
 
 from pipelines.definition.schema import RuntimeConfig, TrainingConfig
 from segda.batch import DOMAINS, Batch, Domain
-from segda.engine.fit import fit
+from segda.engine.fit import Schedule, fit
 from segda.engine.health import HealthPolicy
+from segda.engine.profiler import Profiler
+from segda.engine.recorder import Recorder
 from segda.engine.session import Session
+from segda.engine.state import Checkpointer
 from segda.label_space import load
 from tools.bench.harness import Figure, medians, seconds
 from tools.bench.inputs import Operations, noise, stage_of
@@ -212,11 +215,11 @@ def take_turns(case: Case, rounds: int, size: int) -> Times:
 
     steps = LOGGED * (WARM_UP + rounds) + 1
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):
-        fit(
-            ours, batches(), Session(cpu=True), folder=Path(folder), title=case.title, start=0, steps=steps,
-            accumulate=1, factor=lambda step: 1.0, save_every=steps, log_every=LOGGED,
-            care=HealthPolicy(classes=load("cityscapes").classes),
-        )  # fmt: skip
+        path, session, policy = Path(folder), Session(cpu=True), HealthPolicy(classes=load("cityscapes").classes)
+        recorder = Recorder(path, case.title, ours, session, steps=steps, log_every=LOGGED, policy=policy)
+        checkpointer = Checkpointer(path, session, save_every=steps, steps=steps)
+        profiler = Profiler(path, recorder.log.progress, 0, steps, session.device, enabled=False)
+        fit(ours, batches(), session, Schedule(steps), recorder, checkpointer, profiler)
     measured = spent[LOGGED * WARM_UP :]
     return Times(measured[::LOGGED], measured[1::LOGGED], loop[WARM_UP:], float(operations.total))
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from pipelines.definition.schema import ComponentConfig
 from segda.batch import Batch, Domain
-from segda.engine.fit import fit
-from segda.engine.session import Session
 from segda.objectives import draw
+from tests.unit.engine.test_fit import run
 from tools.bench import steps as bench
 from tools.bench.inputs import Operations, noise
 
@@ -76,10 +75,7 @@ def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: 
     theirs = copy.deepcopy(ours.modules)
     step = case.by_hand(config, theirs)
     batches = [doubled(batch) for batch in islice(noise(2, (SIZE, SIZE)), 3)]
-    fit(
-        ours, iter(batches), Session(cpu=True), folder=tmp_path, title=name, start=0, steps=3, accumulate=1,
-        factor=lambda step: 1.0, save_every=9, log_every=9,
-    )  # fmt: skip
+    run(ours, iter(batches), tmp_path, factor=lambda step: 1.0, save_every=9, log_every=9)
     for batch in batches:
         step(batch)
     trained, expected = parameters(ours.modules), parameters(theirs)
