@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
@@ -190,6 +191,15 @@ class RuntimeConfig(StrictConfig):
     profile: bool = False
     recompute: bool = False
     compile: bool = False
+
+    @field_validator("health", mode="before")
+    @classmethod
+    def _of_version_0_1(cls, health: Any) -> Any:
+        """Manifests of version 0.1.0 name two limits otherwise, and have a third one."""
+        if not isinstance(health, dict):
+            return health
+        renamed = {"too_sure": "saturated", "deluded": "collapsed"}
+        return {renamed.get(name, name): value for name, value in health.items() if name != "roll_backs"}
 
     def loading(self, processes: int) -> int:
         """How many processes load data for each of a launch's `processes`."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from pipelines.__main__ import main
+from pipelines.definition.schema import RuntimeConfig
 from pipelines.training import batches
 from segda.batch import Batch
+from segda.engine.health import Limits
 from tests.pipelines import tiny
 
 STOP = ["runtime.on_bad_health=stop", "runtime.health={lines: 3, saturated: 0.9}"]
@@ -54,6 +56,13 @@ def test_a_wrong_setting_is_one_line(job: Path, wrong: str, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert wrong.split("=")[0] in told
+
+
+def test_limits_in_a_manifest_of_version_0_1_are_understood() -> None:
+    old = {"lines": 5, "too_sure": 0.9, "deluded": 0.2, "roll_backs": 3}
+    runtime = RuntimeConfig.model_validate({"health": old})
+    assert runtime.health == Limits(lines=5, saturated=0.9, collapsed=0.2)
+    assert RuntimeConfig.model_validate(runtime.model_dump()) == runtime
 
 
 @pytest.fixture
