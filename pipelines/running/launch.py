@@ -48,11 +48,12 @@ def is_worker() -> bool:
 
 
 def end_with_launcher() -> None:
-    """Let the kernel end this process when its launcher is killed: nothing else would."""
+    """Let Linux end this process when its launcher is killed: nothing else would."""
     import ctypes
 
-    set_death_signal = 1  # PR_SET_PDEATHSIG
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+    if sys.platform == "linux":
+        set_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def is_secondary_failure(error: BaseException) -> bool:
