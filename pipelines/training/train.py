@@ -27,8 +27,9 @@ from segda.engine.fit import Schedule, fit
 from segda.engine.health import HealthPolicy
 from segda.engine.profiler import Profiler
 from segda.engine.recorder import Recorder
+from segda.engine.resume import Checkpointer, resume
 from segda.engine.session import Local, Session
-from segda.engine.state import Checkpointer, TrainingState
+from segda.engine.state import TrainingState
 from segda.errors import ConfigError
 from segda.networks import weights
 from segda.networks.networks import Networks
@@ -132,7 +133,7 @@ def train(
         session.print(f"{folder.name}: {note}")
     # Dropout is the one thing that draws from torch's own generator; its state is part of every checkpoint.
     torch.manual_seed(config.seed * 1_000_003 + session.rank)
-    state.restore(folder / "checkpoints", session)
+    resume(state, folder / "checkpoints", session)
     with ExitStack() as stack:
         stack.enter_context(compile.compiled(config.runtime.compile))
         # Loading processes end with the loop, however that ends.

@@ -11,9 +11,10 @@ from segda.batch import Batch
 from segda.engine.diagnostics import Diagnostics
 from segda.engine.profiler import Profiler
 from segda.engine.recorder import Recorder
+from segda.engine.resume import Checkpointer
 from segda.engine.session import Local, Session
 from segda.engine.signals import StoppedError
-from segda.engine.state import Checkpointer, StepLosses, TrainingState
+from segda.engine.state import StepLosses, TrainingState
 from segda.errors import TrainingError
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.objective import check_gradients

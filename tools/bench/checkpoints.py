@@ -1,7 +1,7 @@
 """What checkpoints cost a training, written next to it or by it, at the default interval of 200 steps.
 
 The training is a shipped one: alignment by the I2I objective on a dilated ResNet-34 with Adam, on random images far
-smaller than its own, so that the share of time is more than a real training's. Ours is `Training.save` as `fit` calls
+smaller than its own, so that the share of time is more than a real training's. Ours is `resume.save` as `fit` calls
 it: the training thread copies, another thread hashes, writes and flushes. Its cost is the time that the call takes, and
 the time by which the steps are slower that are made until the thread is done. The alternative does all of it before the
 next step. Both write the same bytes into the same folder, taking turns; medians are compared.
@@ -20,6 +20,7 @@ import torch
 from pipelines.definition.schema import RuntimeConfig
 from segda.batch import Batch
 from segda.engine.background import BackgroundWriter
+from segda.engine.resume import save
 from segda.engine.session import Session
 from segda.engine.state import TrainingState
 from tools.bench.harness import Figure, seconds, turns
@@ -56,11 +57,11 @@ def one_round(training: TrainingState, batch: Batch, folder: Path, numbers: Iter
     slower = 0.0
     with BackgroundWriter() as background:
         training.step = next(numbers)
-        held = seconds(training.save, folder, session, background).clock
+        held = seconds(save, training, folder, session, background).clock
         while background.busy:
             slower += seconds(step, training, batch, session).clock - alone
     training.step = next(numbers)
-    waiting = seconds(training.save, folder, session).clock
+    waiting = seconds(save, training, folder, session).clock
     return Round(alone, held, slower, waiting)
 
 

@@ -30,8 +30,8 @@ from segda.engine.fit import Schedule, fit
 from segda.engine.health import HealthPolicy
 from segda.engine.profiler import Profiler
 from segda.engine.recorder import Recorder
+from segda.engine.resume import Checkpointer
 from segda.engine.session import Session
-from segda.engine.state import Checkpointer
 from segda.label_space import load
 from tools.bench.harness import Figure, medians, seconds
 from tools.bench.inputs import Operations, noise, stage_of

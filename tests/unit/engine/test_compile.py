@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from segda.engine import compile as compilation
 from segda.engine.ema import MovingAverage
+from segda.engine.resume import resume
 from segda.engine.session import Session
 from segda.engine.state import TrainingState
 from segda.errors import ConfigError
@@ -76,7 +77,7 @@ def test_each_goes_on_from_the_others_checkpoint(first_is_compiled: bool, tmp_pa
     first, second = (compiled, training) if first_is_compiled else (training, compiled)
     begun, going_on, expected = first("dann"), second("dann"), training("dann")
     run(begun, batches(itertools.count()), tmp_path, steps=4, save_every=2)
-    going_on.restore(tmp_path / "checkpoints", Session(cpu=True))
+    resume(going_on, tmp_path / "checkpoints", Session(cpu=True))
     assert going_on.step == 2
     run(going_on, batches(itertools.count(2)), tmp_path, steps=4, save_every=9)
     (tmp_path / "whole").mkdir()

@@ -21,8 +21,9 @@ from segda.engine.fit import Schedule, fit
 from segda.engine.health import HealthPolicy
 from segda.engine.profiler import Profiler
 from segda.engine.recorder import Recorder
+from segda.engine.resume import Checkpointer, resume, save
 from segda.engine.session import Session
-from segda.engine.state import Checkpointer, TrainingState
+from segda.engine.state import TrainingState
 from segda.errors import ArtefactError, TrainingError
 from tests.equivalence import setting
 
@@ -145,14 +146,14 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
 
     def saved(state: TrainingState, step: int) -> None:
         state.step = step
-        state.save(tmp_path, session)
+        save(state, tmp_path, session)
 
     saved(training("cyclegan"), 2)
     with pytest.raises(ArtefactError, match="step 2"):
-        training("source_only").restore(tmp_path, session)
+        resume(training("source_only"), tmp_path, session)
     saved(training("source_only"), 4)
     with pytest.raises(ArtefactError, match=r"step 4.*delete"):
-        training("cyclegan").restore(tmp_path, session)
+        resume(training("cyclegan"), tmp_path, session)
 
 
 def paused_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
@@ -305,7 +306,7 @@ def test_what_a_signal_leaves_unlogged_is_in_the_next_line(tmp_path: Path) -> No
     with signals.handle_signals(), pytest.raises(signals.StoppedError, match="test, step 2 of 3 is saved"):
         run(training("cyclegan"), stopping(), tmp_path, save_every=9, log_every=3)
     resumed = training("cyclegan")
-    resumed.restore(tmp_path / "checkpoints", Session(cpu=True))
+    resume(resumed, tmp_path / "checkpoints", Session(cpu=True))
     assert (resumed.step, len(resumed.unlogged_losses)) == (2, 2)
     run(resumed, batches(itertools.count(2)), tmp_path, save_every=9, log_every=3)
     assert losses(tmp_path) == losses(tmp_path / "whole")
@@ -320,10 +321,10 @@ def test_a_checkpoint_of_version_0_1_is_resumed(tmp_path: Path) -> None:
     """It also says how often the training was rolled back, and whether it was scheduled."""
     session, saved, resumed = Session(cpu=True), training("cyclegan"), training("cyclegan")
     run(saved, batches(itertools.count()), tmp_path, steps=2)
-    saved.save(tmp_path / "new", session)
+    save(saved, tmp_path / "new", session)
     tensors, plain = checkpoint.read(tmp_path / "new" / "step-00000002")
     checkpoint.save(tmp_path / "old", 2, tensors, {**plain, "roll_backs": [], "scheduled": True})
-    resumed.restore(tmp_path / "old", session)
+    resume(resumed, tmp_path / "old", session)
     assert resumed.step == 2
     for name, value in checkpoint.flatten(saved.modules).items():
         assert torch.equal(value, checkpoint.flatten(resumed.modules)[name]), name
