@@ -167,7 +167,7 @@ def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Le
 
     @torch.inference_mode()
     def is_target(xy: np.ndarray) -> np.ndarray:
-        return networks.judge("feature", z(xy)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
+        return networks.discriminate("feature", z(xy)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
 
     if published:
         return Learnt(networks, features, classes, is_target, "discriminator")

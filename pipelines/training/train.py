@@ -50,10 +50,10 @@ def check(config: TrainingConfig, method: MethodConfig) -> None:
     if "teacher" in needs and config.ema is None:
         raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
     task = build_task(config.task)
-    given = {"teacher", *task.offers}
+    available = {"teacher", *task.offers}
     if isinstance(config, AdaptingConfig):
-        given |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
-    objectives.check_given(terms, given)
+        available |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
+    objectives.check_available(terms, available)
     built = networks_on_meta(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")

@@ -16,8 +16,8 @@ from torch.profiler import record_function
 from segda.batch import DOMAINS
 from segda.engine.session import Local, Session
 from segda.engine.state import TrainingState
+from segda.networks.networks import Networks
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.interfaces import Networks
 
 
 class Diagnostics:

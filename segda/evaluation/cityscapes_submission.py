@@ -10,11 +10,12 @@ import torch
 
 from segda.data.dataset import Dataset
 from segda.errors import ConfigError, DataError
-from segda.evaluation.evaluate import Task, as_input, evaluating
+from segda.evaluation.evaluate import as_input, evaluating
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import write_whole
 from segda.label_spaces.cityscapes import to_ids
 from segda.networks.networks import Networks
+from segda.task import Task
 
 ENDING = "_predictionIds.png"
 

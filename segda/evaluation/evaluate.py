@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,33 +18,11 @@ from segda.errors import ArtefactError, ConfigError, DataError
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import sha256
-from segda.label_space import LabelSpace
 from segda.metrics.boundary import Boundary
-from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
+from segda.task import Task
 
 RESIZE_RULE = "area where the image shrinks, bilinear where it grows"
-
-
-class Task(Protocol):
-    """The part of a task that scoring uses."""
-
-    space: LabelSpace
-    measure: str
-    prediction_rule: str
-    evaluation_batch: int
-
-    def predict(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
-        """Class indices of `[B, 3, H, W]`, each of the size of a label."""
-        ...
-
-    def probabilities(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
-        """The probability of every class, `[B, K, *size]`."""
-        ...
-
-    def meter(self) -> Confusion:
-        """An empty confusion matrix."""
-        ...
 
 
 def evaluate(

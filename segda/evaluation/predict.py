@@ -15,11 +15,12 @@ import torch
 from segda.data.decode import read_rgb
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
-from segda.evaluation.evaluate import Task, as_input, evaluating
+from segda.evaluation.evaluate import as_input, evaluating
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import write_whole
 from segda.label_space import LabelSpace
 from segda.networks.networks import Networks
+from segda.task import Task
 
 Kind = Literal["colour", "overlay", "ids"]
 KINDS: tuple[Kind, ...] = ("colour", "overlay", "ids")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,25 +11,12 @@ from torch.nn import functional
 
 from segda.errors import ConfigError
 from segda.networks.networks import Networks
+from segda.task import Task
 
 PIXELS_AT_ONCE = 2048 * 1024  # windows that are seen in one pass take no more memory than the largest usual image
 
 Place = tuple[slice, slice]
 """Rows and columns of a window."""
-
-
-class Predictor(Protocol):
-    """The part of a task that answers for images."""
-
-    prediction_rule: str
-
-    def predict(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
-        """Class indices of `[B, 3, H, W]`, each of `size`."""
-        ...
-
-    def probabilities(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
-        """The probability of every class, `[B, K, *size]`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ class Augmentation:
             return self.window_batch
         return 1 if device.type == "cpu" else max(1, PIXELS_AT_ONCE // (self.window[0] * self.window[1]))
 
-    def rule(self, task: Predictor) -> str:
+    def rule(self, task: Task) -> str:
         """How an answer comes about, for the protocol of a score: in the task's own words where it is plain."""
         if self.plain:
             return task.prediction_rule
@@ -105,7 +92,7 @@ class Augmentation:
 NO_AUGMENTATION = Augmentation()
 
 
-def predict(networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+def predict(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
     """The most likely class of every pixel, or of every image.
 
     Args:
@@ -126,9 +113,7 @@ def predict(networks: Networks, task: Predictor, image: Tensor, size: tuple[int,
     return probabilities(networks, task, image, size, how).argmax(dim=1)
 
 
-def probabilities(
-    networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation
-) -> Tensor:
+def probabilities(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
     """The mean over scales and mirror images of the probability of every class, `[B, K, *size]`; see `predict`."""
     if how.window is not None and not size:
         raise ConfigError("window: the task answers for whole images; leave window and stride out")
@@ -151,7 +136,7 @@ def starts(length: int, window: int, step: int) -> list[int]:
     return [*range(0, length - window, step), length - window]
 
 
-def _windowed(networks: Networks, task: Predictor, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+def _windowed(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
     """Probabilities `[B, K, *size]`: of the whole image where a window covers it, else the mean over the windows.
 
     The mean is taken at the resolution of `image`, where windows meet pixel for pixel, and brought to `size` then.

@@ -86,14 +86,14 @@ def generator(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None
     return as_real(score, "wgan" if loss == "hinge" else loss, weight)
 
 
-def disguise(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
+def real_as_fake(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
     """The loss of networks whose real samples should score as fake: the mirror image of `generator`.
 
     `minimax`: `log sigmoid(s)`; `hinge`: `s`; all others: `as_fake`. Arguments as in `as_real`.
 
     Example:
         >>> score = torch.tensor([2.0])  # log(1 + e^2) = 2.1269
-        >>> [round(disguise(score, loss).item(), 4) for loss in ("minimax", "bce", "lsgan", "hinge", "wgan")]
+        >>> [round(real_as_fake(score, loss).item(), 4) for loss in ("minimax", "bce", "lsgan", "hinge", "wgan")]
         [-0.1269, 2.1269, 4.0, 2.0, 2.0]
     """
     if loss == "minimax":
@@ -124,7 +124,7 @@ def inverted(
         >>> inverted(real, fake, "lsgan").item()  # (2^2 + (0 - 1)^2) / 2
         2.5
     """
-    both = generator(fake, loss, fake_weight) + disguise(real, loss, real_weight)
+    both = generator(fake, loss, fake_weight) + real_as_fake(real, loss, real_weight)
     return both if loss == "wgan" else both / 2
 
 
@@ -169,7 +169,7 @@ def confusion(first: Tensor, second: Tensor, loss: AdversarialLoss) -> Tensor:
     return (discriminator(first, second, loss) + discriminator(second, first, loss)) / 2
 
 
-def uniform_verdict(first: Tensor, second: Tensor) -> Tensor:
+def uniform_cross_entropy(first: Tensor, second: Tensor) -> Tensor:
     """Cross entropy of the discriminator's probabilities `(q, 1 - q)`, `q = sigmoid(s)`, with `(1/2, 1/2)`.
 
     It is least, `log 2`, at `s = 0`. Each domain counts one half. For `bce`, `confusion` is the same.
@@ -180,7 +180,7 @@ def uniform_verdict(first: Tensor, second: Tensor) -> Tensor:
 
     Example:
         >>> first, second = torch.tensor([2.0]), torch.tensor([0.0])
-        >>> round(uniform_verdict(first, second).item(), 4)  # ((0.1269 + 2.1269) / 2 + log 2) / 2
+        >>> round(uniform_cross_entropy(first, second).item(), 4)  # ((0.1269 + 2.1269) / 2 + log 2) / 2
         0.91
 
     Source: Tzeng et al. 2015, equation 3, `L_conf = -sum_d 1/D log q_d`.

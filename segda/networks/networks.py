@@ -85,10 +85,10 @@ class Networks:
         tempered: Tensor = self._call(f"lens.{domain}", image)
         return tempered
 
-    def judge(self, name: str, x: Tensor) -> DiscriminatorOutput:
-        """What the discriminator `name` (feature, logits, source, target, ...) says of `[B, C, h, w]`."""
-        judgement: DiscriminatorOutput = self._call(f"discriminator.{name}", x)
-        return judgement
+    def discriminate(self, name: str, x: Tensor) -> DiscriminatorOutput:
+        """The output for `[B, C, h, w]` of the discriminator `name` (feature, logits, source, target, ...)."""
+        output: DiscriminatorOutput = self._call(f"discriminator.{name}", x)
+        return output
 
     def _call(self, name: str, *inputs: Any) -> Any:
         with record_function(f"network {name}"):  # a profile shows it

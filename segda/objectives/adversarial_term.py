@@ -1,4 +1,4 @@
-"""The options that stand wherever an adversary stands, and what both of its sides minimise under them."""
+"""Options shared by all adversarial terms, and the losses of both players under them."""
 
 import math
 from collections.abc import Callable
@@ -20,12 +20,12 @@ CLIPPING = 0.01
 
 
 class Scored(NamedTuple):
-    """What a discriminator was shown, and what it said.
+    """Samples and a discriminator's scores of them.
 
     Attributes:
         samples: images or features `[B, C, H, W]`, without gradient.
-        score: its raw scores of them, `[B, ...]`.
-        weight: a factor for each score; 1 without.
+        score: raw scores `[B, ...]`.
+        weight: a factor for each score; `None` for 1.
     """
 
     samples: Tensor
@@ -35,14 +35,14 @@ class Scored(NamedTuple):
 
 @dataclass(frozen=True)
 class AdversarialTerm(Term):
-    """A term with discriminators. A subclass says what they see; these options say how the two sides play.
+    """A term with discriminators. A subclass defines their inputs, these options the losses of both players.
 
     Attributes:
         loss: `minimax` (the generator's gradient vanishes where it fails), `bce` (non-saturating cross entropy),
             `lsgan` (least squares), `hinge`, `wgan` (Wasserstein with clipped parameters) or `wgan_gp` (Wasserstein
             with gradient penalty).
         penalty: weight of the gradient penalty, for `wgan_gp`.
-        clipping: the parameters of this term's discriminators stay in `[-clipping, clipping]`, for `wgan`.
+        clipping: bound of the discriminators' parameters, which stay in `[-clipping, clipping]`, for `wgan`.
         r1: gamma of the penalty `gamma / 2 E|gradient|^2` at real samples; 0 is none, 10 is usual.
         r2: the same at fake samples.
     """
@@ -54,15 +54,8 @@ class AdversarialTerm(Term):
     r2: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse combinations without sense.
-
-        Raises:
-            ConfigError: names the option.
-        """
         name = self.yaml_name()
-        for option, value in (("penalty", self.penalty), ("r1", self.r1), ("r2", self.r2)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name}.{option}: found {value}, expected a finite number of at least 0")
+        self.check_not_negative("penalty", "r1", "r2")
         if not (math.isfinite(self.clipping) and self.clipping > 0):
             raise ConfigError(f"{name}.clipping: found {self.clipping}, expected a finite number above 0")
         if self.penalty != PENALTY and self.loss != "wgan_gp":
@@ -75,41 +68,36 @@ class AdversarialTerm(Term):
                 "drop them, or use another loss"
             )
 
-    def yaml_name(self) -> str:
-        """Where the term stands in a method's YAML: a component's file is its name there."""
-        return f"terms.{type(self).__module__.rpartition('.')[2]}"
-
     def family(self) -> AdversarialLoss:
         """The loss of `segda.losses.adversarial` that the option `loss` stands for."""
         return "wgan" if self.loss == "wgan_gp" else self.loss
 
-    def clip(self) -> float | None:
-        """The bound of the discriminators' parameters under `wgan`."""
-        return self.clipping if self.loss == "wgan" else None
-
-    def clipped(self) -> set[str]:
-        """Names of the networks whose parameters are clipped: this term's discriminators, under `wgan`."""
-        return {need for need in self.needs() if need.startswith("discriminator.")} if self.loss == "wgan" else set()
+    def clipped(self) -> dict[str, float]:
+        """This term's discriminators, under `wgan`."""
+        return dict.fromkeys(self._own_discriminators(), self.clipping) if self.loss == "wgan" else {}
 
     def differentiated_twice(self) -> set[str]:
         """This term's discriminators, where their gradient is penalised."""
-        penalised = self.loss == "wgan_gp" or self.r1 or self.r2
-        return {need for need in self.needs() if need.startswith("discriminator.")} if penalised else set()
+        return self._own_discriminators() if self.loss == "wgan_gp" or self.r1 or self.r2 else set()
+
+    def _own_discriminators(self) -> set[str]:
+        return {need for need in self.needs() if need.startswith("discriminator.")}
 
     def generator_loss(self, fake: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The fooling side, on the attached scores of fakes `[B, ...]`."""
+        """The generator's loss on the scores of fakes `[B, ...]`, with gradient."""
         return adversarial.generator(fake, self.family(), weight)
 
     def discriminator_loss(
-        self, real: Scored, fake: Scored, judge: Callable[[Tensor], Tensor], mixing: Callable[[], Tensor]
+        self, real: Scored, fake: Scored, discriminator: Callable[[Tensor], Tensor], mixing: Callable[[], Tensor]
     ) -> Tensor:
-        """The discriminator's side: its loss on detached samples, and the penalties that the options ask for.
+        """The discriminator's loss on detached samples, with the penalties that the options set.
 
         Args:
-            real: what it saw of the real samples.
-            fake: what it saw of the fakes.
-            judge: the discriminator as a function from samples to raw scores, for penalties; called only for them.
-            mixing: gives `[B]` in `[0, 1]`, the place on each segment where `wgan_gp` penalises; called only for it.
+            real: real samples, scored.
+            fake: fakes, scored.
+            discriminator: the function from samples to raw scores; called only for penalties.
+            mixing: draws the share of `real`, `[B]` in `[0, 1]`, in the points where `wgan_gp` penalises; called only
+                for it.
 
         Raises:
             ConfigError: `wgan_gp` cannot pair real samples with fakes.
@@ -122,23 +110,23 @@ class AdversarialTerm(Term):
                     f"{tuple(fake.samples.shape)}; give both domains the same crop and batch size, or use another loss"
                 )
             share = moved(mixing(), real.samples.device)
-            loss = loss + self.penalty * adversarial.gradient_penalty(judge, real.samples, fake.samples, share)
+            loss = loss + self.penalty * adversarial.gradient_penalty(discriminator, real.samples, fake.samples, share)
         for gamma, samples in ((self.r1, real.samples), (self.r2, fake.samples)):
             if gamma:
-                loss = loss + gamma * adversarial.zero_centred_penalty(judge, samples)
+                loss = loss + gamma * adversarial.zero_centred_penalty(discriminator, samples)
         return loss
 
     def measure(self, real: Tensor, fake: Tensor, name: str = "") -> dict[str, Tensor]:
-        """The discriminator's `accuracy` and `advantage`; a critic's estimate of the `distance`.
+        """The discriminator's `accuracy` and `advantage`, or a critic's estimate of the `distance`.
 
         Args:
             real: raw scores of real samples.
             fake: raw scores of fakes.
-            name: of the discriminator, where a term has several; it stands before the measure's.
+            name: prefix of the measure's name, where a term has several discriminators.
         """
         family = self.family()
-        head = f"{name}_" if name else ""
+        prefix = f"{name}_" if name else ""
         value = adversarial.accuracy(real, fake, family)
         if family == "wgan":
-            return {f"{head}distance": value}
-        return {f"{head}accuracy": value, f"{head}advantage": adversarial.advantage(real, fake, family)}
+            return {f"{prefix}distance": value}
+        return {f"{prefix}accuracy": value, f"{prefix}advantage": adversarial.advantage(real, fake, family)}

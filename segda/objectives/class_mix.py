@@ -1,4 +1,4 @@
-"""ClassMix: half of the classes of a labelled image, to be pasted onto another image."""
+"""ClassMix: half of the classes of a labelled image, pasted onto another image."""
 
 import torch
 from torch import Tensor
@@ -12,17 +12,17 @@ from segda.random_streams import derive_seed
 def class_mix_mask(
     label: Tensor, position: Tensor, seed: int, classes: int = IGNORE_INDEX, ignore_index: int = IGNORE_INDEX
 ) -> Tensor:
-    """Where each image keeps a random half of its classes, rounded up.
+    """Mask of a random half of each image's classes, rounded up.
 
-    Which classes an image has is known on its device alone. So that a GPU need not be waited for, the half is drawn
-    beforehand for every number of classes that there may be.
+    The labels are on the device. So that the CPU need not wait for a GPU, the half is drawn in advance for every
+    possible number of classes.
 
     Args:
         label: int64 `[B, H, W]`, below `classes` or `ignore_index`.
-        position: int64 `[B]` on the CPU, each sample's place in the data order; its classes depend on `seed` and it
-            alone.
+        position: int64 `[B]` on the CPU, each sample's position in the data order, which with `seed` determines its
+            half.
         seed: the run's seed.
-        classes: how many there may be, at most 255.
+        classes: number of classes, at most 255.
         ignore_index: the label value that is never pasted.
 
     Returns:
@@ -31,11 +31,11 @@ def class_mix_mask(
     Source: Olsson et al. 2021 (ClassMix); Tranheden et al. 2021 (DACS).
     """
     flat = label.flatten(1)
-    found = torch.zeros(len(flat), 256, dtype=torch.bool, device=label.device).scatter_(1, flat, True)
-    present = found[:, :classes]
+    values = torch.zeros(len(flat), 256, dtype=torch.bool, device=label.device).scatter_(1, flat, True)
+    present = values[:, :classes]
     if ignore_index < classes:
         present[:, ignore_index] = False
-    halves = torch.stack([_halves(classes, derive_seed(seed, f"class_mix/{place}")) for place in position.tolist()])
+    halves = torch.stack([_halves(classes, derive_seed(seed, f"class_mix/{index}")) for index in position.tolist()])
     count = present.sum(dim=1).view(-1, 1, 1).expand(-1, 1, classes)
     half = moved(halves, label.device).gather(1, count)[:, 0]
     chosen = present & half.gather(1, (present.cumsum(dim=1) - 1).clamp(min=0))
@@ -43,7 +43,7 @@ def class_mix_mask(
 
 
 def _halves(classes: int, seed: int) -> Tensor:
-    """For each number of classes from 0 on (rows), whether the first, second, ... of them belongs to the half."""
+    """For 0, 1, 2, ... classes (rows), whether the first, second, ... of them belongs to the half."""
     halves = torch.zeros(classes + 1, classes, dtype=torch.bool)
     generator = torch.Generator()
     for count in range(1, classes + 1):

@@ -1,4 +1,4 @@
-"""How large the classes are in labelled source images, for the terms that hold predictions to it."""
+"""Class sizes in labelled source images, for terms that constrain predictions to them."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class ClassSizes(NamedTuple):
-    """Shares of an image's valid pixels, over the source images that hold the class; NaN where none does.
+    """Shares of an image's valid pixels, over the source images that contain the class; NaN where none does.
 
     Attributes:
         least: float32 `[K]`: the mean of the lowest tenth of the images.

@@ -1,4 +1,4 @@
-"""A discriminator that tells source from target by what the encoder makes of them, by turns or by gradient reversal."""
+"""A domain discriminator against the encoder, with alternating updates or gradient reversal."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,14 +16,14 @@ from segda.objectives.weight import dann_schedule
 
 @dataclass(frozen=True)
 class DomainAdversary(AdversarialTerm):
-    """Source is real, target is fake. A subclass says which discriminator sees what of an image.
+    """Source is real, target is fake. A subclass names the discriminator and defines its input.
 
     Attributes:
-        update: `alternating` players, or gradient `reversal`, where the discriminator trains in the generators' step
-            and `weight` scales its own gradient, too. Under reversal `minimax` and `bce` are the same.
-        fool: whose features adapt: `target` alone; `both`, with inverted domains; `confusion`, where both move to
-            where the discriminator cannot tell; or `uniform`, where both move to the verdict (1/2, 1/2). Reversal knows
-            `target` and `both`.
+        update: `alternating` updates, or gradient `reversal`, where the discriminator trains in the generators' step
+            and `weight` scales its gradient as well. Under reversal `minimax` and `bce` are the same.
+        fool: which features adapt: `target` only; `both`, with inverted domain labels; `confusion`, both, by the mean
+            of the loss with right and with inverted labels; or `uniform`, both, by the cross entropy with (1/2, 1/2).
+            Reversal takes `target` or `both`.
         strength: of the reversed gradient: `constant` 1, or `dann`, which grows from 0 to 1 over training.
     """
 
@@ -32,11 +32,6 @@ class DomainAdversary(AdversarialTerm):
     strength: Literal["constant", "dann"] = "constant"
 
     def __post_init__(self) -> None:
-        """Refuse combinations without sense.
-
-        Raises:
-            ConfigError: names the option.
-        """
         super().__post_init__()
         name = self.yaml_name()
         if self.update == "reversal" and self.fool in ("confusion", "uniform"):
@@ -46,76 +41,79 @@ class DomainAdversary(AdversarialTerm):
             )
         if self.update == "reversal" and self.loss == "wgan":
             raise ConfigError(
-                f"{name}: loss 'wgan' clips a discriminator of its own, which update 'reversal' has not; "
+                f"{name}: loss 'wgan' clips a discriminator that is updated by itself, update 'reversal' has none; "
                 "use loss 'wgan_gp', or update 'alternating'"
             )
         if self.update == "alternating" and self.strength != "constant":
-            raise ConfigError(f"{name}.strength: only update 'reversal' has one; give `weight` a ramp instead")
+            raise ConfigError(f"{name}.strength: only update 'reversal' takes it; give `weight` a ramp instead")
         if self.fool == "uniform" and self.loss not in ("minimax", "bce"):
-            raise ConfigError(f"{name}: fool 'uniform' asks for probabilities, loss {self.loss!r} has none; use 'bce'")
+            raise ConfigError(f"{name}: fool 'uniform' needs probabilities, loss {self.loss!r} has none; use 'bce'")
         if self.fool == "confusion" and self.family() == "wgan":
             raise ConfigError(f"{name}: fool 'confusion' vanishes under loss {self.loss!r}; use 'bce' or 'lsgan'")
 
-    def judge(self) -> str:
+    def discriminator_name(self) -> str:
         """The discriminator's name, without `discriminator.`."""
-        raise TypeError(f"{type(self).__name__} does not define judge(); a domain adversary must")
+        raise NotImplementedError(f"{type(self).__name__}.discriminator_name")
 
-    def seen(self, p: ForwardPass, domain: Domain) -> Tensor:
-        """What it sees of a domain's images, `[B, C, h, w]`, with gradient to the networks that made it."""
-        raise TypeError(f"{type(self).__name__} does not define seen(p, domain); a domain adversary must")
+    def discriminator_input(self, p: ForwardPass, domain: Domain) -> Tensor:
+        """The discriminator's input for a domain's images, `[B, C, h, w]`, with gradient."""
+        raise NotImplementedError(f"{type(self).__name__}.discriminator_input")
 
     def sample_weight(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
-        """A factor for each of a domain's scores, without gradient; 1 for all unless a subclass says otherwise."""
+        """A factor for each of a domain's scores, without gradient; `None` for 1."""
         return None
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The encoder's loss; under reversal also the discriminator's."""
         if self.update == "reversal":
-            return self._telling_apart(p, self._reversed(p, "source"), self._reversed(p, "target"))
+            return self._discriminator_loss(p, self._reversed(p, "source"), self._reversed(p, "target"))
         target = self._attached(p, "target")
         if self.fool == "target":
             return self.generator_loss(target, self.sample_weight(p, "target", target))
         source = self._attached(p, "source")
         if self.fool == "both":
-            trust = self.sample_weight(p, "source", source), self.sample_weight(p, "target", target)
-            return adversarial.inverted(source, target, self.family(), *trust)
+            weights = self.sample_weight(p, "source", source), self.sample_weight(p, "target", target)
+            return adversarial.inverted(source, target, self.family(), *weights)
         if self.fool == "uniform":
-            return adversarial.uniform_verdict(source, target)
+            return adversarial.uniform_cross_entropy(source, target)
         return adversarial.confusion(source, target, self.family())
 
     def discriminator(self, p: ForwardPass) -> Tensor | None:
         """Source is real, target is fake; `None` under reversal."""
         if self.update == "reversal":
             return None
-        return self._telling_apart(p, self._detached(p, "source"), self._detached(p, "target"))
+        return self._discriminator_loss(p, self._detached(p, "source"), self._detached(p, "target"))
 
     def joint_discriminators(self) -> set[str]:
         """The discriminator, under reversal."""
-        return {f"discriminator.{self.judge()}"} if self.update == "reversal" else set()
+        return {f"discriminator.{self.discriminator_name()}"} if self.update == "reversal" else set()
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """The discriminator's accuracy, 0.5 where it cannot tell; a critic's estimate of the distance."""
+        """The discriminator's accuracy, 0.5 by chance, or a critic's estimate of the distance."""
         score = self._reversed if self.update == "reversal" else self._detached
         return self.measure(score(p, "source"), score(p, "target"))
 
-    def _telling_apart(self, p: ForwardPass, source: Tensor, target: Tensor) -> Tensor:
-        """The discriminator's side; penalties at detached samples, so that they reach nothing but it."""
+    def _discriminator_loss(self, p: ForwardPass, source: Tensor, target: Tensor) -> Tensor:
+        """The discriminator's loss; penalties are taken at detached samples, so that they train nothing else."""
         return self.discriminator_loss(
-            Scored(self.seen(p, "source").detach(), source, self.sample_weight(p, "source", source)),
-            Scored(self.seen(p, "target").detach(), target, self.sample_weight(p, "target", target)),
-            lambda x: p.realness(self.judge(), x),
-            lambda: p.uniform(f"gradient_penalty/{self.judge()}", "source"),
+            Scored(self.discriminator_input(p, "source").detach(), source, self.sample_weight(p, "source", source)),
+            Scored(self.discriminator_input(p, "target").detach(), target, self.sample_weight(p, "target", target)),
+            lambda x: p.realness(self.discriminator_name(), x),
+            lambda: p.uniform(f"gradient_penalty/{self.discriminator_name()}", "source"),
         )
 
     def _attached(self, p: ForwardPass, domain: Domain) -> Tensor:
-        return p.judged(self.judge(), domain, self.seen(p, domain)).realness
+        return self._scores(p, domain, self.discriminator_input(p, domain))
 
     def _detached(self, p: ForwardPass, domain: Domain) -> Tensor:
-        return p.judged(self.judge(), f"{domain}, detached", self.seen(p, domain).detach()).realness
+        return self._scores(p, f"{domain}, detached", self.discriminator_input(p, domain).detach())
 
     def _reversed(self, p: ForwardPass, domain: Domain) -> Tensor:
         if domain == "source" and self.fool == "target":
             return self._detached(p, domain)
         strength = dann_schedule(p.progress) if self.strength == "dann" else 1.0
-        x = reverse_gradient(self.seen(p, domain), strength)
-        return p.judged(self.judge(), f"{domain}, reversed", x).realness
+        x = reverse_gradient(self.discriminator_input(p, domain), strength)
+        return self._scores(p, f"{domain}, reversed", x)
+
+    def _scores(self, p: ForwardPass, name: str, x: Tensor) -> Tensor:
+        return p.discriminate(self.discriminator_name(), name, x).realness

@@ -1,4 +1,4 @@
-"""Random draws that depend on nothing but the seed, their purpose and a sample's position in the data order."""
+"""Random draws as functions of the seed, their purpose and a sample's position in the data order."""
 
 import torch
 from torch import Tensor
@@ -6,13 +6,13 @@ from torch import Tensor
 from segda.random_streams import derive_seed
 
 
-def generator(seed: int, purpose: str, position: int) -> torch.Generator:
-    """A random generator of its own for one sample and one purpose, the same in every process and after a restart."""
+def sample_generator(seed: int, purpose: str, position: int) -> torch.Generator:
+    """The random generator of one sample and one purpose, the same in every process and after a restart."""
     return torch.Generator().manual_seed(derive_seed(seed, f"{purpose}/{position}"))
 
 
 def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:
-    """One number in `[0, 1)` a sample.
+    """One number in `[0, 1)` for each sample.
 
     Args:
         seed: the run's seed.
@@ -22,7 +22,9 @@ def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:
     Returns:
         float32 `[B]` on the CPU.
     """
-    return torch.stack([torch.rand((), generator=generator(seed, purpose, place)) for place in position.tolist()])
+    return torch.stack(
+        [torch.rand((), generator=sample_generator(seed, purpose, index)) for index in position.tolist()]
+    )
 
 
 def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -37,4 +39,6 @@ def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) ->
     Returns:
         float32 `[B, *shape]` on the CPU.
     """
-    return torch.stack([torch.randn(shape, generator=generator(seed, purpose, place)) for place in position.tolist()])
+    return torch.stack(
+        [torch.randn(shape, generator=sample_generator(seed, purpose, index)) for index in position.tolist()]
+    )

@@ -1,4 +1,4 @@
-"""The tensors of one training step, each computed at most once, and only if a term asks for it."""
+"""The tensors of one training step, each computed at most once, and only if a term uses it."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar, cast
@@ -8,19 +8,21 @@ from torch import Tensor
 
 from segda.batch import Batch, Domain, DomainBatch, moved, other
 from segda.errors import ConfigError
+from segda.networks.discriminator_output import DiscriminatorOutput
+from segda.networks.networks import Networks
 from segda.objectives import draw
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.image_pool import ImagePool
-from segda.objectives.interfaces import DiscriminatorOutput, Networks, Task
+from segda.task import Task
 
 Value = TypeVar("Value")
 
 
 class ForwardPass:
-    """Named tensors of one step. `domain` always says where an image came from, not where it is translated to.
+    """Named tensors of one step. `domain` is always the domain an image comes from, not the one it is translated to.
 
-    With tied encoders every `encode` is the same function; with untied ones each image is read by the encoder of the
-    domain that it looks like. A pass belongs to one step: it never sees updated parameters.
+    With tied encoders every `encode` is the same function; with untied ones each image is encoded by the encoder of the
+    domain that it looks like. A pass belongs to one step: parameters do not change during it.
 
     Attributes:
         batch: the step's samples.
@@ -44,7 +46,7 @@ class ForwardPass:
         class_sizes: ClassSizes | None = None,
         gather_samples: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Nothing is computed yet; `pools` holds earlier images by the domain that they are translated to."""
+        """Nothing is computed yet; `pools` are by the domain that their images were translated to."""
         self.batch = batch
         self.task = task
         self.seed = seed
@@ -56,13 +58,13 @@ class ForwardPass:
         self._judge = judge
         self._class_sizes = class_sizes
         self._gather_samples = gather_samples
-        self._known: dict[Hashable, Any] = {}
+        self._cache: dict[Hashable, Any] = {}
 
     def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
-        """The value called `name`, computed when first asked for; a term puts its own name first in it."""
-        if name not in self._known:
-            self._known[name] = compute()
-        return cast(Value, self._known[name])
+        """The value cached under `name`, computed at the first call; a term's own values start with the term's name."""
+        if name not in self._cache:
+            self._cache[name] = compute()
+        return cast(Value, self._cache[name])
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -70,7 +72,7 @@ class ForwardPass:
         """The samples of a domain.
 
         Raises:
-            ConfigError: a term asks for target images and the stage has none.
+            ConfigError: a term uses target images and the stage has none.
         """
         if domain == "source":
             return self.batch.source
@@ -83,7 +85,7 @@ class ForwardPass:
         return self.samples(domain).image
 
     def label(self) -> Tensor:
-        """The source labels, int64 `[B, H, W]`, or `[B]` where a label is of the whole image.
+        """The source labels, int64 `[B, H, W]`, or `[B]` for classification.
 
         Raises:
             ConfigError: the source has no labels.
@@ -104,7 +106,7 @@ class ForwardPass:
         return moved(drawn.to(image.dtype), image.device)
 
     def whole_batch(self, samples: Tensor) -> Tensor:
-        """This process's samples `[N, ...]`, with those of the others where the stage gathers them, gradients included.
+        """Samples `[N, ...]` of this process, or of all where the stage gathers them, gradients included.
 
         For terms whose value is a statistic of the batch.
         """
@@ -112,13 +114,13 @@ class ForwardPass:
 
     @property
     def class_sizes(self) -> ClassSizes:
-        """How large the classes are in the labelled source images.
+        """The class sizes of the labelled source images.
 
         Raises:
             ConfigError: the stage has not measured them.
         """
         if self._class_sizes is None:
-            raise ConfigError("the method's terms use the sizes of classes, which this stage has not measured")
+            raise ConfigError("the method's terms use class sizes, which this stage has not measured")
         return self._class_sizes
 
     # --- generators -----------------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ class ForwardPass:
         return self.once(("reconstructed", domain), lambda: self._networks.decode(self.features(domain), domain))
 
     def reconstructed_through_other(self, domain: Domain) -> Tensor:
-        """The image through the translator towards its own domain: the other domain's encoder, its own decoder."""
+        """The image through the translator to its own domain: the other domain's encoder, its own decoder."""
         if self._networks.tied:
             return self.reconstructed(domain)
         return self.once(
@@ -153,7 +155,7 @@ class ForwardPass:
         return self.once(("translated", domain), lambda: self._networks.decode(self.features(domain), other(domain)))
 
     def features_translated(self, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
-        """Feature pyramid of the translated image; `stop_gradient` keeps gradients out of the translation."""
+        """Feature pyramid of the translated image; `stop_gradient` detaches the translation."""
 
         def encode() -> list[Tensor]:
             image = self.translated(domain)
@@ -173,15 +175,15 @@ class ForwardPass:
         return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), domain))
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
-        """The feature pyramid of any image by the encoder of `domain`; not kept."""
+        """The feature pyramid of any image by the encoder of `domain`; not cached."""
         return self._networks.encode(image, domain)
 
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
-        """Any features as an image of `domain`; not kept."""
+        """Any features as an image of `domain`; not cached."""
         return self._networks.decode(features, domain)
 
     def classify(self, features: list[Tensor]) -> Tensor:
-        """Class logits of any features; not kept."""
+        """Class logits of any features; not cached."""
         return self._networks.classify(features)
 
     def probabilities(self, domain: Domain) -> Tensor:
@@ -193,7 +195,7 @@ class ForwardPass:
         return self.once(("posterior", domain), lambda: self._networks.posterior(self.z(domain)))
 
     def latent_sample(self, domain: Domain) -> list[Tensor]:
-        """The image's features with z replaced by a draw from its posterior."""
+        """The image's features with z replaced by a sample of its posterior."""
 
         def sample() -> list[Tensor]:
             mean, log_variance = self.posterior(domain)
@@ -212,18 +214,18 @@ class ForwardPass:
         return self.once(("sampled", domain), sample)
 
     def predict(self, image: Tensor, domain: Domain) -> Tensor:
-        """Class logits of an image that a term has made itself, such as a mixed one; not kept."""
+        """Class logits of any image; not cached."""
         return self._networks.classify(self._networks.encode(image, domain))
 
     def teacher_logits(self) -> Tensor:
         """The teacher's class logits of the target image, without gradient.
 
         Raises:
-            ConfigError: the stage keeps no teacher.
+            ConfigError: the stage has no teacher.
         """
         teacher = self._teacher
         if teacher is None:
-            raise ConfigError("the method's terms use a teacher, but the stage keeps none; set an EMA decay")
+            raise ConfigError("the method's terms use a teacher, but the stage has none; set an EMA decay")
 
         def compute() -> Tensor:
             with torch.no_grad():
@@ -231,8 +233,8 @@ class ForwardPass:
 
         return self.once("teacher logits", compute)
 
-    def judge_logits(self, subject: str, image: Tensor, domain: Domain) -> Tensor:
-        """The frozen judge's class logits of `image`, kept under the name `subject`; gradients reach the image.
+    def judge_logits(self, name: str, image: Tensor, domain: Domain) -> Tensor:
+        """The frozen judge's class logits of `image`, cached under `name`; gradients reach the image.
 
         Raises:
             ConfigError: the stage has no judge.
@@ -240,42 +242,42 @@ class ForwardPass:
         judge = self._judge
         if judge is None:
             raise ConfigError("the method's terms use a judge, but the stage has none; set `judge: {from: a stage}`")
-        return self.once(("judge", subject), lambda: judge.classify(judge.encode(image, domain)))
+        return self.once(("judge", name), lambda: judge.classify(judge.encode(image, domain)))
 
-    # --- verdicts that the generators see (discriminators frozen) -------------------------------------------------
+    # --- discriminators' outputs for the generators' losses (discriminators frozen) ---------------------------------
 
-    def judged(self, discriminator: str, subject: str, x: Tensor) -> DiscriminatorOutput:
-        """The verdict of `discriminator` on `x`, kept under the name `subject`."""
-        return self.once(("judged", discriminator, subject), lambda: self._networks.judge(discriminator, x))
+    def discriminate(self, discriminator: str, name: str, x: Tensor) -> DiscriminatorOutput:
+        """The output of `discriminator` for `x`, cached under `name`."""
+        return self.once(("output", discriminator, name), lambda: self._networks.discriminate(discriminator, x))
 
-    def judged_translated(self, domain: Domain) -> DiscriminatorOutput:
-        """The translated image before the discriminator of the domain that it imitates."""
-        return self.judged(other(domain), "translated", self.translated(domain))
+    def discriminate_translated(self, domain: Domain) -> DiscriminatorOutput:
+        """The output for the translated image of the discriminator of the other domain."""
+        return self.discriminate(other(domain), "translated", self.translated(domain))
 
-    def judged_cycled(self, domain: Domain) -> DiscriminatorOutput:
-        """The cycled image before the discriminator of its own domain."""
-        return self.judged(domain, "cycled", self.cycled(domain))
+    def discriminate_cycled(self, domain: Domain) -> DiscriminatorOutput:
+        """The output for the cycled image of the discriminator of its own domain."""
+        return self.discriminate(domain, "cycled", self.cycled(domain))
 
-    # --- verdicts for the discriminators' own side (inputs detached) ----------------------------------------------
+    # --- discriminators' outputs for their own losses (inputs detached) -----------------------------------------------
 
     def through_lens(self, domain: Domain) -> Tensor:
-        """The image as a lens shows it, if the method has lenses."""
+        """The image through its domain's lens, or the image itself if the method has no lenses."""
         return self.once(("through_lens", domain), lambda: self._networks.lens(self.image(domain), domain))
 
     def real(self, domain: Domain) -> Tensor:
-        """What the discriminator is shown as real: the image, or what a lens makes of it, without gradient to that."""
+        """The discriminator's real sample: the image, through a lens if the method has lenses, without gradient."""
         return self.through_lens(domain).detach()
 
-    def judged_real(self, domain: Domain) -> DiscriminatorOutput:
-        """A real image before the discriminator of its domain."""
-        return self.judged(domain, "real", self.real(domain))
+    def discriminate_real(self, domain: Domain) -> DiscriminatorOutput:
+        """The output for a real image of the discriminator of its domain."""
+        return self.discriminate(domain, "real", self.real(domain))
 
-    def judged_translated_detached(self, domain: Domain) -> DiscriminatorOutput:
-        """This step's translated image, without gradient to its translator."""
-        return self.judged(other(domain), "translated, detached", self.translated(domain).detach())
+    def discriminate_translated_detached(self, domain: Domain) -> DiscriminatorOutput:
+        """As `discriminate_translated`, without gradient to the translator."""
+        return self.discriminate(other(domain), "translated, detached", self.translated(domain).detach())
 
     def translated_from_pool(self, domain: Domain) -> Tensor:
-        """Translated images for the discriminator: this step's or earlier ones, if the method keeps a pool."""
+        """Translated images for the discriminator: this step's, or from the pool if the method has one."""
         pool = self._pools.get(other(domain))
         if pool is None:
             return self.translated(domain).detach()
@@ -284,12 +286,12 @@ class ForwardPass:
             lambda: pool.exchange(self.translated(domain), self.samples(domain).position, self._gather),
         )
 
-    def judged_from_pool(self, domain: Domain) -> DiscriminatorOutput:
-        """`translated_from_pool` before the discriminator of the domain that it imitates."""
+    def discriminate_from_pool(self, domain: Domain) -> DiscriminatorOutput:
+        """The output for `translated_from_pool` of the discriminator of the other domain."""
         if other(domain) not in self._pools:
-            return self.judged_translated_detached(domain)
-        return self.judged(other(domain), "pool", self.translated_from_pool(domain))
+            return self.discriminate_translated_detached(domain)
+        return self.discriminate(other(domain), "pool", self.translated_from_pool(domain))
 
-    def realness(self, discriminator: str, image: Tensor) -> Tensor:
-        """Scores of any image by an image discriminator; not kept."""
-        return self._networks.judge(discriminator, image).realness
+    def realness(self, discriminator: str, x: Tensor) -> Tensor:
+        """A discriminator's scores of any image or features; not cached."""
+        return self._networks.discriminate(discriminator, x).realness

@@ -1,7 +1,7 @@
-"""Equation 7: the weighted sum of a method's terms, generators against discriminators.
+"""The weighted sum of a method's terms, generators against discriminators.
 
-`L = sum over terms of weight * term`, from Murez et al. 2018 (I2I Adapt). A method is a table of weights; nothing here
-knows a method.
+`L = sum over terms of weight * term`, equation 7 of Murez et al. 2018 (I2I Adapt). A method is a table of weights;
+nothing here depends on a method.
 """
 
 import math
@@ -17,23 +17,20 @@ from segda.batch import DOMAINS, Batch, Domain
 from segda.config import lookup
 from segda.config.validation import validate_options
 from segda.errors import ArtefactError, ConfigError, TrainingError
+from segda.networks.networks import Networks
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
-from segda.objectives.interfaces import Networks, Task
 from segda.objectives.term import Term
 from segda.objectives.weight import weight_at
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    return tensor
+from segda.task import Task
 
 
 class Objective:
-    """A method at work on networks. A step is `forward`, both losses with their backward passes, both optimizers.
+    """A method's terms on networks. A step is `forward`, both losses with their backward passes, both optimizers.
 
     Discriminators take no gradient from the generators' losses: they are frozen while those are computed. The exception
-    is a discriminator behind gradient reversal, which trains inside the generators' losses.
+    is a discriminator behind gradient reversal, which trains by the generators' losses.
     """
 
     def __init__(
@@ -43,7 +40,7 @@ class Objective:
         task: Task,
         *,
         seed: int,
-        gather: Callable[[Tensor], Tensor] = _alone,
+        gather: Callable[[Tensor], Tensor] = lambda tensor: tensor,
         teacher: Networks | None = None,
         judge: Networks | None = None,
         class_sizes: ClassSizes | None = None,
@@ -53,21 +50,21 @@ class Objective:
 
         Args:
             terms: the method's terms by name, from `build`.
-            networks: has at least what `needs(terms)` lists.
+            networks: at least those that `needs(terms)` lists.
             task: the supervised loss.
-            seed: of every random draw made for a sample.
+            seed: of all random draws.
             gather: concatenates a tensor over processes in the order of their ranks.
             teacher: an average of the networks, for terms that need "teacher".
             judge: a frozen encoder and head, for terms that need "judge".
             class_sizes: of the labelled source, for terms that need "class_sizes".
-            gather_samples: as `gather`, with gradients, where statistics of a batch are to be those of all
-                processes.
+            gather_samples: as `gather`, with gradients; where statistics of a batch are to be those of all processes.
 
         Raises:
-            ConfigError: a term needs what is not given.
+            ConfigError: a term needs what is missing.
         """
-        given = {"teacher": teacher, "judge": judge, "class_sizes": class_sizes}
-        check_given(terms, {name for name, value in given.items() if value is not None} | task.offers | {"pairs"})
+        optional = {"teacher": teacher, "judge": judge, "class_sizes": class_sizes}
+        available = {name for name, value in optional.items() if value is not None}
+        check_available(terms, available | task.offers | {"pairs"})
         self.terms = dict(terms)
         self.networks = networks
         self._task = task
@@ -87,7 +84,7 @@ class Objective:
 
         Args:
             batch: the step's samples.
-            progress: share of training done, in `[0, 1]`; weights and reversal strengths may follow it.
+            progress: share of training done, in `[0, 1]`, which weights and reversal strengths may depend on.
         """
         return ForwardPass(
             batch,
@@ -104,7 +101,7 @@ class Objective:
         )
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
-        """Each term's weighted scalar by name, for everything but the alternating discriminators."""
+        """Each term's weighted scalar by name, for all networks but the alternating discriminators."""
         with self._frozen(self.players()[1]):
             losses = {}
             for name, term in self.terms.items():
@@ -113,7 +110,7 @@ class Objective:
             return losses
 
     def discriminator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
-        """The discriminators' scalar of each term that has one, unweighted. Call it after `generator_losses`."""
+        """The discriminators' scalar of each term that has one, unweighted; after `generator_losses`."""
         losses = {}
         for name, term in self.terms.items():
             with record_function(f"discriminators: term {name}"):
@@ -123,7 +120,7 @@ class Objective:
         return losses
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """Detached scalars by `term.name`, such as a discriminator's accuracy. Call it after both losses."""
+        """Detached scalars by `term.name`, such as a discriminator's accuracy; after both losses."""
         with torch.no_grad():
             return {
                 f"{name}.{measure}": value.detach()
@@ -134,7 +131,7 @@ class Objective:
     def players(self) -> tuple[list[str], list[str]]:
         """Sorted names of the networks that the generators' and the discriminators' optimizer train.
 
-        Networks that are frozen as a whole belong to neither; a discriminator behind gradient reversal is a generator.
+        Frozen networks belong to neither; a discriminator behind gradient reversal counts as a generator.
         """
         joint: set[str] = set().union(*(term.joint_discriminators() for term in self.terms.values()))
         second: set[str] = set().union(*(term.discriminators() for term in self.terms.values()))
@@ -146,20 +143,18 @@ class Objective:
 
     @torch.no_grad()
     def clip_discriminators(self) -> None:
-        """After an update: hold the parameters of clipped networks to their range."""
+        """After an update: clip the parameters of the networks that terms clip."""
         for term in self.terms.values():
-            bound = term.clip()
-            if bound is not None:
-                for name in sorted(term.clipped()):
-                    for parameter in self.networks.modules[name].parameters():
-                        parameter.clamp_(-bound, bound)
+            for name, bound in term.clipped().items():
+                for parameter in self.networks.modules[name].parameters():
+                    parameter.clamp_(-bound, bound)
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold beside the networks: the image pools."""
+        """What a checkpoint must hold besides the networks: the image pools."""
         return {f"image_pool.{domain}": pool.state() for domain, pool in self._pools.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state` gave.
+        """Continue from what `state` returned.
 
         Raises:
             ArtefactError: the state belongs to a method with other pools.
@@ -173,7 +168,7 @@ class Objective:
             pool.load_state(state[f"image_pool.{domain}"])
 
     def generators_frozen(self) -> AbstractContextManager[None]:
-        """Around a forward pass and the discriminators' losses alone: the generators take no gradient."""
+        """Around a forward pass for the discriminators' losses only: the generators take no gradient."""
         return self._frozen(self.players()[0])
 
     @contextmanager
@@ -194,7 +189,7 @@ class Objective:
 
 
 def needs(terms: Mapping[str, Term], frozen: Collection[str] = ()) -> set[str]:
-    """The union of what the terms need, for `segda.networks.networks.build`; a frozen head is built and published."""
+    """The union of the terms' needs, for `segda.networks.networks.build`; a frozen head is built and published."""
     return set().union({"head"} & set(frozen), *(term.needs() for term in terms.values()))
 
 
@@ -207,30 +202,30 @@ _REMEDIES = {
     "teacher": "set an EMA decay, such as `ema: 0.99`",
     "judge": "set `judge: {from: a stage that trained encoder and head}`",
     "class_sizes": "use it in a stage that adapts from a labelled source",
-    "label_map": "the task has one label an image, the term wants one a pixel; use it for segmentation",
+    "label_map": "the task has one label for an image, the term needs one for each pixel; use it for segmentation",
     "pairs": "set `paired: true` and give data whose images are pairs",
 }
 
 
-def check_given(terms: Mapping[str, Term], given: Collection[str]) -> None:
-    """Does the stage give what the terms need besides networks?
+def check_available(terms: Mapping[str, Term], available: Collection[str]) -> None:
+    """Check that everything the terms need besides networks is available.
 
     Raises:
         ConfigError: names the term, what it needs and the remedy.
     """
     for name, term in terms.items():
-        for need in sorted(term.needs() & _REMEDIES.keys() - set(given)):
+        for need in sorted(term.needs() & _REMEDIES.keys() - set(available)):
             raise ConfigError(f"terms.{name}: needs {need.replace('_', ' ')!r}, and there is none; {_REMEDIES[need]}")
 
 
 def build(terms: Mapping[str, Mapping[str, Any]]) -> dict[str, Term]:
-    """From a method's table to its terms. A term whose constant weight is 0 is left out, as in the paper's Table 1.
+    """A method's terms from its table of options; terms of constant weight 0 are left out, as in the paper's Table 1.
 
     Args:
         terms: options by term name, `weight` among them; a name is a file in `segda/objectives/terms/`.
 
     Raises:
-        ConfigError: unknown term or option, wrong type, weight missing or negative, or no term left.
+        ConfigError: unknown term or option, wrong type or value, weight missing or negative, or no term left.
     """
     built = {name: _build_term(name, options) for name, options in terms.items()}
     built = {name: term for name, term in built.items() if term.weight != 0}
@@ -249,10 +244,10 @@ def _build_term(name: str, options: Mapping[str, Any]) -> Term:
 
 
 def check_gradients(networks: Networks) -> None:
-    """After the first step's backward passes: every trainable parameter has received a gradient.
+    """After the first step's backward passes: check that every trainable parameter has received a gradient.
 
     Raises:
-        TrainingError: a network, named with its first parameter, would never train; DDP would wait for it for ever.
+        TrainingError: a network, named with its first such parameter, would never train, and DDP would hang.
     """
     for name, module in networks.modules.items():
         for parameter_name, parameter in module.named_parameters():

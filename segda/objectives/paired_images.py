@@ -1,4 +1,4 @@
-"""Images whose counterpart in the other domain is known."""
+"""Pairs of a source image and its counterpart in the target domain."""
 
 from torch import Tensor
 
@@ -7,10 +7,10 @@ from segda.objectives.forward_pass import ForwardPass
 
 
 def counterpart(p: ForwardPass) -> Tensor:
-    """The target images, each the counterpart of the source image at its place in the batch: `[B, 3, H, W]`.
+    """The target images, each the counterpart of the source image at the same index: `[B, 3, H, W]`.
 
     Raises:
-        ConfigError: the shapes show that the images are no pairs.
+        ConfigError: source and target images differ in shape.
     """
     source, target = p.image("source"), p.image("target")
     if source.shape != target.shape:

@@ -1,10 +1,12 @@
-"""What every term offers to the objective."""
+"""The interface between a term and the objective."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from segda.errors import ConfigError
 from segda.objectives.weight import Ramp
 
 if TYPE_CHECKING:
@@ -41,13 +43,9 @@ class Term:
         """Names of networks beyond `discriminator.*` that the second player trains."""
         return set()
 
-    def clip(self) -> float | None:
-        """The largest absolute value that parameters of `clipped()` may have after an update; `None` for any."""
-        return None
-
-    def clipped(self) -> set[str]:
-        """Names of the networks that `clip` holds for."""
-        return set()
+    def clipped(self) -> dict[str, float]:
+        """Names of the networks whose parameters are clipped after an update, with the bound on their size."""
+        return {}
 
     def differentiated_twice(self) -> set[str]:
         """Names of the networks whose gradient is part of a loss, such as a gradient penalty's."""
@@ -62,9 +60,24 @@ class Term:
         return False
 
     def pool_size(self) -> int:
-        """How many earlier translated images of each domain the discriminators are to be shown from."""
+        """Size of the pool of earlier translated images of each domain that discriminators train on; 0 for none."""
         return 0
 
     def measures(self, p: "ForwardPass") -> dict[str, Tensor]:
-        """Scalars worth logging, taken from tensors that the losses have already computed."""
+        """Scalars to log, from tensors that the losses have already computed."""
         return {}
+
+    def yaml_name(self) -> str:
+        """The term's key in a method's YAML, for messages; a term is named after its file."""
+        return f"terms.{type(self).__module__.rpartition('.')[2]}"
+
+    def check_not_negative(self, *options: str) -> None:
+        """Refuse options that are negative or not finite.
+
+        Raises:
+            ConfigError: names the option.
+        """
+        for option in options:
+            value = getattr(self, option)
+            if not (math.isfinite(value) and value >= 0):
+                raise ConfigError(f"{self.yaml_name()}.{option}: found {value}, expected a finite number of at least 0")

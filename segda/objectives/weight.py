@@ -1,4 +1,4 @@
-"""A term's weight: a number, or a ramp that grows with the progress of training."""
+"""A term's weight: a number, or a ramp over training."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Ramp:
     Attributes:
         ramp: `linear`, or `dann`, which follows `dann_schedule`.
         to: the final weight.
-        over: share of training that the growth takes, above 0 and at most 1.
+        over: share of training during which it grows, above 0 and at most 1.
     """
 
     ramp: Literal["dann", "linear"]
@@ -31,7 +31,7 @@ class Ramp:
 
     def __post_init__(self) -> None:
         if not 0 < self.over <= 1:
-            raise ConfigError(f"weight: over is {self.over}, a share of training above 0 and at most 1 is expected")
+            raise ConfigError(f"weight.over: found {self.over}, expected a share of training above 0 and at most 1")
 
     def at(self, progress: float) -> float:
         """The weight at `progress` in `[0, 1]`."""

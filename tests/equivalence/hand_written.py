@@ -5,7 +5,6 @@ networks, the scalar whose gradient that group descends.
 """
 
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -40,8 +39,8 @@ def stream(purpose: str) -> int:
 
 def draws(purpose: str, position: Tensor) -> Tensor:
     return torch.stack([
-        torch.rand((), generator=torch.Generator().manual_seed(stream(f"{purpose}/{place}")))
-        for place in position.tolist()
+        torch.rand((), generator=torch.Generator().manual_seed(stream(f"{purpose}/{index}")))
+        for index in position.tolist()
     ])  # fmt: skip
 
 
@@ -96,32 +95,15 @@ def dann(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     return Hand(supervised + domain, None, players)
 
 
-def fcns_in_the_wild(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
-    source, target = modules["encoder"](batch.source.image), modules["encoder"](batch.target.image)
-    judge = modules["discriminator.feature"]
-    supervised = cross_entropy(modules["head"](source), batch.source.label)
-
-    def classified(first: Tensor, second: Tensor) -> Tensor:
-        return (-first.sigmoid().log().mean() - (1 - second.sigmoid()).log().mean()) / 2
-
-    s, t = judge(source[-1]).realness, judge(target[-1]).realness
-    confusion = (classified(s, t) + classified(t, s)) / 2
-    return ordinary(
-        supervised + confusion,
-        classified(judge(source[-1].detach()).realness, judge(target[-1].detach()).realness),
-        modules,
-    )
-
-
 def output_adversarial(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     s = modules["head"](modules["encoder"](batch.source.image))
     t = modules["head"](modules["encoder"](batch.target.image))
-    judge = modules["discriminator.logits"]
-    fooled = judge(t.softmax(1)).realness
+    d = modules["discriminator.logits"]
+    fooled = d(t.softmax(1)).realness
     bce = functional.binary_cross_entropy_with_logits
     loss = cross_entropy(s, batch.source.label) + 0.001 * bce(fooled, torch.ones_like(fooled))
-    seen, unseen = judge(s.softmax(1).detach()).realness, judge(t.softmax(1).detach()).realness
-    return ordinary(loss, 0.5 * bce(seen, torch.ones_like(seen)) + 0.5 * bce(unseen, torch.zeros_like(unseen)), modules)
+    real, fake = d(s.softmax(1).detach()).realness, d(t.softmax(1).detach()).realness
+    return ordinary(loss, 0.5 * bce(real, torch.ones_like(real)) + 0.5 * bce(fake, torch.zeros_like(fake)), modules)
 
 
 def cyclegan(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
@@ -199,11 +181,11 @@ def i2i_gta5(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
 def i2i(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     weights = {"c": 1.0, "id": 0.1, "tr": 0.02, "cyc": 0.05, "trc": 0.1}
     generator, discriminator = _translators(modules, batch, weights)
-    judge = modules["discriminator.feature"]
+    d_z = modules["discriminator.feature"]
     z_x, z_y = modules["encoder"](batch.source.image)[-1], modules["encoder"](batch.target.image)[-1]
-    generator = generator + 0.2 * (judge(z_y).realness - 1).pow(2).mean()
-    discriminator = discriminator + 0.5 * (judge(z_x.detach()).realness - 1).pow(2).mean()
-    discriminator = discriminator + 0.5 * judge(z_y.detach()).realness.pow(2).mean()
+    generator = generator + 0.2 * (d_z(z_y).realness - 1).pow(2).mean()
+    discriminator = discriminator + 0.5 * (d_z(z_x.detach()).realness - 1).pow(2).mean()
+    discriminator = discriminator + 0.5 * d_z(z_y.detach()).realness.pow(2).mean()
     return ordinary(generator, discriminator, modules)
 
 
@@ -213,10 +195,10 @@ def self_training(modules: Modules, batch: Batch, teacher: Modules | None) -> Ha
     logits = functional.interpolate(teacher["head"](teacher["encoder"](y)), size=size, mode="bilinear")
     confidence, pseudo = logits.softmax(1).max(1)
     image, label, weight = y.clone(), pseudo.clone(), torch.empty(pseudo.shape, dtype=torch.float64)
-    for index, place in enumerate(batch.source.position.tolist()):
+    for index, position in enumerate(batch.source.position.tolist()):
         weight[index] = (confidence[index] > 0.968).double().mean()
         present = [k for k in c[index].unique().tolist() if k != 255]
-        generator = torch.Generator().manual_seed(stream(f"class_mix/{place}"))
+        generator = torch.Generator().manual_seed(stream(f"class_mix/{position}"))
         for drawn in torch.randperm(len(present), generator=generator).tolist()[: -(-len(present) // 2)]:
             pasted = c[index] == present[drawn]
             image[index][:, pasted] = x[index][:, pasted]
@@ -228,17 +210,3 @@ def self_training(modules: Modules, batch: Batch, teacher: Modules | None) -> Ha
     picked = -student.log_softmax(1).gather(1, label[:, None])[:, 0]
     supervised = cross_entropy(modules["head"](modules["encoder"](x)), c)
     return ordinary(supervised + (weight * picked).mean(), None, modules)
-
-
-BY_HAND: dict[str, Callable[[Modules, Batch, Modules | None], Hand]] = {
-    "source_only": source_only,
-    "oracle": source_only,
-    "dann": dann,
-    "fcns_in_the_wild": fcns_in_the_wild,
-    "output_adversarial": output_adversarial,
-    "cyclegan": cyclegan,
-    "cyclegan_semantic": cyclegan_semantic,
-    "i2i_gta5": i2i_gta5,
-    "i2i": i2i,
-    "self_training": self_training,
-}

@@ -1,7 +1,6 @@
 """The methods that align features, and adversaries with options, once more in plain torch; see `hand_written`."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -24,14 +23,14 @@ def _domain_cross_entropy(source: Tensor, target: Tensor) -> Tensor:
 
 
 def _domain_classifier(modules: Modules, source: list[Tensor], target: list[Tensor]) -> Tensor:
-    judge = modules["discriminator.feature"]
-    return _domain_cross_entropy(judge(source[-1].detach()).realness, judge(target[-1].detach()).realness)
+    d = modules["discriminator.feature"]
+    return _domain_cross_entropy(d(source[-1].detach()).realness, d(target[-1].detach()).realness)
 
 
 def dann_tutorial(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     source, target = _encoded(modules, batch)
-    judge = modules["discriminator.feature"]
-    domain = _domain_cross_entropy(judge(source[-1]).realness, judge(target[-1]).realness)
+    d = modules["discriminator.feature"]
+    domain = _domain_cross_entropy(d(source[-1]).realness, d(target[-1]).realness)
     probability = modules["head"](target).softmax(1)
     entropy = -(probability * probability.log()).sum(1).mean()
     supervised = cross_entropy(modules["head"](source), batch.source.label)
@@ -92,13 +91,13 @@ def cdan_entropy(modules: Modules, batch: Batch, teacher: Modules | None) -> Han
     return _conditional(modules, batch, entropy=True)
 
 
-def _places(x: Tensor) -> Tensor:
-    """Every place of `[B, C, h, w]` as a row."""
+def _positions(x: Tensor) -> Tensor:
+    """Every position of `[B, C, h, w]` as a row."""
     return torch.stack([image[:, i, j] for image in x for i in range(x.shape[2]) for j in range(x.shape[3])])
 
 
 def _coral(source: Tensor, target: Tensor) -> Tensor:
-    s, t = _places(source), _places(target)
+    s, t = _positions(source), _positions(target)
     return (s.T.cov() - t.T.cov()).pow(2).sum() / (4 * s.shape[1] ** 2)
 
 
@@ -115,7 +114,7 @@ def deep_coral_tutorial(modules: Modules, batch: Batch, teacher: Modules | None)
 
 def dan(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     source, target = _encoded(modules, batch)
-    s, t = _places(source[-1]), _places(target[-1])
+    s, t = _positions(source[-1]), _positions(target[-1])
     both = torch.cat([s, t])
     width = (both[:, None] - both[None]).pow(2).sum(-1).mean().detach()
 
@@ -149,29 +148,15 @@ def cyclegan_tempered(modules: Modules, batch: Batch, teacher: Modules | None) -
         return modules["decoder"](modules["encoder.target"](image), "source")
 
     fake_t, fake_s = to_target(x), to_source(y)
-    shown_s, shown_t = modules["lens.source"](x), modules["lens.target"](y)
+    tempered_s, tempered_t = modules["lens.source"](x), modules["lens.target"](y)
     share = 1 - math.sin(math.pi * PROGRESS / (2 * 0.5))
     loss = (d_t(fake_t).realness - 1).pow(2).mean() + (d_s(fake_s).realness - 1).pow(2).mean()
     loss = loss + 10 * ((to_source(fake_t) - x).abs().mean() + (to_target(fake_s) - y).abs().mean())
     loss = loss + 5 * ((to_target(y) - y).abs().mean() + (to_source(x) - x).abs().mean())
-    for d, shown, real in ((d_s, shown_s, x), (d_t, shown_t, y)):
-        loss = loss + share * d(shown).realness.pow(2).mean() + (real - shown).pow(2).mean()
+    for d, tempered, real in ((d_s, tempered_s, x), (d_t, tempered_t, y)):
+        loss = loss + share * d(tempered).realness.pow(2).mean() + (real - tempered).pow(2).mean()
     discriminator = sum(
-        0.5 * (d(shown.detach()).realness - 1).pow(2).mean() + 0.5 * d(fake.detach()).realness.pow(2).mean()
-        for d, shown, fake in ((d_s, shown_s, fake_s), (d_t, shown_t, fake_t))
+        0.5 * (d(tempered.detach()).realness - 1).pow(2).mean() + 0.5 * d(fake.detach()).realness.pow(2).mean()
+        for d, tempered, fake in ((d_s, tempered_s, fake_s), (d_t, tempered_t, fake_t))
     )
     return ordinary(loss, discriminator, modules)
-
-
-BY_HAND_FEATURE: dict[str, Callable[[Modules, Batch, Modules | None], Hand]] = {
-    "dann_tutorial": dann_tutorial,
-    "domain_confusion": domain_confusion,
-    "adda": adda,
-    "cdan": cdan,
-    "cdan_entropy": cdan_entropy,
-    "deep_coral": deep_coral,
-    "deep_coral_tutorial": deep_coral_tutorial,
-    "dan": dan,
-    "ddc": ddc,
-    "cyclegan_tempered": cyclegan_tempered,
-}

@@ -17,13 +17,13 @@ from tests.equivalence.hand_written import Hand, Modules, cross_entropy, draws, 
 
 def normals(purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
     return torch.stack([
-        torch.randn(shape, generator=torch.Generator().manual_seed(stream(f"{purpose}/{place}"))).double()
-        for place in position.tolist()
+        torch.randn(shape, generator=torch.Generator().manual_seed(stream(f"{purpose}/{index}"))).double()
+        for index in position.tolist()
     ])  # fmt: skip
 
 
 def binary(scores: Tensor, truth: float) -> Tensor:
-    """Cross entropy of raw scores with one verdict for all of them."""
+    """Cross entropy of raw scores with one label for all of them."""
     probability = scores.sigmoid()
     return -(truth * probability.log() + (1 - truth) * (1 - probability).log()).mean()
 
@@ -51,24 +51,24 @@ def _sampled(modules: Modules, samples: DomainBatch, domain: str) -> tuple[list[
 
 def _aligned_auto_encoder(modules: Modules, batch: Batch) -> tuple[Tensor, Tensor, dict[str, tuple[Tensor, ...]]]:
     """Both I2I variants' `Q_c + 0.2 Q_z + 0.1 Q_id`, squared and on samples, and the adversary's own loss."""
-    judge, found = modules["discriminator.feature"], {}
+    d_z, encoded = modules["discriminator.feature"], {}
     loss = torch.zeros((), dtype=torch.float64)
     for domain, samples in (("source", batch.source), ("target", batch.target)):
         features, mean, deviation, sample = _sampled(modules, samples, domain)
         again = modules["decoder"]([*features[:-1], sample], domain)
         loss = loss + 0.1 * (again - samples.image).pow(2).mean()
-        found[domain] = (features[-1], mean, deviation, sample)
+        encoded[domain] = (features[-1], mean, deviation, sample)
         if domain == "source":
             loss = loss + cross_entropy(modules["head"](features), samples.label)
-    z_x, z_y = found["source"][0], found["target"][0]
-    loss = loss + 0.2 * (judge(z_y).realness - 1).pow(2).mean()
-    told_apart = (judge(z_x.detach()).realness - 1).pow(2).mean() + judge(z_y.detach()).realness.pow(2).mean()
-    return loss, told_apart / 2, found
+    z_x, z_y = encoded["source"][0], encoded["target"][0]
+    loss = loss + 0.2 * (d_z(z_y).realness - 1).pow(2).mean()
+    discriminator = (d_z(z_x.detach()).realness - 1).pow(2).mean() + d_z(z_y.detach()).realness.pow(2).mean()
+    return loss, discriminator / 2, encoded
 
 
 def i2i_vae(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
-    loss, discriminator, found = _aligned_auto_encoder(modules, batch)
-    for _, mean, deviation, _ in found.values():
+    loss, discriminator, encoded = _aligned_auto_encoder(modules, batch)
+    for _, mean, deviation, _ in encoded.values():
         posterior = torch.distributions.Normal(mean, deviation)
         prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
         loss = loss + 0.00001 * torch.distributions.kl_divergence(posterior, prior).sum() / len(mean)
@@ -76,28 +76,28 @@ def i2i_vae(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
 
 
 def i2i_adversarial_latent(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
-    loss, discriminator, found = _aligned_auto_encoder(modules, batch)
-    tell = modules["discriminator.latent"]
+    loss, discriminator, encoded = _aligned_auto_encoder(modules, batch)
+    d = modules["discriminator.latent"]
     for domain, samples in (("source", batch.source), ("target", batch.target)):
-        sample = found[domain][3]
+        sample = encoded[domain][3]
         prior = normals(f"latent_adversarial/{domain}", samples.position, tuple(sample.shape[1:]))
-        loss = loss + 0.01 * binary(tell(sample).realness, 1)
-        both = binary(tell(prior).realness, 1) + binary(tell(sample.detach()).realness, 0)
+        loss = loss + 0.01 * binary(d(sample).realness, 1)
+        both = binary(d(prior).realness, 1) + binary(d(sample.detach()).realness, 0)
         discriminator = discriminator + both / 2
     return ordinary(loss, discriminator, modules)
 
 
 def cogan(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
     """As the released code's two updates."""
-    body, tell, sampler = modules["encoder"], modules["discriminator.feature"], modules["sampler"]
+    body, d, sampler = modules["encoder"], modules["discriminator.feature"], modules["sampler"]
     noise = normals("sampler/source", batch.source.position, (sampler.noise,))
     fake_s, fake_t = sampler(noise, "source"), sampler(noise, "target")
-    scores = torch.cat([tell(body(fake_s, "source")[-1]).realness, tell(body(fake_t, "target")[-1]).realness])
+    scores = torch.cat([d(body(fake_s, "source")[-1]).realness, d(body(fake_t, "target")[-1]).realness])
     generator = binary(scores, 1)
     real_s = body(batch.source.image, "source")
     z_s, z_t = body(fake_s.detach(), "source")[-1], body(fake_t.detach(), "target")[-1]
-    real = torch.cat([tell(real_s[-1]).realness, tell(body(batch.target.image, "target")[-1]).realness])
-    fake = torch.cat([tell(z_s).realness, tell(z_t).realness])
+    real = torch.cat([d(real_s[-1]).realness, d(body(batch.target.image, "target")[-1]).realness])
+    fake = torch.cat([d(z_s).realness, d(z_t).realness])
     supervised = cross_entropy(modules["head"](real_s), batch.source.label)
     coupled = functional.mse_loss(z_s, z_t) * z_s[0].numel()
     discriminator = binary(real, 1) + binary(fake, 0) + 10 * supervised + 0.01 * coupled
@@ -106,11 +106,11 @@ def cogan(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
 
 
 def pix2pix(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
-    x, y, tell = batch.source.image, batch.target.image, modules["discriminator.pair"]
+    x, y, d = batch.source.image, batch.target.image, modules["discriminator.pair"]
     fake = modules["decoder"](modules["encoder"](x), "target")
-    loss = binary(tell(torch.cat([x, fake], 1)).realness, 1) + 100 * functional.l1_loss(fake, y)
-    seen, unseen = tell(torch.cat([x, y], 1)).realness, tell(torch.cat([x, fake.detach()], 1)).realness
-    return ordinary(loss, 0.5 * (binary(seen, 1) + binary(unseen, 0)), modules)
+    loss = binary(d(torch.cat([x, fake], 1)).realness, 1) + 100 * functional.l1_loss(fake, y)
+    real_pair, fake_pair = d(torch.cat([x, y], 1)).realness, d(torch.cat([x, fake.detach()], 1)).realness
+    return ordinary(loss, 0.5 * (binary(real_pair, 1) + binary(fake_pair, 0)), modules)
 
 
 def _translation(modules: Modules, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor, Callable[..., Tensor]]:
@@ -144,28 +144,28 @@ def cycada_pixel(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
     assert judge is not None
     loss, discriminator, fake_s, fake_t, _ = _translation(modules, batch)
     for before, after in ((batch.source.image, fake_t), (batch.target.image, fake_s)):
-        seen = judge["head"](judge["encoder"](before)).argmax(1)
-        loss = loss + functional.nll_loss(judge["head"](judge["encoder"](after)).log_softmax(1), seen)
+        label = judge["head"](judge["encoder"](before)).argmax(1)
+        loss = loss + functional.nll_loss(judge["head"](judge["encoder"](after)).log_softmax(1), label)
     return ordinary(loss, discriminator, modules)
 
 
 def cycada(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
     source = modules["head"](modules["encoder"](batch.source.image))
     target = modules["head"](modules["encoder"](batch.target.image))
-    tell = modules["discriminator.logits"]
-    loss = cross_entropy(source, batch.source.label) + 0.1 * binary(tell(target.softmax(1)).realness, 1)
-    told_apart = binary(tell(source.softmax(1).detach()).realness, 1)
-    told_apart = told_apart + binary(tell(target.softmax(1).detach()).realness, 0)
-    return ordinary(loss, told_apart / 2, modules)
+    d = modules["discriminator.logits"]
+    loss = cross_entropy(source, batch.source.label) + 0.1 * binary(d(target.softmax(1)).realness, 1)
+    discriminator = binary(d(source.softmax(1).detach()).realness, 1)
+    discriminator = discriminator + binary(d(target.softmax(1).detach()).realness, 0)
+    return ordinary(loss, discriminator / 2, modules)
 
 
 def _confusion(modules: Modules, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """`Q_c + (L_D + L_Dinv) / 2`, the discriminator's loss, and the target's logits."""
     source, target = modules["encoder"](batch.source.image), modules["encoder"](batch.target.image)
-    judge = modules["discriminator.feature"]
+    d = modules["discriminator.feature"]
 
     def classified(first: Tensor, second: Tensor) -> Tensor:
-        return (binary(judge(first).realness, 1) + binary(judge(second).realness, 0)) / 2
+        return (binary(d(first).realness, 1) + binary(d(second).realness, 0)) / 2
 
     s, t = source[-1], target[-1]
     loss = cross_entropy(modules["head"](source), batch.source.label) + (classified(s, t) + classified(t, s)) / 2
@@ -237,19 +237,3 @@ def i2i_office(modules: Modules, batch: Batch, judge: Modules | None) -> Hand:
         both = (d(samples.image).realness - 1).pow(2).mean() + d(fake.detach()).realness.pow(2).mean()
         discriminator = discriminator + both / 2
     return ordinary(loss, discriminator, modules)
-
-
-BY_HAND_GENERATIVE: dict[str, Callable[[Modules, Batch, Modules | None], Hand]] = {
-    "cogan": cogan,
-    "cycada": cycada,
-    "cycada_pixel": cycada_pixel,
-    "cyclegan_tutorial": cyclegan_tutorial,
-    "drcn": drcn,
-    "fcns_in_the_wild": fcns_in_the_wild,
-    "fcns_in_the_wild_adversarial": fcns_in_the_wild_adversarial,
-    "i2i_adversarial_latent": i2i_adversarial_latent,
-    "i2i_digits": i2i_digits,
-    "i2i_office": i2i_office,
-    "i2i_vae": i2i_vae,
-    "pix2pix": pix2pix,
-}

@@ -1,18 +1,17 @@
-"""Each method's YAML against its loss written by hand, on the same weights: both sides' values, every gradient."""
+"""Each method's YAML against its loss written by hand, on the same weights: values and every gradient."""
 
 import pytest
 import torch
 
 from segda.objectives.objective import check_gradients
-from tests.equivalence import hand_written, setting
+from tests.equivalence import hand_written, hand_written_feature, hand_written_generative, setting
 from tests.equivalence.hand_written import Hand
-from tests.equivalence.hand_written_feature import BY_HAND_FEATURE
-from tests.equivalence.hand_written_generative import BY_HAND_GENERATIVE
 from tests.equivalence.setting import Step
 
-# The stage `coral` recolours features; what it trains on them is the baseline's loss.
-RECOLOURED = {"coral": hand_written.BY_HAND["source_only"]}
-BY_HAND = {**hand_written.BY_HAND, **BY_HAND_FEATURE, **BY_HAND_GENERATIVE, **RECOLOURED}
+MODULES = (hand_written, hand_written_feature, hand_written_generative)
+BY_HAND = {name: getattr(module, name) for module in MODULES for name in setting.NAMES if hasattr(module, name)}
+# `coral` trains on transformed features, the oracle on target labels, both by the baseline's loss.
+BY_HAND |= dict.fromkeys(("coral", "oracle"), hand_written.source_only)
 
 
 def by_hand(name: str, built: setting.Networks, samples: setting.Batch) -> Step:
@@ -27,8 +26,8 @@ def by_hand(name: str, built: setting.Networks, samples: setting.Batch) -> Step:
     for loss, names in hand.players:
         for module in set(names) - built.frozen:
             parameters = dict(built.modules[module].named_parameters())
-            found = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
-            gradients.update({f"{module}/{key}": value for key, value in zip(parameters, found, strict=True)})
+            values = torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+            gradients.update({f"{module}/{key}": value for key, value in zip(parameters, values, strict=True)})
     discriminator = None if hand.discriminator is None else hand.discriminator.item()
     return Step(hand.generator.item(), discriminator, gradients)
 
@@ -60,7 +59,7 @@ def test_every_trainable_parameter_gets_a_gradient(name: str) -> None:
     assert sorted([*generators, *discriminators, *config.get("frozen", [])]) == sorted(built.modules)
 
 
-def test_the_teacher_is_sure_in_places_so_that_comparing_self_training_means_something() -> None:
+def test_the_teacher_is_confident_at_some_pixels_so_that_comparing_self_training_means_something() -> None:
     config = setting.method("self_training")
     objective = setting.objective_of(config, setting.networks(config))
     p = objective.forward(setting.batch(), setting.PROGRESS)

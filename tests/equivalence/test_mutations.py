@@ -1,4 +1,4 @@
-"""Faults put into segda on purpose: each must be noticed by the comparisons that this folder makes of a method."""
+"""Faults planted in segda: each must be caught by the comparisons of this folder."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -40,11 +40,11 @@ def _wrong_encoder(self: ForwardPass, domain: Domain) -> list[Tensor]:
 
 
 def _attached_translated(self: ForwardPass, domain: Domain) -> Any:
-    return self.judged(other(domain), "translated, detached", self.translated(domain))
+    return self.discriminate(other(domain), "translated, detached", self.translated(domain))
 
 
-def _judged_by_own(self: ForwardPass, domain: Domain) -> Any:
-    return self.judged(domain, "translated", self.translated(domain))
+def _discriminated_by_own(self: ForwardPass, domain: Domain) -> Any:
+    return self.discriminate(domain, "translated", self.translated(domain))
 
 
 def _translated_to_own(self: ForwardPass, domain: Domain) -> Tensor:
@@ -70,13 +70,13 @@ def _student_teaches(self: ForwardPass) -> Tensor:
     return self.logits("target")
 
 
-def _attached_judgement(self: Any, p: ForwardPass, domain: Domain) -> Tensor:
+def _attached_scores(self: Any, p: ForwardPass, domain: Domain) -> Tensor:
     return self._attached(p, domain)
 
 
 def _own_images_only(self: ImagePool, images: Tensor, position: Tensor, gather: Any) -> Tensor:
-    shown = zip(images.detach(), position.tolist(), strict=True)
-    return torch.stack([self._swap(image, place) for image, place in shown])
+    own = zip(images.detach(), position.tolist(), strict=True)
+    return torch.stack([self._swap(image, index) for image, index in own])
 
 
 def _whole_batch_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
@@ -100,34 +100,34 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
     ("cyclegan", "encoders swapped", replace(ForwardPass, "features", _wrong_encoder)),
     ("cyclegan", "translation decoded in its own domain", replace(ForwardPass, "translated", _translated_to_own)),
-    ("cyclegan", "discriminators swapped", replace(ForwardPass, "judged_translated", _judged_by_own)),
+    ("cyclegan", "discriminators swapped", replace(ForwardPass, "discriminate_translated", _discriminated_by_own)),
     ("cyclegan", "cycle ends in the other domain", replace(ForwardPass, "cycled", _cycled_to_other)),
     ("cyclegan", "identity through its own encoder",
      replace(ForwardPass, "reconstructed_through_other", ForwardPass.reconstructed)),
     ("cyclegan", "cycle without gradient to the translation",
      replace(ForwardPass, "features_translated", _always_stop_gradient)),
     ("cyclegan_semantic", "fakes reach the semantic discriminator attached",
-     replace(ForwardPass, "judged_translated_detached", _attached_translated)),
+     replace(ForwardPass, "discriminate_translated_detached", _attached_translated)),
     ("cyclegan_semantic", "cycle not class-weighted",
      replace(cycle, "class_balance", lambda label, size: torch.ones(label.shape, dtype=torch.float64))),
     ("i2i_gta5", "translated classification without stop_gradient",
      replace(ForwardPass, "features_translated", _without_stop_gradient)),
     ("i2i_gta5", "fakes reach the discriminators attached",
-     replace(ForwardPass, "judged_translated_detached", _attached_translated)),
+     replace(ForwardPass, "discriminate_translated_detached", _attached_translated)),
     ("i2i_gta5", "discriminators not frozen", replace(Objective, "_frozen", lambda self, names: nullcontext())),
     ("i2i_gta5", "gradient penalty at the real image",
      replace(ForwardPass, "uniform", lambda self, purpose, domain: torch.ones(4))),
     ("i2i_gta5", "gradient penalty forgotten",
      replace(adversarial, "gradient_penalty", lambda *_: torch.zeros((), dtype=torch.float64))),
     ("i2i", "feature discriminator not detached",
-     replace(feature_adversarial.FeatureAdversarial, "_detached", _attached_judgement)),
+     replace(feature_adversarial.FeatureAdversarial, "_detached", _attached_scores)),
     ("i2i", "source and target swapped for the feature discriminator",
      replace(adversarial, "discriminator", _feature_fake_is_real)),
     ("dann", "gradient not reversed", replace(domain_adversary, "reverse_gradient", lambda x, strength: x)),
     ("dann", "strength forgotten", replace(domain_adversary, "dann_schedule", lambda progress: 1.0)),
     ("fcns_in_the_wild", "non-saturating in place of confusion",
      replace(adversarial, "confusion", lambda s, t, loss: adversarial.generator(t, loss))),
-    ("output_adversarial", "logits judged without softmax",
+    ("output_adversarial", "logits scored without softmax",
      replace(feature_adversarial, "_probabilities", lambda logits: logits * 1.0)),
     ("self_training", "student teaches itself", replace(ForwardPass, "teacher_logits", _student_teaches)),
     ("self_training", "nothing pasted",
@@ -136,8 +136,8 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
 
 SPLIT: list[tuple[str, str, Patch]] = [
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
-    ("cyclegan", "each process keeps a pool of its own", replace(ImagePool, "exchange", _own_images_only)),
-    ("i2i_gta5", "draws by place in the process's batch", replace(draw, "uniform", _process_draws)),
+    ("cyclegan", "each process has a pool of its own", replace(ImagePool, "exchange", _own_images_only)),
+    ("i2i_gta5", "draws by index in the process's batch", replace(draw, "uniform", _process_draws)),
     ("self_training", "trust shared over the batch",
      replace(self_training.SelfTraining, "_confidence", _whole_batch_share)),
 ]  # fmt: skip
@@ -160,10 +160,10 @@ def test_fault_shows_against_the_hand_written_loss(
 ) -> None:
     compare(name)
     patch(monkeypatch)
-    with pytest.raises((AssertionError, RuntimeError)) as noticed:
+    with pytest.raises((AssertionError, RuntimeError)) as caught:
         compare(name)
     # Other than by the comparison, a fault may only show as a backward pass that runs into the generators' graph.
-    assert noticed.type is AssertionError or "backward through the graph a second time" in str(noticed.value)
+    assert caught.type is AssertionError or "backward through the graph a second time" in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "fault", "patch"), SPLIT, ids=_words)

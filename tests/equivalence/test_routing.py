@@ -1,4 +1,4 @@
-"""Who receives gradients, term by term, as each term's file promises."""
+"""Which networks receive gradients from each term, as its file says."""
 
 from typing import Any
 
@@ -22,23 +22,23 @@ def receivers(terms: dict[str, Any]) -> tuple[set[str], set[str]]:
     objective = setting.objective_of(config, setting.networks(everything, seed=1))
     p = objective.forward(setting.batch(), setting.PROGRESS)
     torch.stack(list(objective.generator_losses(p).values())).sum().backward()
-    generators = moved(objective)
+    generators = networks_with_gradients(objective)
     losses = list(objective.discriminator_losses(p).values())
     if losses:
         torch.stack(losses).sum().backward()
-    return generators, moved(objective)
+    return generators, networks_with_gradients(objective)
 
 
-def moved(objective: Objective) -> set[str]:
+def networks_with_gradients(objective: Objective) -> set[str]:
     """Names of the networks with a gradient; decoders by tail. Clears the gradients."""
-    found = set()
+    names = set()
     for name, module in objective.networks.modules.items():
         for key, parameter in module.named_parameters():
             if parameter.grad is not None and parameter.grad.abs().sum() > 0:
                 tail = next((domain for domain in ("source", "target") if name == "decoder" and domain in key), None)
-                found.add(f"{name}.{tail}" if tail else name)
+                names.add(f"{name}.{tail}" if tail else name)
         module.zero_grad(set_to_none=True)
-    return found - {"decoder"}
+    return names - {"decoder"}
 
 
 BOTH = {"decoder.source", "decoder.target"}
@@ -74,8 +74,16 @@ IMAGE = {"discriminator.source", "discriminator.target"}
         ({"self_training": {"weight": 1.0, "jitter": 0.0, "blur": 0.0}}, {"encoder.target", "head"}, set()),
         ({"feature_adversarial": {"weight": 1.0, "loss": "bce", "fool": "uniform"}},
          {"encoder.source", "encoder.target"}, {"discriminator.feature"}),
-        ({"conditional_adversarial": {"weight": 1.0, "update": "alternating", "fool": "both"}},
+        ({"conditional_adversarial": PLAIN}, {"encoder.source", "encoder.target", "discriminator.conditional"}, set()),
+        ({"conditional_adversarial": {"weight": 1.0, "fool": "target"}},
+         {"encoder.target", "discriminator.conditional"}, set()),
+        ({"conditional_adversarial": {"weight": 1.0, "detach_predictions": False}},
+         {"encoder.source", "encoder.target", "head", "discriminator.conditional"}, set()),
+        ({"conditional_adversarial": {"weight": 1.0, "update": "alternating"}},
          {"encoder.source", "encoder.target"}, {"discriminator.conditional"}),
+        ({"conditional_adversarial": {"weight": 1.0, "update": "alternating", "fool": "target", "loss": "hinge",
+                                      "r1": 1.0, "entropy": True}},
+         {"encoder.target"}, {"discriminator.conditional"}),
         ({"feature_discrepancy": {"weight": 1.0, "loss": "coral", "at": "features"}},
          {"encoder.source", "encoder.target"}, set()),
         ({"feature_discrepancy": {"weight": 1.0, "loss": "mmd", "at": "logits"}},
@@ -115,7 +123,7 @@ def test_reversal_gives_the_encoder_the_negated_gradient_of_the_discriminators_l
         if update == "reversal":
             loss = objective.generator_losses(p)["feature_adversarial"]
         else:  # the discriminator's loss, without a detach
-            s, t = (built.judge("feature", p.z(domain)).realness for domain in ("source", "target"))
+            s, t = (built.discriminate("feature", p.z(domain)).realness for domain in ("source", "target"))
             bce = torch.nn.functional.binary_cross_entropy_with_logits
             loss = (bce(s, torch.ones_like(s)) + bce(t, torch.zeros_like(t))) / 2
         loss.backward()

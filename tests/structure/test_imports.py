@@ -30,9 +30,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "demo": ("data", "errors", "files", "label_spaces", "random_streams"),
     "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
-    # Networks and task arrive as arguments: only how they look is known here. Photometry is drawn by self-training.
+    "task": ("label_space", "metrics", "networks"),
+    # Photometry is drawn by self-training.
     "objectives": (
-        "batch", "config", "errors", "losses", "data.photometry", "networks.layers", "random_streams",
+        "batch", "config", "errors", "losses", "data.photometry", "networks", "random_streams", "task",
     ),
     "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
@@ -42,6 +43,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "evaluation": (
         "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
+        "task",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "files", "label_space", "terminal.escape"),

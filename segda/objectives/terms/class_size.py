@@ -1,23 +1,21 @@
-"""The classes predicted in a target image take up as much of it as they do in source images.
+"""The classes predicted in a target image are as large as in source images.
 
-Equation: for each target image and each class `c` deemed present, `delta_c <= mean_p softmax(h(f_t(y)))_pc <= gamma_c`.
+Equation: for each target image and each present class `c`, `delta_c <= mean_p softmax(h(f_t(y)))_pc <= gamma_c`.
 Of the source images that contain `c`, `alpha_c`, `delta_c` and `gamma_c` are the least (lowest 10 %), mean and most
 (highest 10 %) share of pixels; a class is present when the share of pixels predicted as `c` is above `0.1 alpha_c`.
-Classes with `alpha_c > 0.1` count a tenth.
+Classes with `alpha_c > 0.1` have weight 0.1.
 Source: Hoffman et al. 2016 (FCNs in the Wild), section 3.3, after Pathak et al. 2015 (CCNN). **Ours:** where CCNN
-solves for the nearest distribution within the bounds, we descend a penalty: the logarithm of size over bound (see
-`segda.losses.class_size`), summed over classes, mean over images. What is slack in CCNN, a multiplier of limited size,
-is the factor `lower` here: the mean is no real lower bound, since many images lie below it.
+solves for the nearest distribution within the bounds, we minimise a penalty: the logarithm of size over bound (see
+`segda.losses.class_size`), summed over classes, mean over images. The slack of the lower bound, a limited multiplier in
+CCNN, is the factor `lower` here: many images lie below the mean.
 **Gradients:** head and target encoder.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from segda.errors import ConfigError
 from segda.losses.class_size import log_shares, outside_bounds, predicted_shares
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.term import Term
@@ -28,7 +26,7 @@ class ClassSize(Term):
     """Penalty on target images whose classes are smaller or larger than in source images.
 
     Attributes:
-        lower: factor of falling short of the lower bound, which has slack; exceeding the upper bound counts 1.
+        lower: factor of the shortfall below the lower bound, which has slack; that of the upper bound is 1.
         present: a class is present where its predicted share exceeds this factor of its least size.
         large: classes whose least size is above this share of the image are large.
         large_factor: factor of large classes.
@@ -40,18 +38,10 @@ class ClassSize(Term):
     large_factor: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse negative factors.
-
-        Raises:
-            ConfigError: names the option.
-        """
-        for option in ("lower", "present", "large", "large_factor"):
-            value = getattr(self, option)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"terms.class_size.{option}: found {value}, expected a finite number of at least 0")
+        self.check_not_negative("lower", "present", "large", "large_factor")
 
     def needs(self) -> set[str]:
-        """Encoder, head, the source's class sizes, and labels for every pixel to take them from."""
+        """Encoder, head, and the source's class sizes, which take a label for every pixel."""
         return {"encoder", "head", "class_sizes", "label_map"}
 
     def generator(self, p: ForwardPass) -> Tensor:
@@ -60,7 +50,7 @@ class ClassSize(Term):
         return (factor * (self.lower * shortfall + excess)).sum(dim=1).mean()
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """How many of a target image's present classes are too small and too large, on average."""
+        """Mean number of a target image's present classes that are too small, and too large."""
         shortfall, excess, factor = self._outside(p)
         present = factor > 0
         return {

@@ -1,12 +1,12 @@
-"""Features of the two domains become indistinguishable to a discriminator that also sees the predicted classes.
+"""Alignment of features by a discriminator of features and predicted classes.
 
 Equation: `sum_i w_i l_a(d(p_i (x) z_i), c_s) + sum_j w_j l_a(d(p_j (x) z_j), c_t)`, `p = softmax(h(z))`, `(x)` the
-outer product; `w = 1`, or with `entropy` `w = (1 + exp(-H(p))) / 2`: a sure prediction counts fully, others less.
+outer product; `w = 1`, or with `entropy` `w = (1 + exp(-H(p))) / 2`: 1 for a certain prediction, less for others.
 Source: Long et al. 2018 (CDAN; CDAN+E with `entropy`), without the random projection that its code uses for large
 products. The released code detaches the predictions, too. It scales `w` to mean 1 within a batch; we divide by the
-weight of a sure prediction, so that nothing depends on how a batch is split, and keep `w` without gradient.
+weight of a certain prediction, so that nothing depends on how a batch is split, and detach `w`.
 **Gradients:** both encoders (target alone with `fool: target`); the head only with `detach_predictions: false`. The
-discriminator trains behind the reversal in the generators' own backward pass, or on detached tensors when alternating.
+discriminator trains in the generators' backward pass under reversal, or on detached tensors when alternating.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from segda.objectives.forward_pass import ForwardPass
 
 @dataclass(frozen=True)
 class ConditionalAdversarial(DomainAdversary):
-    """Adversarial alignment of features given predictions; options of its players as in `DomainAdversary`.
+    """Adversarial alignment of features given predictions; other options as in `DomainAdversary`.
 
     Attributes:
         loss: cross entropy by default, the paper's.
         update: gradient reversal by default.
-        fool: whose features adapt: `both` (the paper) or `target` alone.
-        strength: of the reversed gradient; the paper's grows as DANN's does. Alternating players have `constant`.
-        entropy: let samples whose prediction is sure count more.
-        detach_predictions: keep gradients out of the predictions that the discriminator sees.
+        fool: which features adapt: `both` (the paper) or `target` only.
+        strength: of the reversed gradient; the paper's is `dann`. Alternating updates take `constant`.
+        entropy: weight samples by the certainty of their prediction.
+        detach_predictions: no gradient through the predictions in the discriminator's input.
     """
 
     loss: AdversaryLoss = "bce"
@@ -45,12 +45,12 @@ class ConditionalAdversarial(DomainAdversary):
         """Encoder, head, and the discriminator of outer products."""
         return {"encoder", "head", "discriminator.conditional"}
 
-    def judge(self) -> str:
+    def discriminator_name(self) -> str:
         """`conditional`."""
         return "conditional"
 
-    def seen(self, p: ForwardPass, domain: Domain) -> Tensor:
-        """The outer product `[B, K * C, h, w]` at every place of z, channels by class first."""
+    def discriminator_input(self, p: ForwardPass, domain: Domain) -> Tensor:
+        """The outer product `[B, K * C, h, w]` at every position of z, channels by class first."""
 
         def compute() -> Tensor:
             z = p.z(domain)
@@ -71,7 +71,7 @@ class ConditionalAdversarial(DomainAdversary):
 
 
 def _predictions(p: ForwardPass, domain: Domain, like: Tensor) -> Tensor:
-    """Class probabilities `[B, K, h, w]` averaged over the places of a map of another size."""
+    """Class probabilities `[B, K, h, w]`, averaged to the size of another map."""
     height, width = like.shape[-2:]
     return functional.adaptive_avg_pool2d(p.probabilities(domain), (int(height), int(width)))
 

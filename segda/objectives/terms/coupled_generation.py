@@ -1,26 +1,24 @@
-"""Images of both domains generated from the same noise look real to discriminators that share their last layers.
+"""Images of both domains generated from the same noise, against discriminators that share their last layers.
 
 Equation: the sampler minimises `mean over domains of l_a(d(f_D(s_D(n))), real)`, where `s_D(n)` is its image of the
 noise `n` in domain `D`. Encoder, discriminator and head minimise `sum over domains of L_D(real image, s_D(n))
 + class_weight CE(h(f_s(x)), c) + feature_weight sum (f_s(s_s(n)) - f_t(s_t(n)))^2`, the last a mean over images.
 Source: Liu and Tuzel 2016 (CoGAN), equation 4 and section 4; factors and the matching of features from the released
-code, whose adversarial parts these are to the factor. Domains adapt because the encoder (`tied: partly`) is the
+code, whose adversarial parts have the same factors. Domains adapt because the encoder (`tied: partly`) is the
 discriminators' body: first layers of each domain, last ones of both.
 **Gradients:** generators: the sampler alone. Discriminators: encoder, discriminator and head, on real images and
 detached samples.
 
-The term is a mean over images, but the sampler `coupled` normalises by its batch: with several processes by each one's
+The term is a mean over images, but the sampler `coupled` normalises by its batch: with several processes each by its
 own part, unless `runtime.gather_statistics: true` gathers them.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from segda.batch import DOMAINS, Domain
-from segda.errors import ConfigError
 from segda.objectives.adversarial_term import AdversarialTerm, AdversaryLoss, Scored
 from segda.objectives.forward_pass import ForwardPass
 
@@ -40,44 +38,34 @@ class CoupledGeneration(AdversarialTerm):
     feature_weight: float = 0.01
 
     def __post_init__(self) -> None:
-        """Refuse negative weights.
-
-        Raises:
-            ConfigError: names the option.
-        """
         super().__post_init__()
-        for option in ("class_weight", "feature_weight"):
-            value = getattr(self, option)
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(
-                    f"terms.coupled_generation.{option}: found {value}, expected a finite number of at least 0"
-                )
+        self.check_not_negative("class_weight", "feature_weight")
 
     def needs(self) -> set[str]:
         """Encoder, head, sampler and the discriminator of features."""
         return {"encoder", "head", "sampler", "discriminator.feature"}
 
     def discriminators(self) -> set[str]:
-        """Encoder and head play on the discriminators' side."""
+        """Encoder and head train with the discriminators."""
         return {"encoder", "head"}
 
-    def clipped(self) -> set[str]:
-        """Encoder and discriminator, which are the critic together, under `wgan`."""
-        return super().clipped() | {"encoder"} if self.loss == "wgan" else set()
+    def clipped(self) -> dict[str, float]:
+        """Encoder and discriminator, which together are the critic, under `wgan`."""
+        return super().clipped() | {"encoder": self.clipping} if self.loss == "wgan" else {}
 
     def generator(self, p: ForwardPass) -> Tensor:
-        """Samples of both domains pass for real."""
-        fooled = [
+        """The generator's loss on samples of both domains."""
+        losses = [
             self.generator_loss(
-                p.judged("feature", f"{domain}, sampled", p.encode(p.sampled(domain), domain)[-1]).realness
+                p.discriminate("feature", f"{domain}, sampled", p.encode(p.sampled(domain), domain)[-1]).realness
             )
             for domain in DOMAINS
         ]
-        return torch.stack(fooled).mean()
+        return torch.stack(losses).mean()
 
     def discriminator(self, p: ForwardPass) -> Tensor:
         """Real against sampled images of both domains, the source's classes, and a coupled pair's features."""
-        loss = torch.stack([self._told_apart(p, domain) for domain in DOMAINS]).sum()
+        loss = torch.stack([self._discriminator_loss(p, domain) for domain in DOMAINS]).sum()
         if self.class_weight:
             supervised = p.task.supervised_loss(p.classify(self._real(p, "source")), p.label())
             loss = loss + self.class_weight * supervised
@@ -87,14 +75,13 @@ class CoupledGeneration(AdversarialTerm):
         return loss
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """The discriminator's accuracy for each domain, 0.5 where it cannot tell."""
-        found: dict[str, Tensor] = {}
+        """The discriminator's accuracy for each domain, 0.5 by chance."""
+        measures: dict[str, Tensor] = {}
         for domain in DOMAINS:
-            real, fake = self._scores(p, domain)
-            found.update(self.measure(real, fake, domain))
-        return found
+            measures |= self.measure(*self._scores(p, domain), domain)
+        return measures
 
-    # Not `p.features`: whoever asked for those on the generators' side got them from a frozen encoder.
+    # Not `p.features`: for the generators' losses, those were computed by a frozen encoder.
 
     def _real(self, p: ForwardPass, domain: Domain) -> list[Tensor]:
         return p.once(("coupled_generation", "real", domain), lambda: p.encode(p.image(domain), domain))
@@ -104,11 +91,11 @@ class CoupledGeneration(AdversarialTerm):
 
     def _scores(self, p: ForwardPass, domain: Domain) -> tuple[Tensor, Tensor]:
         return (
-            p.judged("feature", f"{domain}, real", self._real(p, domain)[-1]).realness,
-            p.judged("feature", f"{domain}, sampled, detached", self._fake(p, domain)).realness,
+            p.discriminate("feature", f"{domain}, real", self._real(p, domain)[-1]).realness,
+            p.discriminate("feature", f"{domain}, sampled, detached", self._fake(p, domain)).realness,
         )
 
-    def _told_apart(self, p: ForwardPass, domain: Domain) -> Tensor:
+    def _discriminator_loss(self, p: ForwardPass, domain: Domain) -> Tensor:
         real, fake = self._scores(p, domain)
         return self.discriminator_loss(
             Scored(p.image(domain), real),

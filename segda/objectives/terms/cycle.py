@@ -1,8 +1,8 @@
-"""An image translated to the other domain and back comes back.
+"""An image translated to the other domain and back equals the original.
 
 Equation: `Q_cyc = sum_i l_id(g_s(f_t(g_t(f_s(x_i)))), x_i) + sum_j l_id(g_t(f_s(g_s(f_t(y_j)))), y_j)`.
 Source: Murez et al. 2018 (I2I Adapt), equation 5; Zhu et al. 2017 (CycleGAN); `class_weighted`: our reconstruction of
-Zama Ramirez et al. 2018, whose weight formula is not known to us.
+Zama Ramirez et al. 2018, whose weight formula we do not have.
 **Gradients:** both encoders and both decoders, through the translated image.
 """
 
@@ -21,15 +21,15 @@ class Cycle(Term):
 
     Attributes:
         loss: absolute (`l1`, the papers') or squared difference.
-        class_weighted: let every class of a source image count alike, so that small things survive translation; target
-            images, without labels, keep weight 1.
+        class_weighted: weight every class of a source image equally, so that small objects survive translation; target
+            images, which have no labels, have weight 1.
     """
 
     loss: ReconstructionLoss = "l1"
     class_weighted: bool = False
 
     def needs(self) -> set[str]:
-        """Encoder and both decoders; labels for every pixel if they weight it."""
+        """Encoder and both decoders; labels for every pixel if `class_weighted`."""
         label_map = {"label_map"} if self.class_weighted else set()
         return {"encoder", "decoder.source", "decoder.target"} | label_map
 

@@ -1,14 +1,14 @@
-"""Statistics of the two domains' features become equal, without a discriminator.
+"""Alignment of the statistics of features or predictions, without a discriminator.
 
 Equation: `D({z_s}, {z_t})`: `coral`, the squared distance of covariances `|C_s - C_t|^2 / (4 d^2)`; `mmd`, the squared
 distance of the means in Gaussian kernels' feature spaces; `linear_mmd`, the squared distance of the means.
 Source: Sun and Saenko 2016 (Deep CORAL, `coral` at `logits`); Long et al. 2015 (DAN, `mmd`); Tzeng et al. 2014 (DDC,
-`linear_mmd`). Every place of a map counts as a sample.
+`linear_mmd`). Every position of a map is a sample.
 **Gradients:** both encoders; for logits and probabilities the head, too.
 
-This term's value is a statistic of the batch: with several processes each computes it on its own part, which is not
-the value of the whole batch, unless `runtime.gather_statistics: true` gathers the samples of all. Of `accumulate`
-micro-batches each has its own value in any case.
+The value is a statistic of the batch: with several processes each computes it on its own part, which is not the value
+of the whole batch, unless `runtime.gather_statistics: true` gathers all samples. With `accumulate`, it is the value of
+each micro-batch in any case.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,8 @@ class FeatureDiscrepancy(Term):
 
     Attributes:
         loss: `coral`, `mmd` or `linear_mmd`.
-        at: what is compared: `features` (the latent map), `logits` or `probabilities` of classes.
-        linear_time: estimate `mmd` from a few pairs only, for maps of many places, where all pairs would not
-            fit into memory.
+        at: the samples: `features` (the latent map), `logits` or `probabilities` of classes.
+        linear_time: estimate `mmd` from a few pairs, for large maps, where all pairs would not fit into memory.
     """
 
     loss: Literal["coral", "mmd", "linear_mmd"] = "coral"
@@ -39,22 +38,17 @@ class FeatureDiscrepancy(Term):
     linear_time: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse combinations without sense.
-
-        Raises:
-            ConfigError: `linear_time` without `mmd`.
-        """
         if self.linear_time and self.loss != "mmd":
             raise ConfigError(
-                f"terms.feature_discrepancy.linear_time: loss {self.loss!r} has no such form; drop it, or use 'mmd'"
+                f"terms.feature_discrepancy.linear_time: loss {self.loss!r} has no such estimate; drop it, or use 'mmd'"
             )
 
     def needs(self) -> set[str]:
-        """Encoder, and the head unless features are compared."""
+        """Encoder, and the head for logits and probabilities."""
         return {"encoder"} if self.at == "features" else {"encoder", "head"}
 
     def is_batch_statistic(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def generator(self, p: ForwardPass) -> Tensor:

@@ -1,9 +1,9 @@
-"""The posterior of each image stays near the prior: the regulariser of a variational auto-encoder.
+"""Divergence of each image's posterior from the prior: the regulariser of a variational auto-encoder.
 
 Equation: `KL(q(z|x) || N(0, I)) = 1/2 sum(mu^2 + sigma^2 - log sigma^2 - 1)`, the mean over images, summed over the
 listed domains. With `identity` on samples it is the negative bound `-E_q log p(x|z) + KL`. There the reconstruction is
-summed over an image's values; ours is their mean, so the bound's own weight of this term is `2 s^2 / (3 H W)` beside a
-squared reconstruction with noise `s`.
+summed over an image's values; ours is their mean, so the bound's own weight of this term is `2 s^2 / (3 H W)` relative
+to a squared reconstruction with noise `s`.
 Source: Kingma and Welling 2013, equation 10 and appendix B.
 **Gradients:** the posterior and the encoder of each listed domain.
 """
@@ -25,17 +25,12 @@ class LatentDivergence(Term):
     """Divergence of the posterior from a standard normal prior.
 
     Attributes:
-        domains: whose images have a posterior near the prior.
+        domains: domains whose images are regularised.
     """
 
     domains: tuple[Domain, ...] = DOMAINS
 
     def __post_init__(self) -> None:
-        """Refuse an empty list.
-
-        Raises:
-            ConfigError: names the option.
-        """
         if not self.domains:
             raise ConfigError("terms.latent_divergence.domains: empty; list source, target or both")
 

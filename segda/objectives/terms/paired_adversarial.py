@@ -1,7 +1,7 @@
-"""A source image beside its translation passes for a source image beside its counterpart: a conditional adversary.
+"""A conditional discriminator of pairs: source image and translation against source image and counterpart.
 
-Equation: `E log d(x, y) + E log(1 - d(x, g_t(f_s(x))))`, where `y` is the counterpart of `x`; `d` sees both images,
-stacked along their channels.
+Equation: `E log d(x, y) + E log(1 - d(x, g_t(f_s(x))))`, where `y` is the counterpart of `x`; `d` takes both images,
+concatenated along channels.
 Source: Isola et al. 2017 (pix2pix), equation 1, and released code: cross entropy, the discriminator's loss halved.
 **Gradients:** source encoder and target decoder, through the translated image. The discriminator trains on detached
 pairs.
@@ -19,7 +19,7 @@ from segda.objectives.paired_images import counterpart
 
 @dataclass(frozen=True)
 class PairedAdversarial(AdversarialTerm):
-    """Adversarial loss of translation, given the source image.
+    """Adversarial loss of a translation given the source image.
 
     Attributes:
         loss: see `AdversarialTerm`; the paper's is `bce`.
@@ -32,28 +32,28 @@ class PairedAdversarial(AdversarialTerm):
         return {"encoder", "decoder.target", "discriminator.pair", "pairs"}
 
     def generator(self, p: ForwardPass) -> Tensor:
-        """The translated pair passes for a real one."""
+        """The generator's loss on the translated pair."""
         pair = torch.cat([p.image("source"), p.translated("source")], dim=1)
-        return self.generator_loss(p.judged("pair", "translated", pair).realness)
+        return self.generator_loss(p.discriminate("pair", "translated", pair).realness)
 
     def discriminator(self, p: ForwardPass) -> Tensor:
         """Counterparts are real, detached translations fake."""
         return self.discriminator_loss(
-            *self._shown(p), lambda x: p.realness("pair", x), lambda: p.uniform("paired_adversarial", "source")
+            *self._scored(p), lambda x: p.realness("pair", x), lambda: p.uniform("paired_adversarial", "source")
         )
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """The discriminator's accuracy, 0.5 where it cannot tell."""
-        real, fake = self._shown(p)
+        """The discriminator's accuracy, 0.5 by chance."""
+        real, fake = self._scored(p)
         return self.measure(real.score, fake.score)
 
-    def _shown(self, p: ForwardPass) -> tuple[Scored, Scored]:
+    def _scored(self, p: ForwardPass) -> tuple[Scored, Scored]:
         source = p.image("source")
         real = torch.cat([source, counterpart(p)], dim=1)
         fake = torch.cat([source, p.translated("source").detach()], dim=1)
         return (
-            Scored(real, p.judged("pair", "real", real).realness),
-            Scored(fake, p.judged("pair", "translated, detached", fake).realness),
+            Scored(real, p.discriminate("pair", "real", real).realness),
+            Scored(fake, p.discriminate("pair", "translated, detached", fake).realness),
         )
 
 

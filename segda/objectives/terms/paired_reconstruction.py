@@ -1,7 +1,7 @@
 """A translated source image equals its counterpart in the target domain.
 
 Equation: `L1 = mean |y_i - g_t(f_s(x_i))|`, where `y_i` is the counterpart of `x_i`.
-Source: Isola et al. 2017 (pix2pix), equation 3, weight 100 beside the adversary.
+Source: Isola et al. 2017 (pix2pix), equation 3, weight 100 relative to the adversarial loss.
 **Gradients:** source encoder and target decoder.
 """
 
@@ -30,7 +30,7 @@ class PairedReconstruction(Term):
         return {"encoder", "decoder.target", "pairs"}
 
     def generator(self, p: ForwardPass) -> Tensor:
-        """The difference to the counterpart."""
+        """The mean difference."""
         return reconstruction(p.translated("source"), counterpart(p), self.loss)
 
 

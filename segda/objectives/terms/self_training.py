@@ -1,12 +1,12 @@
-"""The student learns a teacher's predictions on target images, strongly augmented and mixed with source images.
+"""Pseudo-labels: the student learns a teacher's predictions on target images, augmented and mixed with source images.
 
 Equation: `mean_p w_p CE(h(f_t(A(M x_s + (1 - M) x_t))), M c + (1 - M) argmax h'(f'_t(x_t)))`. `'` marks the teacher,
-`A` is strong augmentation, `M` the pasted classes; `w` is 1 where pasted and elsewhere the share of the target image's
-pixels whose confidence is above the threshold.
+`A` is strong augmentation, `M` the mask of the pasted classes; `w` is 1 where pasted and elsewhere the share of the
+target image's pixels whose confidence is above the threshold.
 Source: Tranheden et al. 2021 (DACS), with mixing; French et al. 2018 (self-ensembling), the teacher; Hoyer et al. 2022
 (DAFormer), rows without pseudo-labels. Our choices: the share is each image's own, not the batch's, so that it does not
-depend on how a batch is split; hue moves less than DACS lets it. A task of one label an image sets `mix: false`, and
-`w` is 1 or 0.
+depend on how a batch is split; weaker hue jitter than DACS. Classification of whole images sets `mix: false`, and `w`
+is 1 or 0.
 **Gradients:** head and target encoder, through the augmented image only; none to the teacher.
 """
 
@@ -29,13 +29,13 @@ class SelfTraining(Term):
     """Cross entropy of the student on target images against pseudo-labels.
 
     Attributes:
-        threshold: confidence above which a pixel counts as trusted.
+        threshold: confidence above which a pixel is trusted.
         mix: paste half of the source image's classes, with its labels, onto the target image.
         jitter: strength of the student's colour jitter: brightness, contrast and saturation change by up to this share,
-            hue by up to a fifth of it in turns; 0 is none.
-        blur: largest standard deviation of the student's Gaussian blur, in pixels; 0 is none.
+            hue by up to a fifth of it in turns; 0 for none.
+        blur: largest standard deviation of the student's Gaussian blur, in pixels; 0 for none.
         ignore_top: share of the target image's rows, from the top, without pseudo-labels.
-        ignore_bottom: the same from the bottom; cameras see their own car there.
+        ignore_bottom: the same from the bottom, where the camera's own car is visible.
     """
 
     threshold: float = 0.968
@@ -48,17 +48,17 @@ class SelfTraining(Term):
     def __post_init__(self) -> None:
         if not (self.ignore_top >= 0 and self.ignore_bottom >= 0 and self.ignore_top + self.ignore_bottom < 1):
             raise ConfigError(
-                f"terms.self_training: ignore_top {self.ignore_top} and ignore_bottom {self.ignore_bottom} must be "
-                "shares of the rows, at least 0, that leave some rows"
+                f"terms.self_training: found ignore_top {self.ignore_top}, ignore_bottom {self.ignore_bottom}; "
+                "expected shares of the rows, at least 0, that leave some rows"
             )
 
     def needs(self) -> set[str]:
-        """Encoder, head and teacher; labels for every pixel where pixels are mixed or rows are left out."""
+        """Encoder, head and teacher; labels for every pixel for mixing and for ignored rows."""
         pixels = self.mix or self.ignore_top or self.ignore_bottom
         return {"encoder", "head", "teacher"} | ({"label_map"} if pixels else set())
 
     def generator(self, p: ForwardPass) -> Tensor:
-        """The student's weighted cross entropy on its own view of the target images."""
+        """The student's weighted cross entropy on augmented target images."""
         image = p.image("target")
         label, weight = self._pseudo_labels(p)
         if self.mix:
@@ -107,7 +107,7 @@ class SelfTraining(Term):
     def _augmented(self, p: ForwardPass, image: Tensor) -> Tensor:
         if not self.jitter and not self.blur:
             return image
-        from segda.data.photometry import Photometry  # kornia loads only where a method augments
+        from segda.data.photometry import Photometry  # imports kornia
 
         photometry = Photometry(
             brightness=self.jitter, contrast=self.jitter, saturation=self.jitter, hue=self.jitter / 5, blur=self.blur

@@ -1,12 +1,11 @@
-"""A frozen classifier sees the same classes in an image before and after translation.
+"""A frozen classifier predicts the same classes for an image before and after translation.
 
 Equation: `sum over domains of CE(f_J(translated x), argmax f_J(x))`; `f_J` is the judge, a frozen encoder and head
 that an earlier stage trained on source images.
-Source: Hoffman et al. 2018 (CyCADA), equation 4; `source_labels: true` is the released code, which asks the translated
-source image for its true label. Ours: the judge is trained before, where the code trains it along and drops the term
-while its loss is above 1.
-**Gradients:** the encoder of the image that is translated and the decoder of the domain that it is translated to;
-never the judge.
+Source: Hoffman et al. 2018 (CyCADA), equation 4; `source_labels: true` is the released code, which compares the
+translated source image with its true label. Ours: the judge is trained beforehand, where the code trains it along and
+drops the term while its loss is above 1.
+**Gradients:** the encoder of the translated image and the decoder of the other domain; never the judge.
 """
 
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from segda.objectives.term import Term
 
 @dataclass(frozen=True)
 class SemanticConsistency(Term):
-    """Cross entropy of the judge on translated images against its own labels of the images before.
+    """Cross entropy of the judge on translated images against its own predictions before translation.
 
     Attributes:
-        source_labels: compare translated source images with their true labels in place of the judge's.
+        source_labels: compare translated source images with their true labels instead of the judge's predictions.
     """
 
     source_labels: bool = False
@@ -44,14 +43,14 @@ class SemanticConsistency(Term):
         return source + cross_entropy(self._after(p, "target"), self._before(p, "target"))
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """For each direction the share of places where the judge sees the same class before and after."""
+        """For each direction the share of positions where the judge predicts the same class before and after."""
         return {
             f"{domain}_kept": (self._after(p, domain).argmax(dim=1) == self._before(p, domain)).float().mean()
             for domain in DOMAINS
         }
 
-    # The judge is the source classifier in all four places, whatever domain an image looks like. Labels keep the
-    # resolution of its logits, `[B, h, w]`, which holds for images with one class (h = w = 1) as well.
+    # The judge is the source classifier for all four images. Its predictions have the resolution of its logits,
+    # `[B, h, w]`, h = w = 1 in classification.
 
     def _before(self, p: ForwardPass, domain: Domain) -> Tensor:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Predictions on target images become decided.
+"""Entropy minimisation on target images.
 
 Equation: mean over pixels of `-sum_k p_k log p_k / log K`, `p = softmax(h(f_t(y)))`.
 Source: Vu et al. 2019 (ADVENT), MinEnt; Grandvalet and Bengio 2005.

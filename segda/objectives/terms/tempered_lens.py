@@ -1,10 +1,10 @@
-"""Each domain's discriminator sees real images through a lens that makes its life harder, and fades to glass.
+"""A lens in front of each discriminator makes real images harder to recognise, and fades to the identity.
 
 Equation: `L_L = lambda L_adv(d(L(x))) + |x - L(x)|^2`, `lambda = 1 - sin(pi t / 2 K)` until step `K`, then 0; `L_adv`
-is what makes real samples look fake, for `minimax` minus the discriminator's loss.
+makes real samples score as fake, for `minimax` minus the discriminator's loss.
 Source: Sajjadi et al. 2018 (Tempered Adversarial Networks); the norm is a mean over pixels here, so that it does not
-depend on the image's size, and `K` is a share of training, as that paper's number of steps is not comparable.
-**Gradients:** both lenses; the discriminators see their images detached and frozen.
+depend on the image's size, and `K` is a share of training, as the paper's number of steps is not comparable.
+**Gradients:** both lenses; the discriminators are frozen here, and train on detached images.
 """
 
 import math
@@ -25,22 +25,17 @@ from segda.objectives.term import Term
 
 @dataclass(frozen=True)
 class TemperedLens(Term):
-    """The lenses' side of `translation_adversarial`, in both domains.
+    """The lenses' loss against the discriminators of `translation_adversarial`, in both domains.
 
     Attributes:
-        loss: as in `translation_adversarial`, whose discriminators the lenses fool.
-        over: share of training after which the lenses only go back to the identity, above 0 and at most 1.
+        loss: as in `translation_adversarial`.
+        over: share of training after which only the distance to the identity is left, above 0 and at most 1.
     """
 
     loss: AdversaryLoss = "minimax"
     over: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse a share that is none.
-
-        Raises:
-            ConfigError: `over` lies outside.
-        """
         if not 0 < self.over <= 1:
             raise ConfigError(
                 f"terms.tempered_lens.over: found {self.over}, expected a share of training above 0 and at most 1"
@@ -56,7 +51,7 @@ class TemperedLens(Term):
         return first + second
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
-        """The adversarial share `lambda`, and how far each lens changes its images."""
+        """The adversarial weight `lambda`, and the mean change of each lens."""
         changes = {f"{domain}_change": (p.real(domain) - p.image(domain)).abs().mean() for domain in DOMAINS}
         return {"lambda": torch.tensor(self.adversarial_weight(p.progress)), **changes}
 
@@ -65,11 +60,11 @@ class TemperedLens(Term):
         return 1 - math.sin(math.pi / 2 * min(1.0, progress / self.over))
 
     def _lens(self, p: ForwardPass, domain: Domain) -> Tensor:
-        shown = p.through_lens(domain)
-        score = p.judged(domain, "real through the lens", shown).realness
+        image = p.through_lens(domain)
+        score = p.discriminate(domain, "real through the lens", image).realness
         family: AdversarialLoss = "wgan" if self.loss == "wgan_gp" else self.loss
         weight = self.adversarial_weight(p.progress)
-        return weight * adversarial.disguise(score, family) + reconstruction(shown, p.image(domain), "l2")
+        return weight * adversarial.real_as_fake(score, family) + reconstruction(image, p.image(domain), "l2")
 
 
 build = TemperedLens

@@ -16,10 +16,10 @@ from segda.objectives.term import Term
 
 @dataclass(frozen=True)
 class TranslatedClassification(Term):
-    """Supervised loss on source images in the look of the target.
+    """Supervised loss on translated source images.
 
     Attributes:
-        stop_gradient: let gradients enter at the second encoding only.
+        stop_gradient: detach the translated image.
     """
 
     stop_gradient: bool = True

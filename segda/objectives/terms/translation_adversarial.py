@@ -1,11 +1,11 @@
 """Translated images look like the domain they were translated to.
 
-Equation: `Q_tr = sum_i l_a(d_t(g_t(f_s(x_i))), c_s) + sum_j l_a(d_s(g_s(f_t(y_j))), c_t)`, real images entering on the
-discriminators' side.
+Equation: `Q_tr = sum_i l_a(d_t(g_t(f_s(x_i))), c_s) + sum_j l_a(d_s(g_s(f_t(y_j))), c_t)`; real images enter the
+discriminators' losses.
 Source: Murez et al. 2018 (I2I Adapt), equation 4: `wgan_gp` for digits and GTA5, least squares for Office; Zhu et al.
 2017 (CycleGAN): `lsgan` with a pool of 50.
-**Gradients:** generators: the decoder that made the image and the encoder of the image it was made from.
-Discriminators: real images (behind their lenses, if the method has any) and detached translated ones.
+**Gradients:** generators: the decoder of the translated image and the encoder of the original.
+Discriminators: real images (through lenses, if the method has any) and detached translated ones.
 """
 
 from dataclasses import dataclass
@@ -20,25 +20,20 @@ from segda.objectives.forward_pass import ForwardPass
 
 @dataclass(frozen=True)
 class TranslationAdversarial(AdversarialTerm):
-    """Adversarial losses of both directions of translation; options of its players as in `AdversarialTerm`.
+    """Adversarial losses of both directions of translation; other options as in `AdversarialTerm`.
 
     Attributes:
         loss: Wasserstein with gradient penalty by default, the I2I paper's.
-        pool: how many earlier translated images the discriminators are shown from; 0 shows this step's only.
+        pool: number of earlier translated images that the discriminators also train on; 0 for this step's only.
     """
 
     loss: AdversaryLoss = "wgan_gp"
     pool: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse combinations without sense.
-
-        Raises:
-            ConfigError: names the option.
-        """
         super().__post_init__()
         if self.pool < 0:
-            raise ConfigError(f"{self.yaml_name()}: pool is {self.pool}; it may not be below 0")
+            raise ConfigError(f"{self.yaml_name()}.pool: found {self.pool}, expected at least 0")
 
     def needs(self) -> set[str]:
         """Encoder, both decoders, both image discriminators."""
@@ -46,7 +41,7 @@ class TranslationAdversarial(AdversarialTerm):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over both directions."""
-        first, second = (self.generator_loss(p.judged_translated(domain).realness) for domain in DOMAINS)
+        first, second = (self.generator_loss(p.discriminate_translated(domain).realness) for domain in DOMAINS)
         return first + second
 
     def discriminator(self, p: ForwardPass) -> Tensor:
@@ -60,16 +55,16 @@ class TranslationAdversarial(AdversarialTerm):
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:
         """Each discriminator's accuracy, or a critic's estimate of the distance."""
-        found = {}
+        measures: dict[str, Tensor] = {}
         for domain in DOMAINS:
-            real, fake = p.judged_real(domain).realness, p.judged_from_pool(other(domain)).realness
-            found.update(self.measure(real, fake, domain))
-        return found
+            real, fake = p.discriminate_real(domain).realness, p.discriminate_from_pool(other(domain)).realness
+            measures |= self.measure(real, fake, domain)
+        return measures
 
     def _discriminator(self, p: ForwardPass, domain: Domain) -> Tensor:
         return self.discriminator_loss(
-            Scored(p.real(domain).detach(), p.judged_real(domain).realness),
-            Scored(p.translated_from_pool(other(domain)), p.judged_from_pool(other(domain)).realness),
+            Scored(p.real(domain).detach(), p.discriminate_real(domain).realness),
+            Scored(p.translated_from_pool(other(domain)), p.discriminate_from_pool(other(domain)).realness),
             lambda image: p.realness(domain, image),
             lambda: p.uniform("gradient_penalty", domain),
         )

@@ -113,7 +113,9 @@ def test_disguise_pulls_real_scores_down_as_far_as_generator_pulls_fakes_up(
 ) -> None:
     middle = 0.5 if loss == "lsgan" else 0.0
     score = torch.tensor([0.3, -1.0, 2.0])
-    torch.testing.assert_close(adversarial.disguise(middle + score, loss), adversarial.generator(middle - score, loss))
+    torch.testing.assert_close(
+        adversarial.real_as_fake(middle + score, loss), adversarial.generator(middle - score, loss)
+    )
 
 
 @pytest.mark.parametrize("loss", ["minimax", "wgan"])
@@ -129,24 +131,24 @@ def test_inverted_is_the_discriminators_loss_with_swapped_domains(loss: adversar
 @pytest.mark.parametrize("loss", FAMILIES)
 def test_weights_are_factors_of_each_score_and_1_changes_nothing(loss: adversarial.AdversarialLoss) -> None:
     one, only_second = torch.ones_like(REAL), torch.tensor([[0.0], [2.0]], dtype=torch.float64)
-    for side in (adversarial.as_real, adversarial.as_fake, adversarial.generator, adversarial.disguise):
+    for side in (adversarial.as_real, adversarial.as_fake, adversarial.generator, adversarial.real_as_fake):
         torch.testing.assert_close(side(REAL, loss, one), side(REAL, loss))
         torch.testing.assert_close(side(REAL, loss, only_second), side(REAL[1:], loss))
 
 
 def test_uniform_verdict_by_hand_and_as_confusion_for_bce() -> None:
-    found = adversarial.uniform_verdict(REAL, FAKE)
+    found = adversarial.uniform_cross_entropy(REAL, FAKE)
     q = torch.cat([REAL, FAKE]).sigmoid()
     torch.testing.assert_close(found, -(0.5 * q.log() + 0.5 * (1 - q).log()).mean())
     torch.testing.assert_close(found, adversarial.confusion(REAL, FAKE, "bce"))
     undecided = torch.zeros(3, 1)
-    assert adversarial.uniform_verdict(undecided, undecided).item() == pytest.approx(math.log(2))
+    assert adversarial.uniform_cross_entropy(undecided, undecided).item() == pytest.approx(math.log(2))
 
 
 def test_uniform_verdict_counts_both_domains_equally_whatever_their_sizes() -> None:
     few, many = torch.tensor([3.0]), torch.zeros(9)
     expected = ((softplus(3) + softplus(-3)) / 2 + math.log(2)) / 2
-    assert adversarial.uniform_verdict(few, many).item() == pytest.approx(expected)
+    assert adversarial.uniform_cross_entropy(few, many).item() == pytest.approx(expected)
 
 
 def test_zero_centred_penalty_sums_over_pixels_and_averages_over_patches() -> None:

@@ -49,10 +49,10 @@ def test_everything_together() -> None:
     logits = built.classify(features)
     assert logits.shape == (2, 5, 8, 4)
     assert built.decode(features, "target").shape == image.shape
-    assert built.judge("feature", features[-1]).realness.shape == (2, 1, 8, 4)
-    assert built.judge("logits", logits).realness.shape == (2, 1, 2, 1)
-    assert built.judge("source", image).realness.shape == (2, 1, 4, 2)
-    assert built.judge("pair", torch.cat([image, image], 1)).realness.shape == (2, 1, 4, 2)
+    assert built.discriminate("feature", features[-1]).realness.shape == (2, 1, 8, 4)
+    assert built.discriminate("logits", logits).realness.shape == (2, 1, 2, 1)
+    assert built.discriminate("source", image).realness.shape == (2, 1, 4, 2)
+    assert built.discriminate("pair", torch.cat([image, image], 1)).realness.shape == (2, 1, 4, 2)
     assert built.noise == 7
     assert built.sample(torch.randn(2, 7), "target").shape == (2, 3, 28, 28)
     assert [part.shape for part in built.posterior(features[-1])] == [features[-1].shape] * 2
@@ -125,7 +125,7 @@ def test_semantic_terms_demand_segmenting_image_discriminators() -> None:
         {"discriminator.target", "discriminator.feature", "semantic"},
         discriminators={"image": {"name": "semantic_patch", "width": 4}, "feature": {"name": "feature", "width": 4}},
     )
-    semantic = built.judge("target", torch.zeros(1, 3, 32, 32)).semantic
+    semantic = built.discriminate("target", torch.zeros(1, 3, 32, 32)).semantic
     assert semantic is not None
     assert semantic.shape == (1, 5, 8, 8)
 

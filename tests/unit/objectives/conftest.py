@@ -1,7 +1,7 @@
-"""Stand-in networks that count their calls, a task, and batches, all tiny."""
+"""Tiny networks that count their calls, a task, and batches."""
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +9,7 @@ from torch import Tensor, nn
 
 from segda.batch import DOMAINS, Batch, Domain, DomainBatch
 from segda.losses.supervised import cross_entropy
-
-
-class Verdict(NamedTuple):
-    realness: Tensor
-    semantic: Tensor | None
+from segda.networks.discriminator_output import DiscriminatorOutput
 
 
 class Encoder(nn.Module):
@@ -37,10 +33,10 @@ class Decoder(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.judging, self.segmenting = nn.Conv2d(channels, 1, 3), nn.Conv2d(channels, 4, 1)
+        self.scoring, self.segmenting = nn.Conv2d(channels, 1, 3), nn.Conv2d(channels, 4, 1)
 
-    def forward(self, x: Tensor) -> Verdict:
-        return Verdict(self.judging(x), self.segmenting(x))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.scoring(x), self.segmenting(x))
 
 
 class StandIn:
@@ -73,8 +69,8 @@ class StandIn:
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
         return image
 
-    def judge(self, name: str, x: Tensor) -> Verdict:
-        self.calls[f"judge {name}"] += 1
+    def discriminate(self, name: str, x: Tensor) -> DiscriminatorOutput:
+        self.calls[f"discriminate {name}"] += 1
         return self.modules[f"discriminator.{name}"](x)
 
 

@@ -1,4 +1,4 @@
-"""The options of adversaries, on the two terms that stand for all: features (one discriminator) and images (two)."""
+"""The options of adversarial terms, on one term with one discriminator (features) and one with two (images)."""
 
 import math
 from typing import Any, get_args
@@ -33,7 +33,7 @@ def term(name: str, **options: Any) -> Any:
         ({"loss": "wasserstein"}, "found 'wasserstein'; expected 'minimax', 'bce', 'lsgan', 'hinge', 'wgan'"),
     ],
 )
-def test_refuses_what_has_no_sense_in_one_line(name: str, options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused_in_one_line(name: str, options: dict[str, Any], message: str) -> None:
     if "inf" in message:  # no YAML number, but code may pass it
         with pytest.raises(ConfigError) as caught:
             type(term(name))(weight=1.0, **options)
@@ -47,11 +47,10 @@ def test_refuses_what_has_no_sense_in_one_line(name: str, options: dict[str, Any
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_stands_wherever_an_adversary_stands(name: str, loss: str) -> None:
+def test_every_term_takes_every_loss(name: str, loss: str) -> None:
     built = term(name, loss=loss)
     discriminators = {need for need in built.needs() if need.startswith("discriminator.")}
-    assert built.clip() == (0.01 if loss == "wgan" else None)
-    assert built.clipped() == (discriminators if loss == "wgan" else set())
+    assert built.clipped() == (dict.fromkeys(discriminators, 0.01) if loss == "wgan" else {})
 
 
 def line(slope: Tensor) -> Any:
@@ -61,10 +60,10 @@ def line(slope: Tensor) -> Any:
 REAL, FAKE = torch.tensor([[[[2.0]]], [[[4.0]]]]), torch.tensor([[[[-1.0]]], [[[0.5]]]])
 
 
-def apart(options: dict[str, Any], slope: Tensor) -> Tensor:
-    judge = line(slope)
+def loss_of(options: dict[str, Any], slope: Tensor) -> Tensor:
+    critic = line(slope)
     return term("feature_adversarial", **options).discriminator_loss(
-        Scored(REAL, judge(REAL)), Scored(FAKE, judge(FAKE)), judge, lambda: torch.tensor([0.5, 0.5])
+        Scored(REAL, critic(REAL)), Scored(FAKE, critic(FAKE)), critic, lambda: torch.tensor([0.5, 0.5])
     )
 
 
@@ -84,9 +83,9 @@ def test_penalties_of_a_line_of_slope_3_by_hand(options: dict[str, Any], added: 
     slope = torch.tensor(3.0, requires_grad=True)
     family = "wgan" if options["loss"].startswith("wgan") else options["loss"]
     plain = adversarial.discriminator(line(slope)(REAL), line(slope)(FAKE), family)
-    found = apart(options, slope)
-    torch.testing.assert_close(found, plain + added)
-    (gradient,) = torch.autograd.grad(found, slope)
+    loss = loss_of(options, slope)
+    torch.testing.assert_close(loss, plain + added)
+    (gradient,) = torch.autograd.grad(loss, slope)
     assert torch.isfinite(gradient)
 
 
@@ -97,9 +96,9 @@ def test_r1_penalises_at_real_samples_and_r2_at_fakes() -> None:
     def added(**options: Any) -> float:
         played = term("feature_adversarial", loss="hinge", **options)
         plain = term("feature_adversarial", loss="hinge")
-        shown = Scored(REAL, parabola(REAL)), Scored(FAKE, parabola(FAKE))
+        samples = Scored(REAL, parabola(REAL)), Scored(FAKE, parabola(FAKE))
         with_it, without = (
-            side.discriminator_loss(*shown, parabola, lambda: torch.zeros(2)) for side in (played, plain)
+            side.discriminator_loss(*samples, parabola, lambda: torch.zeros(2)) for side in (played, plain)
         )
         return float((with_it - without).detach())
 
@@ -108,22 +107,22 @@ def test_r1_penalises_at_real_samples_and_r2_at_fakes() -> None:
 
 
 def test_wgan_gp_refuses_domains_whose_samples_cannot_be_mixed() -> None:
-    judge = line(torch.tensor(1.0))
+    critic = line(torch.tensor(1.0))
     with pytest.raises(ConfigError, match=r"feature_adversarial.loss: 'wgan_gp' mixes real samples \(2, 1, 1, 1\)"):
         term("feature_adversarial", loss="wgan_gp").discriminator_loss(
-            Scored(REAL, judge(REAL)), Scored(FAKE[:1], judge(FAKE[:1])), judge, lambda: torch.zeros(2)
+            Scored(REAL, critic(REAL)), Scored(FAKE[:1], critic(FAKE[:1])), critic, lambda: torch.zeros(2)
         )
 
 
 def test_weights_of_samples_reach_both_sides() -> None:
     played = term("feature_adversarial", loss="hinge")
     weight = torch.tensor([1.0, 0.0])
-    judge = line(torch.tensor(1.0))
-    found = played.discriminator_loss(
-        Scored(REAL, judge(REAL), weight), Scored(FAKE, judge(FAKE), weight), judge, lambda: torch.zeros(2)
+    critic = line(torch.tensor(1.0))
+    loss = played.discriminator_loss(
+        Scored(REAL, critic(REAL), weight), Scored(FAKE, critic(FAKE), weight), critic, lambda: torch.zeros(2)
     )
-    assert found.item() == pytest.approx(0.0)  # the second fake, of score 0.5, does not count
-    assert played.generator_loss(judge(FAKE), weight).item() == pytest.approx(0.5)
+    assert loss.item() == pytest.approx(0.0)  # the second fake, of score 0.5, does not count
+    assert played.generator_loss(critic(FAKE), weight).item() == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ def test_half_of_the_classes_rounded_up_whole_and_never_the_ignored_ones() -> No
     label = torch.tensor([[[0, 0, 1], [2, 255, 1]], [[3, 3, 3], [3, 3, 3]], [[255, 255, 255], [255, 255, 255]]])
     for seed in range(20):
         mask = class_mix_mask(label, torch.tensor([0, 1, 2]), seed)
-        kept = label[0][mask[0]].unique()
-        assert len(kept) == 2
-        assert 255 not in kept
-        assert torch.equal(mask[0], torch.isin(label[0], kept))
+        chosen = label[0][mask[0]].unique()
+        assert len(chosen) == 2
+        assert 255 not in chosen
+        assert torch.equal(mask[0], torch.isin(label[0], chosen))
         assert mask[1].all()
         assert not mask[2].any()
 

@@ -35,9 +35,9 @@ def test_everything_at_most_once_and_shared_between_terms(stand_in: Any, task: A
         "decode source": 3,  # reconstructed s, t to s, cycled s
         "decode target": 3,
         "classify": 3,  # s, translated s, t
-        "judge feature": 3,  # t; s and t detached
-        "judge source": 4,  # t to s, cycled s; real s, t to s detached
-        "judge target": 3,  # s to t; real t, s to t detached
+        "discriminate feature": 3,  # t; s and t detached
+        "discriminate source": 4,  # t to s, cycled s; real s, t to s detached
+        "discriminate target": 3,  # s to t; real t, s to t detached
     }
 
 

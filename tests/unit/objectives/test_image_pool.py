@@ -19,11 +19,11 @@ def run(pool: ImagePool, values: range) -> list[float]:
 def test_fills_first_then_shows_new_or_swaps_for_old_half_of_the_time() -> None:
     pool = ImagePool(5, 0, "pool")
     assert run(pool, range(5)) == [0, 1, 2, 3, 4]
-    shown = run(pool, range(5, 405))
-    new = sum(value == place for place, value in enumerate(shown, start=5))
+    taken = run(pool, range(5, 405))
+    new = sum(value == index for index, value in enumerate(taken, start=5))
     assert 160 < new < 240
-    old = [value for place, value in enumerate(shown, start=5) if value != place]
-    assert all(value < place for place, value in enumerate(shown, start=5) if value != place)
+    old = [value for index, value in enumerate(taken, start=5) if value != index]
+    assert all(value < index for index, value in enumerate(taken, start=5) if value != index)
     assert len(old) == len(set(old)), "a swapped image leaves the pool"
     assert len(pool.state()) == 5
 
@@ -31,9 +31,9 @@ def test_fills_first_then_shows_new_or_swaps_for_old_half_of_the_time() -> None:
 def test_whole_batch_equals_one_by_one_in_the_order_of_positions() -> None:
     values = torch.randperm(30, generator=torch.Generator().manual_seed(0))
     whole, single = ImagePool(4, 0, "pool"), ImagePool(4, 0, "pool")
-    shown = whole.exchange(values.view(-1, 1, 1, 1).float(), values, alone).flatten()
+    taken = whole.exchange(values.view(-1, 1, 1, 1).float(), values, alone).flatten()
     expected = [single.exchange(image(v)[:, :, :1, :1], torch.tensor([v]), alone).item() for v in range(30)]
-    assert [shown[values.tolist().index(v)].item() for v in range(30)] == expected
+    assert [taken[values.tolist().index(v)].item() for v in range(30)] == expected
     assert torch.equal(whole.state(), single.state())
 
 
@@ -56,15 +56,15 @@ def test_keeps_no_graph_and_no_view_of_the_batch() -> None:
     pool = ImagePool(2, 0, "pool")
     batch = torch.ones(1, 1, 2, 2, requires_grad=True)
     assert not pool.exchange(batch * 2, torch.tensor([0]), alone).requires_grad
-    given = image(3.0)
-    pool.exchange(given, torch.tensor([1]), alone)
-    given.zero_()
+    last = image(3.0)
+    pool.exchange(last, torch.tensor([1]), alone)
+    last.zero_()
     assert pool.state()[1].mean() == 3
 
 
 def test_draws_depend_on_seed_and_purpose() -> None:
-    shown = {tuple(run(ImagePool(2, seed, purpose), range(30))) for seed, purpose in ((0, "a"), (1, "a"), (0, "b"))}
-    assert len(shown) == 3
+    taken = {tuple(run(ImagePool(2, seed, purpose), range(30))) for seed, purpose in ((0, "a"), (1, "a"), (0, "b"))}
+    assert len(taken) == 3
 
 
 def test_state_may_hold_images_of_several_devices() -> None:

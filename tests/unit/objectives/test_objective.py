@@ -43,8 +43,10 @@ def test_a_ramp_from_0_keeps_its_term() -> None:
         ({"feature_adversarial": {"weight": 1.0, "loss": "wgn"}}, "found 'wgn'"),
         ({"feature_adversarial": {"weight": 1.0, "update": "reversal", "fool": "confusion"}}, "confusion"),
         ({"feature_adversarial": {"weight": 1.0, "strength": "dann"}}, "strength"),
-        ({"identity": {"weight": 1.0, "domains": []}}, "domains: empty"),
-        ({"translation_adversarial": {"weight": 1.0, "pool": -1}}, "pool is -1"),
+        ({"identity": {"weight": 1.0, "domains": []}}, r"identity\.domains: empty"),
+        ({"latent_adversarial": {"weight": 1.0, "domains": []}}, r"latent_adversarial\.domains: empty"),
+        ({"latent_divergence": {"weight": 1.0, "domains": []}}, r"latent_divergence\.domains: empty"),
+        ({"translation_adversarial": {"weight": 1.0, "pool": -1}}, r"translation_adversarial\.pool: found -1"),
         ({"self_training": {"weight": 1.0, "ignore_top": 0.6, "ignore_bottom": 0.5}}, "leave some rows"),
     ],
 )
@@ -76,20 +78,13 @@ def test_players_split_discriminators_off_and_leave_frozen_networks_out(stand_in
     assert objective.players() == (["decoder", "encoder.target", "head"], discriminators)
 
 
-def test_a_reversed_discriminator_plays_with_the_generators(stand_in: Any, task: Any) -> None:
-    terms = build({"feature_adversarial": {"weight": 1.0, "update": "reversal"}})
-    generators, discriminators = Objective(terms, stand_in(), task, seed=0).players()
-    assert "discriminator.feature" in generators
-    assert "discriminator.feature" not in discriminators
-
-
 def test_parameters_frozen_by_the_user_stay_frozen(stand_in: Any, task: Any, batch_of: Any) -> None:
     networks = stand_in()
-    frozen = networks.modules["discriminator.feature"].judging.bias.requires_grad_(False)
+    frozen = networks.modules["discriminator.feature"].scoring.bias.requires_grad_(False)
     objective = Objective(build({"feature_adversarial": {"weight": 1.0}}), networks, task, seed=0)
     objective.generator_losses(objective.forward(batch_of(), 0.0))
     assert not frozen.requires_grad
-    assert networks.modules["discriminator.feature"].judging.weight.requires_grad
+    assert networks.modules["discriminator.feature"].scoring.weight.requires_grad
 
 
 def test_an_error_in_a_term_leaves_no_discriminator_frozen(stand_in: Any, task: Any, batch_of: Any) -> None:
@@ -102,12 +97,12 @@ def test_an_error_in_a_term_leaves_no_discriminator_frozen(stand_in: Any, task: 
 
 def test_pools_are_state_that_goes_on_where_it_stopped(stand_in: Any, task: Any, batch_of: Any) -> None:
     def steps(objective: Objective, starts: range) -> list[float]:
-        found = []
+        losses = []
         for start in starts:
             p = objective.forward(batch_of(2, start), 0.0)
             objective.generator_losses(p)
-            found.append(objective.discriminator_losses(p)["translation_adversarial"].item())
-        return found
+            losses.append(objective.discriminator_losses(p)["translation_adversarial"].item())
+        return losses
 
     whole, first, second = (Objective(build(POOLED), stand_in(), task, seed=0) for _ in range(3))
     expected = steps(whole, range(0, 16, 2))

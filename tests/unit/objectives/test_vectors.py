@@ -1,4 +1,4 @@
-"""Terms on what classifiers give: z and logits of a single place, labels of whole images."""
+"""Terms in classification: z and logits of a single position, labels of whole images."""
 
 from typing import Any
 
@@ -41,8 +41,8 @@ def test_terms_work_on_vectors(name: str, options: dict[str, Any], stand_in: Any
     with torch.random.fork_rng():
         torch.manual_seed(0)
         networks.modules["encoder"] = Vector()
-        for judge, channels in (("feature", 5), ("logits", 4), ("conditional", 20)):
-            networks.modules[f"discriminator.{judge}"] = feature.build(channels, 4, width=6)
+        for discriminator, channels in (("feature", 5), ("logits", 4), ("conditional", 20)):
+            networks.modules[f"discriminator.{discriminator}"] = feature.build(channels, 4, width=6)
     batch = batch._replace(source=batch.source._replace(label=torch.tensor([0, 1, 2, 3])))
     objective = Objective(build({name: {"weight": 1.0, **options}}), networks, task, seed=0)
     p = objective.forward(batch, 0.5)

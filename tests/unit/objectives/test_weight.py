@@ -26,5 +26,5 @@ def test_dann_ramp_follows_its_schedule_within_its_share() -> None:
 
 @pytest.mark.parametrize("over", [0.0, -1.0, 1.5])
 def test_over_is_a_share_of_training(over: float) -> None:
-    with pytest.raises(ConfigError, match="over is"):
+    with pytest.raises(ConfigError, match="weight.over: found"):
         Ramp("linear", to=1.0, over=over)

@@ -22,7 +22,7 @@ class Head(nn.Module):
         return features[-1]
 
 
-def passed(batch_of: Any, task: Any, probability: list[list[float]], sizes: ClassSizes) -> ForwardPass:
+def forward_pass(batch_of: Any, task: Any, probability: list[list[float]], sizes: ClassSizes) -> ForwardPass:
     """One target image whose pixels have these probabilities of three classes."""
     batch = batch_of(1)
     logits = torch.tensor(probability).T[None, :, None, :].log().requires_grad_()
@@ -43,51 +43,37 @@ TWO = [[0.9, 0.05, 0.05], [0.3, 0.45, 0.25]]
 
 def test_too_large_counts_fully_and_too_small_a_tenth(batch_of: Any, task: Any) -> None:
     # All least sizes are below 0.1, so that no class is large.
-    p = passed(batch_of, task, TWO, sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9]))
+    p = forward_pass(batch_of, task, TWO, sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9]))
     expected = math.log(0.6 / 0.3) + 0.1 * math.log(0.5 / 0.25)  # no pixel is predicted as class 2: absent
     assert ClassSize(1.0).generator(p).item() == pytest.approx(expected, rel=1e-5)
     assert ClassSize(1.0).measures(p) == {"too_small": 1.0, "too_large": 1.0}
-    p = passed(batch_of, task, TWO, sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9]))
+    p = forward_pass(batch_of, task, TWO, sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9]))
     assert ClassSize(1.0, lower=1.0).generator(p).item() == pytest.approx(2 * math.log(2), rel=1e-5)
 
 
 def test_large_classes_count_a_tenth(batch_of: Any, task: Any) -> None:
-    p = passed(batch_of, task, TWO, sizes([0.2, 0.05, 0.05], [0.25] * 3, [0.3, 0.9, 0.9]))
+    p = forward_pass(batch_of, task, TWO, sizes([0.2, 0.05, 0.05], [0.25] * 3, [0.3, 0.9, 0.9]))
     assert ClassSize(1.0).generator(p).item() == pytest.approx(0.1 * math.log(2), rel=1e-5)
 
 
 def test_a_class_is_present_above_a_tenth_of_its_least_size(batch_of: Any, task: Any) -> None:
     pixels = [[0.9, 0.05, 0.05]] * 19 + [[0.05, 0.9, 0.05]]  # class 1 is predicted in 5 % of them
     for least, present in ((0.4, True), (0.6, False)):
-        p = passed(batch_of, task, pixels, sizes([0.0, least, 0.0], [0.0, 0.5, 0.0], [1.0] * 3))
+        p = forward_pass(batch_of, task, pixels, sizes([0.0, least, 0.0], [0.0, 0.5, 0.0], [1.0] * 3))
         loss = ClassSize(1.0, lower=1.0, large_factor=1.0).generator(p)
         expected = math.log(0.5 / (0.95 * 0.05 + 0.05 * 0.9)) if present else 0.0
         assert loss.item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
-def test_inside_the_bounds_nothing_is_asked(batch_of: Any, task: Any) -> None:
-    p = passed(batch_of, task, TWO, sizes([0.01] * 3, [0.1] * 3, [0.9] * 3))
-    assert ClassSize(1.0).generator(p) == 0
-
-
 def test_a_class_that_no_source_image_has_neither_counts_nor_spoils_the_gradient(batch_of: Any, task: Any) -> None:
     nan = float("nan")
-    p = passed(batch_of, task, TWO, sizes([nan, 0.05, 0.05], [nan, 0.5, 0.1], [nan, 0.9, 0.9]))
+    p = forward_pass(batch_of, task, TWO, sizes([nan, 0.05, 0.05], [nan, 0.5, 0.1], [nan, 0.9, 0.9]))
     loss = ClassSize(1.0, lower=1.0).generator(p)
     loss.backward()
     assert loss.item() == pytest.approx(math.log(2), rel=1e-5)
     gradient = p.image("target").grad
     assert gradient.isfinite().all()
     assert (gradient[0, 1] < 0).all(), "descending makes class 1 larger"
-
-
-def test_images_do_not_see_one_another(batch_of: Any, task: Any) -> None:
-    bounds = sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9])
-    first, second = (passed(batch_of, task, pixels, bounds) for pixels in (TWO, TWO[::-1]))
-    both = first.samples("target")._replace(image=torch.cat([first.image("target"), second.image("target")]))
-    first.batch = first.batch._replace(target=both)
-    single = ClassSize(1.0).generator(second)
-    torch.testing.assert_close(ClassSize(1.0).generator(first), single)
 
 
 def test_negative_factors_are_named() -> None:

@@ -37,7 +37,7 @@ class Head(nn.Module):
         return self.scale * features[-1]
 
 
-def passed(batch: Any, task: Any) -> tuple[ForwardPass, Networks, Networks]:
+def forward_pass(batch: Any, task: Any) -> tuple[ForwardPass, Networks, Networks]:
     networks = Networks({"encoder": Own(), "decoder": Turned()}, True)
     judge = Networks({"encoder": Own(), "head": Head()}, True)
     return (
@@ -49,7 +49,7 @@ def passed(batch: Any, task: Any) -> tuple[ForwardPass, Networks, Networks]:
     )
 
 
-def one_place(batch_of: Any, label: Tensor | None = None) -> Any:
+def one_pixel(batch_of: Any, label: Tensor | None = None) -> Any:
     """Images of one pixel, as classification's logits are; class 0 in the source, class 1 in the target."""
     batch = batch_of(1)
     source = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
@@ -59,34 +59,15 @@ def one_place(batch_of: Any, label: Tensor | None = None) -> Any:
     )
 
 
-def test_values_by_hand_in_both_directions(task: Any, batch_of: Any) -> None:
-    p, networks, judge = passed(one_place(batch_of), task)
-    loss = SemanticConsistency(1.0).generator(p)
-    # Turned round, the judge's logit of the old class is 0 beside another 0 and a 1.
-    assert loss.item() == pytest.approx(2 * math.log(2 + math.e))
-    loss.backward()
-    assert networks.modules["decoder"].scale.grad != 0
-    assert judge.modules["head"].scale.grad is None
-
-
 def test_measures_say_how_much_keeps_its_class(task: Any, batch_of: Any) -> None:
-    p, _, _ = passed(one_place(batch_of), task)
+    p, _, _ = forward_pass(one_pixel(batch_of), task)
     term = SemanticConsistency(1.0)
     term.generator(p)
     assert term.measures(p) == {"source_kept": 0.0, "target_kept": 0.0}
 
 
-def test_true_labels_take_the_judges_place_in_the_source_direction_only(task: Any, batch_of: Any) -> None:
-    p, _, _ = passed(one_place(batch_of, torch.tensor([[[1]]])), task)
+def test_true_labels_replace_the_judges_predictions_in_the_source_direction_only(task: Any, batch_of: Any) -> None:
+    p, _, _ = forward_pass(one_pixel(batch_of, torch.tensor([[[1]]])), task)
     # The translated source image shows class 1, which is its true label here.
     expected = math.log(2 + math.e) - 1 + math.log(2 + math.e)
     assert SemanticConsistency(1.0, source_labels=True).generator(p).item() == pytest.approx(expected)
-
-
-def test_every_place_of_a_map_has_its_own_label(task: Any, batch_of: Any) -> None:
-    p, _, _ = passed(batch_of(), task)
-    expected = 0.0
-    for domain in ("source", "target"):
-        before, after = p.image(domain), p.image(domain).roll(1, dims=1).log_softmax(1)
-        expected -= after.gather(1, before.argmax(1, keepdim=True)).mean().item()
-    assert SemanticConsistency(1.0).generator(p).item() == pytest.approx(expected, rel=1e-5)

@@ -10,8 +10,8 @@ def test_a_discriminator_that_does_not_segment_is_named(
     stand_in: Any, task: Any, batch_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks = stand_in()
-    judge = networks.judge
-    monkeypatch.setattr(networks, "judge", lambda name, x: judge(name, x)._replace(semantic=None))
+    discriminate = networks.discriminate
+    monkeypatch.setattr(networks, "discriminate", lambda name, x: discriminate(name, x)._replace(semantic=None))
     objective = Objective(build({"semantic_discrimination": {"weight": 1.0}}), networks, task, seed=0)
     with pytest.raises(ConfigError, match=r"discriminator\.target does not segment"):
         objective.generator_losses(objective.forward(batch_of(), 0.0))
@@ -26,11 +26,11 @@ def test_the_discriminators_learn_from_this_steps_translation_even_with_a_pool(
             "semantic_discrimination": {"weight": 1.0},
         }
         objective = Objective(build(terms), stand_in(), task, seed=0)
-        found = []
+        losses = []
         for start in range(0, 12, 2):
             p = objective.forward(batch_of(2, start), 0.0)
             objective.generator_losses(p)
-            found.append(objective.discriminator_losses(p)["semantic_discrimination"].item())
-        return found
+            losses.append(objective.discriminator_losses(p)["semantic_discrimination"].item())
+        return losses
 
     assert semantic(pool=1) == pytest.approx(semantic(pool=0))
