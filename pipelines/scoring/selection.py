@@ -179,7 +179,7 @@ def select(
         },
         "picks": {
             name: {
-                "candidate": selection.picks({key: scores[key][name] for key in scores if key in free}, rule.larger),
+                "candidate": selection.best({key: scores[key][name] for key in scores if key in free}, rule.larger),
                 "larger_is_better": rule.larger,
                 "published": rule.source,
                 "uses_target_labels": False,
@@ -189,7 +189,7 @@ def select(
         "oracle": {
             "measure": measure,
             "scores": oracle,
-            "candidate": selection.picks({key: oracle[key] for key in oracle if key in free}, larger=True),
+            "candidate": selection.best({key: oracle[key] for key in oracle if key in free}, larger=True),
             "uses_target_labels": True,
         } if settings.oracle else None,
     }  # fmt: skip

@@ -87,7 +87,7 @@ def generator(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None
 
 
 def real_as_fake(score: Tensor, loss: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """The loss of networks whose real samples should score as fake: the mirror image of `generator`.
+    """The loss of networks whose real samples should score as fake, the counterpart of `generator`.
 
     `minimax`: `log sigmoid(s)`; `hinge`: `s`; all others: `as_fake`. Arguments as in `as_real`.
 
@@ -108,7 +108,7 @@ def inverted(
     real_weight: Tensor | None = None,
     fake_weight: Tensor | None = None,
 ) -> Tensor:
-    """The loss of networks whose samples of each kind should score as the other kind.
+    """The loss of networks whose real samples should score as fake and whose fakes as real: inverted labels.
 
     `minimax`: minus the discriminator's loss; the other families average their two sides as `discriminator` does.
 
@@ -150,9 +150,7 @@ def discriminator(
 
 
 def confusion(first: Tensor, second: Tensor, loss: AdversarialLoss) -> Tensor:
-    """The mean of the discriminator's loss with the right domains and with swapped ones.
-
-    It is least for an undecided discriminator.
+    """The mean of the discriminator's loss with right and with inverted labels, minimal for an undecided discriminator.
 
     Args:
         first: raw scores of one domain, `[B, ...]`.
@@ -172,7 +170,7 @@ def confusion(first: Tensor, second: Tensor, loss: AdversarialLoss) -> Tensor:
 def uniform_cross_entropy(first: Tensor, second: Tensor) -> Tensor:
     """Cross entropy of the discriminator's probabilities `(q, 1 - q)`, `q = sigmoid(s)`, with `(1/2, 1/2)`.
 
-    It is least, `log 2`, at `s = 0`. Each domain counts one half. For `bce`, `confusion` is the same.
+    The minimum, `log 2`, is at `s = 0`. Each domain has weight 1/2. `confusion` under `bce` is the same.
 
     Args:
         first: raw scores of one domain, `[B, ...]`.
@@ -190,7 +188,7 @@ def uniform_cross_entropy(first: Tensor, second: Tensor) -> Tensor:
 
 
 def accuracy(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
-    """Share of the scores on the right side, in `[0, 1]`, each domain counting one half.
+    """Share of correctly classified scores, in `[0, 1]`; each domain has weight 1/2.
 
     `wgan` has no threshold; for it this is the critic's distance, `E real - E fake`.
 
@@ -206,10 +204,10 @@ def accuracy(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
 
 
 def advantage(real: Tensor, fake: Tensor, loss: AdversarialLoss) -> Tensor:
-    """How much less a discriminator loses than an undecided one, as a share of the undecided one's loss.
+    """One minus the ratio of the discriminator's loss to that of an undecided discriminator.
 
-    1 for a discriminator that is right and sure of it, 0 for one that is undecided, below 0 for one that is sure and
-    wrong. Not for `wgan`, which has no undecided score.
+    1 for a discriminator that is right and certain, 0 for an undecided one, below 0 for one that is certain and wrong.
+    Not for `wgan`, which has no undecided score.
 
     Example:
         >>> real, fake = torch.tensor([1.0]), torch.tensor([0.5])
@@ -230,7 +228,7 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
         score: the discriminator as a function from images (or features) to raw scores `[B, ...]`.
         real: images `[B, C, H, W]`.
         fake: images of the same shape.
-        mixing: `[B]` in `[0, 1]`: the share of `real` in the point where each sample is penalised.
+        mixing: `[B]` in `[0, 1]`, the share of `real` in the point where each sample is penalised.
 
     Example:
         >>> real, fake, mixing = torch.full((2, 1, 1, 1), 4.0), torch.zeros(2, 1, 1, 1), torch.tensor([0.25, 0.75])
@@ -261,8 +259,8 @@ def zero_centred_penalty(score: Callable[[Tensor], Tensor], samples: Tensor) -> 
         2.5
 
     Source: Mescheder et al. 2018, equations 9 and 10, without the factor gamma (10 there). `discriminator` averages its
-    two sides where the paper adds them, so a gamma here weighs as much as 2 gamma there; the paper's released code,
-    which leaves out the half, gives gamma the same weight as ours.
+    two sides where the paper adds them, so gamma here corresponds to 2 gamma there; the paper's released code, which
+    leaves out the half, weighs gamma as we do.
     """
     return _gradient(score, samples.detach().clone().requires_grad_()).flatten(1).square().sum(dim=1).mean() / 2
 

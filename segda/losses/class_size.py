@@ -1,4 +1,4 @@
-"""How far the predicted sizes of an image's classes lie outside the usual sizes of these classes."""
+"""Deviation of the predicted sizes of an image's classes from bounds on their sizes."""
 
 import math
 
@@ -45,10 +45,10 @@ def predicted_shares(logits: Tensor) -> Tensor:
 
 
 def outside_bounds(log_share: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    """How far sizes fall short of a lower bound and how far they exceed an upper one, as logarithms of the ratio.
+    """Shortfall below a lower bound and excess above an upper bound, as logarithms of the ratio.
 
-    A size of half the lower bound falls short by `log 2`, whatever the bound, so small classes count as much as large
-    ones; inside the bounds both are 0.
+    Half of the lower bound is a shortfall of `log 2`, whatever the bound, so small classes count as much as large ones.
+    Within the bounds both are 0.
 
     Args:
         log_share: `[B, K]`, logarithms of sizes.

@@ -1,7 +1,7 @@
 """Distances between two samples of vectors, by their covariances, kernel embeddings or means.
 
-All of them are statistics of the two samples as a whole: they depend on how a batch is split over processes, unless
-the processes gather their samples first.
+All are statistics of the two samples as a whole: they depend on how a batch is split over processes, unless the
+processes gather their samples first.
 """
 
 import torch
@@ -88,11 +88,11 @@ def mmd(first: Tensor, second: Tensor) -> Tensor:
 
 
 def linear_time_mmd(first: Tensor, second: Tensor) -> Tensor:
-    """The same discrepancy estimated from quadruples, in time and memory that grow with `n`.
+    """The same discrepancy estimated from quadruples, in time and memory linear in `n`.
 
     The mean over `i` of `k(s_i, s_j) + k(t_i, t_j) - k(s_i, t_j) - k(s_j, t_i)`, `j = i + n/2`: far apart, since
-    neighbouring samples may be positions of one image, which are more alike than samples drawn independently. `v` is
-    the mean squared distance of these pairs. Samples beyond the last quadruple are left out.
+    neighbouring samples may be positions of one image, which are not independent. `v` is the mean squared distance of
+    these pairs. Samples beyond the last quadruple are not used.
 
     Args:
         first: `[n, d]` with `n` at least 2.
@@ -114,8 +114,8 @@ def linear_time_mmd(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _squared_distances(samples: Tensor) -> Tensor:
-    """`[n, n]`, at least 0; from inner products, which need no `[n, n, d]` in memory."""
-    samples = samples - samples.detach().mean(dim=0)  # smaller numbers lose fewer digits when subtracted
+    """`[n, n]`, at least 0, by inner products, without a tensor `[n, n, d]`."""
+    samples = samples - samples.detach().mean(dim=0)  # smaller numbers lose fewer digits in the subtraction
     length = samples.square().sum(dim=1)
     distances = (length[:, None] + length - 2 * samples @ samples.T).clamp_min(0)
     return distances.where(~torch.eye(len(samples), dtype=torch.bool, device=samples.device), 0)

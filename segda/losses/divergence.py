@@ -1,4 +1,4 @@
-"""How far a Gaussian posterior is from the prior."""
+"""Divergence of a Gaussian posterior from the prior."""
 
 from torch import Tensor
 

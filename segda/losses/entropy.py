@@ -1,4 +1,4 @@
-"""Entropy of predictions: how undecided a classifier is."""
+"""Entropy of predictions."""
 
 import math
 

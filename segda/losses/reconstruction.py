@@ -1,4 +1,4 @@
-"""How far a reconstructed image is from its original, plain or weighted by the classes of its pixels."""
+"""Distance of a reconstructed image from its original, plain or weighted by the classes of its pixels."""
 
 from typing import Literal
 
@@ -35,10 +35,10 @@ def reconstruction(
 
 
 def class_balance(label: Tensor, size: tuple[int, int], ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Pixel weights that make every class of an image count alike: one over its frequency, scaled to mean 1.
+    """Pixel weights that give every class of an image the same total: one over its frequency, scaled to mean 1.
 
-    Frequencies are those of the image itself, so the weights do not depend on the rest of the batch. In an image of `n`
-    classes, a pixel whose class has share `f` of the valid pixels weighs `1 / (n f)`. Ignored pixels weigh 1.
+    Frequencies are those of the image, so the weights do not depend on the rest of the batch. In an image of `n`
+    classes, a pixel whose class has share `f` of the valid pixels has weight `1 / (n f)`. Ignored pixels have weight 1.
 
     Args:
         label: int64 `[B, H, W]` of class indices below 256.
@@ -53,7 +53,7 @@ def class_balance(label: Tensor, size: tuple[int, int], ignore_index: int = IGNO
         >>> class_balance(label, (1, 4)).tolist()  # 1 / (2 * 2/3), 1 / (2 * 1/3)
         [[[0.75, 0.75, 1.5, 1.0]]]
 
-    Source: our reconstruction of Zama Ramirez et al. 2018; their weight formula is not known to us.
+    Source: our reconstruction of Zama Ramirez et al. 2018; we do not have their weight formula.
     """
     if tuple(label.shape[-2:]) != size:
         label = functional.interpolate(label[:, None].double(), size=size, mode="nearest")[:, 0].long()

@@ -11,14 +11,14 @@ def cross_entropy(
 ) -> Tensor:
     """Mean over images of each image's mean cross entropy over its valid pixels.
 
-    Averaging within images first makes the loss independent of how a batch is split over processes. An image without a
-    valid pixel counts as 0 and stays in the count.
+    Averaging within images first makes the loss independent of how a batch is split over processes. The loss of an
+    image without valid pixels is 0.
 
     Args:
         logits: `[B, K, H, W]`, or `[B, K]` for classification.
         label: int64 `[B, H, W]` or `[B]`, `ignore_index` where ignored.
         class_weights: `[K]`; an image's mean is then the weighted one, divided by the weights of its valid pixels.
-        ignore_index: the label value that does not train.
+        ignore_index: the label value that is ignored.
 
     Example:
         >>> import torch
@@ -37,15 +37,15 @@ def cross_entropy(
 
 
 def weighted_cross_entropy(logits: Tensor, label: Tensor, weight: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Mean over all pixels of weight times cross entropy; ignored pixels count as 0 and stay in the count.
+    """Mean over all pixels of weight times cross entropy, which is 0 for ignored pixels.
 
-    Unlike `cross_entropy` this is not divided by the weights: an image with low weights trains little.
+    Unlike `cross_entropy` this is not divided by the weights: an image with low weights contributes little.
 
     Args:
         logits: `[B, K, H, W]`.
         label: int64 `[B, H, W]`, `ignore_index` where ignored.
         weight: `[B, H, W]`, at least 0.
-        ignore_index: the label value that does not train.
+        ignore_index: the label value that is ignored.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The confusion matrix of a whole evaluation set, and every segmentation score that follows from it."""
+"""The confusion matrix of a whole evaluation set, and the scores that follow from it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.pair_counts import VALUES, Labels, count_pairs
+from segda.metrics.pair_counts import Labels, check_classes, count_pairs, read_counts
 
 
 class Confusion:
     """Pixel counts of a whole set: `counts[label, prediction]`, int64 `[C, C]`.
 
     Counts add up exactly, whatever the order of the images and however they are split over processes. Scores are
-    taken once, from the sum, and never averaged over images. Pixels whose label is the ignore index are counted in
-    `ignored` and nowhere else.
+    computed once, from the sum, and never averaged over images. Pixels whose label is the ignore index are counted in
+    `ignored` only.
 
-    A class is *absent* when its union is zero: no scored pixel is labelled with it and none is predicted as it. Its IoU
-    is NaN and left out of the mean. A class that is predicted but never labelled has IoU 0 and stays in the mean.
-    A prediction of the ignore index is of no class: wrong for the class that is labelled, and nothing else.
+    A class is *absent* when its union is zero: no scored pixel is labelled or predicted as it. Its IoU is NaN and not
+    part of the mean. The IoU of a class that is predicted but never labelled is 0 and part of the mean. A prediction of
+    the ignore index is an error for the labelled class, and of no other class.
 
     Source: `getIouScoreForLabel` and `getScoreAverage` of cityscapesScripts' pixel-level evaluation.
 
@@ -33,11 +33,7 @@ class Confusion:
     """
 
     def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
-        if not 0 < len(classes) <= ignore_index < VALUES:
-            raise ConfigError(
-                f"confusion matrix: {len(classes)} classes with ignore index {ignore_index}; "
-                f"give at least one class, and an ignore index from the number of classes to {VALUES - 1}"
-            )
+        check_classes(len(classes), ignore_index, "confusion matrix")
         self.classes = tuple(classes)
         self.ignore_index = ignore_index
         self.counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -49,9 +45,9 @@ class Confusion:
 
         Args:
             label: class indices, the ignore index where not scored; any shape.
-            prediction: class indices of the same shape, the ignore index where of no class; under ignored labels any
-                8-bit value will do.
-            name: what to call the label in an error, such as its path.
+            prediction: class indices of the same shape, the ignore index for no class; any 8-bit value where the label
+                is ignored.
+            name: of the label, for messages, such as its path.
 
         Raises:
             DataError: the shapes differ, or a value is neither a class index nor the ignore index.
@@ -115,11 +111,11 @@ class Confusion:
         """Mean IoU over the classes that are not absent, in `[0, 1]`; NaN if all are.
 
         Args:
-            names: average over these classes only, as in the 16- and 13-class scores of SYNTHIA. The IoU of each stays
-                what it is among all classes: pixels lost to a class outside the subset are still errors.
+            names: average over these classes only, as in the 16- and 13-class scores of SYNTHIA. The IoU of each is
+                that among all classes: pixels predicted as a class outside the subset are errors.
 
         Raises:
-            ConfigError: a name is not a class, or is given twice.
+            ConfigError: a name is not a class, or occurs twice.
         """
         values = self.iou()
         if names is not None:
@@ -133,32 +129,18 @@ class Confusion:
             values = values[[self.classes.index(name) for name in names]]
         return _mean(values)
 
-    def category_iou(self, categories: Sequence[str]) -> dict[str, float]:
-        """IoU of each category, in the order of their first classes; NaN where all classes of one are absent.
-
-        A pixel taken for another class of its own category counts as right.
-
-        Args:
-            categories: the category of each class.
-
-        Raises:
-            ConfigError: there are more or fewer categories than classes.
-
-        Source: `getIouScoreForCategory` of cityscapesScripts' pixel-level evaluation.
-        """
-        return {
-            name: float(value)
-            for name, value in zip(dict.fromkeys(categories), self.merged(categories).iou(), strict=True)
-        }
-
     def merged(self, groups: Sequence[str]) -> "Confusion":
-        """The confusion of groups of classes, in the order of their first classes.
+        """The confusion of groups of classes, such as categories, in the order of their first classes.
+
+        A pixel predicted as another class of its own group counts as right. The IoU of an absent group is NaN.
 
         Args:
             groups: the group of each class.
 
         Raises:
             ConfigError: there are more or fewer groups than classes.
+
+        Source: `getIouScoreForCategory` of cityscapesScripts' pixel-level evaluation.
         """
         if len(groups) != len(self.classes):
             raise ConfigError(f"{len(groups)} groups for {len(self.classes)} classes; name the group of every class")
@@ -202,7 +184,7 @@ class Confusion:
         return total
 
     def to_json(self) -> dict[str, Any]:
-        """Counts as whole numbers; `from_json` gives the identical confusion back."""
+        """Counts as integers; the inverse of `from_json`."""
         content = {
             "classes": list(self.classes),
             "ignore_index": self.ignore_index,
@@ -213,22 +195,16 @@ class Confusion:
 
     @staticmethod
     def from_json(content: dict[str, Any], name: str = "confusion matrix") -> "Confusion":
-        """The confusion that `to_json` wrote.
+        """The inverse of `to_json`.
 
         Raises:
-            ArtefactError: a key is missing, or the counts are not whole numbers of `[C, C]`.
+            ArtefactError: a key is missing, or the counts are not integers `[C, C]`.
         """
         try:
             confusion = Confusion(content["classes"], content["ignore_index"])
-            counts = np.array(content["counts"])
-            if counts.shape != confusion.counts.shape or counts.dtype.kind != "i" or (counts < 0).any():
-                raise ValueError(f"counts are {counts.dtype} {counts.shape}")
-            confusion.counts = counts.astype(np.int64)
+            confusion.counts = read_counts(content["counts"], confusion.counts.shape)
             if "rejected" in content:
-                rejected = np.array(content["rejected"])
-                if rejected.shape != confusion.rejected.shape or rejected.dtype.kind != "i" or (rejected < 0).any():
-                    raise ValueError(f"rejected is {rejected.dtype} {rejected.shape}")
-                confusion.rejected = rejected.astype(np.int64)
+                confusion.rejected = read_counts(content["rejected"], confusion.rejected.shape)
             confusion.ignored = int(content["ignored"])
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ArtefactError(f"{name}: not a confusion matrix ({error}); evaluate again") from error

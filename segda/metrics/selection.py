@@ -1,8 +1,8 @@
-"""Criteria that choose among finished networks without a label of the target.
+"""Criteria that select among finished networks without labels of the target.
 
-Each is an estimate with failures of its own. Entropy rewards a network that is certain and wrong, one that sees a
-single class everywhere included; so does soft neighbourhood density, though it does not reward mere certainty; mutual
-information asks for many classes, which a target may not hold as often. A weighted source risk trusts that source and
+Each is an estimate and fails in its own way. Entropy rewards a network that is certain and wrong, also one that
+predicts a single class everywhere; so does soft neighbourhood density, though it does not reward certainty as such;
+mutual information rewards balanced classes, which a target may not have. A weighted source risk assumes that source and
 target overlap.
 """
 
@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segda.errors import DataError
+from segda.metrics.domain_distance import check_features
 
 COSTS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""The grid that the weight of the domain classifier's errors is chosen from."""
-_FEWEST = 8  # samples of each domain: a third of the fitted ones chooses the cost
+"""Grid of weights of the domain classifier's errors."""
 
 
 class Criterion(NamedTuple):
-    """How a criterion is read.
+    """Direction and publication of a criterion.
 
     Attributes:
-        larger: whether the largest value is picked, else the smallest.
-        source: where it is published.
+        larger: whether the largest value is best, else the smallest.
+        source: the publication.
     """
 
     larger: bool
@@ -37,7 +37,7 @@ CRITERIA = {
     "weighted source risk": Criterion(False, "importance-weighted validation; Sugiyama et al., JMLR 2007"),
     "deep embedded validation": Criterion(False, "weighted risk with a control variate; You et al., ICML 2019"),
 }
-"""By name, in the order of tables. The last two take labelled images of the source."""
+"""By name, in the order of tables. The last two need labelled images of the source."""
 
 
 def entropy(probabilities: np.ndarray) -> float:
@@ -56,9 +56,9 @@ def entropy(probabilities: np.ndarray) -> float:
 
 
 def mutual_information(probabilities: np.ndarray) -> float:
-    """How much a prediction tells about its sample, in nats: entropy of the mean prediction less the mean entropy.
+    """Mutual information of prediction and sample, in nats: entropy of the mean prediction minus the mean entropy.
 
-    0 where all predictions are the same, `log K` where they are certain and every class is as frequent.
+    0 where all predictions are equal, `log K` where they are certain and all classes equally frequent.
     Source: Bridle et al., NeurIPS 1991; for domain adaptation Shi and Sha, ICML 2012.
 
     Args:
@@ -69,11 +69,11 @@ def mutual_information(probabilities: np.ndarray) -> float:
 
 
 def neighbourhood_density(probabilities: np.ndarray, temperature: float = 0.05) -> float:
-    """The soft neighbourhood density, in nats: large where each prediction has many others close by.
+    """The soft neighbourhood density, in nats: large where each prediction has many others nearby.
 
-    With `f` the predictions at length one, the neighbours of `i` are weighted by the softmax over `j != i` of
+    With `f` the predictions at unit length, the neighbours of `i` are weighted by the softmax over `j != i` of
     `f_i . f_j / temperature`; the density is the mean entropy of these weights, at most `log(N - 1)`. It depends on N,
-    so only values over as many samples compare. A collapse into one class reaches that most.
+    so only values over equally many samples compare. A collapse to one class reaches this maximum.
     Source: Saito et al., ICCV 2021, on softmax outputs, with their temperature.
 
     Args:
@@ -82,45 +82,45 @@ def neighbourhood_density(probabilities: np.ndarray, temperature: float = 0.05) 
     """
     _check(probabilities, fewest=3)
     direction = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
-    found = []
-    for start in range(0, len(direction), 1024):  # so that N x N numbers are never held at once
+    entropies = []
+    for start in range(0, len(direction), 1024):  # in blocks, to save memory
         similarity = direction[start : start + 1024] @ direction.T / temperature
         rows = np.arange(len(similarity))
         similarity[rows, start + rows] = -np.inf
         weights = np.exp(similarity - similarity.max(axis=1, keepdims=True))
-        found.append(_entropies(weights / weights.sum(axis=1, keepdims=True)))
-    return float(np.concatenate(found).mean())
+        entropies.append(_entropies(weights / weights.sum(axis=1, keepdims=True)))
+    return float(np.concatenate(entropies).mean())
 
 
 def weighted_risk(losses: np.ndarray, weights: np.ndarray) -> float:
-    """The risk on the target as held-out samples of the source show it: the mean of `weight * loss`.
+    """The risk on the target, estimated on held-out samples of the source: the mean of `weight * loss`.
 
     Source: Sugiyama, Krauledat and Müller, JMLR 2007.
 
     Args:
         losses: of held-out source samples, float `[N]`, such as the share of wrong pixels of each.
-        weights: how much likelier the target has such a sample, float `[N]`; see `importance_weights`.
+        weights: density ratio of target to source at each sample, float `[N]`; see `importance_weights`.
 
     Raises:
-        DataError: there is no sample, or the two are not of one length or not finite.
+        DataError: no sample, or the two differ in length or are not finite.
     """
     _check_pairs(losses, weights)
     return float(np.mean(weights * losses))
 
 
 def deep_embedded_validation(losses: np.ndarray, weights: np.ndarray) -> float:
-    """`weighted_risk` with less variance: the weights, whose mean should be one, serve as control variate.
+    """`weighted_risk` with less variance: the weights, whose mean should be one, are the control variate.
 
     `mean(wl) + eta mean(w) - eta` with `eta = -Cov(wl, w) / Var(w)`. It may be negative.
     Source: You et al., ICML 2019.
 
     Args:
         losses: as in `weighted_risk`.
-        weights: likewise.
+        weights: as in `weighted_risk`.
     """
     _check_pairs(losses, weights)
     weighted = weights * losses
-    if len(weights) < 2 or np.ptp(weights) == 0:  # nothing to vary with
+    if len(weights) < 2 or np.ptp(weights) == 0:  # no variance to reduce
         return float(np.mean(weighted))
     covariance = np.cov(weighted, weights, ddof=1)
     eta = -covariance[0, 1] / covariance[1, 1]
@@ -135,16 +135,16 @@ def importance_weights(
     seed: int = 0,
     costs: Sequence[float] = COSTS,
 ) -> np.ndarray:
-    """How much likelier the target has a sample than the source: `N_source / N_target * p(target) / p(source)`.
+    """The density ratio of target to source at samples: `N_source / N_target * p(target) / p(source)`.
 
-    The probabilities are those of a logistic regression that tells the domains apart; its cost is the one with the
-    smallest log loss on a third of the samples, and features are standardised by those that it is fitted to.
-    Source: You et al., ICML 2019, whose classifier of domains is a small network.
+    The probabilities are those of a logistic regression of the domain; its cost has the smallest log loss on a third of
+    the samples, and features are standardised by those it is fitted to.
+    Source: You et al., ICML 2019, whose domain classifier is a small network.
 
     Args:
-        source: features of the source that are fitted to, float `[N, C]`.
+        source: features of the source for the fit, float `[N, C]`.
         target: features of the target, float `[M, C]`.
-        held_out: features of the source that are weighted, float `[L, C]`.
+        held_out: features of the source to weight, float `[L, C]`.
         seed: of the draw of that third.
         costs: the grid of costs.
 
@@ -154,27 +154,28 @@ def importance_weights(
     Raises:
         DataError: fewer than 8 samples of a domain, features of different sizes, or a value that is not finite.
     """
-    _check_features(source, target, held_out)
+    check_features("selection", source=source, target=target)
+    check_features("selection", 1, source=source, held_out_source=held_out)
     features = np.concatenate([source, target]).astype(np.float64)
     domain = np.repeat([0, 1], [len(source), len(target)])
     generator = np.random.default_rng(seed)
-    place = np.concatenate([generator.permutation(len(part)) / len(part) for part in (source, target)])
-    fitting = place < 2 / 3
+    rank = np.concatenate([generator.permutation(len(part)) / len(part) for part in (source, target)])
+    fitting = rank < 2 / 3
     cost = min(costs, key=lambda cost: _log_loss(features, domain, fitting, cost))
     classifier, mean, deviation = _fitted(features, domain, cost)
     scores = classifier.decision_function((held_out - mean) / deviation)
-    # The odds of a logistic regression are the exponential of its score; a bound keeps them finite.
+    # The odds of a logistic regression are the exponential of its score, bounded here to stay finite.
     return np.asarray(len(source) / len(target) * np.exp(np.clip(scores, -30, 30)), dtype=np.float64)
 
 
-def picks(values: dict[str, float], larger: bool) -> str:
-    """The candidate with the best value, the first of equals.
+def best(values: dict[str, float], larger: bool) -> str:
+    """The candidate with the best value, the first of equal ones.
 
     Raises:
-        DataError: there is no candidate.
+        DataError: no candidate.
     """
     if not values:
-        raise DataError("selection: no candidate to pick from; name stages that finished")
+        raise DataError("selection: no candidate to select from; name finished stages")
     return (max if larger else min)(values, key=lambda name: values[name])
 
 
@@ -187,7 +188,7 @@ def _fitted(features: np.ndarray, domain: np.ndarray, cost: float) -> tuple[Any,
 
 
 def _log_loss(features: np.ndarray, domain: np.ndarray, fitting: np.ndarray, cost: float) -> float:
-    """Mean logarithmic loss on what is not fitted to."""
+    """Mean log loss on the samples that are not fitted to."""
     classifier, mean, deviation = _fitted(features[fitting], domain[fitting], cost)
     scores = classifier.decision_function((features[~fitting] - mean) / deviation)
     return float(np.logaddexp(0, np.where(domain[~fitting] == 1, -scores, scores)).mean())
@@ -211,16 +212,3 @@ def _check_pairs(losses: np.ndarray, weights: np.ndarray) -> None:
         raise DataError(f"selection: losses {list(losses.shape)}, weights {list(weights.shape)}; give one of each [N]")
     if not np.isfinite(losses).all() or not np.isfinite(weights).all():
         raise DataError("selection: losses or weights are not all finite; the network has diverged")
-
-
-def _check_features(*parts: np.ndarray) -> None:
-    for name, part in zip(("source", "target", "held-out source"), parts, strict=True):
-        fewest = 1 if name.startswith("held") else _FEWEST
-        if part.ndim != 2 or len(part) < fewest:
-            raise DataError(
-                f"selection: {name} features are {list(part.shape)}; give [N, C] with at least {fewest} samples"
-            )
-        if part.shape[1] != parts[0].shape[1]:
-            raise DataError(f"selection: {part.shape[1]} {name} features, {parts[0].shape[1]} others; use one network")
-        if not np.isfinite(part).all():
-            raise DataError(f"selection: {name} features are not all finite; the network has diverged")

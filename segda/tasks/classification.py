@@ -1,4 +1,4 @@
-"""Classification: one class for every image, trained by cross entropy, scored by the share of images that are right."""
+"""Classification of whole images, trained by cross entropy, scored by accuracy."""
 
 from torch import Tensor
 
@@ -14,10 +14,7 @@ class Classification:
 
     Attributes:
         space: classes, palette and ignore index.
-        offers: what it gives to terms that need it: nothing, since a label is of the whole image.
-        measure: the score that a table shows for each class.
-        prediction_rule: how `predict` comes to its answer, for the protocol of a score.
-        evaluation_batch: how many images of one size are predicted at once.
+        offers, measure, prediction_rule, evaluation_batch: see `segda.task.Task`.
     """
 
     offers: frozenset[str] = frozenset()
@@ -29,11 +26,11 @@ class Classification:
         self.space = space
 
     def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Cross entropy, the mean over images; images with the ignore index count as 0.
+        """Cross entropy, the mean over images; 0 for images with the ignore index.
 
         Args:
-            logits: `[B, K, h, w]`, unbounded; averaged over places, of which a classifying head gives one.
-            label: int64 `[B]` of class indices, or `[B, h, w]` where a term has made labels from such logits.
+            logits: `[B, K, h, w]`, unbounded; averaged over positions, of which a classifying head has one.
+            label: int64 `[B]` of class indices, or `[B, h, w]` where a term predicts labels from such logits.
         """
         if label.dim() == 3:
             return cross_entropy(logits, label, ignore_index=self.space.ignore_index)
@@ -48,7 +45,7 @@ class Classification:
             networks: an encoder and a head.
             image: `[B, 3, H, W]` in `[-1, 1]`.
             size: of one label: `()`.
-            domain: whose encoder sees the image, where the domains have one each.
+            domain: of the encoder, where the domains have one each.
 
         Returns:
             int64 `[B]` of class indices.
@@ -70,5 +67,5 @@ class Classification:
 
 
 def build(space: LabelSpace) -> Classification:
-    """The classification task over `space`: one class an image."""
+    """The classification task over `space`."""
     return Classification(space)

@@ -1,1 +1,1 @@
-"""Translating without training: one image takes on the look of a reference image, by a formula or by optimisation."""
+"""Translation without training: transfer of a reference image's style, by a formula or by optimisation."""

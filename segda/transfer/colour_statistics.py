@@ -1,4 +1,4 @@
-"""Colour transfer: each channel's mean and standard deviation in Lab become those of the reference."""
+"""Colour transfer: match each channel's mean and standard deviation in Lab to the reference."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ _TO_XYZ = torch.tensor(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     dtype=torch.float64,
 )
-#: XYZ of white; its row sums, so that grey has a* = b* = 0 exactly.
+#: XYZ of white: the row sums, so that grey has a* = b* = 0 exactly.
 _WHITE = _TO_XYZ.sum(1, keepdim=True)
 _EPSILON, _KAPPA = 216 / 24389, 24389 / 27
 
-#: Below this spread a channel holds one value alone (all but rounding), so there is nothing to stretch.
+#: Below this standard deviation a channel is constant up to rounding, and is not scaled.
 _FLAT = 1e-6
 
 
 @dataclass(frozen=True)
 class ColourStatistics:
-    """Moves and stretches the channels of CIE L*a*b*.
+    """Shifts and scales the channels of CIE L*a*b*.
 
     Reinhard et al. work in Ruderman's l-alpha-beta, a logarithm of cone responses, which is infinite for black; L*a*b*
     separates lightness from colour as well and is finite everywhere.
@@ -37,13 +37,13 @@ class ColourStatistics:
             reference: uint8 RGB `[h, w, 3]`, of any size.
 
         Returns:
-            uint8 RGB `[H, W, 3]`; colours that leave the range of RGB are clipped.
+            uint8 RGB `[H, W, 3]`; colours outside of RGB are clipped.
         """
-        values, wanted = (
+        values, statistics = (
             to_lab(torch.from_numpy(pixels.reshape(-1, 3).T.copy()).to(self.device).double() / 255)
             for pixels in (image, reference)
         )
-        changed = (to_rgb(statistics_matched(values, wanted)) * 255).round().clamp(0, 255).byte()
+        changed = (to_rgb(statistics_matched(values, statistics)) * 255).round().clamp(0, 255).byte()
         return changed.T.reshape(image.shape).cpu().numpy()
 
 
@@ -57,12 +57,12 @@ def statistics_matched(values: Tensor, reference: Tensor) -> Tensor:
         reference: `[C, M]`.
 
     Returns:
-        `[C, N]`. A channel of one value cannot be stretched: it takes the mean alone.
+        `[C, N]`. A constant channel takes the mean only.
     """
-    mean, wanted_mean = values.mean(1, keepdim=True), reference.mean(1, keepdim=True)
+    mean = values.mean(1, keepdim=True)
     spread = values.std(1, correction=0, keepdim=True)
     factor = torch.where(spread < _FLAT, 1.0, reference.std(1, correction=0, keepdim=True) / spread.clamp(min=_FLAT))
-    return (values - mean) * factor + wanted_mean
+    return (values - mean) * factor + reference.mean(1, keepdim=True)
 
 
 def to_lab(rgb: Tensor) -> Tensor:

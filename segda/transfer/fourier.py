@@ -1,4 +1,4 @@
-"""Fourier domain adaptation: the low frequencies' amplitude is the reference's, everything else the image's own."""
+"""Fourier domain adaptation: the image with the reference's amplitude at low frequencies."""
 
 from dataclasses import dataclass
 
@@ -18,25 +18,23 @@ class Fourier:
     beta: float
 
     def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's look.
+        """The image in the reference's style.
 
         Args:
             image: uint8 RGB `[H, W, 3]`.
             reference: uint8 RGB `[h, w, 3]`; resized to the image's size.
 
         Returns:
-            uint8 RGB `[H, W, 3]`; values that the swap drives out of 0 to 255 are clipped.
+            uint8 RGB `[H, W, 3]`; values outside of 0 to 255 are clipped.
         """
         resized = resize_image(reference, (image.shape[0], image.shape[1]))
-        own, wanted = (
-            torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(self.device) for pixels in (image, resized)
-        )
-        swapped = amplitude_swapped(own, wanted, self.beta).round().clamp(0, 255).byte()
+        own, style = (torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(self.device) for pixels in (image, resized))
+        swapped = amplitude_swapped(own, style, self.beta).round().clamp(0, 255).byte()
         return swapped.permute(1, 2, 0).cpu().numpy()
 
 
 def amplitude_swapped(image: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """The image with the reference's amplitude at low frequencies, its own elsewhere, and its own phase everywhere.
+    """The image with the reference's amplitude at low frequencies; other amplitudes and all phases are unchanged.
 
     Source: Yang and Soatto, CVPR 2020, equation 3.
 
@@ -49,19 +47,19 @@ def amplitude_swapped(image: Tensor, reference: Tensor, beta: float) -> Tensor:
         float64 `[C, H, W]`, not clipped.
     """
     spectrum = torch.fft.fft2(image.double())
-    wanted = torch.fft.fft2(reference.double()).abs()
+    replacement = torch.fft.fft2(reference.double()).abs()
     low = low_frequencies(image.shape[-2], image.shape[-1], beta).to(image.device)
-    amplitude = torch.where(low, wanted, spectrum.abs())
-    # The window holds with every frequency its negative, so the answer is real but for rounding.
+    amplitude = torch.where(low, replacement, spectrum.abs())
+    # The window contains with every frequency its negative, so the result is real up to rounding.
     return torch.fft.ifft2(torch.polar(amplitude, spectrum.angle())).real
 
 
 def low_frequencies(height: int, width: int, beta: float) -> Tensor:
-    """Which frequencies of an unshifted spectrum lie in the window: bool `[height, width]`.
+    """The window of low frequencies of an unshifted spectrum: bool `[height, width]`.
 
     The window is the square of frequencies from `-b` to `b` cycles an image in both directions, where `b` is `beta`
-    times the shorter side, rounded down as in the authors' code. Negative frequencies stand at the end of the
-    spectrum, so the window lies in its four corners. `b = 0` swaps the mean colour alone.
+    times the shorter side, rounded down as in the authors' code. Negative frequencies are at the end of the
+    spectrum, so the window is its four corners. `b = 0` swaps the mean colour only.
     """
     reach = int(beta * min(height, width))
     rows, columns = ((torch.fft.fftfreq(side) * side).round().abs() <= reach for side in (height, width))

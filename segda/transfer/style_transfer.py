@@ -1,4 +1,4 @@
-"""Neural style transfer: optimise the pixels until the content is the image's and the texture the reference's."""
+"""Neural style transfer: optimise an image to have one image's content and another one's texture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from segda.networks.vgg import Vgg
 
 CONTENT = ("conv4_2",)
 STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-#: A word of its own, since `null` in a YAML takes back what the file it builds on says.
+#: Not `null`, which in a YAML removes a key of the file it builds on.
 DRAWN = "drawn"
 
 
 @dataclass(frozen=True)
 class StyleTransfer:
-    """Gradient descent on an image; see `build`."""
+    """Optimisation of an image; see `build`."""
 
     device: torch.device
     network: Vgg
@@ -35,11 +35,11 @@ class StyleTransfer:
     learning_rate: float
 
     def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's texture.
+        """The image in the reference's style.
 
         Args:
-            image: uint8 RGB `[H, W, 3]`; the optimisation starts from it, so nothing is drawn at random.
-            reference: uint8 RGB `[h, w, 3]`; resized to the image's size, so that textures have its scale.
+            image: uint8 RGB `[H, W, 3]`, the start of the optimisation, so that nothing is random.
+            reference: uint8 RGB `[h, w, 3]`; resized to the image's size, which sets the scale of textures.
 
         Returns:
             uint8 RGB `[H, W, 3]`.
@@ -61,9 +61,9 @@ class StyleTransfer:
             grams = {layer: gram(styles[layer]) for layer in self.style}
 
         def loss(candidate: Tensor) -> Tensor:
-            found = self.network(candidate)
-            content = torch.stack([content_loss(found[layer], contents[layer]) for layer in self.content]).mean()
-            style = torch.stack([style_loss(found[layer], grams[layer]) for layer in self.style]).mean()
+            features = self.network(candidate)
+            content = torch.stack([content_loss(features[layer], contents[layer]) for layer in self.content]).mean()
+            style = torch.stack([style_loss(features[layer], grams[layer]) for layer in self.style]).mean()
             return self.content_weight * content + self.style_weight * style
 
         changed = minimised(loss, pixels, self.steps, self.optimizer, self.learning_rate)
@@ -72,7 +72,7 @@ class StyleTransfer:
 
 
 def gram(features: Tensor) -> Tensor:
-    """How often features appear together: `[B, C, H, W]` to `[B, C, C]`, `G_ij = sum over places of F_i F_j`.
+    """The Gram matrix of feature maps: `[B, C, H, W]` to `[B, C, C]`, `G_ij = sum over positions of F_i F_j`.
 
     Source: Gatys et al., CVPR 2016, equation 3.
     """
@@ -80,32 +80,32 @@ def gram(features: Tensor) -> Tensor:
     return flat @ flat.mT
 
 
-def style_loss(features: Tensor, wanted: Tensor) -> Tensor:
-    """`E = sum_ij (G_ij - A_ij)^2 / (4 N^2 M^2)` with N maps of M places; mean over images.
+def style_loss(features: Tensor, reference: Tensor) -> Tensor:
+    """`E = sum_ij (G_ij - A_ij)^2 / (4 N^2 M^2)` with N maps of M positions; mean over images.
 
     Source: Gatys et al., CVPR 2016, equation 4.
 
     Args:
-        features: `[B, N, H, W]` of the image that is optimised.
-        wanted: `[B, N, N]`, the reference's `gram` from maps of the same size.
+        features: `[B, N, H, W]` of the optimised image.
+        reference: `[B, N, N]`, the reference's `gram` from maps of the same size.
     """
-    maps, places = features.shape[1], features.shape[2] * features.shape[3]
-    squares = (gram(features) - wanted).square().sum((1, 2))
-    return squares.mean() / (4 * maps**2 * places**2)
+    maps, positions = features.shape[1], features.shape[2] * features.shape[3]
+    squares = (gram(features) - reference).square().sum((1, 2))
+    return squares.mean() / (4 * maps**2 * positions**2)
 
 
-def content_loss(features: Tensor, wanted: Tensor) -> Tensor:
+def content_loss(features: Tensor, original: Tensor) -> Tensor:
     """Half the mean squared difference of two feature maps.
 
-    Gatys et al. (equation 1) sum where their released code averages; averaged, the weights hold for any image size.
+    A sum in Gatys et al. (equation 1), a mean in their released code and here, so that weights hold for any image size.
     """
-    return functional.mse_loss(features, wanted) / 2
+    return functional.mse_loss(features, original) / 2
 
 
 def minimised(
     loss: Callable[[Tensor], Tensor], start: Tensor, steps: int, optimizer: Literal["lbfgs", "adam"], rate: float
 ) -> Tensor:
-    """The image after `steps` steps down `loss` from `start`, `[1, 3, H, W]`; the start itself is not changed."""
+    """The image after `steps` steps of the optimizer from `start`, `[1, 3, H, W]`, which is not changed."""
     candidate = start.clone().requires_grad_(True)
 
     def closure() -> Tensor:
@@ -152,12 +152,12 @@ def build(
     Args:
         device: where to compute.
         weights: a file with torchvision's names (`.safetensors`, or an imported `.pth`); `imagenet` downloads
-            torchvision's; `drawn` draws the filters from `seed`, which still carries textures (He, Wang and Hopcroft,
-            2016) but is not Gatys' method.
+            torchvision's; `drawn` draws the filters from `seed`, which still transfers textures (He, Wang and
+            Hopcroft, 2016) but is not Gatys' method.
         depth: VGG-16 or VGG-19.
-        pooling: Gatys et al. found average pooling to look better than the networks' own maxima.
-        content: layers whose rectified features keep the image's; `conv4_2` is the second convolution of block 4.
-        style: layers whose Gram matrices become the reference's; they weigh alike.
+        pooling: average pooling looks better than the networks' max pooling (Gatys et al.).
+        content: layers of the content loss; `conv4_2` is the second convolution of block 4, rectified.
+        style: layers of the style loss, equally weighted.
         content_weight: of the content loss.
         style_weight: of the style loss.
         steps: iterations of L-BFGS, or steps of Adam, on one image.
