@@ -20,9 +20,9 @@ def test_each_side_pulls_scores_its_own_way(loss: adversarial.AdversarialLoss) -
     real, fake = torch.tensor([0.3], requires_grad=True), torch.tensor([0.3], requires_grad=True)
     adversarial.discriminator(real, fake, loss).backward()
     assert real.grad.item() < 0 < fake.grad.item()
-    fooling = torch.tensor([0.3], requires_grad=True)
-    adversarial.generator(fooling, loss).backward()
-    assert fooling.grad.item() < 0
+    fake = torch.tensor([0.3], requires_grad=True)
+    adversarial.generator(fake, loss).backward()
+    assert fake.grad.item() < 0
 
 
 def test_bce_stays_finite_where_sigmoid_saturates() -> None:
@@ -43,7 +43,7 @@ def test_confusion_is_symmetric_and_least_in_the_middle(loss: adversarial.Advers
 
 
 @pytest.mark.parametrize("loss", ["minimax", "bce", "lsgan", "hinge"])
-def test_accuracy_is_1_when_right_0_when_wrong_and_half_when_it_cannot_tell(
+def test_accuracy_is_1_when_right_0_when_wrong_and_half_by_chance(
     loss: adversarial.AdversarialLoss,
 ) -> None:
     high, low = torch.full((3,), 5.0), torch.full((3,), -5.0)
@@ -53,13 +53,15 @@ def test_accuracy_is_1_when_right_0_when_wrong_and_half_when_it_cannot_tell(
 
 
 @pytest.mark.parametrize(("loss", "middle"), [("minimax", 0), ("bce", 0), ("lsgan", 0.5), ("hinge", 0)])
-def test_advantage_is_0_for_a_guess_near_1_when_right_and_below_0_when_sure_and_wrong(loss: Any, middle: float) -> None:
+def test_advantage_is_0_by_chance_near_1_when_right_and_below_0_when_certain_and_wrong(
+    loss: Any, middle: float
+) -> None:
     def at(real: float, fake: float) -> float:
         return adversarial.advantage(torch.full((3, 1), float(real)), torch.full((2, 1), float(fake)), loss).item()
 
     assert at(middle, middle) == 0
     assert at(9 if loss != "lsgan" else 1, -9 if loss != "lsgan" else 0) == pytest.approx(1, abs=0.01)
-    assert at(9, 9) < -1, "the same answer to all"
+    assert at(9, 9) < -1, "the same score for all"
 
 
 @pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
@@ -137,10 +139,10 @@ def test_weights_are_factors_of_each_score_and_1_changes_nothing(loss: adversari
 
 
 def test_uniform_verdict_by_hand_and_as_confusion_for_bce() -> None:
-    found = adversarial.uniform_cross_entropy(REAL, FAKE)
+    loss = adversarial.uniform_cross_entropy(REAL, FAKE)
     q = torch.cat([REAL, FAKE]).sigmoid()
-    torch.testing.assert_close(found, -(0.5 * q.log() + 0.5 * (1 - q).log()).mean())
-    torch.testing.assert_close(found, adversarial.confusion(REAL, FAKE, "bce"))
+    torch.testing.assert_close(loss, -(0.5 * q.log() + 0.5 * (1 - q).log()).mean())
+    torch.testing.assert_close(loss, adversarial.confusion(REAL, FAKE, "bce"))
     undecided = torch.zeros(3, 1)
     assert adversarial.uniform_cross_entropy(undecided, undecided).item() == pytest.approx(math.log(2))
 

@@ -7,12 +7,12 @@ LOGITS = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0), dty
 LABEL = torch.randint(0, 4, (3, 5, 6), generator=torch.Generator().manual_seed(1))
 
 
-def test_each_image_counts_alike_however_few_pixels_it_has() -> None:
+def test_each_image_has_the_same_weight_however_few_pixels_it_has() -> None:
     label = LABEL.clone()
     label[0, 1:] = 255
     label[1, :, 2:] = 255
-    alone = [functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], ignore_index=255) for i in range(3)]
-    torch.testing.assert_close(cross_entropy(LOGITS, label), torch.stack(alone).mean())
+    single = [functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], ignore_index=255) for i in range(3)]
+    torch.testing.assert_close(cross_entropy(LOGITS, label), torch.stack(single).mean())
     assert not torch.isclose(cross_entropy(LOGITS, label), functional.cross_entropy(LOGITS, label, ignore_index=255))
 
 
@@ -41,8 +41,10 @@ def test_class_weights_as_in_torch_for_each_image() -> None:
     label = LABEL.clone()
     label[:, 0] = 255
     weights = torch.tensor([1.0, 2.0, 0.5, 4.0], dtype=torch.float64)
-    alone = [functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], weights, ignore_index=255) for i in range(3)]
-    torch.testing.assert_close(cross_entropy(LOGITS, label, weights), torch.stack(alone).mean())
+    single = [
+        functional.cross_entropy(LOGITS[i : i + 1], label[i : i + 1], weights, ignore_index=255) for i in range(3)
+    ]
+    torch.testing.assert_close(cross_entropy(LOGITS, label, weights), torch.stack(single).mean())
 
 
 def test_class_weights_that_leave_an_image_without_weight_give_no_nan() -> None:

@@ -63,7 +63,7 @@ def test_equals_the_definition_for_each_class_alone(size: tuple[int, int], width
         assert boundary.counts[:, index].tolist() == [truth.sum(), guess.sum(), (truth & guess).sum()]
 
 
-def test_it_falls_where_iou_hardly_does() -> None:
+def test_it_falls_where_iou_hardly_changes() -> None:
     """The same large square, cut out exactly and with a ragged edge."""
     label = np.zeros((200, 200))
     label[20:180, 20:180] = 1
@@ -111,7 +111,7 @@ def test_sums_over_images_and_processes() -> None:
     assert total.iou() == pytest.approx(met / (labelled + predicted - met)), "taken once, from the sums"
 
 
-def test_json_keeps_it() -> None:
+def test_json_round_trip() -> None:
     boundary = counted(np.eye(6), np.ones((6, 6)), width=0.03)
     loaded = Boundary.from_json(json.loads(json.dumps(boundary.to_json())))
     assert (loaded.counts == boundary.counts).all()
@@ -124,7 +124,7 @@ def test_damaged_content_is_an_error_that_names_its_file(change: dict[str, Any])
         Boundary.from_json(Boundary(CLASSES).to_json() | change, "evaluation.json")
 
 
-def test_what_cannot_be_counted_is_refused_and_leaves_no_counts() -> None:
+def test_invalid_maps_are_refused_and_leave_no_counts() -> None:
     boundary = Boundary(CLASSES)
     with pytest.raises(DataError, match=r"a\.png: value 9"):
         boundary.update(np.full((4, 4), 9), np.zeros((4, 4), int), name="a.png")

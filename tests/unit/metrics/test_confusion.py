@@ -29,7 +29,7 @@ def scored(label: list[list[int]], prediction: list[list[int]], classes: tuple[s
 
 @pytest.fixture
 def by_hand() -> Confusion:
-    """Road: 3 right, 1 taken for car. Car: 2 right. Sky and person: nowhere. One ignored pixel, predicted as person."""
+    """Road: 3 right, 1 predicted as car. Car: 2 right. Sky and person: nowhere. One ignored pixel."""
     return scored([[0, 0, 0, 0], [1, 1, 255, 255]], [[0, 0, 0, 1], [1, 1, 3, 0]])
 
 
@@ -152,7 +152,7 @@ def test_fractions_are_not_class_indices() -> None:
         np.asfortranarray,
     ],
 )
-def test_arrays_and_tensors_of_any_integer_type_count_alike(convert: Callable[[np.ndarray], Any]) -> None:
+def test_arrays_and_tensors_of_any_integer_type_give_the_same_counts(convert: Callable[[np.ndarray], Any]) -> None:
     label, prediction = np.array([[0, 1, 255], [3, 3, 2]]), np.array([[0, 2, 1], [3, 1, 2]])
     expected, actual = Confusion(CLASSES), Confusion(CLASSES)
     expected.update(label, prediction)
@@ -210,10 +210,10 @@ def test_counting_on_an_accelerator_refuses_the_same_values(prediction: list[flo
 @pytest.mark.gpu
 def test_labels_on_a_gpu_count_as_on_the_cpu() -> None:
     label = torch.randint(0, 4, (64, 64), generator=torch.Generator().manual_seed(0))
-    there, here = Confusion(CLASSES), Confusion(CLASSES)
-    there.update(label.cuda(), label.T.cuda())
-    here.update(label, label.T)
-    assert (there.counts == here.counts).all()
+    on_gpu, on_cpu = Confusion(CLASSES), Confusion(CLASSES)
+    on_gpu.update(label.cuda(), label.T.cuda())
+    on_cpu.update(label, label.T)
+    assert (on_gpu.counts == on_cpu.counts).all()
 
 
 @settings(max_examples=30)

@@ -1,4 +1,4 @@
-"""The proxy A-distance where its value is known, and what it must not be fooled by."""
+"""The proxy A-distance where its value is known, and where it could be wrong."""
 
 import math
 
@@ -18,7 +18,7 @@ def test_domains_of_one_distribution_are_at_distance_zero() -> None:
     assert abs(np.mean(distances)) < 0.1
 
 
-def test_many_useless_features_do_not_separate_what_is_alike() -> None:
+def test_many_useless_features_do_not_separate_equal_distributions() -> None:
     """With more features than samples any training set is separable; held-out samples are not."""
     distances = [divergence(normal(60, 300, seed=k), normal(60, 300, seed=50 + k), seed=k).distance for k in range(4)]
     assert abs(np.mean(distances)) < 0.4
@@ -30,7 +30,7 @@ def test_separable_domains_are_at_distance_two() -> None:
 
 @pytest.mark.parametrize("shift", [0.5, 1.0, 2.0])
 def test_two_normal_distributions_have_the_distance_of_the_best_threshold(shift: float) -> None:
-    """The best answer cuts half-way and errs with probability Phi(-shift / 2)."""
+    """The best threshold is half-way and errs with probability Phi(-shift / 2)."""
     error = 0.5 * math.erfc(shift / 2 / math.sqrt(2))
     shifted = divergence(normal(8000, 1), normal(8000, 1, shift, seed=1))
     assert shifted.error == pytest.approx(error, abs=0.02)
@@ -56,11 +56,11 @@ def test_the_joint_error_is_none_where_one_rule_serves_both_and_large_where_none
     features = normal(600, 1)
     label = (features[:, 0] > 0).astype(int)
     assert joint_error(features, label, features + 0, label) < 0.05
-    # The target's classes lie the other way round: whatever is right here is wrong there.
+    # The target's classes are swapped: what is right on the source is wrong on the target.
     assert joint_error(features, label, features, 1 - label) == pytest.approx(1, abs=0.1)
 
 
-def test_the_bound_is_the_sum_of_its_pieces_and_unknown_without_target_labels() -> None:
+def test_the_bound_is_the_sum_of_its_parts_and_none_without_target_labels() -> None:
     assert Bound(0.1, 0.6, 0.2).value == pytest.approx(0.6)
     assert Bound(0.1, 0.6).value is None
 
@@ -74,11 +74,11 @@ def test_the_bound_is_the_sum_of_its_pieces_and_unknown_without_target_labels() 
         (normal(9, 2)[:, :, None], normal(9, 2), r"\[9, 2, 1\]"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(source: np.ndarray, target: np.ndarray, message: str) -> None:
+def test_invalid_features_are_refused(source: np.ndarray, target: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         divergence(source, target)
 
 
-def test_one_class_alone_has_no_joint_error() -> None:
+def test_a_single_class_has_no_joint_error() -> None:
     with pytest.raises(DataError, match="of one class|of class 0"):
         joint_error(normal(20, 2), np.zeros(20, int), normal(20, 2), np.zeros(20, int))

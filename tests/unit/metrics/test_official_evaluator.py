@@ -20,13 +20,13 @@ ALL = tuple(range(34))
 IGNORED = tuple(id for id in ALL if id not in cityscapes.EVALUATED)
 
 
-def officially(predictions: list[Path], labels: list[Path]) -> dict[str, Any]:
-    """What `csEvalPixelLevelSemanticLabeling` answers, without its printing and its JSON file."""
+def official_scores(predictions: list[Path], labels: list[Path]) -> dict[str, Any]:
+    """The scores of `csEvalPixelLevelSemanticLabeling`, without its printing and its JSON file."""
     arguments = copy.copy(official.args)
     arguments.evalInstLevelScore, arguments.quiet, arguments.JSONOutput = False, True, False
     files = [str(path) for path in predictions], [str(path) for path in labels]
-    found: dict[str, Any] = official.evaluateImgLists(*files, arguments)
-    return found
+    scores: dict[str, Any] = official.evaluateImgLists(*files, arguments)
+    return scores
 
 
 def ours(predictions: list[Path], labels: list[Path]) -> Confusion:
@@ -46,11 +46,11 @@ def written(folder: Path, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[l
     return [folder / f"{n}_prediction.png" for n in names], [folder / f"{n}_label.png" for n in names]
 
 
-def equal(found: Confusion, expected: dict[str, Any]) -> None:
-    for name, value in zip(found.classes, found.iou(), strict=True):
+def equal(confusion: Confusion, expected: dict[str, Any]) -> None:
+    for name, value in zip(confusion.classes, confusion.iou(), strict=True):
         assert value == pytest.approx(expected["classScores"][name], abs=1e-6, nan_ok=True), name
-    assert found.mean_iou() == pytest.approx(expected["averageScoreClasses"], abs=1e-6, nan_ok=True)
-    categories = found.merged(SPACE.categories)
+    assert confusion.mean_iou() == pytest.approx(expected["averageScoreClasses"], abs=1e-6, nan_ok=True)
+    categories = confusion.merged(SPACE.categories)
     assert {*categories.classes, "void"} == set(expected["categoryScores"])
     for name, value in zip(categories.classes, categories.iou(), strict=True):
         assert value == pytest.approx(expected["categoryScores"][name], abs=1e-6, nan_ok=True), name
@@ -84,16 +84,16 @@ def test_every_iou_equals_the_official_one(
         right = (draws.random(size) < 1 / 3) & np.isin(label, predicted)
         pairs.append((label, np.where(right, label, prediction)))
     files = written(tmp_path, pairs)
-    found = ours(*files)
-    equal(found, officially(*files))
-    assert found.pixels + found.ignored == sum(label.size for label, _ in pairs)
+    confusion = ours(*files)
+    equal(confusion, official_scores(*files))
+    assert confusion.pixels + confusion.ignored == sum(label.size for label, _ in pairs)
 
 
-def test_the_comparison_would_notice_a_single_pixel(tmp_path: Path) -> None:
+def test_the_comparison_catches_a_single_pixel(tmp_path: Path) -> None:
     label = np.full((40, 50), 7)
     label[:, 25:] = 26
     files = written(tmp_path, [(label, label)])
-    expected = officially(*files)
+    expected = official_scores(*files)
     changed = label.copy()
     changed[0, 0] = 26
     with pytest.raises(AssertionError, match="road"):

@@ -41,10 +41,10 @@ def test_mutual_information_by_hand() -> None:
 
 def test_density_by_hand() -> None:
     """Three predictions, two alike: each of those gives its twin weight 1 / (1 + e^-1) at temperature 1."""
-    found = neighbourhood_density(np.array([CERTAIN, CERTAIN, [0.0, 1.0]]), temperature=1)
-    near = 1 / (1 + math.exp(-1))
-    own = -near * math.log(near) - (1 - near) * math.log(1 - near)
-    assert found == pytest.approx((2 * own + math.log(2)) / 3)
+    density = neighbourhood_density(np.array([CERTAIN, CERTAIN, [0.0, 1.0]]), temperature=1)
+    share = 1 / (1 + math.exp(-1))
+    entropy_of_twin = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert density == pytest.approx((2 * entropy_of_twin + math.log(2)) / 3)
 
 
 def test_density_is_the_papers_formula_in_blocks_too() -> None:
@@ -60,7 +60,7 @@ def test_density_is_the_papers_formula_in_blocks_too() -> None:
 
 
 def test_density_falls_where_predictions_scatter() -> None:
-    """Two clusters of ten against twenty predictions each of a class of its own but for pairs."""
+    """Two clusters of ten against twenty predictions in ten pairs of equal ones."""
     clusters = np.repeat(np.eye(10)[:2], 10, axis=0)
     pairs = np.repeat(np.eye(10), 2, axis=0)
     assert neighbourhood_density(clusters) == pytest.approx(math.log(9), abs=1e-4)
@@ -84,25 +84,25 @@ def test_with_equal_weights_both_risks_are_the_plain_mean() -> None:
 
 
 @given(st.lists(st.floats(0.1, 5), min_size=3, max_size=20))
-def test_a_constant_loss_is_known_exactly_by_embedded_validation(weights: list[float]) -> None:
+def test_a_constant_loss_is_estimated_exactly_by_embedded_validation(weights: list[float]) -> None:
     """Then the control variate takes all of the variance away, whatever the weights are."""
-    found = deep_embedded_validation(np.full(len(weights), 0.3), np.array(weights))
+    risk = deep_embedded_validation(np.full(len(weights), 0.3), np.array(weights))
     spread = np.ptp(weights)
-    assert found == pytest.approx(0.3, abs=1e-6) or spread < 1e-3
+    assert risk == pytest.approx(0.3, abs=1e-6) or spread < 1e-3
 
 
 def test_weights_are_one_without_a_shift_and_the_odds_with_one() -> None:
     """Normal distributions at 0 and 1: the odds at x are exp(x - 1/2)."""
     generator = np.random.default_rng(0)
-    here, there = generator.normal(0, 1, (4000, 1)), generator.normal(1, 1, (2000, 1))
-    places = np.array([[-1.0], [0.0], [0.5], [2.0]])
-    np.testing.assert_allclose(importance_weights(here, there, places), np.exp(places[:, 0] - 0.5), rtol=0.15)
-    alike = importance_weights(here, generator.normal(0, 1, (2000, 1)), places)
-    np.testing.assert_allclose(alike, 1, atol=0.15)
+    source, target = generator.normal(0, 1, (4000, 1)), generator.normal(1, 1, (2000, 1))
+    positions = np.array([[-1.0], [0.0], [0.5], [2.0]])
+    np.testing.assert_allclose(importance_weights(source, target, positions), np.exp(positions[:, 0] - 0.5), rtol=0.15)
+    unshifted = importance_weights(source, generator.normal(0, 1, (2000, 1)), positions)
+    np.testing.assert_allclose(unshifted, 1, atol=0.15)
 
 
-def test_weighting_finds_the_risk_on_the_target() -> None:
-    """The loss is the place's distance from 1, small where the target lies; the source alone says otherwise."""
+def test_weighting_estimates_the_risk_on_the_target() -> None:
+    """The loss is the distance from 1, small where the target is."""
     generator = np.random.default_rng(1)
     fitted, held_out = generator.normal(0, 1, (3000, 1)), generator.normal(0, 1, (3000, 1))
     target = generator.normal(1, 1, (3000, 1))
@@ -115,9 +115,9 @@ def test_weighting_finds_the_risk_on_the_target() -> None:
 
 def test_separable_domains_and_constant_features_give_finite_weights() -> None:
     generator = np.random.default_rng(2)
-    here, there = generator.normal(0, 1, (20, 3)), generator.normal(1e6, 1, (20, 3))
-    here[:, 1] = there[:, 1] = 4
-    weights = importance_weights(here, there, here)
+    source, target = generator.normal(0, 1, (20, 3)), generator.normal(1e6, 1, (20, 3))
+    source[:, 1] = target[:, 1] = 4
+    weights = importance_weights(source, target, source)
     assert np.isfinite(weights).all()
     assert (weights > 0).all()
     assert weights.max() < 1
@@ -138,13 +138,13 @@ def test_the_best_is_the_largest_or_the_smallest() -> None:
 @pytest.mark.parametrize(
     "rows", [np.zeros((0, 2)), np.array([0.5, 0.5]), np.array([[2.0, 3.0]]), np.array([[np.nan, 1]])]
 )
-def test_what_is_no_prediction_is_refused(rows: np.ndarray) -> None:
+def test_invalid_predictions_are_refused(rows: np.ndarray) -> None:
     for criterion in (entropy, mutual_information, neighbourhood_density):
         with pytest.raises(DataError, match="selection: predictions are"):
             criterion(rows)
 
 
-def test_features_and_losses_that_do_not_fit_are_refused() -> None:
+def test_invalid_features_and_losses_are_refused() -> None:
     good = np.random.default_rng(0).normal(size=(9, 2))
     with pytest.raises(DataError, match=r"target features are \[7, 2\].*at least 8"):
         importance_weights(good, good[:7], good)

@@ -18,10 +18,10 @@ class ColourNetworks:
     def __init__(self, stride: int = 1) -> None:
         self.stride = stride
         self.modules: dict[str, nn.Module] = {}
-        self.seen: list[tuple[tuple[int, ...], str]] = []
+        self.inputs: list[tuple[tuple[int, ...], str]] = []
 
     def encode(self, image: Tensor, domain: str) -> list[Tensor]:
-        self.seen.append((tuple(image.shape), domain))
+        self.inputs.append((tuple(image.shape), domain))
         return [image, functional.avg_pool2d(image, self.stride)]
 
     def classify(self, features: list[Tensor]) -> Tensor:
@@ -45,9 +45,9 @@ def test_prediction_of_any_size_is_aligned_with_the_image(task: Segmentation, si
     prediction = task.predict(networks, image_of(classes), size)
     assert prediction.dtype == torch.int64
     assert torch.equal(prediction, classes)
-    height, width = networks.seen[0][0][-2:]
+    height, width = networks.inputs[0][0][-2:]
     assert height % 32 == width % 32 == 0, "networks see multiples of 32 only"
-    assert networks.seen[0][1] == "target"
+    assert networks.inputs[0][1] == "target"
 
 
 def test_what_padding_adds_is_cut_off_before_upsampling(task: Segmentation) -> None:
@@ -69,7 +69,7 @@ def test_logits_are_upsampled_bilinearly_not_the_classes(task: Segmentation) -> 
     )
     assert torch.equal(probabilities, logits.softmax(dim=1))
     prediction = task.predict(networks, image, (1, 64))
-    assert (prediction == 0).sum() > 32, "red is surer, so it wins more than half"
+    assert (prediction == 0).sum() > 32, "red has the larger logit, so it wins more than half"
 
 
 def test_probabilities_sum_to_one_and_agree_with_the_prediction(task: Segmentation) -> None:
@@ -80,10 +80,10 @@ def test_probabilities_sum_to_one_and_agree_with_the_prediction(task: Segmentati
     assert torch.equal(probabilities.argmax(dim=1), task.predict(ColourNetworks(), image, (40, 60)))
 
 
-def test_the_encoder_of_the_asked_domain_sees_the_image(task: Segmentation) -> None:
+def test_the_image_is_encoded_by_the_encoder_of_the_domain(task: Segmentation) -> None:
     networks = ColourNetworks()
     task.predict(networks, torch.zeros(1, 3, 32, 32), (32, 32), domain="source")
-    assert networks.seen[0][1] == "source"
+    assert networks.inputs[0][1] == "source"
 
 
 def test_loss_is_taken_at_the_size_of_the_label(task: Segmentation) -> None:
@@ -114,13 +114,13 @@ def test_meter_counts_in_the_label_space(task: Segmentation) -> None:
     assert meter.pixels == 0
 
 
-@pytest.mark.parametrize(("shown", "size"), [((352, 384), (360, 400)), ((380, 350), (380, 350)), ((60, 70), (45, 71))])
+@pytest.mark.parametrize(("shape", "size"), [((352, 384), (360, 400)), ((380, 350), (380, 350)), ((60, 70), (45, 71))])
 def test_the_prediction_is_bit_for_bit_the_argmax_of_all_upsampled_logits(
-    shown: tuple[int, int], size: tuple[int, int]
+    shape: tuple[int, int], size: tuple[int, int]
 ) -> None:
     """Also where it is large, and so made class by class."""
     draws = torch.Generator().manual_seed(6)
-    padded = (shown[0] + -shown[0] % 32, shown[1] + -shown[1] % 32)
+    padded = (shape[0] + -shape[0] % 32, shape[1] + -shape[1] % 32)
     logits = torch.randn(2, 5, padded[0] // 8, padded[1] // 8, generator=draws).round(decimals=1)  # with ties
     logits[:, 4] = logits[:, 1]
 
@@ -129,13 +129,13 @@ def test_the_prediction_is_bit_for_bit_the_argmax_of_all_upsampled_logits(
             return logits.requires_grad_()
 
     large = logits
-    if padded != shown:
+    if padded != shape:
         large = functional.interpolate(logits, size=padded, mode="bilinear", align_corners=False)
-        large = large[..., : shown[0], : shown[1]]
+        large = large[..., : shape[0], : shape[1]]
     if size != tuple(large.shape[-2:]):
         large = functional.interpolate(large, size=size, mode="bilinear", align_corners=False)
     space = LabelSpace("five", tuple("abcde"), ((0, 0, 0),) * 5)
-    found = build(space).predict(Networks(), torch.zeros(2, 3, *shown), size)
-    assert found.dtype == torch.int64
-    assert torch.equal(found, large.argmax(dim=1))
-    assert set(found.unique().tolist()) == {0, 1, 2, 3}, "of equal ones the first"
+    prediction = build(space).predict(Networks(), torch.zeros(2, 3, *shape), size)
+    assert prediction.dtype == torch.int64
+    assert torch.equal(prediction, large.argmax(dim=1))
+    assert set(prediction.unique().tolist()) == {0, 1, 2, 3}, "the first of equal ones"

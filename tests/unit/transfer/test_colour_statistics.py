@@ -30,15 +30,15 @@ def test_lab_is_opencvs() -> None:
     np.testing.assert_allclose(lab(picture).numpy(), expected, atol=0.6)
 
 
-def test_there_and_back_is_the_same() -> None:
+def test_round_trip() -> None:
     rgb = torch.rand(3, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(colour_statistics.to_rgb(colour_statistics.to_lab(rgb)), rgb, atol=1e-9, rtol=0)
 
 
 def test_statistics_by_hand() -> None:
     values = torch.tensor([[0.0, 2.0], [5.0, 5.0]])  # means 1 and 5, spreads 1 and 0
-    wanted = torch.tensor([[10.0, 16.0, 13.0, 13.0], [1.0, 3.0, 1.0, 3.0]])  # means 13 and 2, first spread sqrt(4.5)
-    matched = colour_statistics.statistics_matched(values, wanted)
+    reference = torch.tensor([[10.0, 16.0, 13.0, 13.0], [1.0, 3.0, 1.0, 3.0]])  # means 13 and 2, first spread sqrt(4.5)
+    matched = colour_statistics.statistics_matched(values, reference)
     torch.testing.assert_close(matched[0], 13 + torch.tensor([-1.0, 1.0]) * 4.5**0.5)
     torch.testing.assert_close(matched[1], torch.tensor([2.0, 2.0]))  # flat: the mean alone
 
@@ -46,11 +46,11 @@ def test_statistics_by_hand() -> None:
 def test_mean_and_spread_are_the_references() -> None:
     image, reference = muted(0), muted(1, 100, 150)
     changed = lab(colour_statistics.build(CPU)(image, reference))
-    wanted = lab(reference)
+    reference = lab(reference)
     # Rounding to 8 bits moves them a little.
-    torch.testing.assert_close(changed.mean(1), wanted.mean(1), atol=0.1, rtol=0)
-    torch.testing.assert_close(changed.std(1), wanted.std(1), atol=0.1, rtol=0)
-    assert (lab(image).std(1) - wanted.std(1)).abs().max() > 1  # there was something to do
+    torch.testing.assert_close(changed.mean(1), reference.mean(1), atol=0.1, rtol=0)
+    torch.testing.assert_close(changed.std(1), reference.std(1), atol=0.1, rtol=0)
+    assert (lab(image).std(1) - reference.std(1)).abs().max() > 1  # they differed before
 
 
 def test_grey_stays_grey() -> None:

@@ -47,23 +47,23 @@ def test_the_window_is_the_authors(size: tuple[int, int], beta: float) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(height=st.integers(2, 17), width=st.integers(2, 17), beta=st.floats(0, 0.5), seed=st.integers(0, 9))
-def test_amplitude_is_swapped_inside_and_kept_outside_and_phase_is_kept(
+def test_amplitude_is_swapped_inside_only_and_phase_is_unchanged(
     height: int, width: int, beta: float, seed: int
 ) -> None:
     image, reference = (channels(picture) for picture in pictures(height, width, seed))
     low = fourier.low_frequencies(height, width, beta)
-    before, wanted, after = (
+    before, other, after = (
         torch.fft.fft2(x) for x in (image, reference, fourier.amplitude_swapped(image, reference, beta))
     )
-    torch.testing.assert_close(after.abs()[:, low], wanted.abs()[:, low])
+    torch.testing.assert_close(after.abs()[:, low], other.abs()[:, low])
     torch.testing.assert_close(after.abs()[:, ~low], before.abs()[:, ~low])
-    # Where there is an amplitude at all; the angle of nothing is nothing.
-    told = after.abs() > 1e-6
-    turn = torch.polar(torch.ones_like(after.abs()), after.angle() - before.angle())[told]
+    # Only where there is an amplitude is there a phase.
+    defined = after.abs() > 1e-6
+    turn = torch.polar(torch.ones_like(after.abs()), after.angle() - before.angle())[defined]
     torch.testing.assert_close(turn.real, torch.ones_like(turn.real))
 
 
-def test_beta_zero_moves_the_mean_colour_alone() -> None:
+def test_beta_zero_moves_the_mean_colour_only() -> None:
     image, reference = pictures(8, 10)
     changed = fourier.amplitude_swapped(channels(image), channels(reference), 0.0)
     shift = channels(reference).mean((1, 2)) - channels(image).mean((1, 2))

@@ -38,24 +38,26 @@ def losses(transfer: style_transfer.StyleTransfer, image: np.ndarray, reference:
     def features(picture: np.ndarray) -> dict[str, torch.Tensor]:
         return transfer.network(torch.from_numpy(picture.transpose(2, 0, 1).copy()).float()[None] / 127.5 - 1)
 
-    found, wanted = features(image), features(reference)
-    each = [style_transfer.style_loss(found[name], style_transfer.gram(wanted[name])) for name in transfer.style]
+    of_image, of_reference = features(image), features(reference)
+    each = [
+        style_transfer.style_loss(of_image[name], style_transfer.gram(of_reference[name])) for name in transfer.style
+    ]
     return float(torch.stack(each).mean())
 
 
 def test_gram_by_hand() -> None:
-    features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])  # 2 maps of 2 places
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])  # 2 maps of 2 positions
     assert torch.equal(style_transfer.gram(features), torch.tensor([[[5.0, 1.0], [1.0, 10.0]]]))
 
 
 def test_style_loss_by_hand() -> None:
     features = torch.tensor([[[[1.0, 2.0]], [[3.0, -1.0]]]])
-    wanted = torch.tensor([[[5.0, 3.0], [3.0, 6.0]]])
+    reference = torch.tensor([[[5.0, 3.0], [3.0, 6.0]]])
     # Differences 0, -2, -2, 4: squares 24; 4 N^2 M^2 = 64.
-    assert style_transfer.style_loss(features, wanted).item() == pytest.approx(24 / 64)
+    assert style_transfer.style_loss(features, reference).item() == pytest.approx(24 / 64)
 
 
-def test_a_gram_matrix_does_not_know_places() -> None:
+def test_a_gram_matrix_does_not_depend_on_positions() -> None:
     features = torch.randn(1, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(style_transfer.gram(features.flip(3)), style_transfer.gram(features))
 
@@ -65,7 +67,7 @@ def test_content_loss_by_hand() -> None:
 
 
 @pytest.mark.parametrize("options", [{"steps": 30}, {"optimizer": "adam", "learning_rate": 0.05, "steps": 15}])
-def test_the_style_comes_nearer(options: dict[str, Any]) -> None:
+def test_the_style_loss_falls(options: dict[str, Any]) -> None:
     image, stripes = pictures()
     transfer = build(content_weight=0.0, **options)
     stripes = stripes[:32]
@@ -75,7 +77,7 @@ def test_the_style_comes_nearer(options: dict[str, Any]) -> None:
     assert losses(transfer, changed, stripes) < 0.7 * losses(transfer, image, stripes)
 
 
-def test_without_style_the_image_stays() -> None:
+def test_without_style_the_image_is_unchanged() -> None:
     image, stripes = pictures()
     assert np.array_equal(build(style_weight=0.0)(image, stripes), image)
 
