@@ -110,7 +110,7 @@ def test_minimax_gradient_vanishes_where_the_generator_fails_and_that_of_bce_doe
 
 
 @pytest.mark.parametrize("loss", FAMILIES)
-def test_disguise_pulls_real_scores_down_as_far_as_generator_pulls_fakes_up(
+def test_real_as_fake_pulls_real_scores_down_as_far_as_generator_pulls_fakes_up(
     loss: adversarial.AdversarialLoss,
 ) -> None:
     middle = 0.5 if loss == "lsgan" else 0.0
@@ -138,7 +138,7 @@ def test_weights_are_factors_of_each_score_and_1_changes_nothing(loss: adversari
         torch.testing.assert_close(side(REAL, loss, only_second), side(REAL[1:], loss))
 
 
-def test_uniform_verdict_by_hand_and_as_confusion_for_bce() -> None:
+def test_uniform_cross_entropy_by_hand_and_as_confusion_for_bce() -> None:
     loss = adversarial.uniform_cross_entropy(REAL, FAKE)
     q = torch.cat([REAL, FAKE]).sigmoid()
     torch.testing.assert_close(loss, -(0.5 * q.log() + 0.5 * (1 - q).log()).mean())
@@ -147,7 +147,7 @@ def test_uniform_verdict_by_hand_and_as_confusion_for_bce() -> None:
     assert adversarial.uniform_cross_entropy(undecided, undecided).item() == pytest.approx(math.log(2))
 
 
-def test_uniform_verdict_counts_both_domains_equally_whatever_their_sizes() -> None:
+def test_uniform_cross_entropy_counts_both_domains_equally_whatever_their_sizes() -> None:
     few, many = torch.tensor([3.0]), torch.zeros(9)
     expected = ((softplus(3) + softplus(-3)) / 2 + math.log(2)) / 2
     assert adversarial.uniform_cross_entropy(few, many).item() == pytest.approx(expected)
