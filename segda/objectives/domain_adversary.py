@@ -53,11 +53,11 @@ class DomainAdversary(AdversarialTerm):
 
     def discriminator_name(self) -> str:
         """The discriminator's name, without `discriminator.`."""
-        raise NotImplementedError(f"{type(self).__name__}.discriminator_name")
+        raise TypeError(f"{type(self).__name__} does not define discriminator_name")
 
     def discriminator_input(self, p: ForwardPass, domain: Domain) -> Tensor:
         """The discriminator's input for a domain's images, `[B, C, h, w]`, with gradient."""
-        raise NotImplementedError(f"{type(self).__name__}.discriminator_input")
+        raise TypeError(f"{type(self).__name__} does not define discriminator_input")
 
     def sample_weight(self, p: ForwardPass, domain: Domain, score: Tensor) -> Tensor | None:
         """A factor for each of a domain's scores, without gradient; `None` for 1."""

@@ -29,7 +29,7 @@ def submit(*words: str, split: str = "val") -> list[str]:
     return ["evaluate", "job", "--data", "cityscapes", "--split", split, "--cpu", *words]
 
 
-def officially(folder: Path, labels: list[Path]) -> dict[str, Any]:
+def official_scores(folder: Path, labels: list[Path]) -> dict[str, Any]:
     arguments = copy.copy(official.args)
     arguments.evalInstLevelScore, arguments.quiet, arguments.JSONOutput = False, True, False
     arguments.predictionPath, arguments.predictionWalk = str(folder), None
@@ -47,7 +47,7 @@ def test_the_official_evaluator_scores_the_files_as_segda_scores_the_networks(
     assert main(submit("--json", *options)) == 0
     content = json.loads(capsys.readouterr().out)["source only"]
     labels = sorted((finished / "cityscapes/gtFine/val").rglob("*_labelIds.png"))
-    expected = officially(Path("sent"), labels)
+    expected = official_scores(Path("sent"), labels)
     for name, value in content["iou"].items():
         assert (np.nan if value is None else value) == pytest.approx(
             expected["classScores"][name], abs=1e-6, nan_ok=True

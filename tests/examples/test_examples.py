@@ -9,7 +9,7 @@ from PIL import Image
 
 from examples import adversarial_training, read_gta5, score_predictions
 from tests.configs import layouts
-from tests.unit.metrics.test_official_evaluator import officially
+from tests.unit.metrics.test_official_evaluator import official_scores
 
 
 def printed_miou(capsys: pytest.CaptureFixture[str]) -> float:
@@ -54,7 +54,7 @@ def test_scores_are_the_official_ones(tmp_path: Path, capsys: pytest.CaptureFixt
         ids = np.array(Image.open(paths[index]))
         ids[:20] = layouts.ids(20, ids.shape[1], 7 + index, layouts.CITYSCAPES_IDS)
         Image.fromarray(ids).save(path)
-    official = officially(predictions, paths)
+    official = official_scores(predictions, paths)
     capsys.readouterr()
 
     score_predictions.main([str(predictions[0].parent), str(labels)])
