@@ -7,11 +7,10 @@ from random import Random
 import cv2
 import numpy as np
 
-from segda.demo.streets import camera_surfaces, ids, lens, texture
+from segda.demo.streets import camera_surfaces, ids, lens, shading, texture
 from segda.demo.streets.layout import Layout, Range
-from segda.demo.streets.raster import Buffers, cast_shadows, rasterize
+from segda.demo.streets.raster import Buffers, rasterize
 from segda.demo.streets.scene import Scene
-from segda.demo.streets.surface import Paint
 
 LAYOUT = Layout(
     camera_height=(1.25, 1.65),
@@ -42,8 +41,8 @@ class Look:
         dirt: contrast of large stains on every surface.
         panes: difference between window panes.
         weather: shares of overcast, low sun, wet, fog and dusk.
-        haze: share of haze per metre; `fog` in its place in fog.
-        fog: the same in fog.
+        haze: share of haze per metre.
+        fog: the same in fog, instead of `haze`.
         reflection: share of the mirrored picture on a wet road.
         saturation: factor on colourfulness.
         exposure: stops around the right exposure.
@@ -53,7 +52,7 @@ class Look:
         motion: length of motion blur in pixels.
         bloom: share of light that bright areas spill.
         noise: standard deviation of the sensor's noise at middle grey, as a share of white.
-        quality: of the JPEG that the camera keeps.
+        quality: of the JPEG that the camera writes.
     """
 
     texture: float = 1.0
@@ -76,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Light:
-    """The light of one weather: direct and sky light in RGB, shadows, and the sky's colours."""
+    """One weather: direct and sky light in RGB, shadows, and the sky's colours."""
 
     direct: tuple[float, float, float]
     ambient: tuple[float, float, float]
@@ -121,22 +120,19 @@ def draw(
     rng = np.random.default_rng(random.getrandbits(64))
     weather = random.choices(tuple(LIGHTS), look.weather)[0]
     light = LIGHTS[weather]
-    colour, glass, pane = _paint().albedo(buffers, rng, look.texture, look.panes)
+    colour, glass, pane = camera_surfaces.paint().albedo(buffers, rng, look.texture, look.panes)
     colour *= (1 + look.dirt * _stains(buffers, random))[..., None]
     above = buffers.face == 0
     _illuminate(colour, scene, buffers, light, random)
     if weather == "dusk":
         lit = ((pane > 0.74) * (glass > 0.5))[..., None] * 0.9
         colour += lit * (np.array([1.0, 0.72, 0.36], dtype=np.float32) - colour)
-    sky = _sky(large, buffers.horizon, light, rng)
-    colour[above] = sky[above]
-    veil = 1 - np.exp(-random.uniform(*(look.fog if weather == "fog" else look.haze)) * buffers.depth)
-    veil[above] = 0
-    colour += veil[..., None] * (np.array(light.horizon, dtype=np.float32) * 0.95 - colour)
+    colour[above] = _sky(large, buffers.horizon, light, rng)[above]
+    haze = np.array(light.horizon, dtype=np.float32) * 0.95
+    shading.veil(colour, buffers, random.uniform(*(look.fog if weather == "fog" else look.haze)), haze)
     if weather == "wet":
         _reflect(colour, buffers, random.uniform(*look.reflection), random)
-    picture = cv2.resize(colour, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    label = np.ascontiguousarray(buffers.label[::2, ::2])
+    picture, label = shading.halved(colour, buffers)
     if scene.bonnet:
         _bonnet(picture, label, random)
     stops = random.uniform(*look.exposure) + {"dusk": 0.9, "low sun": 0.3}.get(weather, 0.0)
@@ -173,11 +169,8 @@ def _stain_field() -> np.ndarray:
 
 def _illuminate(colour: np.ndarray, scene: Scene, buffers: Buffers, light: Light, random: Random) -> None:
     reach, angle = random.uniform(*light.reach), random.uniform(-np.pi, np.pi)
-    towards = np.array([-np.sin(angle) * reach, 0.8, -np.cos(angle) * reach])
-    towards /= np.linalg.norm(towards)
-    shadow = cast_shadows(scene, buffers.face.shape, (np.sin(angle) * reach, np.cos(angle) * reach))
+    facing, shadow = shading.directed(scene, buffers, angle, reach, height=0.8, flat=0.42)
     shadow = cv2.GaussianBlur(shadow, (0, 0), light.softness)
-    facing = np.where(buffers.flat & ~buffers.ground, 0.42, np.clip(buffers.normals @ towards, 0, 1))
     # Faces that look up see more of the sky.
     open_sky = np.where(buffers.flat & ~buffers.ground, 0.85, 0.72 + 0.28 * np.clip(buffers.normals[:, 1], -0.5, 1))
     on_ground = buffers.ground[buffers.face]
@@ -189,11 +182,9 @@ def _illuminate(colour: np.ndarray, scene: Scene, buffers: Buffers, light: Light
 
 
 def _sky(size: tuple[int, int], horizon: float, light: Light, rng: np.random.Generator) -> np.ndarray:
-    height, width = size
-    up = np.clip(1 - np.arange(height, dtype=np.float32) / max(horizon, 1.0), 0, 1)[:, None, None]
+    up, clouds = shading.sky(size, horizon, texture.noise(rng, 2, 5, 0.6, 64))
     low, high = np.array(light.horizon, dtype=np.float32), np.array(light.zenith, dtype=np.float32)
-    clouds = cv2.resize(texture.noise(rng, 2, 5, 0.6, 64), (width, height), interpolation=cv2.INTER_CUBIC)
-    return (low + (high - low) * up) * (1 + light.cloud * clouds[..., None] * (0.3 + 0.7 * up))
+    return (low + (high - low) * up) * (1 + light.cloud * clouds * (0.3 + 0.7 * up))
 
 
 def _reflect(colour: np.ndarray, buffers: Buffers, strength: float, random: Random) -> None:
@@ -218,8 +209,3 @@ def _bonnet(picture: np.ndarray, label: np.ndarray, random: Random) -> None:
     sheen = picture[int(height * 0.3) : int(height * 0.45)].mean(axis=0, keepdims=True)
     shade = np.linspace(0.5, 0.16, height - int(top) + 1)[np.clip(np.arange(height) - int(top), 0, height - int(top))]
     picture[below] = (0.04 + shade[:, None, None] * sheen * 0.55)[below]
-
-
-@lru_cache(maxsize=1)
-def _paint() -> Paint:
-    return camera_surfaces.paint()

@@ -1,28 +1,21 @@
 """The materials of the camera appearance: worn, muted and irregular."""
 
-import numpy as np
+from functools import cache, partial
 
 from segda.demo.streets import texture
 from segda.demo.streets.material import Material
 from segda.demo.streets.surface import Paint, Surface
-from segda.demo.streets.texture import Atlas, Texture
+from segda.demo.streets.texture import Atlas
+
+_PLASTER = partial(texture.plain, grain=0.1, cells=4, octaves=6)
+_STONE = partial(texture.bricks, grain=0.12, rows=8, columns=4, joint=0.3)
+_BRICK = partial(texture.bricks, grain=0.17, rows=32, columns=16, joint=0.3)
 
 
+@cache
 def paint() -> Paint:
     """All materials, with their textures."""
     return Paint(_surfaces(), _atlas())
-
-
-def _plaster(rng: np.random.Generator) -> Texture:
-    return texture.plain(rng, 0.1, 4, 6)
-
-
-def _brick(rng: np.random.Generator) -> Texture:
-    return texture.bricks(rng, 0.17, 32, 16, 0.3)
-
-
-def _stone(rng: np.random.Generator) -> Texture:
-    return texture.bricks(rng, 0.12, 8, 4, 0.3)
 
 
 def _atlas() -> Atlas:
@@ -35,14 +28,14 @@ def _atlas() -> Atlas:
             "slabs": lambda r: texture.bricks(r, 0.12, 8, 8, 0.3),
             "setts": lambda r: texture.bricks(r, 0.16, 16, 8, 0.35),
             "cobbles": lambda r: texture.bricks(r, 0.22, 32, 32, 0.35),
-            "brick": _brick,
-            "brick windows": lambda r: texture.windows(r, _brick(r), 2, 2, (0.36, 0.5)),
-            "brick tall": lambda r: texture.windows(r, _brick(r), 4, 2, (0.5, 0.58), 0),
-            "plaster windows": lambda r: texture.windows(r, _plaster(r), 2, 2, (0.38, 0.56), 1),
-            "plaster three": lambda r: texture.windows(r, _plaster(r), 3, 2, (0.46, 0.5), 0),
-            "stone windows": lambda r: texture.windows(r, _stone(r), 2, 2, (0.4, 0.64), 1),
-            "glass": lambda r: texture.windows(r, _plaster(r), 4, 3, (0.84, 0.76), 0),
-            "shop": lambda r: texture.windows(r, _plaster(r), 2, 1, (0.86, 0.66), 1),
+            "brick": _BRICK,
+            "brick windows": lambda r: texture.windows(r, _BRICK(r), 2, 2, (0.36, 0.5)),
+            "brick tall": lambda r: texture.windows(r, _BRICK(r), 4, 2, (0.5, 0.58), 0),
+            "plaster windows": lambda r: texture.windows(r, _PLASTER(r), 2, 2, (0.38, 0.56), 1),
+            "plaster three": lambda r: texture.windows(r, _PLASTER(r), 3, 2, (0.46, 0.5), 0),
+            "stone windows": lambda r: texture.windows(r, _STONE(r), 2, 2, (0.4, 0.64), 1),
+            "glass": lambda r: texture.windows(r, _PLASTER(r), 4, 3, (0.84, 0.76), 0),
+            "shop": lambda r: texture.windows(r, _PLASTER(r), 2, 1, (0.86, 0.66), 1),
             "planks": lambda r: texture.pickets(r, 0.16, 16, 0.9, False),
             "railing": lambda r: texture.pickets(r, 0.12, 32, 0.42, True),
             "leaves": lambda r: texture.foliage(r, 0.3, 0.7, 14),

@@ -5,7 +5,7 @@ from random import Random
 
 from segda.demo.streets import ids
 from segda.demo.streets.material import Material
-from segda.demo.streets.mesh import Mesh, Point, bar, disc, outline
+from segda.demo.streets.mesh import Mesh, Point, bar, disc, outline, upright
 
 
 def _head(mesh: Mesh, label: int, x: float, y: float, random: Random, helmet: bool) -> None:
@@ -16,7 +16,7 @@ def _head(mesh: Mesh, label: int, x: float, y: float, random: Random, helmet: bo
 
 
 def person(random: Random) -> tuple[Mesh, float]:
-    """Someone who stands or walks; returns the figure and its height in metres."""
+    """A person who stands or walks; returns the figure and its height in metres."""
     mesh, label = Mesh(solid=False), ids.PERSON
     stride, lean = random.uniform(0.03, 0.3), random.uniform(-0.04, 0.04)
     upper, lower, skin = random.random(), random.random(), random.random()
@@ -33,13 +33,9 @@ def person(random: Random) -> tuple[Mesh, float]:
     swing = stride * 0.6
     mesh.face(bar(-broad + 0.03, 1.4, -broad - swing * 0.6, 0.86, 0.11), label, Material.UPPER_CLOTH, upper, 0.8)
     torso = outline(
-        (-broad + 0.05, 0.86),
-        (broad - 0.05, 0.86),
-        (broad + lean, 1.38),
-        (0.09 + lean, 1.5),
-        (-0.09 + lean, 1.5),
+        (-broad + 0.05, 0.86), (broad - 0.05, 0.86), (broad + lean, 1.38), (0.09 + lean, 1.5), (-0.09 + lean, 1.5),
         (-broad + lean, 1.38),
-    )
+    )  # fmt: skip
     mesh.face(torso, label, Material.UPPER_CLOTH, upper)
     mesh.face(bar(broad - 0.03, 1.4, broad + swing * 0.6, 0.86, 0.11), label, Material.UPPER_CLOTH, upper, 0.9)
     mesh.face(disc(broad + swing * 0.6, 0.83, 0.05, corners=6), label, Material.SKIN, skin)
@@ -93,21 +89,10 @@ def _motorcycle_side(mesh: Mesh, tone: float) -> None:
     mesh.face(bar(0.68, 0.33, 0.38, 1.02, 0.11), label, Material.RIM)
     mesh.face(outline((-0.4, 0.3), (0.3, 0.25), (0.42, 0.6), (-0.5, 0.62)), label, Material.TRIM)
     mesh.face(bar(-0.1, 0.3, -0.95, 0.38, 0.12), label, Material.RIM)
-    mesh.face(
-        outline(
-            (-0.9, 0.72),
-            (-0.55, 0.55),
-            (0.4, 0.58),
-            (0.55, 0.85),
-            (0.35, 0.98),
-            (0.0, 0.9),
-            (-0.4, 0.78),
-            (-0.85, 0.85),
-        ),
-        label,
-        paint,
-        tone,
-    )
+    body = outline(
+        (-0.9, 0.72), (-0.55, 0.55), (0.4, 0.58), (0.55, 0.85), (0.35, 0.98), (0.0, 0.9), (-0.4, 0.78), (-0.85, 0.85)
+    )  # fmt: skip
+    mesh.face(body, label, paint, tone)
     mesh.face(outline((-0.8, 0.8), (-0.1, 0.76), (0.0, 0.9), (-0.75, 0.92)), label, Material.TYRE)
     mesh.face(outline((0.35, 0.8), (0.6, 0.75), (0.5, 1.15), (0.38, 1.1)), label, paint, tone, 1.1)
     mesh.face(bar(0.25, 1.06, 0.45, 1.02, 0.07), label, Material.TYRE)
@@ -118,12 +103,8 @@ def _motorcycle_back(mesh: Mesh, tone: float) -> None:
     label, paint = ids.MOTORCYCLE, Material.CYCLE_PAINT
     mesh.face(bar(0, 0, 0, 0.66, 0.2), label, Material.TYRE)
     mesh.face(bar(0.2, 0.25, 0.24, 0.5, 0.14), label, Material.RIM)
-    mesh.face(
-        outline((-0.22, 0.45), (0.22, 0.45), (0.26, 0.85), (0.14, 0.98), (-0.14, 0.98), (-0.26, 0.85)),
-        label,
-        paint,
-        tone,
-    )
+    body = outline((-0.22, 0.45), (0.22, 0.45), (0.26, 0.85), (0.14, 0.98), (-0.14, 0.98), (-0.26, 0.85))
+    mesh.face(body, label, paint, tone)
     mesh.face(bar(-0.42, 1.05, 0.42, 1.05, 0.08), label, Material.TRIM)
     for x in (-0.42, 0.42):
         mesh.face(disc(x, 1.18, 0.08, corners=8), label, Material.TRIM)
@@ -139,14 +120,8 @@ def _rider_side(mesh: Mesh, seat: float, random: Random) -> None:
         mesh.face(bar(*hip, *knee, 0.2, 0.16), label, Material.LOWER_CLOTH, lower, gain)
         mesh.face(bar(*knee, *foot, 0.16, 0.1), label, Material.LOWER_CLOTH, lower, gain)
         mesh.face(bar(foot[0] - 0.05, foot[1], foot[0] + 0.16, foot[1], 0.09), label, Material.HAIR)
-    mesh.face(
-        outline(
-            (-0.34, seat - 0.04), (-0.05, seat - 0.06), (0.26, seat + 0.46), (0.12, seat + 0.58), (-0.08, seat + 0.5)
-        ),
-        label,
-        Material.UPPER_CLOTH,
-        upper,
-    )
+    back = (-0.34, seat - 0.04), (-0.05, seat - 0.06), (0.26, seat + 0.46), (0.12, seat + 0.58), (-0.08, seat + 0.5)
+    mesh.face(outline(*back), label, Material.UPPER_CLOTH, upper)
     mesh.face(bar(*shoulder, 0.3, seat + 0.22, 0.12), label, Material.UPPER_CLOTH, upper, 0.85)
     mesh.face(bar(0.3, seat + 0.22, 0.42, 1.05, 0.1), label, Material.SKIN, skin)
     _head(mesh, label, 0.2, seat + 0.72, random, helmet=random.random() < 0.6)
@@ -157,36 +132,18 @@ def _rider_back(mesh: Mesh, seat: float, random: Random) -> None:
     upper, lower = random.random(), random.random()
     for side in (-1, 1):
         mesh.face(bar(side * 0.1, seat, side * 0.2, seat - 0.32, 0.19, 0.16), label, Material.LOWER_CLOTH, lower)
-        mesh.face(
-            bar(side * 0.2, seat - 0.3, side * 0.17, 0.25 + 0.08 * side, 0.16, 0.11),
-            label,
-            Material.LOWER_CLOTH,
-            lower,
-            0.85,
-        )
-        mesh.face(
-            bar(side * 0.24, seat + 0.48, side * 0.38, seat + 0.12, 0.12), label, Material.UPPER_CLOTH, upper, 0.85
-        )
-    mesh.face(
-        outline(
-            (-0.2, seat - 0.08),
-            (0.2, seat - 0.08),
-            (0.26, seat + 0.48),
-            (0.09, seat + 0.6),
-            (-0.09, seat + 0.6),
-            (-0.26, seat + 0.48),
-        ),
-        label,
-        Material.UPPER_CLOTH,
-        upper,
-    )
+        shin = bar(side * 0.2, seat - 0.3, side * 0.17, 0.25 + 0.08 * side, 0.16, 0.11)
+        mesh.face(shin, label, Material.LOWER_CLOTH, lower, 0.85)
+        arm = bar(side * 0.24, seat + 0.48, side * 0.38, seat + 0.12, 0.12)
+        mesh.face(arm, label, Material.UPPER_CLOTH, upper, 0.85)
+    torso = outline(
+        (-0.2, seat - 0.08), (0.2, seat - 0.08), (0.26, seat + 0.48), (0.09, seat + 0.6), (-0.09, seat + 0.6),
+        (-0.26, seat + 0.48),
+    )  # fmt: skip
+    mesh.face(torso, label, Material.UPPER_CLOTH, upper)
     if random.random() < 0.3:
-        mesh.face(
-            outline((-0.15, seat + 0.05), (0.15, seat + 0.05), (0.15, seat + 0.48), (-0.15, seat + 0.48)),
-            label,
-            Material.LOWER_CLOTH,
-            random.random(),
-        )
+        backpack = upright(-0.15, 0.15, seat + 0.05, seat + 0.48)
+        mesh.face(backpack, label, Material.LOWER_CLOTH, random.random())
     _head(mesh, label, 0.0, seat + 0.74, random, helmet=random.random() < 0.6)
 
 

@@ -53,9 +53,8 @@ def town_house(random: Random, road: Road, lateral: float, span: tuple[float, fl
         mesh.detail(_panel(road, proud, z0, z1, 0.0, 0.6), label, Material.WALL_CONCRETE, tone, 0.7)
     door = random.uniform(z0 + 0.5, max(z1 - 1.8, z0 + 0.6))
     mesh.detail(_panel(road, proud, door, door + 1.2, 0.0, 2.4), label, Material.DOOR, random.random())
-    mesh.detail(
-        _panel(road, proud, z0, z1, height - 0.5, height), label, Material.WALL_CONCRETE, tone, random.uniform(0.7, 1.1)
-    )
+    cornice = _panel(road, proud, z0, z1, height - 0.5, height)
+    mesh.detail(cornice, label, Material.WALL_CONCRETE, tone, random.uniform(0.7, 1.1))
     if random.random() < 0.35:
         rise = random.uniform(1.5, 3.0)
         (xa, za), (xb, zb) = road.at(lateral, z0), road.at(lateral, z1)
@@ -63,12 +62,8 @@ def town_house(random: Random, road: Road, lateral: float, span: tuple[float, fl
         slope = [(xa, height, za), (xb, height, zb), (xb + inward, height + rise, zb), (xa + inward, height + rise, za)]
         mesh.face(slope if lateral < 0 else [slope[1], slope[0], slope[3], slope[2]], label, Material.ROOF, tone)
         back = 12.0 if lateral > 0 else -12.0
-        gable = [
-            (xa, height, z0),
-            (xa + back, height, z0),
-            (xa + back - inward, height + rise, z0),
-            (xa + inward, height + rise, z0),
-        ]
+        top = height + rise
+        gable = [(xa, height, z0), (xa + back, height, z0), (xa + back - inward, top, z0), (xa + inward, top, z0)]
         mesh.face(gable if back > 0 else [gable[1], gable[0], gable[3], gable[2]], label, material, tone, 0.9)
     return _finish(mesh, road, lateral, 12.0, span, height)
 
@@ -108,12 +103,8 @@ def barrier(random: Random, road: Road, lateral: float, span: tuple[float, float
         mesh.detail(_panel(road, lateral, z0, z1, height - 0.16, height), label, Material.WALL_CONCRETE, tone, 1.15)
     elif label == ids.FENCE:
         height = random.uniform(1.2, 2.1)
-        mesh.face(
-            _panel(road, lateral, z0, z1, 0.0, height),
-            label,
-            random.choice((Material.FENCE_WOOD, Material.FENCE_METAL)),
-            tone,
-        )
+        material = random.choice((Material.FENCE_WOOD, Material.FENCE_METAL))
+        mesh.face(_panel(road, lateral, z0, z1, 0.0, height), label, material, tone)
     else:
         height = 0.8
         mesh.face(_panel(road, lateral, z0, z1, 0.35, height), label, Material.METAL, 0.1, 1.1)
@@ -133,8 +124,7 @@ def skyline(random: Random, left: float, right: float) -> Item:
         else:
             steps = 8
             tops = [(x + width * i / steps, random.uniform(6.0, 11.0), FAR) for i in range(steps, -1, -1)]
-            mesh.face(
-                [(x, 0.0, FAR), (x + width, 0.0, FAR), *tops], ids.VEGETATION, Material.LEAVES, random.random(), 0.8
-            )
+            points = [(x, 0.0, FAR), (x + width, 0.0, FAR), *tops]
+            mesh.face(points, ids.VEGETATION, Material.LEAVES, random.random(), 0.8)
         x += width * random.uniform(0.7, 1.0)
     return Item(mesh, np.array(mesh.points), order=1e5)

@@ -14,9 +14,8 @@ def lamp_post(random: Random, towards: float) -> Mesh:
     tone, reach = random.random(), towards * random.uniform(1.0, 2.2)
     mesh.face(bar(0, 0, 0, height, 0.26, 0.17), ids.POLE, Material.METAL, tone)
     mesh.face(bar(-0.03 * towards, height - 0.05, reach, height + 0.35, 0.14), ids.POLE, Material.METAL, tone)
-    mesh.face(
-        bar(reach, height + 0.35, reach + 0.55 * towards, height + 0.33, 0.2), ids.POLE, Material.METAL, tone, 0.8
-    )
+    lamp = bar(reach, height + 0.35, reach + 0.55 * towards, height + 0.33, 0.2)
+    mesh.face(lamp, ids.POLE, Material.METAL, tone, 0.8)
     mesh.face(upright(-0.2, 0.2, 0, 0.7), ids.POLE, Material.METAL, tone, 0.85)
     return mesh
 
@@ -35,8 +34,8 @@ def _housing(mesh: Mesh, x: float, y: float, lit: int, scale: float, front: bool
     mesh.face(upright(x - 0.24 * scale, x + 0.24 * scale, y, y + 1.25 * scale), label, Material.HOUSING)
     for i, material in enumerate((Material.LAMP_GREEN, Material.LAMP_AMBER, Material.LAMP_RED)):
         if front:
-            shown = material if i == lit else Material.LAMP_DARK
-            mesh.detail(disc(x, y + (0.24 + 0.39 * i) * scale, 0.16 * scale, corners=8), label, shown, 0.3 * i)
+            lamp = material if i == lit else Material.LAMP_DARK
+            mesh.detail(disc(x, y + (0.24 + 0.39 * i) * scale, 0.16 * scale, corners=8), label, lamp, 0.3 * i)
 
 
 def traffic_light(random: Random, towards: float, *, arm: bool, front: bool) -> Mesh:
@@ -60,9 +59,8 @@ def traffic_sign(random: Random) -> Mesh:
         width, low, high = random.uniform(1.4, 2.6), 2.2, random.uniform(3.4, 4.2)
         for x in (-width * 0.4, width * 0.4):
             mesh.face(bar(x, 0, x, high, 0.14), ids.POLE, Material.METAL, tone)
-        mesh.face(
-            upright(-width / 2, width / 2, low, high), label, random.choice((Material.SIGN_BLUE, Material.SIGN_YELLOW))
-        )
+        colour = random.choice((Material.SIGN_BLUE, Material.SIGN_YELLOW))
+        mesh.face(upright(-width / 2, width / 2, low, high), label, colour)
         for y in (low + 0.3, low + 0.75):
             mesh.detail(upright(-width * 0.38, width * 0.1, y, y + 0.18), label, Material.SIGN_WHITE)
         return mesh
@@ -105,11 +103,6 @@ def clutter(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
         (1.2, 1.0, 0.7) if moving else random.choice(((0.5, 0.95, 0.5), (1.1, 1.2, 0.45), (1.6, 0.5, 0.5)))
     )
     tone = random.random()
-    mesh.box(
-        (-width / 2, 0, -depth / 2),
-        (width / 2, height, depth / 2),
-        ids.DYNAMIC if moving else ids.STATIC,
-        Material.PLASTIC,
-        tone,
-    )
+    label = ids.DYNAMIC if moving else ids.STATIC
+    mesh.box((-width / 2, 0, -depth / 2), (width / 2, height, depth / 2), label, Material.PLASTIC, tone)
     return mesh, (width, depth, height)

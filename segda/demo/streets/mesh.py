@@ -58,13 +58,7 @@ class Mesh:
         self.stages.append(self.stage)
 
     def box(
-        self,
-        low: Point,
-        high: Point,
-        label: int,
-        material: Material,
-        tone: float = 0.0,
-        gain: float = 1.0,
+        self, low: Point, high: Point, label: int, material: Material, tone: float = 0.0, gain: float = 1.0
     ) -> None:
         """Add the five faces of an upright box that can be seen from a street: all but its bottom."""
         for points in box_sides(low, high):

@@ -5,14 +5,13 @@ from random import Random
 
 from segda.demo.streets import ids
 from segda.demo.streets.material import Material
-from segda.demo.streets.mesh import Mesh, Point, bar
+from segda.demo.streets.mesh import Mesh, Point, bar, outline
 
 
 def _leafy(x: float, y: float, radius: float, random: Random, squash: float = 1.0, ragged: float = 0.2) -> list[Point]:
-    corners = 16
     points: list[Point] = []
-    for i in range(corners):
-        angle, reach = 2 * math.pi * i / corners, radius * (1 + ragged * (random.random() * 2 - 1))
+    for i in range(16):
+        angle, reach = 2 * math.pi * i / 16, radius * (1 + ragged * (random.random() * 2 - 1))
         points.append((x + reach * math.cos(angle), max(y + reach * squash * math.sin(angle), 0.0), 0.0))
     return points
 
@@ -29,20 +28,15 @@ def tree(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     if kind == "cone":
         for i in range(4):
             low, wide = base + (height - base) * i / 4.6, crown * (1 - i / 4.6)
-            points = [
-                (-wide, low, 0.0),
-                (-wide * 0.4, low - 0.15, 0.0),
-                (0.0, low + 0.1, 0.0),
-                (wide * 0.5, low - 0.15, 0.0),
-                (wide, low, 0.0),
-                (0.0, low + (height - base) * 0.36, 0.0),
-            ]
-            mesh.face(points, label, Material.LEAVES, tone, 0.72 + 0.1 * i)
+            tier = outline(
+                (-wide, low), (-wide * 0.4, low - 0.15), (0.0, low + 0.1), (wide * 0.5, low - 0.15), (wide, low),
+                (0.0, low + (height - base) * 0.36),
+            )  # fmt: skip
+            mesh.face(tier, label, Material.LEAVES, tone, 0.72 + 0.1 * i)
         return mesh, (2 * crown, 2 * crown, height)
     for side in (-1, 1):
-        mesh.face(
-            bar(0, base * 1.1, side * crown * 0.5, base * 1.8, thick * 0.6, thick * 0.3), label, Material.BARK, tone
-        )
+        branch = bar(0, base * 1.1, side * crown * 0.5, base * 1.8, thick * 0.6, thick * 0.3)
+        mesh.face(branch, label, Material.BARK, tone)
     middle, squash = (base + height) / 2, (height - base) / 2 / crown
     mesh.face(_leafy(0, middle, crown * 0.95, random, squash), label, Material.LEAVES, tone, 0.7)
     blobs = random.randint(6, 9)
@@ -62,11 +56,6 @@ def bush(random: Random, width: float, height: float) -> Mesh:
         for i in range(count):
             x = (i + 0.5) / count * width - width / 2 + random.uniform(-0.1, 0.1)
             size = height * random.uniform(0.42, 0.56)
-            mesh.face(
-                _leafy(x, height * row * random.uniform(0.8, 1.05), size, random),
-                ids.VEGETATION,
-                Material.LEAVES,
-                tone,
-                gain,
-            )
+            leaves = _leafy(x, height * row * random.uniform(0.8, 1.05), size, random)
+            mesh.face(leaves, ids.VEGETATION, Material.LEAVES, tone, gain)
     return mesh

@@ -1,28 +1,21 @@
 """The materials of the rendered appearance: clean, saturated and regular."""
 
-import numpy as np
+from functools import cache, partial
 
 from segda.demo.streets import texture
 from segda.demo.streets.material import Material
 from segda.demo.streets.surface import Paint, Surface
-from segda.demo.streets.texture import Atlas, Texture
+from segda.demo.streets.texture import Atlas
+
+_PLASTER = partial(texture.plain, grain=0.03, cells=4, octaves=2)
+_STONE = partial(texture.bricks, grain=0.05, rows=4, columns=4, joint=0.12)
+_BRICK = partial(texture.bricks, grain=0.09, rows=16, columns=8, joint=0.3)
 
 
+@cache
 def paint() -> Paint:
     """All materials, with their textures."""
     return Paint(_surfaces(), _atlas())
-
-
-def _plaster(rng: np.random.Generator) -> Texture:
-    return texture.plain(rng, 0.03, 4, 2)
-
-
-def _stone(rng: np.random.Generator) -> Texture:
-    return texture.bricks(rng, 0.05, 4, 4, 0.12)
-
-
-def _brick(rng: np.random.Generator) -> Texture:
-    return texture.bricks(rng, 0.09, 16, 8, 0.3)
 
 
 def _atlas() -> Atlas:
@@ -33,14 +26,14 @@ def _atlas() -> Atlas:
             "asphalt": lambda r: texture.plain(r, 0.06, 8, 3),
             "slabs": lambda r: texture.bricks(r, 0.05, 4, 4, 0.2),
             "cobbles": lambda r: texture.bricks(r, 0.1, 16, 16, 0.25),
-            "brick": _brick,
-            "brick windows": lambda r: texture.windows(r, _brick(r), 2, 2, (0.42, 0.5)),
-            "brick wide": lambda r: texture.windows(r, _brick(r), 2, 2, (0.62, 0.46), 2),
-            "plaster windows": lambda r: texture.windows(r, _plaster(r), 2, 2, (0.4, 0.54)),
-            "plaster wide": lambda r: texture.windows(r, _plaster(r), 1, 2, (0.7, 0.44), 3),
-            "stone windows": lambda r: texture.windows(r, _stone(r), 2, 2, (0.48, 0.6)),
-            "glass": lambda r: texture.windows(r, _plaster(r), 4, 2, (0.86, 0.84), 0),
-            "shop": lambda r: texture.windows(r, _plaster(r), 2, 1, (0.84, 0.72), 0),
+            "brick": _BRICK,
+            "brick windows": lambda r: texture.windows(r, _BRICK(r), 2, 2, (0.42, 0.5)),
+            "brick wide": lambda r: texture.windows(r, _BRICK(r), 2, 2, (0.62, 0.46), 2),
+            "plaster windows": lambda r: texture.windows(r, _PLASTER(r), 2, 2, (0.4, 0.54)),
+            "plaster wide": lambda r: texture.windows(r, _PLASTER(r), 1, 2, (0.7, 0.44), 3),
+            "stone windows": lambda r: texture.windows(r, _STONE(r), 2, 2, (0.48, 0.6)),
+            "glass": lambda r: texture.windows(r, _PLASTER(r), 4, 2, (0.86, 0.84), 0),
+            "shop": lambda r: texture.windows(r, _PLASTER(r), 2, 1, (0.84, 0.72), 0),
             "planks": lambda r: texture.pickets(r, 0.07, 16, 0.88, False),
             "railing": lambda r: texture.pickets(r, 0.03, 16, 0.4, True),
             "leaves": lambda r: texture.foliage(r, 0.13, 0.35, 8),

@@ -1,4 +1,4 @@
-"""Cars, vans, trucks, buses and trams as meshes; all look along +z."""
+"""Cars, vans, trucks, buses and trams as meshes; all face +z."""
 
 import math
 from collections.abc import Sequence
@@ -18,6 +18,15 @@ def _side(outline: Sequence[ZY], x: float, top_x: float | None = None, split: fl
     """
     points = [(x if top_x is None or y <= split else top_x, y, z) for z, y in outline]
     return points if x > 0 else points[::-1]
+
+
+def _pane(x: float, z0: float, z1: float, y0: float, y1: float) -> list[Point]:
+    """A rectangle in the side at `x`."""
+    return _side([(z0, y0), (z1, y0), (z1, y1), (z0, y1)], x)
+
+
+def _roof(half: float, height: float, back: float, front: float) -> list[Point]:
+    return [(-half, height, back), (half, height, back), (half, height, front), (-half, height, front)]
 
 
 def _across(z: float, y: float, half: float, top_z: float, top_y: float, top_half: float, front: bool) -> list[Point]:
@@ -55,10 +64,8 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     body = [(back, clear), (front, clear), (front, nose), (bonnet, belt), (back + 0.05, belt), (back, 0.5 * height)]
     for x in (-half, half):
         mesh.face(_side(body, x), label, paint, tone)
-        mesh.detail(
-            _side([(back, clear), (front, clear), (front, clear + 0.12), (back, clear + 0.12)], x), label, Material.TRIM
-        )
-        mesh.detail(_side([(0.0, clear), (0.03, clear), (0.03, belt), (0.0, belt)], x), label, paint, tone, 0.6)
+        mesh.detail(_pane(x, back, front, clear, clear + 0.12), label, Material.TRIM)
+        mesh.detail(_pane(x, 0.0, 0.03, clear, belt), label, paint, tone, 0.6)
         for z in (front - 0.19 * length, back + 0.19 * length):
             _wheel(mesh, label, x * 1.01, z, 0.32)
     mesh.face(_across(front, clear, half, front, nose, half, True), label, paint, tone)
@@ -68,9 +75,8 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     mesh.face(_across(front, nose, half, bonnet, belt, half, True), label, paint, tone, 1.05)
     mesh.face(_across(back, clear, half, back, belt, half, False), label, paint, tone)
     mesh.detail(_across(back, clear, half, back, clear + 0.2, half, False), label, Material.TRIM)
-    mesh.detail(
-        _across(back, 0.5 * height - 0.12, 0.26, back, 0.5 * height + 0.02, 0.26, False), label, Material.SIGN_WHITE
-    )
+    plate = _across(back, 0.5 * height - 0.12, 0.26, back, 0.5 * height + 0.02, 0.26, False)
+    mesh.detail(plate, label, Material.SIGN_WHITE)
     _lights(mesh, label, back, belt - 0.24, half, False)
     mesh.face(_across(back, belt, half, tail, belt + 0.01, half, False), label, paint, tone)
     mesh.stage = 1
@@ -79,24 +85,12 @@ def car(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
         mesh.face(_side(glasshouse, x, top, belt + 0.01), label, paint, tone)
         _side_windows(mesh, label, (tail, bonnet, roof_front, roof_back), (belt, height), (x, top))
     mesh.face(_across(bonnet, belt, half, roof_front, height, roof_half, True), label, paint, tone)
-    mesh.detail(
-        _across(bonnet - 0.06, belt + 0.05, half - 0.1, roof_front, height - 0.06, roof_half - 0.05, True),
-        label,
-        Material.GLASS,
-    )
+    screen = _across(bonnet - 0.06, belt + 0.05, half - 0.1, roof_front, height - 0.06, roof_half - 0.05, True)
+    mesh.detail(screen, label, Material.GLASS)
     mesh.face(_across(tail, belt, half, roof_back, height, roof_half, False), label, paint, tone)
-    mesh.detail(
-        _across(tail + 0.04, belt + 0.07, half - 0.14, roof_back, height - 0.08, roof_half - 0.06, False),
-        label,
-        Material.GLASS,
-    )
-    roof = [
-        (-roof_half, height, roof_back),
-        (roof_half, height, roof_back),
-        (roof_half, height, roof_front),
-        (-roof_half, height, roof_front),
-    ]
-    mesh.face(roof, label, paint, tone, 1.05)
+    rear = _across(tail + 0.04, belt + 0.07, half - 0.14, roof_back, height - 0.08, roof_half - 0.06, False)
+    mesh.detail(rear, label, Material.GLASS)
+    mesh.face(_roof(roof_half, height, roof_back, roof_front), label, paint, tone, 1.05)
     return mesh, (width, length, height)
 
 
@@ -131,8 +125,8 @@ def _windows(
 ) -> None:
     step = (span[1] - span[0]) / count
     for i in range(count):
-        a, b = span[0] + i * step + gap / 2, span[0] + (i + 1) * step - gap / 2
-        mesh.detail(_side([(a, up[0]), (b, up[0]), (b, up[1]), (a, up[1])], x), label, Material.GLASS)
+        start, end = span[0] + i * step + gap / 2, span[0] + (i + 1) * step - gap / 2
+        mesh.detail(_pane(x, start, end, *up), label, Material.GLASS)
 
 
 def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
@@ -151,29 +145,17 @@ def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
         mesh.box((-half, bottom, span[0]), (half, high, span[1]), label, material, shade)
     mesh.stage = 0
     for x in (-half, half):
-        mesh.face(
-            _side([(-length / 2, low), (cab_back, low), (cab_back, 1.0), (-length / 2, 1.0)], x * 0.98),
-            label,
-            Material.TRIM,
-        )
+        mesh.face(_pane(x * 0.98, -length / 2, cab_back, low, 1.0), label, Material.TRIM)
         for z in (-length / 2 + 1.1, -length / 2 + 2.2, length / 2 - 1.1):
             _wheel(mesh, label, x, z, 0.48)
     mesh.stage = 1
     for x in (-half, half):
-        window = [
-            (cab_back + 0.5, 1.5),
-            (length / 2 - 0.25, 1.5),
-            (length / 2 - 0.25, cab_top - 0.3),
-            (cab_back + 0.5, cab_top - 0.3),
-        ]
-        mesh.face(_side(window, x * 1.005), label, Material.GLASS)
-    mesh.face(
-        _across(length / 2 + 0.01, 1.5, half * 0.88, length / 2 + 0.01, cab_top - 0.25, half * 0.85, True),
-        label,
-        Material.GLASS,
-    )
-    mesh.detail(_across(length / 2 + 0.01, low, half, length / 2 + 0.01, low + 0.35, half, True), label, Material.TRIM)
-    _lights(mesh, label, length / 2 + 0.01, 0.9, half, True)
+        window = _pane(x * 1.005, cab_back + 0.5, length / 2 - 0.25, 1.5, cab_top - 0.3)
+        mesh.face(window, label, Material.GLASS)
+    front = length / 2 + 0.01
+    mesh.face(_across(front, 1.5, half * 0.88, front, cab_top - 0.25, half * 0.85, True), label, Material.GLASS)
+    mesh.detail(_across(front, low, half, front, low + 0.35, half, True), label, Material.TRIM)
+    _lights(mesh, label, front, 0.9, half, True)
     mesh.face(_across(-length / 2, low, half, -length / 2, 1.0, half, False), label, Material.TRIM)
     _lights(mesh, label, -length / 2, 0.75, half, False)
     mesh.detail(_across(-length / 2, 1.1, 0.03, -length / 2, bed_top - 0.1, 0.03, False), label, Material.TRIM)
@@ -183,21 +165,15 @@ def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
 def bus(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     """A city bus with rows of windows."""
     length, half, height, label = random.uniform(9.0, 12.0), 1.25, random.uniform(2.9, 3.2), ids.BUS
-    return _coach(label, Material.BUS_PAINT, random.random(), (length, half, height), wheels=True), (
-        2 * half,
-        length,
-        height,
-    )
+    mesh = _coach(label, Material.BUS_PAINT, random.random(), (length, half, height), wheels=True)
+    return mesh, (2 * half, length, height)
 
 
 def tram(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     """A tram of one long car, labelled train."""
     length, half, height = random.uniform(15.0, 24.0), 1.25, random.uniform(3.3, 3.6)
-    return _coach(ids.TRAIN, Material.TRAM_PAINT, random.random(), (length, half, height), wheels=False), (
-        2 * half,
-        length,
-        height,
-    )
+    mesh = _coach(ids.TRAIN, Material.TRAM_PAINT, random.random(), (length, half, height), wheels=False)
+    return mesh, (2 * half, length, height)
 
 
 def _coach(label: int, paint: Material, tone: float, size: tuple[float, float, float], wheels: bool) -> Mesh:
@@ -205,32 +181,22 @@ def _coach(label: int, paint: Material, tone: float, size: tuple[float, float, f
     front, back, low = length / 2, -length / 2, 0.35 if wheels else 0.2
     mesh = Mesh()
     for x in (-half, half):
-        mesh.face(_side([(back, low), (front, low), (front, height), (back, height)], x), label, paint, tone)
-        mesh.detail(
-            _side([(back, low), (front, low), (front, low + 0.25), (back, low + 0.25)], x), label, Material.TRIM
-        )
+        mesh.face(_pane(x, back, front, low, height), label, paint, tone)
+        mesh.detail(_pane(x, back, front, low, low + 0.25), label, Material.TRIM)
         _windows(mesh, label, x, (back + 0.3, front - 0.2), (1.25, height - 0.55), round(length / 1.4))
         if not wheels:
-            stripe = [(back, height - 0.4), (front, height - 0.4), (front, height - 0.2), (back, height - 0.2)]
-            mesh.detail(_side(stripe, x), label, Material.SIGN_WHITE)
+            mesh.detail(_pane(x, back, front, height - 0.4, height - 0.2), label, Material.SIGN_WHITE)
         for z in (-0.28, 0.1, 0.36):
-            door = [
-                (z * length, low),
-                (z * length + 1.2, low),
-                (z * length + 1.2, height - 0.55),
-                (z * length, height - 0.55),
-            ]
-            mesh.detail(_side(door, x), label, Material.GLASS, 0.9, 0.8)
+            door = _pane(x, z * length, z * length + 1.2, low, height - 0.55)
+            mesh.detail(door, label, Material.GLASS, 0.9, 0.8)
         for z in (front - 2.2, back + 2.6) if wheels else ():
             _wheel(mesh, label, x, z, 0.48)
     for z, is_front in ((front, True), (back, False)):
         mesh.face(_across(z, low, half, z, height, half, is_front), label, paint, tone)
         mesh.detail(_across(z, low, half, z, low + 0.3, half, is_front), label, Material.TRIM)
         mesh.detail(_across(z, 1.2, half * 0.9, z, height - 0.65, half * 0.86, is_front), label, Material.GLASS)
-        mesh.detail(
-            _across(z, height - 0.5, half * 0.6, z, height - 0.2, half * 0.6, is_front), label, Material.SIGN_YELLOW
-        )
+        board = _across(z, height - 0.5, half * 0.6, z, height - 0.2, half * 0.6, is_front)
+        mesh.detail(board, label, Material.SIGN_YELLOW)
         _lights(mesh, label, z, 0.75, half, is_front)
-    roof = [(-half, height, back), (half, height, back), (half, height, front), (-half, height, front)]
-    mesh.face(roof, label, paint, tone, 0.9)
+    mesh.face(_roof(half, height, back, front), label, paint, tone, 0.9)
     return mesh

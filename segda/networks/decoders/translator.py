@@ -18,8 +18,8 @@ from segda.networks.layers.residual_block import ResidualBlock
 from segda.networks.layers.resolution import doublings
 
 # Inside a tanh, saturated colours (a rendered sky's) hardly get a gradient: at 0.995 a hundredth of grey's, at 0.9 a
-# fifth. So the image enters the tanh weakened by this factor, and translation starts as nearly the identity.
-_WEAKENED = 0.9
+# fifth. So the image is scaled by this factor before, and translation starts as nearly the identity.
+_CONTRAST = 0.9
 
 
 class TranslatorDecoder(nn.Module):
@@ -27,26 +27,44 @@ class TranslatorDecoder(nn.Module):
 
     def __init__(
         self,
-        channels: int,
-        stride: int,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
         domains: tuple[str, ...],
-        blocks: int,
-        norm: Norm,
-        residual: bool,
-        upsample: Literal["transposed", "nearest"],
-        padding: Literal["zeros", "reflect"],
-        initialisation: Initialisation,
-        grey: bool,
+        blocks: int = 4,
+        norm: Norm = "instance",
+        residual: bool = False,
+        upsample: Literal["transposed", "nearest"] = "transposed",
+        padding: Literal["zeros", "reflect"] = "reflect",
+        initialisation: Initialisation = "normal",
+        grey: bool = False,
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build the second half of CycleGAN's generator; each doubling halves the feature maps.
+
+        Args:
+            channels: of the encoder's maps.
+            strides: of the encoder's maps.
+            domains: the domains to make images of.
+            blocks: residual blocks before the doublings.
+            norm: normalisation after each convolution but the last.
+            residual: learn the change to the input image, added before the tanh; it starts at zero, so that translation
+                starts as nearly the identity.
+            upsample: double by a transposed 3x3 convolution (CycleGAN), or by repeating pixels before a 3x3 one.
+            padding: what surrounds the maps; `reflect` avoids dark rims.
+            initialisation: `normal` is CycleGAN's, `glorot` Keras's.
+            grey: make one channel and repeat it; a residual one is added to all three of the image's.
+
+        Raises:
+            ConfigError: the encoder's output stride is no power of two.
+        """
         super().__init__()
+        demand_at_least("decoder translator", 0, blocks=blocks)
         self.residual = residual
         self.grey = grey
         tails: dict[str, nn.Module] = {}
         for domain in domains:
-            layers: list[nn.Module] = [ResidualBlock(channels, norm, padding=padding) for _ in range(blocks)]
-            width = channels
-            for _ in range(doublings(stride)):
+            layers: list[nn.Module] = [ResidualBlock(channels[-1], norm, padding=padding) for _ in range(blocks)]
+            width = channels[-1]
+            for _ in range(doublings(strides[-1])):
                 layers.append(_double(width, max(width // 2, 1), norm, upsample))
                 width = max(width // 2, 1)
             last = nn.Conv2d(width, 1 if grey else 3, 7, padding=3, padding_mode=padding)
@@ -63,7 +81,8 @@ class TranslatorDecoder(nn.Module):
         """Decode z as an image of `domain`.
 
         Args:
-            features: the encoder's pyramid; its last map is decoded, its first gives the size (and the image changed).
+            features: the encoder's pyramid; its last map is decoded; its first is the image, to whose size the
+                result is cut, and which `residual` changes.
             domain: one of the built domains.
 
         Returns:
@@ -72,45 +91,12 @@ class TranslatorDecoder(nn.Module):
         image = features[0]
         change: Tensor = self.tails[domain](features[-1])[..., : image.shape[-2], : image.shape[-1]]
         if self.residual:
-            change = change + torch.atanh(_WEAKENED * image.float())
-        changed = torch.tanh(change)
-        return from_grey(changed) if self.grey and not self.residual else changed
+            change = change + torch.atanh(_CONTRAST * image.float())
+        translated = torch.tanh(change)
+        return from_grey(translated) if self.grey and not self.residual else translated
 
 
-def build(
-    channels: tuple[int, ...],
-    strides: tuple[int, ...],
-    domains: tuple[str, ...],
-    blocks: int = 4,
-    norm: Norm = "instance",
-    residual: bool = False,
-    upsample: Literal["transposed", "nearest"] = "transposed",
-    padding: Literal["zeros", "reflect"] = "reflect",
-    initialisation: Initialisation = "normal",
-    grey: bool = False,
-) -> TranslatorDecoder:
-    """The second half of CycleGAN's generator; each doubling halves the feature maps.
-
-    Args:
-        channels: of the encoder's maps.
-        strides: of the encoder's maps.
-        domains: the domains to make images of.
-        blocks: residual blocks before the doublings.
-        norm: normalisation after each convolution but the last.
-        residual: learn the change to the input image, added before the tanh; it starts at zero, so that translation
-            starts as nearly the identity.
-        upsample: double by a transposed 3x3 convolution (CycleGAN), or by repeating pixels before a 3x3 one.
-        padding: what surrounds the maps; `reflect` avoids dark rims.
-        initialisation: `normal` is CycleGAN's, `glorot` Keras's.
-        grey: make one channel and repeat it; a residual one is added to all three of the image's.
-
-    Raises:
-        ConfigError: the encoder's output stride is no power of two.
-    """
-    demand_at_least("decoder translator", 0, blocks=blocks)
-    return TranslatorDecoder(
-        channels[-1], strides[-1], domains, blocks, norm, residual, upsample, padding, initialisation, grey
-    )
+build = TranslatorDecoder
 
 
 def _double(inside: int, outside: int, norm: Norm, upsample: Literal["transposed", "nearest"]) -> nn.Sequential:

@@ -8,45 +8,70 @@ features 512, 256, 128, 3), 5.2 (output stride 32: five transposed ones, 512, 25
 from torch import Tensor, nn
 
 from segda.errors import ConfigError
-from segda.networks.layers.grey import from_grey
-from segda.networks.layers.initialisation import initialise_normal
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, has_bias
 from segda.networks.layers.option_checks import demand_at_least, demand_counts
 from segda.networks.layers.resolution import doublings
+from segda.networks.layers.trunk_and_tails import TrunkAndTails, finished
 
 
-class TransposedDecoder(nn.Module):
+class TransposedDecoder(TrunkAndTails):
     """A trunk shared by the domains and one tail for each of them."""
 
     def __init__(
         self,
-        channels: int,
-        stride: int,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
         domains: tuple[str, ...],
-        features: list[int],
-        shared_layers: int,
-        norm: Norm,
-        grey: bool,
+        width: int = 512,
+        features: list[int] | None = None,
+        shared_layers: int = 2,
+        norm: Norm = "batch",
+        grey: bool = False,
     ) -> None:
-        """Build the layers; see `build`."""
-        super().__init__()
-        self.stride = stride
-        self.grey = grey
-        widths = [channels, *features, 1 if grey else 3]
-        # With as many layers as doublings every layer doubles; with one more the first keeps the size.
-        first_is_plain = len(features) == doublings(stride)
+        """Build the I2I paper's decoder, for any output stride that is a power of two.
 
-        def layers(first: int, end: int) -> nn.Sequential:
-            built = []
-            for index in range(first, end):
-                doubles, last = index > 0 or not first_is_plain, index == len(features)
-                built.append(_layer(widths[index], widths[index + 1], norm, doubles, last))
-            return nn.Sequential(*built)
+        Args:
+            channels: of the encoder's maps.
+            strides: of the encoder's maps.
+            domains: the domains to make images of.
+            width: feature maps of the first layer, halved in each further one.
+            features: instead of `width`, the feature maps of every layer before the image: as many as the encoder
+                halves (the first layer is then a 3x3 convolution), or one fewer (all layers double the size).
+            shared_layers: how many of the first layers the domains share.
+            norm: normalisation after each layer but the last.
+            grey: make one channel and repeat it.
 
-        self.trunk = layers(0, shared_layers)
-        self.tails = nn.ModuleDict({domain: layers(shared_layers, len(features) + 1) for domain in domains})
-        if norm != "none":
-            initialise_normal(self)
+        Raises:
+            ConfigError: the layers do not undo the encoder's output stride, or no layer would be left to a domain of
+                its own.
+        """
+        demand_at_least("decoder transposed", 1, width=width)
+        needed = doublings(strides[-1])
+        if features is None:
+            # The paper starts with a plain convolution at output stride 8 and without one at 32.
+            features = [max(width // 2**index, 1) for index in range(needed if needed < 5 else needed - 1)]
+        if len(features) not in (needed, needed - 1):
+            raise ConfigError(
+                f"decoder transposed: {len(features)} features given for an encoder of output stride {strides[-1]}; "
+                f"give {needed} (plain first layer) or {needed - 1}"
+            )
+        demand_counts("decoder transposed", "features", features, least=0)
+        layers = len(features)
+        widths = [channels[-1], *features, 1 if grey else 3]
+
+        def layer(index: int) -> list[nn.Module]:
+            inside, outside, last = widths[index], widths[index + 1], index == layers
+            bias = last or has_bias(norm)
+            # With as many layers as doublings every layer doubles; with one more the first keeps the size.
+            convolution = (
+                nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, bias=bias)
+                if index > 0 or layers < needed
+                else nn.Conv2d(inside, outside, 3, padding=1, bias=bias)
+            )
+            return [nn.Sequential(*finished(convolution, outside, norm, last))]
+
+        super().__init__("decoder transposed", layer, layers + 1, shared_layers, domains, norm, grey)
+        self.stride = strides[-1]
 
     def forward(self, features: list[Tensor], domain: str) -> Tensor:
         """Decode z as an image of `domain`.
@@ -59,7 +84,7 @@ class TransposedDecoder(nn.Module):
             `[B, 3, H, W]` in `[-1, 1]`.
 
         Raises:
-            ConfigError: z has no places to decode from: it was pooled.
+            ConfigError: z is too small for the image: it was pooled.
         """
         z, height, width = features[-1], int(features[0].shape[-2]), int(features[0].shape[-1])
         if int(z.shape[-2]) * self.stride < height or int(z.shape[-1]) * self.stride < width:
@@ -67,63 +92,7 @@ class TransposedDecoder(nn.Module):
                 f"decoder transposed: a map of {z.shape[-2]}x{z.shape[-1]} at stride {self.stride} does not fill "
                 f"{height}x{width}; use the decoder `flat`, or an encoder that does not pool"
             )
-        image: Tensor = self.tails[domain](self.trunk(z))[..., :height, :width]
-        return from_grey(image) if self.grey else image
+        return self.decode(z, domain)[..., :height, :width]
 
 
-def build(
-    channels: tuple[int, ...],
-    strides: tuple[int, ...],
-    domains: tuple[str, ...],
-    width: int = 512,
-    features: list[int] | None = None,
-    shared_layers: int = 2,
-    norm: Norm = "batch",
-    grey: bool = False,
-) -> TransposedDecoder:
-    """The I2I paper's decoder, for any output stride that is a power of two.
-
-    Args:
-        channels: of the encoder's maps.
-        strides: of the encoder's maps.
-        domains: the domains to make images of.
-        width: feature maps of the first layer, halved in each further one.
-        features: instead of `width`, the feature maps of every layer before the image: as many as the encoder halves
-            (the first layer is then a 3x3 convolution), or one fewer (all layers double the size).
-        shared_layers: how many of the first layers the domains share.
-        norm: normalisation after each layer but the last.
-        grey: make one channel and repeat it.
-
-    Raises:
-        ConfigError: the layers do not undo the encoder's output stride, or none would be left to a domain of its own.
-    """
-    demand_at_least("decoder transposed", 1, width=width)
-    needed = doublings(strides[-1])
-    if features is None:
-        # The paper starts with a plain convolution at output stride 8 and without one at 32.
-        features = [max(width // 2**index, 1) for index in range(needed if needed < 5 else needed - 1)]
-    if len(features) not in (needed, needed - 1):
-        raise ConfigError(
-            f"decoder transposed: {len(features)} features given for an encoder of output stride {strides[-1]}; "
-            f"give {needed} (plain first layer) or {needed - 1}"
-        )
-    demand_counts("decoder transposed", "features", features, least=0)
-    if not 0 <= shared_layers <= len(features):
-        raise ConfigError(
-            f"decoder transposed: shared_layers is {shared_layers}, must be from 0 to {len(features)}, since the last "
-            "layer belongs to its domain"
-        )
-    return TransposedDecoder(channels[-1], strides[-1], domains, features, shared_layers, norm, grey)
-
-
-def _layer(inside: int, outside: int, norm: Norm, double: bool, last: bool) -> nn.Sequential:
-    """A convolution, transposed where it doubles the size, with normalisation and ReLU, or tanh at the end."""
-    bias = last or has_bias(norm)
-    convolution = (
-        nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1, bias=bias)
-        if double
-        else nn.Conv2d(inside, outside, 3, padding=1, bias=bias)
-    )
-    if last:
-        return nn.Sequential(convolution, nn.Tanh())
-    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())
+build = TransposedDecoder

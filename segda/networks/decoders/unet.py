@@ -12,8 +12,9 @@ from segda.networks.layers.grey import from_grey
 from segda.networks.layers.initialisation import initialise_normal
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.option_checks import demand_probability
+from segda.networks.layers.resolution import last_levels
 
-# As in the paper: the first layers alone drop features.
+# As in the paper: only the first layers have dropout.
 _DROPPING = 3
 
 
@@ -23,24 +24,35 @@ class UnetDecoder(nn.Module):
     def __init__(
         self,
         channels: tuple[int, ...],
-        levels: list[int],
+        strides: tuple[int, ...],
         domains: tuple[str, ...],
-        norm: Norm,
-        dropout: float,
-        grey: bool,
+        norm: Norm = "batch",
+        dropout: float = 0.5,
+        grey: bool = False,
     ) -> None:
-        """Build the layers; see `build`.
+        """Build the expanding half of a U-Net, for the encoder `unet` or any whose strides double.
 
         Args:
             channels: of the encoder's maps.
-            levels: which of them are used, coarse to fine.
-            domains: as in `build`.
-            norm: as in `build`.
-            dropout: as in `build`.
-            grey: as in `build`.
+            strides: of the encoder's maps; the last map of each stride is used.
+            domains: the domains to make images of.
+            norm: normalisation after each layer but the last.
+            dropout: probability that a feature of the first three layers is dropped in training.
+            grey: make one channel and repeat it.
+
+        Raises:
+            ConfigError: the encoder's strides do not double from 2 on, or the dropout is out of range.
         """
         super().__init__()
-        self.levels = levels
+        demand_probability("decoder unet", "dropout", dropout)
+        last = last_levels(channels, strides)
+        used = sorted(last)
+        if used != [2 ** (index + 1) for index in range(len(used))] or not used:
+            raise ConfigError(
+                f"decoder unet: needs strides that double from 2 on, got {strides}; use the encoder `unet`, or another "
+                "decoder"
+            )
+        self.levels = levels = [last[stride] for stride in reversed(used)]
         self.grey = grey
         self.tails = nn.ModuleDict()
         for domain in domains:
@@ -57,8 +69,8 @@ class UnetDecoder(nn.Module):
                     )
                 )
                 inside = 2 * outside  # the encoder's map of this size is appended
-            last = nn.ConvTranspose2d(inside, 1 if grey else 3, 4, stride=2, padding=1)
-            self.tails[domain] = nn.ModuleList([*stages, nn.Sequential(nn.ReLU(), last, nn.Tanh())])
+            to_image = nn.ConvTranspose2d(inside, 1 if grey else 3, 4, stride=2, padding=1)
+            self.tails[domain] = nn.ModuleList([*stages, nn.Sequential(nn.ReLU(), to_image, nn.Tanh())])
         if norm != "none":
             initialise_normal(self)
 
@@ -66,7 +78,7 @@ class UnetDecoder(nn.Module):
         """Decode a pyramid as an image of `domain`.
 
         Args:
-            features: the encoder's pyramid, all of which is used.
+            features: the encoder's pyramid, of which every map is used.
             domain: one of the built domains.
 
         Returns:
@@ -75,40 +87,10 @@ class UnetDecoder(nn.Module):
         *stages, last = self.tails[domain].children()
         x = features[self.levels[0]]
         for stage, level in zip(stages, self.levels[1:], strict=True):
-            beside = features[level]
-            x = torch.cat([stage(x)[..., : beside.shape[-2], : beside.shape[-1]], beside], dim=1)
+            skip = features[level]
+            x = torch.cat([stage(x)[..., : skip.shape[-2], : skip.shape[-1]], skip], dim=1)
         image: Tensor = last(x)[..., : features[0].shape[-2], : features[0].shape[-1]]
         return from_grey(image) if self.grey else image
 
 
-def build(
-    channels: tuple[int, ...],
-    strides: tuple[int, ...],
-    domains: tuple[str, ...],
-    norm: Norm = "batch",
-    dropout: float = 0.5,
-    grey: bool = False,
-) -> UnetDecoder:
-    """The expanding half of a U-Net, for the encoder `unet` or any whose strides double.
-
-    Args:
-        channels: of the encoder's maps.
-        strides: of the encoder's maps; the last map of each stride is used.
-        domains: the domains to make images of.
-        norm: normalisation after each layer but the last.
-        dropout: probability that a feature of the first three layers is left out in training.
-        grey: make one channel and repeat it.
-
-    Raises:
-        ConfigError: the encoder's strides do not double from 2 on, or the dropout is out of range.
-    """
-    demand_probability("decoder unet", "dropout", dropout)
-    # The last map of each stride, coarse to fine; smp's encoders give 0 channels where they lack a stage.
-    last = {stride: level for level, stride in enumerate(strides) if stride >= 2 and channels[level]}
-    used = sorted(last)
-    if used != [2 ** (index + 1) for index in range(len(used))] or not used:
-        raise ConfigError(
-            f"decoder unet: needs strides that double from 2 on, got {strides}; use the encoder `unet`, or another "
-            "decoder"
-        )
-    return UnetDecoder(channels, [last[stride] for stride in reversed(used)], domains, norm, dropout, grey)
+build = UnetDecoder

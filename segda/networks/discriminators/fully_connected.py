@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.initialisation import initialise_glorot
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_probability, demand_square
 
 
@@ -18,27 +18,49 @@ class FullyConnectedDiscriminator(nn.Module):
     semantic = False
 
     def __init__(
-        self, inputs: int, side: int, widths: list[int], slope: float, norm: Norm, dropout: float, glorot: bool
+        self,
+        channels: int,
+        classes: int,
+        widths: list[int] | None = None,
+        side: int = 1,
+        slope: float = 0.2,
+        norm: Norm = "none",
+        dropout: float = 0.0,
+        glorot: bool = False,
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build fully connected layers from all features of a sample to one score.
+
+        Args:
+            channels: of its input.
+            classes: number of classes; not used.
+            widths: units of each hidden layer, 500 and 500 by default; CDAN has 1024 and 1024, the tutorial's DANN 64.
+            side: height and width of its input: 1 after a fully connected encoder, 2 for `lenet` and 32x32 images.
+            slope: of the leaky ReLU; 0 makes it a plain one, as in ADDA and DANN.
+            norm: normalisation of each hidden layer; `batch` does not go with a gradient penalty.
+            dropout: probability that a hidden unit is dropped in training; CDAN's code has 0.5.
+            glorot: start from Keras's weights rather than torch's.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
         super().__init__()
+        chosen = [500, 500] if widths is None else widths
+        demand_counts("discriminator fully_connected", "widths", chosen, least=0)
+        demand_at_least("discriminator fully_connected", 1, side=side)
+        demand_probability("discriminator fully_connected", "dropout", dropout)
         self.side = side
+        inputs = channels * side**2
         # 1x1 convolutions on a single pixel are fully connected layers that leave the shape of a map.
         body: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, (inputs, 1, 1))]
-        for width in widths:
-            body += [
-                nn.Conv2d(inputs, width, 1, bias=has_bias(norm)),
-                normalisation(norm, width),
-                nn.LeakyReLU(slope),
-                nn.Dropout(dropout),
-            ]
+        for width in chosen:
+            body += [*convolution(inputs, width, 1, norm, nn.LeakyReLU(slope)), nn.Dropout(dropout)]
             inputs = width
         self.layers = nn.Sequential(*body, nn.Conv2d(inputs, 1, 1))
         if glorot:
             initialise_glorot(self)
 
     def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Judge `[B, C, side, side]`; scores `[B, 1, 1, 1]`.
+        """Scores `[B, 1, 1, 1]` of `[B, C, side, side]`.
 
         Raises:
             ConfigError: the input has another size; or batch normalisation, in training, of a single sample.
@@ -49,33 +71,4 @@ class FullyConnectedDiscriminator(nn.Module):
         return DiscriminatorOutput(self.layers(x))
 
 
-def build(
-    channels: int,
-    classes: int,
-    widths: list[int] | None = None,
-    side: int = 1,
-    slope: float = 0.2,
-    norm: Norm = "none",
-    dropout: float = 0.0,
-    glorot: bool = False,
-) -> FullyConnectedDiscriminator:
-    """Fully connected layers from all features of a sample to one score.
-
-    Args:
-        channels: of its input.
-        classes: number of classes; not used.
-        widths: units of each hidden layer, 500 and 500 by default; CDAN has 1024 and 1024, the tutorial's DANN 64.
-        side: height and width of its input: 1 after a fully connected encoder, 2 for `lenet` and 32x32 images.
-        slope: of the leaky ReLU; 0 makes it a plain one, as in ADDA and DANN.
-        norm: normalisation of each hidden layer; `batch` does not go with a gradient penalty.
-        dropout: probability that a hidden unit is left out in training; CDAN's code has 0.5.
-        glorot: start from Keras's weights rather than torch's.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    chosen = [500, 500] if widths is None else widths
-    demand_counts("discriminator fully_connected", "widths", chosen, least=0)
-    demand_at_least("discriminator fully_connected", 1, side=side)
-    demand_probability("discriminator fully_connected", "dropout", dropout)
-    return FullyConnectedDiscriminator(channels * side**2, side, chosen, slope, norm, dropout, glorot)
+build = FullyConnectedDiscriminator

@@ -4,70 +4,52 @@ Source: the KAIST tutorial's Keras code: 4x4 convolutions of 64, 128, 256 and 1 
 batch normalisation between them, leaky ReLU 0.2, zero padding that keeps sizes; weights start as Keras starts them.
 """
 
-from torch import Tensor, nn
+from torch import nn
 
-from segda.networks.discriminator_output import DiscriminatorOutput
-from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_glorot
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
-from segda.networks.layers.resolution import demand_size
-
-LEAST_SIZE = 4
+from segda.networks.layers.patches import PatchScores, patch_layer
 
 
-class Patch34Discriminator(nn.Module):
-    """One score for each 34x34 patch of the input."""
+class Patch34Discriminator(PatchScores):
+    """One score for each 34x34 patch of the input: `[B, 1, H / 4, W / 4]`."""
 
-    semantic = False
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        width: int = 64,
+        norm: Norm = "batch",
+        slope: float = 0.2,
+        grey: bool = False,
+    ) -> None:
+        """Build the tutorial's discriminator.
 
-    def __init__(self, channels: int, width: int, norm: Norm, slope: float, grey: bool) -> None:
-        """Build the layers; see `build`."""
-        super().__init__()
-        self.grey = grey
-        inputs = channels // 3 if grey else channels
-        bias = has_bias(norm)
-        # A kernel of 4 keeps the size with three rows and columns of zeros; Keras puts the third at the end, too.
-        self.layers = nn.Sequential(
-            nn.Conv2d(inputs, width, 4, stride=2, padding=1),
-            nn.LeakyReLU(slope),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=bias),
-            normalisation(norm, 2 * width),
-            nn.LeakyReLU(slope),
-            nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(2 * width, 4 * width, 4, bias=bias),
-            normalisation(norm, 4 * width),
-            nn.LeakyReLU(slope),
-            nn.ZeroPad2d((1, 2, 1, 2)),
-            nn.Conv2d(4 * width, 1, 4),
-        )
-        initialise_glorot(self)
-
-    def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Judge `[B, C, H, W]`; scores `[B, 1, H / 4, W / 4]`.
+        Args:
+            channels: of its input.
+            classes: number of classes; not used.
+            width: feature maps of the first layer; 2 and 4 times as many in the next.
+            norm: normalisation of the second and third layer; `batch` does not go with a gradient penalty.
+            slope: of the leaky ReLU.
+            grey: average each image's channels first; the tutorial's images are grey.
 
         Raises:
-            ConfigError: the input has fewer than 4 pixels on a side, or grey is made of what is no image.
+            ConfigError: an option is out of range.
         """
-        demand_size(x, LEAST_SIZE, "discriminator patch34")
-        return DiscriminatorOutput(self.layers(to_grey(x) if self.grey else x))
+        demand_at_least("discriminator patch34", 1, width=width)
+        # A kernel of 4 keeps the size with three rows and columns of zeros; Keras puts the third at the end, too.
+        layers = [
+            nn.Conv2d(channels // 3 if grey else channels, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(slope),
+            *patch_layer(width, 2 * width, norm, slope),
+            nn.ZeroPad2d((1, 2, 1, 2)),
+            *convolution(2 * width, 4 * width, 4, norm, nn.LeakyReLU(slope)),
+            nn.ZeroPad2d((1, 2, 1, 2)),
+            nn.Conv2d(4 * width, 1, 4),
+        ]
+        super().__init__("discriminator patch34", layers, 4, grey)
+        initialise_glorot(self)
 
 
-def build(
-    channels: int, classes: int, width: int = 64, norm: Norm = "batch", slope: float = 0.2, grey: bool = False
-) -> Patch34Discriminator:
-    """The tutorial's discriminator.
-
-    Args:
-        channels: of its input.
-        classes: number of classes; not used.
-        width: feature maps of the first layer; 2 and 4 times as many in the next.
-        norm: normalisation of the second and third layer; `batch` does not go with a gradient penalty.
-        slope: of the leaky ReLU.
-        grey: average each image's channels first; the tutorial's images are grey.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    demand_at_least("discriminator patch34", 1, width=width)
-    return Patch34Discriminator(channels, width, norm, slope, grey)
+build = Patch34Discriminator

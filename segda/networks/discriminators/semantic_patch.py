@@ -1,9 +1,10 @@
-"""A patch discriminator that segments its input, too: one trunk, one end that judges, one that classifies pixels.
+"""A patch discriminator that segments its input, too: a trunk, an end that scores patches, one that classifies pixels.
 
 Source: Ramirez et al., Exploiting Semantics in Adversarial Training for Image-Level Domain Adaptation
-(arXiv:1810.05852). The paper's layer sizes are not published; trunk and judging end are those of `patch70`.
+(arXiv:1810.05852). The paper's layer sizes are not published; trunk and scores are those of `patch70`.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
@@ -11,11 +12,10 @@ from torch.nn import functional
 
 from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.initialisation import initialise_normal
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
+from segda.networks.layers.patches import LEAST_SIZE_70, patch_layer
 from segda.networks.layers.resolution import demand_size
-
-LEAST_SIZE = 24
 
 
 class SemanticPatchDiscriminator(nn.Module):
@@ -24,30 +24,43 @@ class SemanticPatchDiscriminator(nn.Module):
     semantic = True
 
     def __init__(
-        self, channels: int, classes: int, width: int, resolution: Literal["quarter", "full"], norm: Norm, slope: float
+        self,
+        channels: int,
+        classes: int,
+        width: int = 64,
+        resolution: Literal["quarter", "full"] = "quarter",
+        norm: Norm = "instance",
+        slope: float = 0.2,
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build a 70x70 PatchGAN with a second, segmenting end.
+
+        Args:
+            channels: of its input.
+            classes: number of classes.
+            width: feature maps of the first layer; 2, 4 and 8 times as many in the next.
+            resolution: of the class logits, against the input's.
+            norm: normalisation after each layer but the first and last; `batch` does not go with a gradient penalty.
+            slope: of the leaky ReLU.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
         super().__init__()
-        bias = has_bias(norm)
-
-        def layer(inside: int, outside: int, kernel: int, stride: int) -> list[nn.Module]:
-            return [
-                nn.Conv2d(inside, outside, kernel, stride=stride, padding=1, bias=bias),
-                normalisation(norm, outside),
-                nn.LeakyReLU(slope),
-            ]
-
+        demand_at_least("discriminator semantic_patch", 1, width=width)
         self.trunk = nn.Sequential(
             nn.Conv2d(channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(slope),
-            *layer(width, 2 * width, 4, 2),
-            *layer(2 * width, 4 * width, 4, 2),
+            *patch_layer(width, 2 * width, norm, slope),
+            *patch_layer(2 * width, 4 * width, norm, slope),
         )
-        self.judging = nn.Sequential(*layer(4 * width, 8 * width, 4, 1), nn.Conv2d(8 * width, 1, 4, padding=1))
+        self.judging = nn.Sequential(
+            *patch_layer(4 * width, 8 * width, norm, slope, stride=1), nn.Conv2d(8 * width, 1, 4, padding=1)
+        )
         # Each stage of the segmenting end doubles the size: strides 8 to 4, and on to 2 and 1.
         widths = [4 * width, 2 * width] if resolution == "quarter" else [4 * width, 2 * width, width, width]
         self.segmenting = nn.ModuleList(
-            nn.Sequential(*layer(inside, outside, 3, 1)) for inside, outside in zip(widths, widths[1:], strict=False)
+            nn.Sequential(*convolution(inside, outside, 3, norm, nn.LeakyReLU(slope), padding=1))
+            for inside, outside in pairwise(widths)
         )
         self.classifier = nn.Conv2d(widths[-1], classes, 3, padding=1)
         if norm != "none":
@@ -62,7 +75,7 @@ class SemanticPatchDiscriminator(nn.Module):
         Raises:
             ConfigError: the input has fewer than 24 pixels on a side.
         """
-        demand_size(x, LEAST_SIZE, "discriminator semantic_patch")
+        demand_size(x, LEAST_SIZE_70, "discriminator semantic_patch")
         trunk = self.trunk(x)
         semantic = trunk
         stride = 8
@@ -73,26 +86,4 @@ class SemanticPatchDiscriminator(nn.Module):
         return DiscriminatorOutput(self.judging(trunk), self.classifier(semantic))
 
 
-def build(
-    channels: int,
-    classes: int,
-    width: int = 64,
-    resolution: Literal["quarter", "full"] = "quarter",
-    norm: Norm = "instance",
-    slope: float = 0.2,
-) -> SemanticPatchDiscriminator:
-    """A 70x70 PatchGAN with a second, segmenting end.
-
-    Args:
-        channels: of its input.
-        classes: number of classes.
-        width: feature maps of the first layer; 2, 4 and 8 times as many in the next.
-        resolution: of the class logits, against the input's.
-        norm: normalisation after each layer but the first and last; `batch` does not go with a gradient penalty.
-        slope: of the leaky ReLU.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    demand_at_least("discriminator semantic_patch", 1, width=width)
-    return SemanticPatchDiscriminator(channels, classes, width, resolution, norm, slope)
+build = SemanticPatchDiscriminator

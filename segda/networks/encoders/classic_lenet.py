@@ -6,25 +6,43 @@ ADDA (arXiv:1702.05464), section 5.1 and its code: 20 and 50 feature maps, 500 u
 
 from torch import Tensor, nn
 
-from segda.errors import ConfigError
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_probability, demand_square
-
-# The least side of which two 5x5 convolutions and two poolings leave a pixel.
-LEAST_SIZE = 16
+from segda.networks.layers.resolution import lenet_side
 
 
 class ClassicLeNetEncoder(nn.Module):
     """The image and z, `[B, 500, 1, 1]`; the maps between have borders cut off and are no pyramid."""
 
-    def __init__(self, size: int, features: tuple[int, int], hidden: int, dropout: float, grey: bool) -> None:
-        """Build the layers; see `build`."""
+    def __init__(
+        self,
+        size: int = 28,
+        features: tuple[int, int] = (20, 50),
+        hidden: int = 500,
+        dropout: float = 0.0,
+        grey: bool = False,
+    ) -> None:
+        """Build LeNet without its last layer.
+
+        Args:
+            size: height and width of the images.
+            features: feature maps of the two convolutions.
+            hidden: units of the fully connected layer.
+            dropout: probability that a map of the second convolution, or a unit, is dropped in training; CyCADA: 0.5.
+            grey: average the channels first.
+
+        Raises:
+            ConfigError: the size is too small, or another option is out of range.
+        """
         super().__init__()
+        side = lenet_side(size, "encoder classic_lenet")
+        demand_counts("encoder classic_lenet", "features", features)
+        demand_at_least("encoder classic_lenet", 1, hidden=hidden)
+        demand_probability("encoder classic_lenet", "dropout", dropout)
         self.channels = (3, hidden)
         self.strides = (1, size)
         self.size = size
         self.grey = grey
-        side = ((size - 4) // 2 - 4) // 2
         self.layers = nn.Sequential(
             nn.Conv2d(1 if grey else 3, features[0], 5),
             nn.ReLU(),
@@ -46,34 +64,8 @@ class ClassicLeNetEncoder(nn.Module):
         Raises:
             ConfigError: the image has another size.
         """
-        demand_square(
-            image, self.size, "encoder classic_lenet", "resize or crop the images, or set the encoder's `size`"
-        )
+        demand_square(image, self.size, "encoder classic_lenet")
         return [image, self.layers(to_grey(image) if self.grey else image)]
 
 
-def build(
-    size: int = 28,
-    features: tuple[int, int] = (20, 50),
-    hidden: int = 500,
-    dropout: float = 0.0,
-    grey: bool = False,
-) -> ClassicLeNetEncoder:
-    """LeNet without its last layer.
-
-    Args:
-        size: height and width of the images.
-        features: feature maps of the two convolutions.
-        hidden: units of the fully connected layer.
-        dropout: probability that a map of the second convolution, or a unit, is left out in training; CyCADA: 0.5.
-        grey: average the channels first.
-
-    Raises:
-        ConfigError: the size is too small, or another option is out of range.
-    """
-    if size < LEAST_SIZE:
-        raise ConfigError(f"encoder classic_lenet: size is {size}, must be {LEAST_SIZE} or more; use larger images")
-    demand_counts("encoder classic_lenet", "features", features)
-    demand_at_least("encoder classic_lenet", 1, hidden=hidden)
-    demand_probability("encoder classic_lenet", "dropout", dropout)
-    return ClassicLeNetEncoder(size, features, hidden, dropout, grey)
+build = ClassicLeNetEncoder

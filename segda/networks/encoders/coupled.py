@@ -9,28 +9,40 @@ import math
 from torch import Tensor, nn
 
 from segda.batch import DOMAINS
-from segda.errors import ConfigError
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import initialise_glorot
 from segda.networks.layers.option_checks import demand_at_least, demand_counts, demand_square
+from segda.networks.layers.resolution import lenet_side
 
-# `forward` is told the domain, as a method with `tied: partly` asks.
+# `forward` takes the domain, too, as a method with `tied: partly` passes it.
 PER_DOMAIN = True
-# The least side of which two 5x5 convolutions and two poolings leave a pixel.
-LEAST_SIZE = 16
 
 
 class CoupledEncoder(nn.Module):
     """The image and z, `[B, 500, 1, 1]`."""
 
-    def __init__(self, size: int, features: tuple[int, int], hidden: int, grey: bool) -> None:
-        """Build the layers; see `build`."""
+    def __init__(
+        self, size: int = 28, features: tuple[int, int] = (20, 50), hidden: int = 500, grey: bool = False
+    ) -> None:
+        """Build CoGAN's trunk, for methods with `tied: partly`.
+
+        Args:
+            size: height and width of the images.
+            features: feature maps of the two convolutions.
+            hidden: units of the fully connected layer.
+            grey: average the channels first.
+
+        Raises:
+            ConfigError: the size is too small, or another option is out of range.
+        """
         super().__init__()
+        side = lenet_side(size, "encoder coupled")
+        demand_counts("encoder coupled", "features", features)
+        demand_at_least("encoder coupled", 1, hidden=hidden)
         self.channels = (3, hidden)
         self.strides = (1, size)
         self.size = size
         self.grey = grey
-        side = ((size - 4) // 2 - 4) // 2
         self.own = nn.ModuleDict({domain: nn.Conv2d(1 if grey else 3, features[0], 5) for domain in DOMAINS})
         self.shared = nn.Sequential(
             nn.MaxPool2d(2),
@@ -48,26 +60,8 @@ class CoupledEncoder(nn.Module):
         Raises:
             ConfigError: the image has another size.
         """
-        demand_square(image, self.size, "encoder coupled", "resize or crop the images, or set the encoder's `size`")
+        demand_square(image, self.size, "encoder coupled")
         return [image, self.shared(self.own[domain](to_grey(image) if self.grey else image))]
 
 
-def build(
-    size: int = 28, features: tuple[int, int] = (20, 50), hidden: int = 500, grey: bool = False
-) -> CoupledEncoder:
-    """CoGAN's trunk, for methods with `tied: partly`.
-
-    Args:
-        size: height and width of the images.
-        features: feature maps of the two convolutions.
-        hidden: units of the fully connected layer.
-        grey: average the channels first.
-
-    Raises:
-        ConfigError: the size is too small, or another option is out of range.
-    """
-    if size < LEAST_SIZE:
-        raise ConfigError(f"encoder coupled: size is {size}, must be {LEAST_SIZE} or more; use larger images")
-    demand_counts("encoder coupled", "features", features)
-    demand_at_least("encoder coupled", 1, hidden=hidden)
-    return CoupledEncoder(size, features, hidden, grey)
+build = CoupledEncoder

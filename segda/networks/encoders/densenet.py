@@ -21,7 +21,7 @@ class DenseLayer(nn.Module):
     """Batch normalisation, ReLU and a 3x3 convolution; its maps are appended to its input's."""
 
     def __init__(self, inside: int, growth: int, bottleneck: bool, dropout: float) -> None:
-        """Build the layers; see `build`."""
+        """Build the layers; the options are the encoder's."""
         super().__init__()
         layers: list[nn.Module] = []
         if bottleneck:
@@ -40,17 +40,46 @@ class DenseNetEncoder(nn.Module):
 
     def __init__(
         self,
-        layers: int,
-        growth: int,
-        blocks: int,
-        stem_stride: int,
-        bottleneck: bool,
-        compression: float,
-        dropout: float,
-        grey: bool,
+        depth: int = 40,
+        growth: int = 12,
+        blocks: int = 3,
+        stem_stride: Literal[1, 2] = 1,
+        bottleneck: bool = False,
+        compression: float = 1.0,
+        dropout: float = 0.0,
+        grey: bool = False,
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build a DenseNet for small images; pooling over positions is the head's (`pooled`).
+
+        Args:
+            depth: number of layers as the paper counts them: the stem, a transition after each block but the last, the
+                classifier, and the dense layers, of which every block has equally many (two each with `bottleneck`).
+            growth: feature maps that a dense layer adds.
+            blocks: dense blocks; each after the first halves the size.
+            stem_stride: of the first convolution; 2 is a quarter of the work, and with 4 blocks gives 2x2 maps of 32x32
+                images, as the paper's LeNet does.
+            bottleneck: a 1x1 convolution before each 3x3 one.
+            compression: share of the feature maps that a transition keeps.
+            dropout: probability that a feature is dropped in training; the paper has 0.2 where images are not
+                augmented.
+            grey: average the channels first.
+
+        Raises:
+            ConfigError: the depth does not divide into equal blocks, or another option is out of range.
+        """
         super().__init__()
+        demand_at_least("encoder densenet", 1, growth=growth, blocks=blocks)
+        demand_probability("encoder densenet", "dropout", dropout)
+        if not 0 < compression <= 1:
+            raise ConfigError(f"encoder densenet: compression is {compression}; expected more than 0 and at most 1")
+        each = blocks * (2 if bottleneck else 1)
+        layers, rest = divmod(depth - blocks - 1, each)
+        if layers < 1 or rest:
+            fitting = blocks + 1 + each * max(layers, 1)
+            raise ConfigError(
+                f"encoder densenet: depth is {depth}, must be {blocks + 1} and a multiple of {each} for {blocks} "
+                f"blocks; use {fitting}, for example"
+            )
         self.grey = grey
         channels = 2 * growth if bottleneck else 16
         self.stem = nn.Conv2d(1 if grey else 3, channels, 3, stride=stem_stride, padding=1, bias=False)
@@ -83,46 +112,7 @@ class DenseNetEncoder(nn.Module):
         return [*features[:-1], self.last(x)]
 
 
-def build(
-    depth: int = 40,
-    growth: int = 12,
-    blocks: int = 3,
-    stem_stride: Literal[1, 2] = 1,
-    bottleneck: bool = False,
-    compression: float = 1.0,
-    dropout: float = 0.0,
-    grey: bool = False,
-) -> DenseNetEncoder:
-    """A DenseNet for small images; pooling over places is the head's (`pooled`).
-
-    Args:
-        depth: number of layers as the paper counts them: the stem, a transition after each block but the last, the
-            classifier, and the dense layers, which every block has equally many of (two each with `bottleneck`).
-        growth: feature maps that a dense layer adds.
-        blocks: dense blocks; each after the first halves the size.
-        stem_stride: of the first convolution; 2 is a quarter of the work, and with 4 blocks gives 2x2 maps of 32x32
-            images, as the paper's LeNet does.
-        bottleneck: a 1x1 convolution before each 3x3 one.
-        compression: share of the feature maps that a transition keeps.
-        dropout: probability that a feature is left out in training; the paper has 0.2 where images are not augmented.
-        grey: average the channels first.
-
-    Raises:
-        ConfigError: the depth does not divide into equal blocks, or another option is out of range.
-    """
-    demand_at_least("encoder densenet", 1, growth=growth, blocks=blocks)
-    demand_probability("encoder densenet", "dropout", dropout)
-    if not 0 < compression <= 1:
-        raise ConfigError(f"encoder densenet: compression is {compression}; expected more than 0 and at most 1")
-    each = blocks * (2 if bottleneck else 1)
-    layers, rest = divmod(depth - blocks - 1, each)
-    if layers < 1 or rest:
-        fitting = blocks + 1 + each * max(layers, 1)
-        raise ConfigError(
-            f"encoder densenet: depth is {depth}, must be {blocks + 1} and a multiple of {each} for {blocks} blocks; "
-            f"use {fitting}, for example"
-        )
-    return DenseNetEncoder(layers, growth, blocks, stem_stride, bottleneck, compression, dropout, grey)
+build = DenseNetEncoder
 
 
 def _transition(inside: int, outside: int, dropout: float) -> nn.Sequential:

@@ -11,38 +11,47 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segda import torchvision_compat
-from segda.networks.layers.degrid import degrid as degrid_layers
-from segda.networks.layers.imagenet_norm import ImagenetNorm
-from segda.networks.layers.normalisation import freeze_running_statistics
-from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
+from segda.networks.pretrained_encoder import DilatedEncoder, timm_model
 
 # torchvision's published file still says denselayer1.norm.1 where its code says denselayer1.norm1.
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 
 
-class DilatedDenseNet(nn.Module):
+class DilatedDenseNet(DilatedEncoder):
     """Pyramid of the image, the stem (stride 2) and the four dense blocks (strides 4, 8, 8, 8)."""
 
-    strides = (1, 2, 4, 8, 8, 8)
+    densenet: Any
 
-    def __init__(self, densenet: Any, degrid: bool, freeze_batchnorm: bool) -> None:
-        """Wrap and dilate timm's DenseNet; see `build`."""
-        super().__init__()
-        blocks = [int(info["num_chs"]) for info in densenet.feature_info]
-        self.channels: tuple[int, ...] = (3, *blocks)
-        self.freeze_batchnorm = freeze_batchnorm
-        self.imagenet_norm = ImagenetNorm()
-        self.densenet = densenet
+    def __init__(
+        self,
+        depth: Literal[121, 161, 169, 201] = 121,
+        weights: str | None = None,
+        degrid: bool = True,
+        freeze_batchnorm: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
+        """Build a DenseNet with output stride 8.
+
+        Args:
+            depth: number of layers of the DenseNet.
+            weights: path of a timm or torchvision DenseNet's weights, or `imagenet` to download timm's; none: random.
+            degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
+            freeze_batchnorm: keep the DenseNet's running statistics as they are in the weights.
+            checkpointing: compute the dense layers' bottlenecks a second time in backward, for much less memory;
+                running statistics then move twice a pass. `runtime.recompute` covers all of a stage and moves them
+                once.
+
+        Raises:
+            ConfigError: the weights file is missing or does not fit.
+        """
+        densenet = timm_model(
+            f"densenet{depth}",
+            weights,
+            lambda name: _OLD_NAME.sub(r"\1\2", name),
+            memory_efficient=checkpointing,
+        )
+        super().__init__("densenet", densenet, degrid, freeze_batchnorm)
         _dilate(densenet.features)
-        self.degrid: nn.Module = degrid_layers(blocks[-1]) if degrid else nn.Identity()
-
-    def train(self, mode: bool = True) -> "DilatedDenseNet":
-        """As any module's; the pretrained part keeps its running statistics where that was asked for."""
-        super().train(mode)
-        if self.freeze_batchnorm:
-            freeze_running_statistics(self.densenet)
-        return self
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up."""
@@ -56,36 +65,7 @@ class DilatedDenseNet(nn.Module):
         return features
 
 
-def build(
-    depth: Literal[121, 161, 169, 201] = 121,
-    weights: str | None = None,
-    degrid: bool = True,
-    freeze_batchnorm: bool = False,
-    checkpointing: bool = False,
-) -> DilatedDenseNet:
-    """A dilated DenseNet with output stride 8.
-
-    Args:
-        depth: number of layers of the DenseNet.
-        weights: path of a timm or torchvision DenseNet's weights, or `imagenet` to download timm's; none: random.
-        degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
-        freeze_batchnorm: keep the DenseNet's running statistics as they are in the weights.
-        checkpointing: compute the dense layers' bottlenecks a second time in backward, for much less memory; running
-            statistics then move twice a pass. `runtime.recompute` does so for all of a stage and moves them once.
-
-    Raises:
-        ConfigError: the weights file is missing or does not fit.
-    """
-    torchvision_compat.import_ready()
-    import timm
-
-    with downloading(f"densenet{depth}", weights):
-        densenet = timm.create_model(
-            f"densenet{depth}", pretrained=weights == IMAGENET, num_classes=0, memory_efficient=checkpointing
-        )
-    if weights is not None and is_file(weights):
-        load_pretrained(densenet, weights, lambda name: _OLD_NAME.sub(r"\1\2", name))
-    return DilatedDenseNet(densenet, degrid, freeze_batchnorm)
+build = DilatedDenseNet
 
 
 def _dilate(layers: Any) -> None:

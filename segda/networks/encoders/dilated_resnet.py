@@ -5,36 +5,36 @@ Source: Yu et al., Dilated Residual Networks (arXiv:1705.09914); I2I paper (arXi
 
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from segda import torchvision_compat
-from segda.networks.layers.degrid import degrid as degrid_layers
-from segda.networks.layers.imagenet_norm import ImagenetNorm
-from segda.networks.layers.normalisation import freeze_running_statistics
-from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
+from segda.networks.pretrained_encoder import DilatedEncoder, timm_model
 
 
-class DilatedResNet(nn.Module):
+class DilatedResNet(DilatedEncoder):
     """Pyramid of the image, the stem (stride 2) and the four blocks (strides 4, 8, 8, 8)."""
 
-    strides = (1, 2, 4, 8, 8, 8)
+    resnet: Any
 
-    def __init__(self, resnet: Any, degrid: bool, freeze_batchnorm: bool) -> None:
-        """Wrap timm's dilated ResNet; see `build`."""
-        super().__init__()
-        blocks = [int(info["num_chs"]) for info in resnet.feature_info]
-        self.channels: tuple[int, ...] = (3, *blocks)
-        self.freeze_batchnorm = freeze_batchnorm
-        self.imagenet_norm = ImagenetNorm()
-        self.resnet = resnet
-        self.degrid: nn.Module = degrid_layers(blocks[-1]) if degrid else nn.Identity()
+    def __init__(
+        self,
+        depth: Literal[18, 34, 50] = 34,
+        weights: str | None = None,
+        degrid: bool = True,
+        freeze_batchnorm: bool = False,
+    ) -> None:
+        """Build a ResNet with output stride 8.
 
-    def train(self, mode: bool = True) -> "DilatedResNet":
-        """As any module's; the pretrained part keeps its running statistics where that was asked for."""
-        super().train(mode)
-        if self.freeze_batchnorm:
-            freeze_running_statistics(self.resnet)
-        return self
+        Args:
+            depth: number of layers of the ResNet.
+            weights: path of a timm or torchvision ResNet's weights, or `imagenet` to download timm's; none: random.
+            degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
+            freeze_batchnorm: keep the ResNet's running statistics as they are in the weights.
+
+        Raises:
+            ConfigError: the weights file is missing or does not fit.
+        """
+        resnet = timm_model(f"resnet{depth}", weights, output_stride=8)
+        super().__init__("resnet", resnet, degrid, freeze_batchnorm)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up."""
@@ -47,28 +47,4 @@ class DilatedResNet(nn.Module):
         return features
 
 
-def build(
-    depth: Literal[18, 34, 50] = 34,
-    weights: str | None = None,
-    degrid: bool = True,
-    freeze_batchnorm: bool = False,
-) -> DilatedResNet:
-    """A dilated ResNet with output stride 8.
-
-    Args:
-        depth: number of layers of the ResNet.
-        weights: path of a timm or torchvision ResNet's weights, or `imagenet` to download timm's; none: random.
-        degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
-        freeze_batchnorm: keep the ResNet's running statistics as they are in the weights.
-
-    Raises:
-        ConfigError: the weights file is missing or does not fit.
-    """
-    torchvision_compat.import_ready()
-    import timm
-
-    with downloading(f"resnet{depth}", weights):
-        resnet = timm.create_model(f"resnet{depth}", pretrained=weights == IMAGENET, num_classes=0, output_stride=8)
-    if weights is not None and is_file(weights):
-        load_pretrained(resnet, weights)
-    return DilatedResNet(resnet, degrid, freeze_batchnorm)
+build = DilatedResNet

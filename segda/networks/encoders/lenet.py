@@ -6,7 +6,7 @@ Source: I2I paper (arXiv:1712.00479), section 5.1: features 64, 64, 128, 128, ba
 from torch import Tensor, nn
 
 from segda.networks.layers.grey import to_grey
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.resolution import to_even
 
@@ -16,18 +16,24 @@ class LeNetEncoder(nn.Module):
 
     strides = (1, 2, 4, 8, 16)
 
-    def __init__(self, width: int, grey: bool, norm: Norm) -> None:
-        """Build the layers; see `build`."""
+    def __init__(self, width: int = 64, grey: bool = False, norm: Norm = "batch") -> None:
+        """Build the I2I paper's encoder of digits.
+
+        Args:
+            width: feature maps of the first two layers; twice as many in the last two.
+            grey: average the channels first, as the paper does with SVHN.
+            norm: normalisation after each convolution.
+
+        Raises:
+            ConfigError: `width` is not positive.
+        """
         super().__init__()
+        demand_at_least("encoder lenet", 1, width=width)
         self.channels = (3, width, width, 2 * width, 2 * width)
         self.grey = grey
         inputs = (1 if grey else 3, *self.channels[1:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(inside, outside, 4, stride=2, padding=1, bias=has_bias(norm)),
-                normalisation(norm, outside),
-                nn.ReLU(),
-            )
+            nn.Sequential(*convolution(inside, outside, 4, norm, nn.ReLU(), stride=2, padding=1))
             for inside, outside in zip(inputs, self.channels[1:], strict=True)
         )
 
@@ -45,16 +51,4 @@ class LeNetEncoder(nn.Module):
         return features
 
 
-def build(width: int = 64, grey: bool = False, norm: Norm = "batch") -> LeNetEncoder:
-    """The I2I paper's encoder of digits.
-
-    Args:
-        width: feature maps of the first two layers; twice as many in the last two.
-        grey: average the channels first, as the paper does with SVHN.
-        norm: normalisation after each convolution.
-
-    Raises:
-        ConfigError: `width` is not positive.
-    """
-    demand_at_least("encoder lenet", 1, width=width)
-    return LeNetEncoder(width, grey, norm)
+build = LeNetEncoder

@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm
 from segda.networks.layers.option_checks import demand_at_least
-from segda.networks.layers.residual_block import ResidualBlock
+from segda.networks.layers.residual_block import ResidualBlock, halving
 
 
 class SmallEncoder(nn.Module):
@@ -12,13 +12,24 @@ class SmallEncoder(nn.Module):
 
     strides = (1, 2, 4, 8)
 
-    def __init__(self, width: int, blocks: int, norm: Norm) -> None:
-        """Build the layers; see `build`."""
+    def __init__(self, width: int = 32, blocks: int = 3, norm: Norm = "batch") -> None:
+        """Build a light encoder with output stride 8.
+
+        Args:
+            width: feature maps at stride 2; twice and four times as many at strides 4 and 8.
+            blocks: residual blocks at stride 8, with dilations 1, 2, 4, 4, ...
+            norm: normalisation after each convolution.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
         super().__init__()
+        demand_at_least("encoder small", 1, width=width)
+        demand_at_least("encoder small", 0, blocks=blocks)
         self.channels = (3, width, 2 * width, 4 * width)
-        self.stride2 = _halve(3, width, norm)
-        self.stride4 = nn.Sequential(_halve(width, 2 * width, norm), ResidualBlock(2 * width, norm), nn.ReLU())
-        layers: list[nn.Module] = [_halve(2 * width, 4 * width, norm)]
+        self.stride2 = halving(3, width, norm)
+        self.stride4 = nn.Sequential(halving(width, 2 * width, norm), ResidualBlock(2 * width, norm), nn.ReLU())
+        layers: list[nn.Module] = [halving(2 * width, 4 * width, norm)]
         for block in range(blocks):
             # Dilations 1, 2, 4 let a few blocks see far around each pixel.
             layers += [ResidualBlock(4 * width, norm, dilation=2 ** min(block, 2)), nn.ReLU()]
@@ -31,23 +42,4 @@ class SmallEncoder(nn.Module):
         return [image, stride2, stride4, self.stride8(stride4)]
 
 
-def build(width: int = 32, blocks: int = 3, norm: Norm = "batch") -> SmallEncoder:
-    """A light encoder with output stride 8.
-
-    Args:
-        width: feature maps at stride 2; twice and four times as many at strides 4 and 8.
-        blocks: residual blocks at stride 8, with dilations 1, 2, 4, 4, ...
-        norm: normalisation after each convolution.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    demand_at_least("encoder small", 1, width=width)
-    demand_at_least("encoder small", 0, blocks=blocks)
-    return SmallEncoder(width, blocks, norm)
-
-
-def _halve(inside: int, outside: int, norm: Norm) -> nn.Sequential:
-    """A convolution of stride 2, normalised, with ReLU."""
-    convolution = nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=has_bias(norm))
-    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())
+build = SmallEncoder

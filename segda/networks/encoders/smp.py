@@ -9,29 +9,21 @@ from segda import torchvision_compat
 from segda.config.lookup import nearest
 from segda.errors import ConfigError
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
-from segda.networks.layers.normalisation import freeze_running_statistics
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
+from segda.networks.pretrained_encoder import PretrainedEncoder
 
 
-class SmpEncoder(nn.Module):
+class SmpEncoder(PretrainedEncoder):
     """Pyramid of the image and the stages of an smp encoder; a stage that it lacks has 0 channels, as in smp."""
+
+    encoder: Any
 
     def __init__(self, encoder: Any, output_stride: int, norm: ImagenetNorm, freeze_batchnorm: bool) -> None:
         """Wrap an smp encoder; see `build`."""
-        super().__init__()
+        super().__init__("encoder", encoder, norm, freeze_batchnorm)
         stages = list(encoder.out_channels)[1:]
         self.channels: tuple[int, ...] = (3, *(int(stage) for stage in stages))
         self.strides: tuple[int, ...] = tuple(min(2**level, output_stride) for level in range(len(self.channels)))
-        self.freeze_batchnorm = freeze_batchnorm
-        self.imagenet_norm = norm
-        self.encoder = encoder
-
-    def train(self, mode: bool = True) -> "SmpEncoder":
-        """As any module's; running statistics stay as they are where that was asked for."""
-        super().train(mode)
-        if self.freeze_batchnorm:
-            freeze_running_statistics(self.encoder)
-        return self
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.

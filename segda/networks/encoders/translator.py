@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from segda.networks.layers.grey import to_grey
 from segda.networks.layers.initialisation import Initialisation, initialise
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
-from segda.networks.layers.residual_block import ResidualBlock
+from segda.networks.layers.residual_block import ResidualBlock, halving
 from segda.networks.layers.resolution import demand_size
 
 # Below this the reflection padding is as large as the maps themselves.
@@ -27,24 +27,35 @@ class TranslatorEncoder(nn.Module):
 
     def __init__(
         self,
-        width: int,
-        blocks: int,
-        norm: Norm,
-        padding: Literal["zeros", "reflect"],
-        initialisation: Initialisation,
-        grey: bool,
+        width: int = 64,
+        blocks: int = 5,
+        norm: Norm = "instance",
+        padding: Literal["zeros", "reflect"] = "reflect",
+        initialisation: Initialisation = "normal",
+        grey: bool = False,
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build the first half of CycleGAN's generator.
+
+        Args:
+            width: feature maps at stride 1; twice and four times as many at strides 2 and 4.
+            blocks: residual blocks; with the decoder's, CycleGAN has 6 for 128-pixel images and 9 for larger ones.
+            norm: normalisation after each convolution.
+            padding: what surrounds the maps; `reflect` avoids dark rims.
+            initialisation: `normal` is CycleGAN's, `glorot` Keras's.
+            grey: average the channels first.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
         super().__init__()
+        demand_at_least("encoder translator", 1, width=width)
+        demand_at_least("encoder translator", 0, blocks=blocks)
         self.grey = grey
         self.channels = (3, width, 2 * width, 4 * width)
-        self.stride1 = nn.Sequential(
-            nn.Conv2d(1 if grey else 3, width, 7, padding=3, padding_mode=padding, bias=has_bias(norm)),
-            normalisation(norm, width),
-            nn.ReLU(),
-        )
-        self.stride2 = _halve(width, 2 * width, norm)
-        self.stride4 = _halve(2 * width, 4 * width, norm)
+        first = convolution(1 if grey else 3, width, 7, norm, nn.ReLU(), padding=3, padding_mode=padding)
+        self.stride1 = nn.Sequential(*first)
+        self.stride2 = halving(width, 2 * width, norm)
+        self.stride4 = halving(2 * width, 4 * width, norm)
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding=padding) for _ in range(blocks)))
         if norm != "none" or initialisation == "glorot":
             initialise(self, initialisation)
@@ -61,33 +72,4 @@ class TranslatorEncoder(nn.Module):
         return [image, stride1, stride2, self.blocks(self.stride4(stride2))]
 
 
-def build(
-    width: int = 64,
-    blocks: int = 5,
-    norm: Norm = "instance",
-    padding: Literal["zeros", "reflect"] = "reflect",
-    initialisation: Initialisation = "normal",
-    grey: bool = False,
-) -> TranslatorEncoder:
-    """The first half of CycleGAN's generator.
-
-    Args:
-        width: feature maps at stride 1; twice and four times as many at strides 2 and 4.
-        blocks: residual blocks; with the decoder's, CycleGAN has 6 for 128-pixel images and 9 for larger ones.
-        norm: normalisation after each convolution.
-        padding: what surrounds the maps; `reflect` avoids dark rims.
-        initialisation: `normal` is CycleGAN's, `glorot` Keras's.
-        grey: average the channels first.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    demand_at_least("encoder translator", 1, width=width)
-    demand_at_least("encoder translator", 0, blocks=blocks)
-    return TranslatorEncoder(width, blocks, norm, padding, initialisation, grey)
-
-
-def _halve(inside: int, outside: int, norm: Norm) -> nn.Sequential:
-    """A convolution of stride 2, normalised, with ReLU."""
-    convolution = nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=has_bias(norm))
-    return nn.Sequential(convolution, normalisation(norm, outside), nn.ReLU())
+build = TranslatorEncoder

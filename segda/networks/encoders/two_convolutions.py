@@ -18,10 +18,37 @@ class TwoConvolutionsEncoder(nn.Module):
     """Pyramid of the image, maps at strides 2 and 4, and z, `[B, 128, 1, 1]`."""
 
     def __init__(
-        self, size: int, features: tuple[int, int], hidden: int, grey: bool, input_range: tuple[float, float]
+        self,
+        size: int = 28,
+        features: tuple[int, int] = (32, 64),
+        hidden: int = 128,
+        grey: bool = False,
+        input_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build the tutorial's feature extractor.
+
+        Args:
+            size: height and width of the images, a multiple of 4.
+            features: feature maps of the two convolutions.
+            hidden: units of the dense layer.
+            grey: average the channels first; the tutorial's images are grey.
+            input_range: values of black and white for the first convolution, the tutorial's by default.
+
+        Raises:
+            ConfigError: the size does not divide by 4, or another option is out of range.
+        """
         super().__init__()
+        if size < 4 or size % 4:
+            fitting = 4 * max(round(size / 4), 1)
+            raise ConfigError(f"encoder two_convolutions: size is {size}, must be a multiple of 4; use {fitting}")
+        demand_counts("encoder two_convolutions", "features", features)
+        demand_at_least("encoder two_convolutions", 1, hidden=hidden)
+        low, high = input_range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ConfigError(
+                f"encoder two_convolutions: input_range is {list(input_range)}, must be two finite numbers, black's "
+                "value below white's; use [0, 1]"
+            )
         self.channels = (3, *features, hidden)
         self.strides = (1, 2, 4, size)
         self.size = size
@@ -43,9 +70,7 @@ class TwoConvolutionsEncoder(nn.Module):
         Raises:
             ConfigError: the image has another size.
         """
-        demand_square(
-            image, self.size, "encoder two_convolutions", "resize or crop the images, or set the encoder's `size`"
-        )
+        demand_square(image, self.size, "encoder two_convolutions")
         low, high = self.input_range
         scaled = (image + 1) * ((high - low) / 2) + low
         stride2 = self.stride2(to_grey(scaled) if self.grey else scaled)
@@ -53,37 +78,7 @@ class TwoConvolutionsEncoder(nn.Module):
         return [image, stride2, stride4, self.dense(stride4)]
 
 
-def build(
-    size: int = 28,
-    features: tuple[int, int] = (32, 64),
-    hidden: int = 128,
-    grey: bool = False,
-    input_range: tuple[float, float] = (0.0, 1.0),
-) -> TwoConvolutionsEncoder:
-    """The tutorial's feature extractor.
-
-    Args:
-        size: height and width of the images, a multiple of 4.
-        features: feature maps of the two convolutions.
-        hidden: units of the dense layer.
-        grey: average the channels first; the tutorial's images are grey.
-        input_range: values of black and white for the first convolution, the tutorial's by default.
-
-    Raises:
-        ConfigError: the size does not divide by 4, or another option is out of range.
-    """
-    if size < 4 or size % 4:
-        fitting = 4 * max(round(size / 4), 1)
-        raise ConfigError(f"encoder two_convolutions: size is {size}, must be a multiple of 4; use {fitting}")
-    demand_counts("encoder two_convolutions", "features", features)
-    demand_at_least("encoder two_convolutions", 1, hidden=hidden)
-    low, high = input_range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ConfigError(
-            f"encoder two_convolutions: input_range is {list(input_range)}, must be two finite numbers, black's value "
-            f"below white's; use [0, 1]"
-        )
-    return TwoConvolutionsEncoder(size, features, hidden, grey, input_range)
+build = TwoConvolutionsEncoder
 
 
 def _halve(inside: int, outside: int) -> nn.Sequential:

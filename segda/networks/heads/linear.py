@@ -10,11 +10,28 @@ from segda.networks.layers.initialisation import initialise_glorot
 class LinearHead(nn.Module):
     """Logits at the encoder's output stride, a linear function of z."""
 
-    def __init__(self, channels: int, classes: int, kernel: int, dropout: float, glorot: bool) -> None:
-        """Build the layer; see `build`."""
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        classes: int,
+        kernel: Literal[1, 3] = 1,
+        dropout: float = 0.0,
+        glorot: bool = False,
+    ) -> None:
+        """Build one convolution.
+
+        Args:
+            channels: of the encoder's maps.
+            strides: of the encoder's maps.
+            classes: number of classes.
+            kernel: size of the convolution.
+            dropout: probability that a whole feature map is dropped in training.
+            glorot: start from Keras's weights, as the tutorial's network does, rather than torch's.
+        """
         super().__init__()
         self.dropout = nn.Dropout2d(dropout)
-        self.classifier = nn.Conv2d(channels, classes, kernel, padding=kernel // 2)
+        self.classifier = nn.Conv2d(channels[-1], classes, kernel, padding=kernel // 2)
         if glorot:
             initialise_glorot(self)
 
@@ -24,22 +41,4 @@ class LinearHead(nn.Module):
         return logits
 
 
-def build(
-    channels: tuple[int, ...],
-    strides: tuple[int, ...],
-    classes: int,
-    kernel: Literal[1, 3] = 1,
-    dropout: float = 0.0,
-    glorot: bool = False,
-) -> LinearHead:
-    """One convolution on z.
-
-    Args:
-        channels: of the encoder's maps.
-        strides: of the encoder's maps.
-        classes: number of classes.
-        kernel: size of the convolution.
-        dropout: probability that a whole feature map is left out in training.
-        glorot: start from Keras's weights, as the tutorial's network does, rather than torch's.
-    """
-    return LinearHead(channels[-1], classes, kernel, dropout, glorot)
+build = LinearHead

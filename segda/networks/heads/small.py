@@ -6,56 +6,49 @@ Source: the top-down path of Lin et al., Feature Pyramid Networks (arXiv:1612.03
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
+from segda.networks.layers.resolution import last_levels
 
 
 class SmallHead(nn.Module):
     """Logits at the encoder's finest stride of 2 or more."""
 
     def __init__(
-        self, channels: tuple[int, ...], strides: tuple[int, ...], classes: int, width: int, norm: Norm
+        self, channels: tuple[int, ...], strides: tuple[int, ...], classes: int, width: int = 32, norm: Norm = "batch"
     ) -> None:
-        """Build the layers; see `build`."""
+        """Build a light feature pyramid.
+
+        Args:
+            channels: of the encoder's maps.
+            strides: of the encoder's maps.
+            classes: number of classes.
+            width: feature maps at every level.
+            norm: normalisation after each 3x3 convolution.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
         super().__init__()
-        # The last map of each stride, coarse to fine; smp's encoders give 0 channels where they lack a stage.
-        last = {stride: level for level, stride in enumerate(strides) if stride >= 2 and channels[level]}
+        demand_at_least("head small", 1, width=width)
+        last = last_levels(channels, strides)
         self.levels = [last[stride] for stride in sorted(last, reverse=True)]
         self.laterals = nn.ModuleList(nn.Conv2d(channels[level], width, 1) for level in self.levels)
         self.merges = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(width, width, 3, padding=1, bias=has_bias(norm)), normalisation(norm, width), nn.ReLU()
-            )
-            for _ in self.levels
+            nn.Sequential(*convolution(width, width, 3, norm, nn.ReLU(), padding=1)) for _ in self.levels
         )
         self.classifier = nn.Conv2d(width, classes, 1)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Logits `[B, K, h, w]` from the pyramid, at the size of its finest map beside the image."""
+        """Logits `[B, K, h, w]` from the pyramid, at the size of its finest map after the image."""
         merged: Tensor | None = None
         for level, lateral, merge in zip(self.levels, self.laterals, self.merges, strict=True):
-            own = lateral(features[level])
+            x = lateral(features[level])
             if merged is not None:
-                own = own + functional.interpolate(merged, size=own.shape[-2:], mode="bilinear", align_corners=False)
-            merged = merge(own)
+                x = x + functional.interpolate(merged, size=x.shape[-2:], mode="bilinear", align_corners=False)
+            merged = merge(x)
         logits: Tensor = self.classifier(merged)
         return logits
 
 
-def build(
-    channels: tuple[int, ...], strides: tuple[int, ...], classes: int, width: int = 32, norm: Norm = "batch"
-) -> SmallHead:
-    """A light feature pyramid.
-
-    Args:
-        channels: of the encoder's maps.
-        strides: of the encoder's maps.
-        classes: number of classes.
-        width: feature maps at every level.
-        norm: normalisation after each 3x3 convolution.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    demand_at_least("head small", 1, width=width)
-    return SmallHead(channels, strides, classes, width, norm)
+build = SmallHead

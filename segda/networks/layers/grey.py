@@ -1,4 +1,4 @@
-"""Between colour images and networks that know grey ones."""
+"""From colour to grey images and back."""
 
 import torch
 from torch import Tensor
@@ -19,5 +19,5 @@ def to_grey(image: Tensor) -> Tensor:
 
 
 def from_grey(image: Tensor) -> Tensor:
-    """One channel three times: `[B, 1, H, W]` to `[B, 3, H, W]`, each with memory of its own."""
+    """One channel three times: `[B, 1, H, W]` to `[B, 3, H, W]`, each a copy of its own."""
     return torch.cat([image, image, image], dim=1)

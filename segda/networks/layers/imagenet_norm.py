@@ -12,7 +12,7 @@ STD = (0.229, 0.224, 0.225)
 class ImagenetNorm(nn.Module):
     """Images in `[-1, 1]` to zero mean and unit deviation over ImageNet's pixels.
 
-    It lies inside the encoder, so that real and translated images take the same way in.
+    It is part of the encoder, so that real and translated images are normalised alike.
     """
 
     def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:

@@ -1,4 +1,4 @@
-"""The initialisations of networks that make or judge images, and of those that come from Keras."""
+"""Initialisations: DCGAN's, for networks that make images or tell them apart, and Keras's."""
 
 from typing import Literal
 

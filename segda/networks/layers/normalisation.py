@@ -1,10 +1,10 @@
-"""Normalisation layers by name.
+"""Normalisation layers by name, and the convolutions before them.
 
-Batch normalisation goes by the samples that a process sees; see `runtime.gather_statistics` for those of all processes.
+Batch normalisation uses the samples of one process; see `runtime.gather_statistics` for those of all processes.
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -16,13 +16,10 @@ GROUPS = 8
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that says what to do where there is one value a channel only.
-
-    Its mean would be that value, and nothing would be left; torch refuses it, too.
-    """
+    """Batch normalisation whose error for a single value per channel names the remedy."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise each channel of `[B, C, H, W]` over samples and places.
+        """Normalise each channel of `[B, C, H, W]` over samples and positions.
 
         Raises:
             ConfigError: in training, a single sample of a single pixel.
@@ -53,7 +50,7 @@ def normalisation(norm: Norm, channels: int) -> nn.Module:
 
     Args:
         norm: `batch`; `instance` (not affine); `group` (at most eight groups, affine); `layer` (all of a sample's
-            features and places as one, affine); `none`.
+            features and positions as one, affine); `none`.
         channels: number of feature maps.
 
     Raises:
@@ -77,8 +74,25 @@ def has_bias(norm: Norm) -> bool:
     return norm == "none"
 
 
+def convolution(
+    inside: int, outside: int, kernel: int, norm: Norm, activation: nn.Module, **options: Any
+) -> list[nn.Module]:
+    """A convolution, its normalisation and its activation.
+
+    Args:
+        inside: feature maps of the input.
+        outside: feature maps of the output.
+        kernel: size of the kernel.
+        norm: as in `normalisation`.
+        activation: the last layer.
+        options: further arguments of `nn.Conv2d`.
+    """
+    layer = nn.Conv2d(inside, outside, kernel, bias=has_bias(norm), **options)
+    return [layer, normalisation(norm, outside), activation]
+
+
 def freeze_running_statistics(module: nn.Module) -> None:
-    """Put every batch normalisation inside `module` in evaluation mode; scale and shift go on learning."""
+    """Put every batch normalisation inside `module` in evaluation mode; scale and shift still learn."""
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()

@@ -1,10 +1,12 @@
-"""Checks of what a config gives a network, where a wrong value would otherwise fail deep inside torch."""
+"""Checks of options and inputs of networks, where a wrong value would otherwise fail deep inside torch."""
 
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from segda.errors import ConfigError
+
+RESIZE = "resize or crop the images, or set the encoder's `size`"
 
 
 def demand_at_least(network: str, least: int, **options: int) -> None:
@@ -40,23 +42,23 @@ def demand_counts(network: str, option: str, counts: Sequence[int], least: int =
 
 
 def demand_probability(network: str, option: str, value: float) -> None:
-    """A share of features to drop lies in `[0, 1)`.
+    """A probability of dropping a feature lies in `[0, 1)`.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: `value` does not.
     """
     if not 0 <= value < 1:
         raise ConfigError(f"{network}: {option} is {value}; expected at least 0 and less than 1")
 
 
-def demand_square(x: Tensor, side: int, network: str, remedy: str) -> None:
-    """A fully connected layer takes one size.
+def demand_square(x: Tensor, side: int, network: str, remedy: str = RESIZE) -> None:
+    """A fully connected layer takes inputs of one size.
 
     Args:
         x: `[B, C, H, W]`.
         side: the height and width that it was built for.
         network: what the message calls the network.
-        remedy: what to change.
+        remedy: what to change; by default the remedy of encoders with an option `size`.
 
     Raises:
         ConfigError: `x` has another size.

@@ -1,10 +1,10 @@
-"""The residual block of two 3x3 convolutions."""
+"""The residual block of two 3x3 convolutions, and the convolution that halves the size before it."""
 
 from typing import Literal
 
 from torch import Tensor, nn
 
-from segda.networks.layers.normalisation import Norm, has_bias, normalisation
+from segda.networks.layers.normalisation import Norm, convolution
 
 
 class ResidualBlock(nn.Module):
@@ -25,24 +25,16 @@ class ResidualBlock(nn.Module):
             dilation: of both convolutions.
         """
         super().__init__()
-        layers: list[nn.Module] = []
-        for _ in range(2):
-            layers += [
-                nn.Conv2d(
-                    channels,
-                    channels,
-                    3,
-                    padding=dilation,
-                    dilation=dilation,
-                    padding_mode=padding,
-                    bias=has_bias(norm),
-                ),
-                normalisation(norm, channels),
-                nn.ReLU(),
-            ]
-        self.body = nn.Sequential(*layers[:-1])
+        options = {"padding": dilation, "dilation": dilation, "padding_mode": padding}
+        first, second = (convolution(channels, channels, 3, norm, nn.ReLU(), **options) for _ in range(2))
+        self.body = nn.Sequential(*first, *second[:-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to the same shape."""
         changed: Tensor = self.body(x)
         return x + changed
+
+
+def halving(inside: int, outside: int, norm: Norm) -> nn.Sequential:
+    """A 3x3 convolution of stride 2, normalised, with ReLU."""
+    return nn.Sequential(*convolution(inside, outside, 3, norm, nn.ReLU(), stride=2, padding=1))

@@ -1,9 +1,14 @@
 """Sizes: doublings that undo a stride, odd sizes before a halving, and images too small for a network."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import functional
 
 from segda.errors import ConfigError
+
+# The least side of which two 5x5 convolutions and two poolings leave a pixel.
+LENET_LEAST_SIZE = 16
 
 
 def doublings(stride: int) -> int:
@@ -16,6 +21,22 @@ def doublings(stride: int) -> int:
     if stride < 1 or 2**count != stride:
         raise ConfigError(f"decoder: cannot undo an output stride of {stride}; choose an encoder with a power of two")
     return count
+
+
+def last_levels(channels: Sequence[int], strides: Sequence[int]) -> dict[int, int]:
+    """The index of the last map of each stride from 2 on; smp's encoders give 0 channels where they lack a stage."""
+    return {stride: level for level, stride in enumerate(strides) if stride >= 2 and channels[level]}
+
+
+def lenet_side(size: int, name: str) -> int:
+    """Side of the map that two 5x5 convolutions without padding, each pooled, leave of a `size` by `size` image.
+
+    Raises:
+        ConfigError: they leave nothing; `name` is what the message calls the network.
+    """
+    if size < LENET_LEAST_SIZE:
+        raise ConfigError(f"{name}: size is {size}, must be {LENET_LEAST_SIZE} or more; use larger images")
+    return ((size - 4) // 2 - 4) // 2
 
 
 def demand_size(x: Tensor, least: int, name: str) -> None:

@@ -6,6 +6,7 @@ images. A tanh ends it here instead of a sigmoid, since images lie in [-1, 1].
 """
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -25,14 +26,28 @@ class CoupledSampler(nn.Module):
         noise: how many numbers an image is made from.
     """
 
-    def __init__(self, domains: tuple[str, ...], noise: int, width: int, size: int, grey: bool) -> None:
-        """Build the layers; see `build`."""
+    def __init__(
+        self, domains: tuple[str, ...], noise: int = 100, width: int = 128, size: int = 28, grey: bool = False
+    ) -> None:
+        """Build CoGAN's generators.
+
+        Args:
+            domains: the domains to make images of.
+            noise: how many numbers an image is made from.
+            width: feature maps of the last shared layer; 2, 4 and 8 times as many before it.
+            size: height and width of the images, from 25; other than the authors' 28, by a last kernel of another size.
+            grey: make one channel and repeat it.
+
+        Raises:
+            ConfigError: an option is not positive, or the size is too small.
+        """
         super().__init__()
+        demand_at_least("sampler coupled", 1, noise=noise, width=width)
+        demand_at_least("sampler coupled", LEAST_SIZE, size=size)
         self.noise = noise
         self.grey = grey
-        widths = (noise, 8 * width, 4 * width, 2 * width, width)
         body: list[nn.Module] = []
-        for index, (inside, outside) in enumerate(zip(widths, widths[1:], strict=False)):
+        for index, (inside, outside) in enumerate(pairwise((noise, 8 * width, 4 * width, 2 * width, width))):
             # The first is a dense layer to 4x4; then 7x7, 13x13 and 25x25.
             kernel, stride, padding = (3, 2, 1) if index else (4, 1, 0)
             body += [
@@ -69,21 +84,4 @@ class CoupledSampler(nn.Module):
         return from_grey(image) if self.grey else image
 
 
-def build(
-    domains: tuple[str, ...], noise: int = 100, width: int = 128, size: int = 28, grey: bool = False
-) -> CoupledSampler:
-    """CoGAN's generators.
-
-    Args:
-        domains: the domains to make images of.
-        noise: how many numbers an image is made from.
-        width: feature maps of the last shared layer; 2, 4 and 8 times as many before it.
-        size: height and width of the images, from 25; other than the authors' 28, by a last kernel of another size.
-        grey: make one channel and repeat it.
-
-    Raises:
-        ConfigError: an option is not positive, or the size is too small.
-    """
-    demand_at_least("sampler coupled", 1, noise=noise, width=width)
-    demand_at_least("sampler coupled", LEAST_SIZE, size=size)
-    return CoupledSampler(domains, noise, width, size, grey)
+build = CoupledSampler

@@ -1,0 +1,80 @@
+"""What the encoders around a pretrained network share."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from torch import nn
+
+from segda import torchvision_compat
+from segda.networks.layers.degrid import degrid as degrid_layers
+from segda.networks.layers.imagenet_norm import ImagenetNorm
+from segda.networks.layers.normalisation import freeze_running_statistics
+from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
+
+
+class PretrainedEncoder(nn.Module):
+    """An encoder that normalises images as in its network's training, and can freeze its running statistics."""
+
+    def __init__(self, part: str, network: Any, norm: ImagenetNorm, freeze_batchnorm: bool) -> None:
+        """Wrap a network.
+
+        Args:
+            part: the attribute that holds it, and with it the names of its tensors.
+            network: as timm or smp builds it.
+            norm: of images.
+            freeze_batchnorm: keep running statistics as they are, in training, too.
+        """
+        super().__init__()
+        self.freeze_batchnorm = freeze_batchnorm
+        self.imagenet_norm = norm
+        self._part = part
+        self.add_module(part, network)
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module's; frozen running statistics stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_batchnorm:
+            freeze_running_statistics(self.get_submodule(self._part))
+        return self
+
+
+class DilatedEncoder(PretrainedEncoder):
+    """Pyramid of the image, the stem (stride 2) and four dilated blocks (strides 4, 8, 8, 8), degridded at the end."""
+
+    strides = (1, 2, 4, 8, 8, 8)
+
+    def __init__(self, part: str, network: Any, degrid: bool, freeze_batchnorm: bool) -> None:
+        """Wrap a network of timm's.
+
+        Args:
+            part: the attribute that holds it, and with it the names of its tensors.
+            network: with five entries in `feature_info`, the stem and the blocks.
+            degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
+            freeze_batchnorm: keep its running statistics as they are, in training, too.
+        """
+        super().__init__(part, network, ImagenetNorm(), freeze_batchnorm)
+        blocks = [int(info["num_chs"]) for info in network.feature_info]
+        self.channels: tuple[int, ...] = (3, *blocks)
+        self.degrid: nn.Module = degrid_layers(blocks[-1]) if degrid else nn.Identity()
+
+
+def timm_model(name: str, weights: str | None, rename: Callable[[str], str] | None = None, **options: Any) -> Any:
+    """One of timm's models without its classifier.
+
+    Args:
+        name: as timm has it.
+        weights: a file, `imagenet` to download timm's, or `None` for random ones.
+        rename: as in `load_pretrained`.
+        options: further arguments of `timm.create_model`.
+
+    Raises:
+        ConfigError: the weights file is missing or does not fit, or the download failed.
+    """
+    torchvision_compat.import_ready()
+    import timm
+
+    with downloading(name, weights):
+        network = timm.create_model(name, pretrained=weights == IMAGENET, num_classes=0, **options)
+    if weights is not None and is_file(weights):
+        load_pretrained(network, weights, rename)
+    return network
