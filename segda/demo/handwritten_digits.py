@@ -22,8 +22,8 @@ def write(folder: Path, *, test: int, seed: int) -> None:
     """Write `train.npz` and `test.npz` with `images`, uint8 `[N, 8, 8]` (white on black), and `labels`, uint8 `[N]`.
 
     Args:
-        folder: made when it is missing; files that are there already are kept.
-        test: how many pictures, drawn at random, are held out as split `test`.
+        folder: made when it is missing; existing files stay as they are.
+        test: number of pictures, drawn at random, of split `test`.
         seed: of that draw.
 
     Raises:
@@ -34,12 +34,12 @@ def write(folder: Path, *, test: int, seed: int) -> None:
         raise DataError(f"handwritten digits: {test} of {COUNT} pictures to hold out; leave some on either side")
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    images = (found.images * 255 / _FULL).round().astype(np.uint8)
-    labels = found.target.astype(np.uint8)
+    digits = load_digits()
+    images = (digits.images * 255 / _FULL).round().astype(np.uint8)
+    labels = digits.target.astype(np.uint8)
     order = np.random.default_rng(derive_seed(seed, "handwritten digits")).permutation(len(labels))
     for split, chosen in (("train", order[test:]), ("test", order[:test])):
         path = folder / f"{split}.npz"
         if not path.is_file():
-            kept = np.sort(chosen)
-            write_whole(path, npz({"images": images[kept], "labels": labels[kept]}))
+            chosen = np.sort(chosen)
+            write_whole(path, npz({"images": images[chosen], "labels": labels[chosen]}))

@@ -1,6 +1,6 @@
-"""The digits of Hershey's Roman simplex: strokes of a pen, to be drawn as thick as one likes.
+"""The digits of Hershey's Roman simplex: strokes of a pen of any thickness.
 
-OpenCV draws other fonts under Hershey's names since its release 5, so the strokes stand here.
+Since release 5 OpenCV draws other fonts under Hershey's names, so the strokes are listed here.
 
 Source: A. V. Hershey, Calligraphy for Computers, U.S. Naval Weapons Laboratory, 1967; the data are in the
 public domain.
@@ -75,11 +75,11 @@ def draw(digit: int, size: int, height: int, thickness: int) -> np.ndarray:
     Returns:
         uint8 `[size, size]`, white on black, with smooth edges.
     """
-    points = np.concatenate([np.array(stroke) for stroke in STROKES[digit]])
-    middle = (points.max(0) + points.min(0)) / 2
+    outline = np.concatenate([np.array(stroke) for stroke in STROKES[digit]])
+    middle = (outline.max(0) + outline.min(0)) / 2
     picture = np.zeros((size, size), dtype=np.uint8)
     for stroke in STROKES[digit]:
-        placed = (np.array(stroke) - middle) * (height / HEIGHT) * (1, -1) + size / 2
+        points = (np.array(stroke) - middle) * (height / HEIGHT) * (1, -1) + size / 2
         # Coordinates in 16ths of a pixel.
-        cv2.polylines(picture, [(placed * 16).round().astype(np.int32)], False, 255, thickness, cv2.LINE_AA, 4)
+        cv2.polylines(picture, [(points * 16).round().astype(np.int32)], False, 255, thickness, cv2.LINE_AA, 4)
     return picture

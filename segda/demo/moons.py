@@ -22,7 +22,7 @@ def write(folder: Path, *, train: int, test: int, noise: float, angle: float, se
     """Write `source/train.npz`, `target/train.npz` and `target/test.npz`, each with `points` and `labels`.
 
     Args:
-        folder: made when it is missing; files that are there already are kept.
+        folder: made when it is missing; existing files stay as they are.
         train: points of each domain to train on.
         test: points of the target to score on.
         noise: standard deviation of the points about their moon, whose radius is 1.

@@ -1,4 +1,4 @@
-"""Digits drawn from fonts, written in MNIST's own layout: a labelled source for nothing.
+"""Digits drawn from fonts, written in MNIST's layout: a labelled source without annotation.
 
 Half of them are printed in the fonts that matplotlib brings along, half drawn with the pen of Hershey's.
 """
@@ -34,8 +34,8 @@ _LARGE = 4 * SIZE
 _GLYPH = 56
 # Standard deviation of the wobble's displacements.
 _WOBBLE = 3.0
-# The places (x, y) in the large picture that a changed glyph is sampled at, two to a pixel in each direction.
-_PLACES = np.stack(np.meshgrid(*[np.arange(0.5, _LARGE, 2, dtype=np.float32)] * 2), axis=-1)
+# The positions (x, y) in the large picture at which a changed glyph is sampled, two to a pixel in each direction.
+_POSITIONS = np.stack(np.meshgrid(*[np.arange(0.5, _LARGE, 2, dtype=np.float32)] * 2), axis=-1)
 
 
 def write(
@@ -43,7 +43,7 @@ def write(
 ) -> None:
     """Write `train-images-idx3-ubyte` and its three companions, white digits on black as in MNIST.
 
-    Files that are there already are kept, and each appears whole or not at all. A picture depends on nothing but the
+    Existing files stay as they are, and each appears whole or not at all. A picture depends on nothing but the
     seed, the split and its number.
 
     Args:
@@ -51,7 +51,7 @@ def write(
         train: number of pictures of split `train`.
         test: number of pictures of split `test`.
         seed: of all draws.
-        progress: called with the number of pictures that are there.
+        progress: called with the number of pictures done.
 
     Raises:
         ArtefactError: a file cannot be written.
@@ -98,7 +98,7 @@ def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
     shift = random.uniform(-0.06, 0.06, size=2) * _LARGE
     # Where in the glyph each pixel comes from: the affine change backwards, and a wobble.
     backwards = np.linalg.inv(change).T.astype(np.float32)
-    origins = (_PLACES + _wobble(random) - (middle + shift).astype(np.float32)) @ backwards
+    origins = (_POSITIONS + _wobble(random) - (middle + shift).astype(np.float32)) @ backwards
     origins += middle.astype(np.float32)
     moved = cv2.remap(glyph, origins[..., 0], origins[..., 1], cv2.INTER_LINEAR)
     small = cv2.resize(moved, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -123,12 +123,12 @@ def _thickened(glyph: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _wobble(random: np.random.Generator) -> np.ndarray:
-    """A smooth random displacement of every one of `_PLACES`, in pixels of the large picture: `[56, 56, 2]`.
+    """A smooth random displacement of every one of `_POSITIONS`, in pixels of the large picture: `[56, 56, 2]`.
 
     Source: elastic distortions of Simard, Steinkraus and Platt, ICDAR 2003.
     """
     coarse = random.normal(0, _WOBBLE, (5, 5, 2)).astype(np.float32)
-    return cv2.resize(coarse, _PLACES.shape[:2], interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(coarse, _POSITIONS.shape[:2], interpolation=cv2.INTER_CUBIC)
 
 
 @cache
@@ -150,6 +150,6 @@ def _glyph(font: str, digit: int) -> np.ndarray:
 
 @cache
 def _folder() -> Path:
-    import matplotlib  # for its fonts alone
+    import matplotlib  # only for its fonts
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -10,26 +10,26 @@ from segda.config import lookup
 from segda.errors import ConfigError
 
 
-def build(kind: str, config: Mapping[str, Any] | None, key: str, *given: Any) -> nn.Module:
-    """Call the `build` of a component file with what the method gives it and the user's options.
+def build(kind: str, config: Mapping[str, Any] | None, key: str, *arguments: Any) -> nn.Module:
+    """Call the `build` of a component's file with the method's arguments and the user's options.
 
     Args:
         kind: encoder, head, decoder, discriminator or sampler.
         config: the component's `name` and options.
-        key: where the configuration has it, for messages.
-        given: the leading arguments.
+        key: of `config`, for messages.
+        arguments: the leading ones, which no config sets.
 
     Raises:
         ConfigError: none is configured, there is none of that name, or it has no such option.
     """
     if config is None or not isinstance(config.get("name"), str):
-        valid = ", ".join(lookup.names(f"segda.networks.{kind}s"))
-        raise ConfigError(f"{key}: none configured, but the method's terms need it; add a `name`, one of: {valid}")
+        names = ", ".join(lookup.names(f"segda.networks.{kind}s"))
+        raise ConfigError(f"{key}: none configured, but the method's terms need it; add a `name`, one of: {names}")
     options = {option: value for option, value in config.items() if option != "name"}
     component = lookup.module(f"segda.networks.{kind}s", config["name"])
-    known = list(inspect.signature(component.build).parameters)[len(given) :]
+    valid = list(inspect.signature(component.build).parameters)[len(arguments) :]
     for option in options:
-        if option not in known:
-            raise ConfigError(f"{key}: {config['name']} has no option {option!r}; {lookup.nearest(option, known)}")
-    module: nn.Module = component.build(*given, **options)
+        if option not in valid:
+            raise ConfigError(f"{key}: {config['name']} has no option {option!r}; {lookup.nearest(option, valid)}")
+    module: nn.Module = component.build(*arguments, **options)
     return module

@@ -17,20 +17,20 @@ class FeatureStatistics(NamedTuple):
 
 
 class CoralTransform(NamedTuple):
-    """`(z - mean) @ matrix + shift` for every place of z; float32 `[C]`, `[C, C]`, `[C]`."""
+    """`(z - mean) @ matrix + shift` for every position of z; float32 `[C]`, `[C, C]`, `[C]`."""
 
     mean: Tensor
     matrix: Tensor
     shift: Tensor
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Recolour `[B, C, h, w]`."""
-        places = z.movedim(1, -1)
-        return ((places - self.mean) @ self.matrix + self.shift).movedim(-1, 1).to(z.dtype)
+        """Transform z, `[B, C, h, w]`."""
+        last = z.movedim(1, -1)
+        return ((last - self.mean) @ self.matrix + self.shift).movedim(-1, 1).to(z.dtype)
 
 
 class CoralNetworks(Networks):
-    """The same networks, whose encoder's answer to source images is recoloured."""
+    """The same networks, with z of source images transformed."""
 
     def __init__(self, networks: Networks, recolouring: CoralTransform) -> None:
         """Take over `networks`, frozen as they are."""
@@ -39,7 +39,7 @@ class CoralNetworks(Networks):
         self.recolouring = recolouring
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
-        """As `Networks.encode`; z of the source is recoloured."""
+        """As `Networks.encode`; z of the source is transformed."""
         features = super().encode(image, domain)
         return [*features[:-1], self.recolouring(features[-1])] if domain == "source" else features
 

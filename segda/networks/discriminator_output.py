@@ -1,4 +1,4 @@
-"""What every discriminator answers."""
+"""The output of every discriminator."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ from torch import Tensor
 
 
 class DiscriminatorOutput(NamedTuple):
-    """A discriminator's answer.
+    """Scores and, of a discriminator that segments, class logits.
 
     Attributes:
-        realness: `[B, 1, h, w]` raw scores, unbounded; one for each patch that the network sees.
-        semantic: `[B, K, h, w]` class logits of a discriminator that segments its input too, else `None`.
+        realness: `[B, 1, h, w]` raw scores, unbounded; one for each patch or position.
+        semantic: `[B, K, h, w]` class logits, or `None`.
     """
 
     realness: Tensor

@@ -1,8 +1,8 @@
-"""Weights that others wrote by `torch.save`: read once, by `segda import`, and opened as safetensors from then on.
+"""Weights written by `torch.save`: read once, by `segda import`, and opened as safetensors from then on.
 
-Such a file is a pickle, which may hold a program. It is read where a user asks for just that, by a reader that takes
-nothing but tensors (`weights_only`). The copy is called by the hash of its origin, so a config may go on naming the
-origin: which bytes a run starts from, and with them its key, stay the same.
+Such a file is a pickle, which may hold a program. It is read only by that command, by a reader that takes nothing but
+tensors (`weights_only`). The copy is named by the hash of its origin, so a config may still name the origin: the bytes
+that a run starts from, and with them its key, stay the same.
 """
 
 import os
@@ -21,7 +21,7 @@ from segda.files import sha256, write_whole
 
 ENDING = ".safetensors"
 FOLDER_VARIABLE = "SEGDA_IMPORTED"
-#: Below which names savers keep the parameters.
+#: Keys under which files hold the parameters.
 WRAPPERS = ("state_dict", "model")
 _ORIGIN = "origin_sha256"
 
@@ -32,7 +32,7 @@ def is_foreign(path: str | Path) -> bool:
 
 
 def folder() -> Path:
-    """Where imported weights are kept: `SEGDA_IMPORTED`, else the user's cache."""
+    """The folder of imported weights: `SEGDA_IMPORTED`, else in the user's cache."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()
@@ -42,22 +42,22 @@ def folder() -> Path:
 def opened(path: str | Path) -> Path:
     """The safetensors file to open for a file of weights: itself, or what was imported from it.
 
-    That is `<hash of the file>.safetensors` in `folder()`, or the file of the same name beside it that says it was made
-    from these very bytes.
+    That is `<hash of the file>.safetensors` in `folder()`, or a safetensors file of the same name next to it whose
+    metadata has this hash.
 
     Raises:
-        ConfigError: it was not imported.
+        ConfigError: the file was not imported.
     """
     path = Path(path)
     if not is_foreign(path):
         return path
     digest = sha256(path)
-    kept = folder() / f"{digest}{ENDING}"
-    if kept.is_file():
-        return kept
-    beside = path.with_suffix(ENDING)
-    if beside.is_file() and _origin(beside) == digest:
-        return beside
+    imported = folder() / f"{digest}{ENDING}"
+    if imported.is_file():
+        return imported
+    sibling = path.with_suffix(ENDING)
+    if sibling.is_file() and _origin(sibling) == digest:
+        return sibling
     raise ConfigError(
         f"weights {path}: written by torch.save, which may hold a program, so no run opens it; read its tensors once "
         f"by: segda import {shlex.quote(str(path))}"
@@ -65,17 +65,17 @@ def opened(path: str | Path) -> Path:
 
 
 def keep(path: Path, out: Path | None = None) -> tuple[Path, int]:
-    """Read a foreign file and write its tensors as safetensors, whole or not at all.
+    """Import a file: write its tensors as safetensors, whole or not at all.
 
     Args:
-        path: what `torch.save` wrote: a flat mapping of names to tensors, also below `state_dict` or `model`.
-        out: where to; its place in `folder()` by default.
+        path: written by `torch.save`: a flat mapping of names to tensors, also under `state_dict` or `model`.
+        out: the file to write, by default in `folder()`.
 
     Returns:
         The file written and its number of tensors.
 
     Raises:
-        ConfigError: there is no such file, it holds anything else, or `out` does not end in `.safetensors`.
+        ConfigError: there is no such file, it holds something else, or `out` does not end in `.safetensors`.
         ArtefactError: the file cannot be written.
     """
     if out is not None and is_foreign(out):
@@ -100,11 +100,11 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    # A file that is none, or that asks for more than tensors, can fail anywhere in the reader.
+    # A damaged file, or one with more than tensors, can fail anywhere in the reader.
     except Exception as error:
         reason = " ".join(str(error).split("\n")[0].split())[:160] or type(error).__name__
         raise ConfigError(
-            f"{path}: not readable as tensors ({reason}); expected what torch.save makes of a state dict: have its "
+            f"{path}: not readable as tensors ({reason}); expected a state dict written by torch.save: have its "
             "author save that alone"
         ) from None
     for wrapper in WRAPPERS:
@@ -128,7 +128,7 @@ def _called(value: Any) -> str:
 
 
 def _origin(path: Path) -> str | None:
-    """The hash of the file that a safetensors file was imported from; `None` where it does not tell."""
+    """The hash of the file that a safetensors file was imported from; `None` where it has none."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get(_ORIGIN)

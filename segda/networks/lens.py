@@ -1,4 +1,4 @@
-"""The lens of tempered adversarial networks: what real images pass before a discriminator sees them."""
+"""The lens of tempered adversarial networks, which real images pass on their way to a discriminator."""
 
 from torch import Tensor, nn
 
@@ -9,8 +9,7 @@ class Lens(nn.Module):
     """A residual convolutional network that starts as the identity.
 
     Source: Sajjadi et al. 2018 (Tempered Adversarial Networks), section 3: fully convolutional, with residual blocks.
-    That the last convolution starts at 0, so that real images are shown unchanged at first, is our choice; so is the
-    size.
+    That the last convolution starts at 0, so that real images are unchanged at first, is our choice; so is the size.
     """
 
     def __init__(self, width: int = 32, blocks: int = 2) -> None:

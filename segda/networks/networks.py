@@ -14,7 +14,7 @@ from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
 
-# What a term may ask for: networks, and "semantic", which asks that the image discriminators segment.
+# What a term may need: networks, and "semantic", for image discriminators that segment.
 NETWORKS = frozenset(
     {
         "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
@@ -22,31 +22,31 @@ NETWORKS = frozenset(
         "discriminator.pair", "sampler", "posterior", "lens.source", "lens.target", "semantic",
     }
 )  # fmt: skip
-# What the stage, the data or the task must give; it is checked where each of them is known.
+# What the stage, the data or the task must provide; checked elsewhere.
 GIVEN = frozenset({"teacher", "judge", "class_sizes", "label_map", "pairs"})
 NEEDS = NETWORKS | GIVEN
 
 Tied = bool | Literal["partly"]
-"""One encoder for both domains, one for each, or one whose first layers each domain has for itself."""
+"""One encoder for both domains, one for each, or one whose first layers are each domain's own."""
 
 
 class Networks:
-    """Named networks and the ways through them.
+    """Named networks and what they compute.
 
     Attributes:
         modules: `encoder` (tied) or `encoder.source` and `encoder.target`; `head`; `decoder`; `discriminator.feature`,
             `.logits`, `.source`, `.target`, `.conditional`, `.latent`, `.pair`; `sampler`; `posterior`; `lens.source`,
-            `lens.target`: those that were built.
+            `lens.target`; only those that were built.
         tied: whether one encoder serves both domains, or `partly`.
         noise: how many numbers the sampler makes an image from; 0 without one.
-        frozen: names of the networks that do not learn.
+        frozen: names of the networks that are not trained.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], tied: Tied) -> None:
-        """Hold networks; `modules` may be wrapped for several processes, they are only ever called."""
+        """Hold networks; `modules` may be wrapped for several processes, since they are only called."""
         self.modules = dict(modules)
         self.tied = tied
-        # Taken here, where the sampler is not wrapped yet.
+        # Read here, before the sampler is wrapped.
         self.noise = int(getattr(self.modules.get("sampler"), "noise", 0))
         self.frozen: set[str] = set()
 
@@ -79,7 +79,7 @@ class Networks:
         return mean, log_variance
 
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
-        """The image as the discriminator of `domain` is shown it; the image itself where no lens was built."""
+        """The image after the lens of `domain`, for its discriminator; the image itself where no lens was built."""
         if f"lens.{domain}" not in self.modules:
             return image
         tempered: Tensor = self._call(f"lens.{domain}", image)
@@ -95,7 +95,7 @@ class Networks:
             return self.modules[name](*inputs)
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Stop networks from learning, for good: no gradients, evaluation mode.
+        """Freeze networks for good: no gradients, evaluation mode.
 
         Raises:
             ConfigError: no such network was built.
@@ -107,7 +107,7 @@ class Networks:
             self.frozen.add(name)
 
     def trainable(self) -> list[str]:
-        """Names of the networks that learn, sorted."""
+        """Names of the networks that are trained, sorted."""
         return sorted(
             name
             for name, module in self.modules.items()
@@ -137,7 +137,7 @@ def build(
         needs: see `NEEDS`.
         classes: number of classes.
         tied: one encoder for both domains. Untied ones start from different random weights, but the same file; `partly`
-            takes an encoder whose `forward` is told the domain, such as `coupled`.
+            needs an encoder whose `forward` takes the domain, such as `coupled`.
         encoder: `name` of a file in `encoders/` and its options.
         head: the same for `heads/`.
         decoder: the same for `decoders/`.
@@ -187,16 +187,16 @@ def build(
 
 
 def _check_ties(tied: Tied, encoder: Mapping[str, Any]) -> None:
-    """An encoder that is told the domain goes with `tied: partly`, and no other does.
+    """An encoder whose `forward` takes the domain goes with `tied: partly`, and no other does.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: `encoder` and `tied` do not go together.
     """
     if "name" not in encoder:
         return
-    found = lookup.module("segda.networks.encoders", encoder["name"])
-    if getattr(found, "PER_DOMAIN", False) != (tied == "partly"):
-        expected = "`tied: partly`" if getattr(found, "PER_DOMAIN", False) else "`tied: true` or `tied: false`"
+    per_domain = getattr(lookup.module("segda.networks.encoders", encoder["name"]), "PER_DOMAIN", False)
+    if per_domain != (tied == "partly"):
+        expected = "`tied: partly`" if per_domain else "`tied: true` or `tied: false`"
         raise ConfigError(
             f"encoder: {encoder['name']} goes with {expected}, but the method has `tied: {str(tied).lower()}`; "
             "choose another encoder (`coupled` is tied partly) or another method"

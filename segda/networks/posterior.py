@@ -1,4 +1,4 @@
-"""The encoder's map as a distribution: a mean and a log variance for every feature at every place.
+"""The encoder's map as a distribution: a mean and a log variance for every feature at every position.
 
 Source: Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114), appendix C.2.
 """
@@ -6,7 +6,7 @@ Source: Kingma and Welling, Auto-Encoding Variational Bayes (arXiv:1312.6114), a
 import torch
 from torch import Tensor, nn
 
-# Standard deviations from 0.007 to 148: beyond, exp of a wild first step overflows or leaves no noise at all.
+# Standard deviations from 0.007 to 148: beyond, exp may overflow or leave no noise after a wild first step.
 LOG_VARIANCE = (-10.0, 10.0)
 
 

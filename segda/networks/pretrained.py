@@ -13,7 +13,7 @@ from segda.networks import import_weights
 
 IMAGENET = "imagenet"
 _CLASSIFIERS = ("fc.", "classifier.", "head.")
-# Whose errors, beside OSError, say that a download failed.
+# Packages whose errors, like OSError, mean that a download failed.
 _DOWNLOADERS = ("huggingface_hub", "httpx", "httpcore", "requests", "urllib3")
 
 
@@ -24,11 +24,11 @@ def is_file(weights: str | None) -> bool:
 
 @contextmanager
 def downloading(encoder: str, weights: str | None) -> Iterator[None]:
-    """Around the call that may download: a failed download becomes one clear line.
+    """Turn a failed download into one clear line.
 
     Args:
         encoder: its name, for the message.
-        weights: what the config says; only `imagenet` downloads.
+        weights: as in the config; only `imagenet` downloads.
 
     Raises:
         ConfigError: there is no connection, or the publisher does not answer.
@@ -53,22 +53,22 @@ def load_pretrained(module: nn.Module, path: str, rename: Callable[[str], str] |
 
     Args:
         module: the encoder, with timm's or torchvision's names.
-        path: a `.safetensors` file, or one of torch.save that was imported (`foreign`).
+        path: a `.safetensors` file, or one of torch.save that was imported (`import_weights`).
         rename: maps a name in the file to the encoder's.
 
     Raises:
         ConfigError: the file is missing, damaged or not imported, or does not fit the encoder.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    found: dict[str, Tensor] = {}
+    loaded: dict[str, Tensor] = {}
     for original, tensor in _read(path).items():
         name = rename(original) if rename else original
         if name in expected or not name.startswith(_CLASSIFIERS):
-            found[name] = tensor
+            loaded[name] = tensor
     # Files from before torch 0.4.1 have no count of batches; only averaging without momentum needs it.
-    missing = [name for name in expected if name not in found and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in found if name not in expected]
-    reshaped = [name for name in found if name in expected and tuple(found[name].shape) != expected[name]]
+    missing = [name for name in expected if name not in loaded and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in loaded if name not in expected]
+    reshaped = [name for name in loaded if name in expected and tuple(loaded[name].shape) != expected[name]]
     if missing or unexpected or reshaped:
         raise ConfigError(
             f"weights {path} do not fit {type(module).__name__}: {_count('missing', missing)}, "
@@ -76,7 +76,7 @@ def load_pretrained(module: nn.Module, path: str, rename: Callable[[str], str] |
             "give the file of the same architecture"
         )
     # Some of smp's encoders replace load_state_dict; everything is checked, so torch's own does it.
-    nn.Module.load_state_dict(module, found, strict=False)
+    nn.Module.load_state_dict(module, loaded, strict=False)
 
 
 def _read(path: str) -> dict[str, Tensor]:

@@ -9,10 +9,8 @@ from torch.nn import functional
 from segda import torchvision_compat
 from segda.config.lookup import nearest
 from segda.errors import ConfigError
+from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 #: Convolutions of 3 x 3 in each block, by their number of maps; pooling halves the size between blocks.
 BLOCKS: dict[int, tuple[tuple[int, ...], ...]] = {
@@ -22,13 +20,13 @@ BLOCKS: dict[int, tuple[tuple[int, ...], ...]] = {
 
 
 class Vgg(nn.Module):
-    """The convolutional part of a VGG network, which never learns.
+    """The convolutional part of a VGG network, which is not trained.
 
-    Source: Simonyan and Zisserman, ICLR 2015, table 1 (D and E); parameters are called as torchvision calls them.
+    Source: Simonyan and Zisserman, ICLR 2015, table 1 (D and E); parameters have torchvision's names.
 
     Attributes:
-        deepest: name of the last layer that is asked for.
-        smallest: the least height and width of an image that the deepest layer still sees.
+        deepest: name of the last of `layers`.
+        smallest: the least height and width of an image that leave the deepest layer a pixel.
     """
 
     def __init__(
@@ -38,7 +36,7 @@ class Vgg(nn.Module):
 
         Args:
             blocks: as in `BLOCKS`.
-            layers: whose features `forward` answers: `conv3_1` is the first convolution of the third block.
+            layers: whose features `forward` returns: `conv3_1` is the first convolution of the third block.
             pooling: between blocks.
 
         Raises:
@@ -47,7 +45,7 @@ class Vgg(nn.Module):
         super().__init__()
         self.pooling = pooling
         self.layers = frozenset(layers)
-        #: Name of each convolution, by its place among all layers; `None` for rectifiers, "pool" for pooling.
+        #: Name of each convolution, by its index among all layers; `None` for rectifiers, "pool" for pooling.
         self.names: list[str | None] = []
         stacked: list[nn.Module] = []
         channels = 3
@@ -58,29 +56,26 @@ class Vgg(nn.Module):
                 channels = width
             stacked.append(nn.MaxPool2d(2) if pooling == "max" else nn.AvgPool2d(2))
             self.names.append("pool")
-        known = [name for name in self.names if name and name != "pool"]
+        valid = [name for name in self.names if name and name != "pool"]
         for layer in layers:
-            if layer not in known:
-                raise ConfigError(f"VGG: no layer {layer!r}; {nearest(layer, known)}")
-        self.deepest = max(layers, key=known.index)
+            if layer not in valid:
+                raise ConfigError(f"VGG: no layer {layer!r}; {nearest(layer, valid)}")
+        self.deepest = max(layers, key=valid.index)
         self.smallest = 2 ** self.names[: self.names.index(self.deepest)].count("pool")
         self.features = nn.Sequential(*stacked)
-        self.mean: Tensor
-        self.deviation: Tensor
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1), persistent=False)
+        self.imagenet_norm = ImagenetNorm()
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Rectified features by layer: `[B, 3, H, W]` in `[-1, 1]` to `[B, C, h, w]` each."""
-        x = ((image + 1) / 2 - self.mean) / self.deviation
-        found: dict[str, Tensor] = {}
+        x = self.imagenet_norm(image)
+        features: dict[str, Tensor] = {}
         for name, layer in zip(self.names, self.features, strict=True):
             x = layer(x)
             if name in self.layers:
-                found[str(name)] = functional.relu(x)
+                features[str(name)] = functional.relu(x)
             if name == self.deepest:
                 break
-        return found
+        return features
 
 
 def build(
@@ -97,7 +92,7 @@ def build(
         depth: 16 or 19.
         weights: a file with torchvision's names, `imagenet` for torchvision's own by download, or `None` for filters
             drawn from `seed`.
-        layers: which layers `forward` answers.
+        layers: whose features `forward` returns.
         pooling: between blocks.
         seed: of drawn filters; torch's own random state is not touched.
 

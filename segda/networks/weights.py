@@ -53,13 +53,13 @@ def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | 
         except (SafetensorError, OSError) as error:
             raise ArtefactError(f"{path}: damaged ({error}); delete its run folder and run the stage again") from error
         expected = {key: tuple(tensor.shape) for key, tensor in modules[name].state_dict().items()}
-        found = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-        if found != expected:
-            differing = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+        shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+        if shapes != expected:
+            differing = sorted(key for key in expected.keys() | shapes.keys() if expected.get(key) != shapes.get(key))
             key = differing[0]
             raise ArtefactError(
                 f"{path}: {len(differing)} tensors differ from the configured network, first {key}: found "
-                f"{found.get(key, 'none')}, expected {expected.get(key, 'none')}; use the options it was trained with"
+                f"{shapes.get(key, 'none')}, expected {expected.get(key, 'none')}; use the options it was trained with"
             )
         modules[name].load_state_dict(tensors)
 

@@ -18,14 +18,18 @@ def _run(code: str) -> str:
 
 
 def test_torchvision_imports_in_a_fresh_interpreter() -> None:
-    code = "from segda import torchvision_compat; torchvision_compat.import_ready(); import torchvision.transforms.v2; print('imported')"
+    code = (
+        "from segda import torchvision_compat\ntorchvision_compat.import_ready()\n"
+        "import torchvision.transforms.v2\nprint('imported')"
+    )
     assert "imported" in _run(code)
 
 
 def test_an_import_that_failed_before_does_no_harm() -> None:
     code = (
         "try:\n import torchvision\nexcept RuntimeError as error:\n assert 'nms' in str(error), error\n"
-        "from segda import torchvision_compat\ntorchvision_compat.import_ready()\nimport torchvision.ops\nprint('imported')"
+        "from segda import torchvision_compat\ntorchvision_compat.import_ready()\n"
+        "import torchvision.ops\nprint('imported')"
     )
     assert "imported" in _run(code)
 

@@ -84,7 +84,7 @@ def rasterize(scene: Scene, size: tuple[int, int]) -> Buffers:
     pixels[~ahead] = 0
     fixed = np.round(pixels * (1 << _SHIFT)).astype(np.int32)
     whole = nearest >= NEAR
-    # Faces entirely beside the picture are skipped before they reach the slow loop.
+    # Faces entirely outside the picture are skipped before the slow loop.
     low, high = np.minimum.reduceat(pixels, starts), np.maximum.reduceat(pixels, starts)
     inside = (high[:, 0] >= 0) & (low[:, 0] <= size[1]) & (high[:, 1] >= 0) & (low[:, 1] <= size[0])
     visible &= inside | ~whole
@@ -197,11 +197,11 @@ def _planes(
 
 
 def _locate(face: np.ndarray, planes: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth and place on the face of every pixel, by meeting the pixel's ray with the face's plane."""
+    """Depth and position on the face of every pixel, where its ray meets the face's plane."""
     x, y = rays
-    found = [np.take(planes[:, i], face) for i in range(11)]
-    inverse = found[0] * x + found[1] * y + found[2]
+    plane = [np.take(planes[:, i], face) for i in range(11)]
+    inverse = plane[0] * x + plane[1] * y + plane[2]
     depth = 1 / np.clip(inverse, 1 / MAX_DEPTH, 1 / 0.2)
-    u = (found[3] * x + found[4] * y + found[5]) * depth + found[9]
-    v = (found[6] * x + found[7] * y + found[8]) * depth + found[10]
+    u = (plane[3] * x + plane[4] * y + plane[5]) * depth + plane[9]
+    v = (plane[6] * x + plane[7] * y + plane[8]) * depth + plane[10]
     return depth, u, v

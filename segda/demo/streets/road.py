@@ -18,8 +18,8 @@ class Road:
     """A road along z whose middle bends by `bend * z**2`.
 
     Attributes:
-        left: lateral place of its left edge in metres, below 0; the camera stands at 0.
-        right: lateral place of its right edge.
+        left: lateral position of its left edge in metres, below 0; the camera is at 0.
+        right: lateral position of its right edge.
         bend: curvature of the middle line in 1/m.
         lane: width of a lane in metres.
         crossings: distances at which side streets cross.
@@ -32,7 +32,7 @@ class Road:
     crossings: tuple[float, ...]
 
     def at(self, lateral: float, z: float) -> tuple[float, float]:
-        """World (x, z) of a lateral place at a distance."""
+        """World (x, z) of a lateral position at a distance."""
         return self.bend * max(z, 0.0) ** 2 + lateral, z
 
     def heading(self, z: float) -> float:
@@ -52,7 +52,7 @@ class Road:
         return all(abs(z - crossing) > 9 for crossing in self.crossings)
 
     def strip(self, left: float, right: float, start: float = -2.0, end: float = FAR) -> list[Point]:
-        """The ground between two lateral places, from one distance to another."""
+        """The ground between two lateral positions, from one distance to another."""
         stations = [start, *(z for z in _STATIONS if start < z < end), end]
         near_side = [self.at(left, z) for z in stations]
         far_side = [self.at(right, z) for z in reversed(stations)]

@@ -22,13 +22,11 @@ def line_side(
     if verge == "parking":
         bay = 2.3
         for along in road.kerbs():
-            ground.strip(road, edge, side, (0.0, bay), (along[0], along[1]), (ids.PARKING, Material.COBBLES, 0.4))
+            ground.strip(road, edge, side, (0.0, bay), along, (ids.PARKING, Material.COBBLES, 0.4))
     elif verge == "grass":
         bay = random.uniform(1.2, 2.6)
         for along in road.kerbs():
-            ground.strip(
-                road, edge, side, (0.25, bay), (along[0], along[1]), (ids.TERRAIN, Material.GRASS, random.random())
-            )
+            ground.strip(road, edge, side, (0.25, bay), along, (ids.TERRAIN, Material.GRASS, random.random()))
     front = edge + side * (bay + random.uniform(3.6, 7.0))
     _fronts(items, ground, layout, road, random, side, front, suburb)
     parked = layout.parked * random.uniform(0.2, 1.6)
@@ -86,7 +84,7 @@ def _kerbside(
 def _fronts(
     items: list[Item], ground: Ground, layout: Layout, road: Road, random: Random, side: int, front: float, suburb: bool
 ) -> None:
-    """Houses, gardens, walls and fences behind the sidewalk, from beside the camera to the far end."""
+    """Houses, gardens, walls and fences behind the sidewalk, from next to the camera to the far end."""
     z, usual = -4.0, random.uniform(*layout.building_height)
     while z < 125:
         length = random.uniform(7.0, 15.0)

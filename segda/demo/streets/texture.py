@@ -59,9 +59,9 @@ def windows(
             detail[y - half_h + 1 : y + half_h - 1, x - half_w : x + half_w] = 1 + 0.25 * rng.random()
             detail[y + half_h - 4 : y + half_h - 1, x - half_w : x + half_w] *= 0.6
             for i in range(1, bars + 1):
-                place = x - half_w + 2 * half_w * i // (bars + 1)
-                glass[y - half_h : y + half_h, place - 1 : place + 1] = 0
-                detail[y - half_h : y + half_h, place - 1 : place + 1] = 1.2
+                x_bar = x - half_w + 2 * half_w * i // (bars + 1)
+                glass[y - half_h : y + half_h, x_bar - 1 : x_bar + 1] = 0
+                detail[y - half_h : y + half_h, x_bar - 1 : x_bar + 1] = 1.2
     return detail, glass
 
 

@@ -13,16 +13,16 @@ def add_vehicles(
     items: list[Item], layout: Layout, road: Road, random: Random, ego: int, lanes: int, tram_lateral: float | None
 ) -> None:
     """Vehicles that drive: ahead in the camera's direction, and towards it in the lanes on the left."""
-    # The distance at which each lane is taken up to, so that no two vehicles overlap.
+    # The distance up to which each lane is taken, so that no two vehicles overlap.
     taken = {lane: random.uniform(5.0, 12.0) + (4.0 if lane == ego else 0.0) for lane in range(lanes)}
-    wanted = ["car"] * poisson(random, layout.driving)
-    wanted += [kind for kind in ("truck", "bus") if random.random() < layout.heavy]
+    kinds = ["car"] * poisson(random, layout.driving)
+    kinds += [kind for kind in ("truck", "bus") if random.random() < layout.heavy]
     if tram_lateral is not None:
-        wanted.append("tram")
+        kinds.append("tram")
         if random.random() < 0.5:
             taken[0] += 10
-    random.shuffle(wanted)
-    for kind in wanted:
+    random.shuffle(kinds)
+    for kind in kinds:
         lane = 0 if kind == "tram" else random.randrange(lanes)
         build = {"car": vehicles.car, "truck": vehicles.truck, "bus": vehicles.bus, "tram": vehicles.tram}[kind]
         mesh, size = build(random)
@@ -37,7 +37,7 @@ def add_vehicles(
 
 
 def _sidewalk(road: Road, random: Random) -> float:
-    """A lateral place on either sidewalk."""
+    """A lateral position on either sidewalk."""
     out = random.uniform(0.6, 3.6)
     return road.left - out if random.random() < 0.5 else road.right + out
 

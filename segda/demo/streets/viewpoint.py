@@ -28,7 +28,7 @@ class Viewpoint:
 
     @property
     def position(self) -> np.ndarray:
-        """The camera's place `[3]` in the world."""
+        """Where the camera is in the world, `[3]`."""
         return np.array([0.0, self.height, 0.0])
 
     def rotation(self) -> np.ndarray:
@@ -61,11 +61,11 @@ class Viewpoint:
 
 def clip_near(points: np.ndarray) -> np.ndarray:
     """The part of a camera-space polygon `[N, 3]` ahead of the near plane; fewer than 3 points when nothing is."""
-    kept: list[np.ndarray] = []
+    corners: list[np.ndarray] = []
     for i in range(len(points)):
         a, b = points[i - 1], points[i]
         if (a[2] >= NEAR) != (b[2] >= NEAR):
-            kept.append(a + (b - a) * ((NEAR - a[2]) / (b[2] - a[2])))
+            corners.append(a + (b - a) * ((NEAR - a[2]) / (b[2] - a[2])))
         if b[2] >= NEAR:
-            kept.append(b)
-    return np.array(kept).reshape(-1, 3)
+            corners.append(b)
+    return np.array(corners).reshape(-1, 3)

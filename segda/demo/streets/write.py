@@ -1,4 +1,4 @@
-"""Write the two data sets of streets to disk, file by file, so that a stopped writer can go on where it was."""
+"""Write the two data sets of streets to disk, file by file, so that a stopped writer can resume."""
 
 import io
 import json
@@ -37,8 +37,8 @@ def write(
 ) -> None:
     """Write `folder/rendered` in GTA5's layout and `folder/camera` in Cityscapes' layout.
 
-    Files that are there already are kept, and every file appears whole or not at all. A scene depends on nothing but
-    the seed, the domain, the split and its number, so a writer that was stopped anywhere goes on to the same bytes.
+    Existing files stay as they are, and every file appears whole or not at all. A scene depends on nothing but the
+    seed, the domain, the split and its number, so a writer that was stopped anywhere ends with the same bytes.
 
     Args:
         folder: made when it is missing.
@@ -47,10 +47,10 @@ def write(
         camera_val: number of camera pictures in split `val`.
         size: (height, width) of the pictures in pixels, at least (32, 32).
         seed: of all scenes.
-        progress: called with the number of pictures that are there after each.
+        progress: called with the number of pictures done.
 
     Raises:
-        DataError: the folder holds streets of other settings, or the settings make no pictures.
+        DataError: the folder holds streets of other settings, or the size or a count is too small.
         ArtefactError: a file cannot be written.
     """
     if min(size) < 32 or min(rendered, camera_train, camera_val) < 0:
@@ -99,16 +99,16 @@ def draw(domain: str, split: str, index: int, size: tuple[int, int], seed: int) 
 
 
 def _record(path: Path, settings: dict[str, object]) -> None:
-    """Note the settings beside the data, or compare them with those noted."""
-    if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except ValueError:
-            found = "no JSON"
-        if found != settings:
-            raise DataError(f"{path}: found {found}, expected {settings}; choose another folder or delete this one")
+    """Record the settings next to the data, or compare them with those recorded."""
+    if not path.exists():
+        write_whole(path, (json.dumps(settings) + "\n").encode())
         return
-    write_whole(path, (json.dumps(settings) + "\n").encode())
+    try:
+        recorded = json.loads(path.read_text())
+    except ValueError:
+        recorded = "no JSON"
+    if recorded != settings:
+        raise DataError(f"{path}: found {recorded}, expected {settings}; choose another folder or delete this one")
 
 
 def _write_pair(

@@ -67,7 +67,7 @@ class SemanticPatchDiscriminator(nn.Module):
             initialise_normal(self)
 
     def forward(self, x: Tensor) -> DiscriminatorOutput:
-        """Judge and segment `[B, C, H, W]`.
+        """Score and segment `[B, C, H, W]`.
 
         Returns:
             realness `[B, 1, H / 8 - 2, W / 8 - 2]`, semantic `[B, K, H / 4, W / 4]` or `[B, K, H, W]`.

@@ -73,9 +73,9 @@ def build(
     import timm
 
     from_timm = encoder.startswith("tu-")
-    known = timm.list_models() if from_timm else smp.encoders.get_encoder_names()
-    if encoder.removeprefix("tu-").split(".")[0] not in known:
-        raise ConfigError(f"encoder smp: unknown encoder {encoder!r}; {nearest(encoder.removeprefix('tu-'), known)}")
+    valid = timm.list_models() if from_timm else smp.encoders.get_encoder_names()
+    if encoder.removeprefix("tu-").split(".")[0] not in valid:
+        raise ConfigError(f"encoder smp: unknown encoder {encoder!r}; {nearest(encoder.removeprefix('tu-'), valid)}")
     options: dict[str, Any] = {}
     download = IMAGENET if weights == IMAGENET else None
     if from_timm and download:
@@ -112,21 +112,21 @@ def _load_timm(stages: nn.Module, name: str, path: str) -> None:
     whole = timm.create_model(name, num_classes=0)
     load_pretrained(whole, path)
     expected = stages.state_dict()
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for key, tensor in whole.state_dict().items():
         for candidate in (key, key.replace(".", "_", 1), f"model.{key}"):
             if candidate in expected:
-                found[candidate] = tensor
-    if len(found) < len(expected):
-        absent = sorted(expected.keys() - found.keys())[0]
-        raise ConfigError(f"weights {path}: no place known for {absent} of tu-{name}; use one of smp's own encoders")
-    stages.load_state_dict(found)
+                renamed[candidate] = tensor
+    if len(renamed) < len(expected):
+        absent = sorted(expected.keys() - renamed.keys())[0]
+        raise ConfigError(f"weights {path}: no tensor fits {absent} of tu-{name}; use one of smp's own encoders")
+    stages.load_state_dict(renamed)
 
 
 def _freeze_unused(network: nn.Module, name: str) -> None:
-    """Take the gradient from parameters that reach no stage, such as layers beyond `depth`.
+    """Stop gradients of parameters that no stage depends on, such as layers beyond `depth`.
 
-    Several processes would wait forever for their gradients.
+    Several processes would wait forever for them.
     """
     was_training = network.training
     network.eval()

@@ -1,4 +1,4 @@
-"""One class for the whole image: a linear layer on every place of z, as LeNet ends.
+"""One class for the whole image: a linear layer on all of z, as in LeNet.
 
 Source: I2I paper (arXiv:1712.00479), section 5.1 (z is 2x2 there).
 """

@@ -1,5 +1,6 @@
 """Any decoder of segmentation-models-pytorch as the head (what segda calls a decoder makes images)."""
 
+import importlib
 import inspect
 from typing import Any, Literal
 
@@ -14,6 +15,12 @@ Decoder = Literal[
     "upernet",
 ]  # fmt: skip
 
+_CLASSES = {
+    "deeplabv3": "DeepLabV3Decoder", "deeplabv3plus": "DeepLabV3PlusDecoder", "fpn": "FPNDecoder",
+    "linknet": "LinknetDecoder", "manet": "MAnetDecoder", "pan": "PANDecoder", "pspnet": "PSPDecoder",
+    "segformer": "SegformerDecoder", "unet": "UnetDecoder", "unetplusplus": "UnetPlusPlusDecoder",
+    "upernet": "UPerNetDecoder",
+}  # fmt: skip
 # The decoders that double each map to meet the next finer one, and how many of the coarsest maps they use.
 _DOUBLING = {"fpn": 4, "linknet": 6, "manet": 6, "unet": 6, "unetplusplus": 6}
 # What smp's whole models give their decoders; dropout, which they set to 0.2 or 0.5, is an option here.
@@ -146,26 +153,10 @@ def _check_strides(decoder: str, strides: tuple[int, ...]) -> None:
 
 def _decoder_class(name: str) -> Any:
     """The class of an smp decoder."""
-    from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Decoder, DeepLabV3PlusDecoder
-    from segmentation_models_pytorch.decoders.fpn.decoder import FPNDecoder
-    from segmentation_models_pytorch.decoders.linknet.decoder import LinknetDecoder
-    from segmentation_models_pytorch.decoders.manet.decoder import MAnetDecoder
-    from segmentation_models_pytorch.decoders.pan.decoder import PANDecoder
-    from segmentation_models_pytorch.decoders.pspnet.decoder import PSPDecoder
-    from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
-    from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
-    from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
-    from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
-
-    classes = {
-        "deeplabv3": DeepLabV3Decoder, "deeplabv3plus": DeepLabV3PlusDecoder, "fpn": FPNDecoder,
-        "linknet": LinknetDecoder, "manet": MAnetDecoder, "pan": PANDecoder, "pspnet": PSPDecoder,
-        "segformer": SegformerDecoder, "unet": UnetDecoder, "unetplusplus": UnetPlusPlusDecoder,
-        "upernet": UPerNetDecoder,
-    }  # fmt: skip
-    if name not in classes:
-        raise ConfigError(f"head smp: unknown decoder {name!r}; {nearest(name, classes)}")
-    return classes[name]
+    if name not in _CLASSES:
+        raise ConfigError(f"head smp: unknown decoder {name!r}; {nearest(name, _CLASSES)}")
+    folder = name.replace("v3plus", "v3")
+    return getattr(importlib.import_module(f"segmentation_models_pytorch.decoders.{folder}.decoder"), _CLASSES[name])
 
 
 def _channels_out(decoder: str, chosen: dict[str, Any], network: Any) -> int:
@@ -176,4 +167,4 @@ def _channels_out(decoder: str, chosen: dict[str, Any], network: Any) -> int:
         if name in chosen:
             widths = chosen[name]
             return int(widths if isinstance(widths, int) else widths[-1])
-    raise AssertionError(f"no width known for {decoder}")
+    raise AssertionError(f"no width for {decoder}")

@@ -1,4 +1,4 @@
-"""Sizes: doublings that undo a stride, odd sizes before a halving, and images too small for a network."""
+"""Sizes: doublings that undo a stride, odd sizes before a halving, images too small for a network."""
 
 from collections.abc import Sequence
 

@@ -27,8 +27,8 @@ class TrunkAndTails(nn.Module):
 
         Args:
             name: what messages call the decoder.
-            layer: makes the layer of an index anew.
-            layers: number of layers; the last is its domain's own.
+            layer: builds the layer of an index.
+            layers: number of layers; the last always belongs to its domain.
             shared_layers: how many of the first layers the domains share.
             domains: the domains to make images of.
             norm: normalisation that `layer` uses; with any but `none`, weights are drawn as DCGAN draws them.

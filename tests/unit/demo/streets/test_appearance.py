@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segda.demo.streets import camera, ids, lens, rendered
+from segda.demo.streets import camera, camera_surfaces, ids, lens, rendered, rendered_surfaces
 from segda.demo.streets.material import Material
 from segda.demo.streets.raster import rasterize
 from segda.demo.streets.scene import make
@@ -100,6 +100,6 @@ def test_textures_keep_the_mean_brightness_and_mark_their_second_colour() -> Non
     assert wall[1].max() == 0
 
 
-@pytest.mark.parametrize("module", [rendered, camera])
-def test_every_material_has_a_surface(module) -> None:
-    assert len(module._paint()._colours) == len(Material)
+@pytest.mark.parametrize("surfaces", [rendered_surfaces, camera_surfaces])
+def test_every_material_has_a_surface(surfaces) -> None:
+    assert len(surfaces.paint()._colours) == len(Material)

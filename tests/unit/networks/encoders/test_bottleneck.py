@@ -37,7 +37,7 @@ def test_batch_norm_on_a_single_image_says_what_to_do() -> None:
         ({"name": "smal"}, "unknown encoder 'smal'; did you mean 'small'"),
         ({"name": "small", "widht": 4}, "bottleneck: encoder: small has no option 'widht'; did you mean 'width'"),
         ({"width": 4}, "bottleneck: encoder: none configured"),
-        ({"name": "coupled"}, "cannot wrap 'coupled', which is told the domain"),
+        ({"name": "coupled"}, "cannot wrap 'coupled', which takes the domain"),
     ],
 )
 def test_a_wrong_inner_encoder_is_refused(encoder: dict[str, Any], message: str) -> None:
