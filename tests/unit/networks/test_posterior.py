@@ -3,12 +3,6 @@ import torch
 from segda.networks.posterior import LOG_VARIANCE, Posterior
 
 
-def test_mean_and_log_variance_have_the_shape_of_z() -> None:
-    mean, log_variance = Posterior(8)(torch.randn(2, 8, 3, 5))
-    assert mean.shape == log_variance.shape == (2, 8, 3, 5)
-    assert not torch.allclose(mean, log_variance)
-
-
 def test_each_place_is_seen_by_itself() -> None:
     posterior, z = Posterior(4), torch.randn(1, 4, 2, 2)
     together = posterior(z)

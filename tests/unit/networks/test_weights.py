@@ -48,21 +48,6 @@ def test_tensors_that_share_memory_are_saved(tmp_path: Path) -> None:
     weights.load({"tied": module}, tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    modules = _modules()
-    weights.save(modules, tmp_path)
-    before = (tmp_path / "head.safetensors").read_bytes()
-
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(ArtefactError, match=r"encoder\.source\.safetensors: cannot be written .*No space left"):
-        weights.save(_modules(), tmp_path)
-    assert (tmp_path / "head.safetensors").read_bytes() == before
-    assert not [path for path in tmp_path.iterdir() if "unfinished" in path.name]
-
-
 def test_a_missing_network_is_named_with_what_there_is(tmp_path: Path) -> None:
     weights.save({"head": _modules()["head"]}, tmp_path)
     with pytest.raises(ArtefactError, match=r"encoder\.source\.safetensors: no such file, the folder holds head"):

@@ -45,7 +45,7 @@ def test_near_things_hide_far_ones_in_either_order_of_adding() -> None:
         assert label[32, 23] == ids.BUS
 
 
-def test_depth_and_place_on_the_ground() -> None:
+def test_depth_and_position_on_the_ground() -> None:
     buffers = rasterize(Scene(LEVEL, (plain(),), False), SIZE)
     # Row 47 lies 15.5 pixels below the horizon: depth = height * focal / 15.5.
     assert buffers.depth[47, 32] == pytest.approx(2 * 32 / 15.5, rel=1e-3)

@@ -37,7 +37,7 @@ def test_a_scene_is_a_function_of_its_random_state() -> None:
         np.testing.assert_array_equal(one.points, two.points)
 
 
-def test_every_scene_gets_made() -> None:
+def test_every_scene_ends() -> None:
     # Rounding at a side street must not make the row of houses endless.
     assert all(len(make(camera.LAYOUT, Random(seed)).items) > 10 for seed in range(150))
 
@@ -51,6 +51,6 @@ def test_road_bends_with_the_square_of_the_distance() -> None:
     assert not road.free(35.0)
 
 
-def test_poisson_has_the_mean_asked_for() -> None:
+def test_poisson_has_the_given_mean() -> None:
     random = Random(0)
     assert np.mean([poisson(random, 3.0) for _ in range(4000)]) == pytest.approx(3.0, abs=0.15)

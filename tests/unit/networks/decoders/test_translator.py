@@ -1,6 +1,3 @@
-from typing import Any
-
-import pytest
 import torch
 from torch import nn
 
@@ -14,16 +11,6 @@ def test_cyclegans_layers() -> None:
     assert sum(isinstance(layer, ResidualBlock) for layer in tail) == 4
     assert [layer.out_channels for layer in tail.modules() if isinstance(layer, nn.ConvTranspose2d)] == [128, 64]
     assert (tail[-1].out_channels, tail[-1].kernel_size, tail[-1].padding_mode) == (3, (7, 7), "reflect")
-
-
-@pytest.mark.parametrize("upsample", ["transposed", "nearest"])
-@pytest.mark.parametrize("stride", [4, 8])
-def test_the_image_has_the_inputs_size(upsample: Any, stride: int) -> None:
-    decoder = translator.build((3, 8), (1, stride), ("target",), blocks=1, upsample=upsample)
-    features = [torch.zeros(2, 3, 33, 46), torch.randn(2, 8, -(-33 // stride), -(-46 // stride))]
-    image = decoder(features, "target")
-    assert image.shape == (2, 3, 33, 46)
-    assert image.abs().max() <= 1
 
 
 def test_nothing_is_shared_by_the_domains() -> None:
@@ -57,13 +44,6 @@ def test_residual_translation_learns_from_the_start_even_at_black_and_white() ->
     assert bias[0].grad[0] > 0.15 * bias[1].grad[0], "saturated colours keep a fifth of the gradient"
 
 
-def test_a_fresh_decoder_that_is_not_residual_does_not_copy_the_image() -> None:
-    decoder = translator.build((3, 8), (1, 4), ("target",), blocks=1)
-    z = torch.randn(1, 8, 4, 4)
-    white, black = torch.ones(1, 3, 16, 16), -torch.ones(1, 3, 16, 16)
-    assert torch.equal(decoder([white, z], "target"), decoder([black, z], "target"))
-
-
 def test_the_tutorials_layers() -> None:
     """Two transposed convolutions and a 7x7 one, with the counts that Keras prints; 28x28 and grey."""
     decoder = translator.build(
@@ -74,9 +54,6 @@ def test_the_tutorials_layers() -> None:
     assert [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers] == [294_912, 73_728, 3_137]
     # With the encoder's 372,672 (three convolutions and their normalisation): the tutorial's 744,833.
     assert sum(parameter.numel() for parameter in decoder.parameters()) + 372_672 == 744_833
-    image = decoder([torch.zeros(2, 3, 28, 28), torch.randn(2, 256, 7, 7)], "target")
-    assert image.shape == (2, 3, 28, 28)
-    assert torch.equal(image, image[:, :1].expand(-1, 3, -1, -1))
 
 
 def test_a_grey_residual_leaves_the_images_colours() -> None:

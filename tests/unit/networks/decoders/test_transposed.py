@@ -35,10 +35,7 @@ def test_the_papers_layers_for_digits() -> None:
     assert _layers(decoder.trunk) == [("ConvTranspose2d", 512, 4), ("ConvTranspose2d", 256, 4)]
     own = [("ConvTranspose2d", 128, 4), ("ConvTranspose2d", 1, 4)]
     assert _layers(decoder.tails["source"]) == _layers(decoder.tails["target"]) == own
-    image = decoder([torch.zeros(2, 3, 32, 32), torch.randn(2, 128, 2, 2)], "target")
-    assert image.shape == (2, 3, 32, 32)
-    assert torch.equal(image[:, 0], image[:, 1])
-    assert torch.equal(image[:, 0], image[:, 2])
+    assert decoder([torch.zeros(2, 3, 32, 32), torch.randn(2, 128, 2, 2)], "target").shape == (2, 3, 32, 32)
 
 
 def test_a_pooled_z_is_refused_with_the_remedy() -> None:
@@ -64,11 +61,6 @@ def test_the_domains_share_the_trunk_and_differ_in_their_tails() -> None:
     decoder(features, "source").sum().backward()
     assert all(parameter.grad is not None for parameter in decoder.trunk.parameters())
     assert all(parameter.grad is None for parameter in decoder.tails["target"].parameters())
-
-
-def test_only_the_asked_domain_is_built() -> None:
-    decoder = transposed.build((3, 6), (1, 4), ("target",), width=8)
-    assert list(decoder.tails) == ["target"]
 
 
 def test_features_that_do_not_undo_the_stride_are_refused() -> None:

@@ -28,26 +28,13 @@ def test_pix2pixs_generator_has_54_4_million_parameters() -> None:
     assert dropping == [0.5, 0.5, 0.5, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("level", [1, 2, 3])
-def test_every_map_of_the_encoder_matters(level: int) -> None:
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_every_map_of_the_encoder_matters_and_the_image_is_not_copied(level: int) -> None:
     decoder = unet.build(CHANNELS, STRIDES, ("target",)).eval()
     features = _features()
     before = decoder(features, "target")
     features[level] = features[level] + 1
-    assert not torch.allclose(decoder(features, "target"), before)
-
-
-def test_the_image_itself_is_not_copied() -> None:
-    decoder = unet.build(CHANNELS, STRIDES, ("target",)).eval()
-    features = _features()
-    before = decoder(features, "target")
-    features[0] = features[0] + 1
-    assert torch.equal(decoder(features, "target"), before)
-
-
-@pytest.mark.parametrize("size", [32, 33, 39])
-def test_the_image_has_the_inputs_size_for_odd_sizes_too(size: int) -> None:
-    assert unet.build(CHANNELS, STRIDES, ("target",))(_features(size), "target").shape == (2, 3, size, size)
+    assert torch.equal(decoder(features, "target"), before) == (level == 0)
 
 
 def test_translating_twice_gives_the_same_image_outside_training() -> None:

@@ -10,7 +10,7 @@ def test_the_papers_layers() -> None:
     assert [(layer.out_channels, layer.kernel_size) for layer in layers] == [(500, (1, 1)), (500, (1, 1)), (1, (1, 1))]
 
 
-def test_each_place_is_judged_by_itself() -> None:
+def test_each_position_is_scored_by_itself() -> None:
     discriminator = feature.build(6, 19, width=8)
     z = torch.randn(1, 6, 3, 4)
     scores = discriminator(z).realness

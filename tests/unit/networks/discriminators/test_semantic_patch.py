@@ -7,12 +7,12 @@ from segda.networks.discriminators import patch70, semantic_patch
 
 
 @pytest.mark.parametrize(("resolution", "size"), [("quarter", (12, 16)), ("full", (50, 66))])
-def test_it_judges_as_patch70_and_segments(resolution: Any, size: tuple[int, int]) -> None:
+def test_it_scores_as_patch70_and_segments(resolution: Any, size: tuple[int, int]) -> None:
     x = torch.randn(2, 3, 50, 66)
-    judgement = semantic_patch.build(3, 7, width=4, resolution=resolution)(x)
-    assert judgement.realness.shape == patch70.build(3, 7, width=4)(x).realness.shape
-    assert judgement.semantic is not None
-    assert judgement.semantic.shape == (2, 7, *size)
+    realness, semantic = semantic_patch.build(3, 7, width=4, resolution=resolution)(x)
+    assert realness.shape == patch70.build(3, 7, width=4)(x).realness.shape
+    assert semantic is not None
+    assert semantic.shape == (2, 7, *size)
 
 
 def test_the_ends_share_the_trunk_and_nothing_else() -> None:

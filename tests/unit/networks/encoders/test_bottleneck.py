@@ -24,13 +24,6 @@ def test_images_divide_by_the_wrapped_encoders_stride() -> None:
     assert bottleneck.build(SMALL).strides == (1, 2, 4, 8, 8)
 
 
-def test_batch_norm_on_a_single_image_says_what_to_do() -> None:
-    encoder = bottleneck.build(SMALL, norm="batch")
-    with pytest.raises(ConfigError, match="use 2 or more samples a process"):
-        encoder(torch.rand(1, 3, 32, 32))
-    assert encoder(torch.rand(2, 3, 32, 32))[-1].shape == (2, 256, 1, 1)
-
-
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [

@@ -15,18 +15,7 @@ def test_lenet_of_caffe_has_431080_parameters() -> None:
     assert counted == by_hand == 431_080
 
 
-def test_z_is_one_pixel_and_its_stride_the_image() -> None:
-    encoder = classic_lenet.build()
-    image = torch.rand(2, 3, 28, 28)
-    features = encoder(image)
-    assert features[0] is image
-    assert features[1].shape == (2, 500, 1, 1)
-    assert (encoder.channels, encoder.strides) == ((3, 500), (1, 28))
-
-
 def test_another_size_has_to_be_asked_for() -> None:
-    with pytest.raises(ConfigError, match="classic_lenet: got 32x32, is built for 28x28 alone; resize or crop"):
-        classic_lenet.build()(torch.zeros(1, 3, 32, 32))
     assert classic_lenet.build(size=32, hidden=8)(torch.zeros(1, 3, 32, 32))[-1].shape == (1, 8, 1, 1)
     assert classic_lenet.build(size=16, hidden=8)(torch.zeros(1, 3, 16, 16))[-1].shape == (1, 8, 1, 1)
     with pytest.raises(ConfigError, match="size is 15, must be 16 or more"):

@@ -1,7 +1,5 @@
-import pytest
 import torch
 
-from segda.errors import ConfigError
 from segda.networks.encoders import coupled
 
 
@@ -27,8 +25,3 @@ def test_one_domains_images_do_not_train_the_others_layer() -> None:
     encoder(torch.rand(1, 3, 28, 28), "source")[-1].sum().backward()
     assert encoder.own["source"].weight.grad is not None
     assert encoder.own["target"].weight.grad is None
-
-
-def test_too_small_a_size_is_refused() -> None:
-    with pytest.raises(ConfigError, match="size is 12, must be 16 or more"):
-        coupled.build(size=12)

@@ -26,16 +26,8 @@ def test_the_papers_networks_have_the_papers_sizes(options: dict[str, Any], para
 def test_each_block_halves_the_size_and_each_layer_adds_its_growth() -> None:
     encoder = densenet.build(depth=10, growth=4)
     assert encoder.channels == (3, 16 + 2 * 4, 24 + 2 * 4, 32 + 2 * 4)
-    assert [tuple(feature.shape[2:]) for feature in encoder(torch.zeros(1, 3, 32, 32))] == [
-        (32, 32), (32, 32), (16, 16), (8, 8)
-    ]  # fmt: skip
     assert encoder.strides == (1, 1, 2, 4)
-
-
-def test_four_blocks_after_a_stem_of_stride_2_end_as_small_as_the_papers_lenet() -> None:
-    encoder = densenet.build(depth=9, growth=4, blocks=4, stem_stride=2)
-    assert encoder.strides == (1, 2, 4, 8, 16)
-    assert encoder(torch.zeros(2, 3, 32, 32))[-1].shape[-2:] == (2, 2)
+    assert densenet.build(depth=9, growth=4, blocks=4, stem_stride=2).strides == (1, 2, 4, 8, 16)
 
 
 def test_dense_layers_keep_what_they_were_given() -> None:
@@ -53,8 +45,6 @@ def test_dense_layers_keep_what_they_were_given() -> None:
         ({"depth": 40, "bottleneck": True, "blocks": 4}, "must be 5 and a multiple of 8 for 4 blocks; use 37"),
         ({"depth": 4}, "depth is 4, .* use 7"),
         ({"compression": 0.0}, "compression is 0.0"),
-        ({"growth": 0}, "growth is 0; expected at least 1"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
     ],
 )
 def test_options_that_make_no_network_are_refused(options: dict[str, Any], message: str) -> None:

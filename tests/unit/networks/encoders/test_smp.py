@@ -18,13 +18,6 @@ def test_output_stride_16_dilates_the_last_stage() -> None:
     assert encoder(torch.zeros(1, 3, 64, 64))[-1].shape == (1, 1280, 4, 4)
 
 
-def test_the_first_feature_is_the_image_itself_even_where_smp_has_its_own() -> None:
-    image = torch.rand(1, 3, 32, 32) * 2 - 1
-    encoder = smp.build("vgg11", depth=2)
-    assert torch.equal(encoder(image)[0], image)
-    assert encoder.channels[0] == 3
-
-
 def test_layers_beyond_the_depth_take_no_gradient() -> None:
     encoder = smp.build("resnet18", depth=3)
     assert encoder.strides == (1, 2, 4, 8)
@@ -65,13 +58,6 @@ def test_tu_encoders_take_the_image_statistics_of_their_training() -> None:
     assert own.mean.flatten().tolist() == own.std.flatten().tolist() == [0.5, 0.5, 0.5]
     usual = smp.build("tu-convnext_atto", depth=2).imagenet_norm
     assert usual.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
-
-
-def test_frozen_batchnorm_survives_going_back_to_training_mode() -> None:
-    encoder = smp.build("resnet18", depth=2, freeze_batchnorm=True).eval().train()
-    before = encoder.encoder.bn1.running_mean.clone()
-    encoder(torch.rand(2, 3, 32, 32))
-    assert torch.equal(encoder.encoder.bn1.running_mean, before)
 
 
 @pytest.mark.data

@@ -1,7 +1,5 @@
-import pytest
 import torch
 
-from segda.errors import ConfigError
 from segda.networks.encoders import unet
 
 
@@ -17,8 +15,3 @@ def test_pix2pixs_layers() -> None:
 def test_one_image_of_the_papers_size_can_be_trained_on() -> None:
     z = unet.build(width=4).train()(torch.zeros(1, 3, 256, 256))[-1]
     assert z.shape == (1, 32, 1, 1)
-
-
-def test_a_network_without_levels_is_refused() -> None:
-    with pytest.raises(ConfigError, match="encoder unet: levels is 0"):
-        unet.build(levels=0)

@@ -1,7 +1,5 @@
-import pytest
 import torch
 
-from segda.errors import ConfigError
 from segda.networks.heads import pooled
 
 
@@ -26,10 +24,3 @@ def test_dropout_acts_in_training_only() -> None:
     z = [torch.randn(1, 64, 2, 2)]
     assert not torch.equal(head.train()(z), head(z))
     assert torch.equal(head.eval()(z), head(z))
-
-
-def test_options_out_of_range_are_refused() -> None:
-    with pytest.raises(ConfigError, match="head pooled: width is -1; expected at least 0"):
-        pooled.build((3, 8), (1, 8), 2, width=-1)
-    with pytest.raises(ConfigError, match="use 2 or more samples a process"):
-        pooled.build((3, 8), (1, 8), 2, width=4, norm="batch")([torch.zeros(1, 8, 2, 2)])

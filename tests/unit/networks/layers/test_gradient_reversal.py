@@ -10,11 +10,3 @@ def test_forward_is_the_identity_and_backward_is_negated_and_scaled() -> None:
     (y * torch.tensor([3.0, 4.0])).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [-1.5, -2.0]
-
-
-def test_input_and_output_share_no_graph_shortcut() -> None:
-    x = torch.ones(2, requires_grad=True)
-    # One path reversed, one straight: they cancel.
-    (reverse_gradient(x) + x).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [0.0, 0.0]
