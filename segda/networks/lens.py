@@ -21,9 +21,8 @@ class Lens(nn.Module):
         """
         super().__init__()
         last = nn.Conv2d(width, 3, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        if last.bias is not None:
-            nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
         self.layers = nn.Sequential(
             nn.Conv2d(3, width, 3, padding=1), nn.ReLU(), *(ResidualBlock(width, "none") for _ in range(blocks)), last
         )

@@ -1,4 +1,4 @@
-"""What every network component keeps to, whatever is inside; a new file in a component folder is tested as it is."""
+"""What holds for every network component; a new file in a component folder is tested without being listed here."""
 
 import copy
 import socket
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from segda.config import lookup
 from segda.errors import ConfigError
 
-# Options that make a component small, and variants that deserve the same tests; others are tested with their defaults.
+# Options that make a component small, and variants to test as well; other components are tested with their defaults.
 ENCODERS: dict[str, list[dict[str, Any]]] = {
     "dilated_resnet": [{"depth": 18}],
     "dilated_densenet": [{}],
@@ -39,7 +39,7 @@ ENCODERS: dict[str, list[dict[str, Any]]] = {
         {"encoder": {"name": "lenet", "width": 4}, "width": 6, "norm": "batch"},
     ],
 }
-# Encoders that end in fully connected layers take images of one size; that of their options, or this.
+# Encoders that end in fully connected layers take images of one size: that of their options, or this.
 FIXED_SIZES = {"classic_lenet": 28, "two_convolutions": 28, "coupled": 28, "mlp": 1}
 # Encoders whose last map is one pixel, whatever the image.
 POOLING = {"bottleneck"}
@@ -68,7 +68,7 @@ DECODERS: dict[str, list[dict[str, Any]]] = {
 ONE_PIXEL_DECODERS = {"flat": 28}
 DISCRIMINATORS: dict[str, list[dict[str, Any]]] = {
     "patch": [{"width": 4}, {"width": 4, "norm": "none", "layers": 3}, {"width": 4, "grey": True}],
-    # Its batch normalisation looks at other samples, as the tutorial has it; all else holds for any other.
+    # With batch normalisation, as in the tutorial, scores depend on the other samples.
     "patch34": [{"width": 4, "norm": "instance"}, {"width": 4, "norm": "layer", "grey": True}],
     "patch70": [{"width": 4}],
     "semantic_patch": [{"width": 4}, {"width": 4, "resolution": "full"}],
@@ -91,10 +91,10 @@ def _cases(folder: str, options: dict[str, list[dict[str, Any]]]) -> list[Any]:
     ]
 
 
-def _build(folder: str, name: str, options: dict[str, Any], *given: Any, seed: int = 0) -> Any:
+def _build(folder: str, name: str, options: dict[str, Any], *arguments: Any, seed: int = 0) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return lookup.module(f"segda.networks.{folder}", name).build(*given, **options)
+        return lookup.module(f"segda.networks.{folder}", name).build(*arguments, **options)
 
 
 def _features(height: int = 48, width: int = 64, batch: int = 2) -> list[Tensor]:
@@ -115,7 +115,7 @@ def _noise(length: int) -> Tensor:
 
 
 def _size(name: str, options: dict[str, Any], height: int, width: int) -> tuple[int, int]:
-    """The size at which an encoder is tested: this, unless it knows one only."""
+    """The size at which an encoder is tested: this, unless it takes only one."""
     if name in FIXED_SIZES:
         side = options.get("size", FIXED_SIZES[name])
         return side, side
@@ -123,22 +123,25 @@ def _size(name: str, options: dict[str, Any], height: int, width: int) -> tuple[
 
 
 def _encode(name: str, encoder: nn.Module, image: Tensor) -> list[Tensor]:
-    """The pyramid, of the source domain where the encoder is told one."""
-    told = getattr(lookup.module("segda.networks.encoders", name), "PER_DOMAIN", False)
-    features: list[Tensor] = encoder(image, "source") if told else encoder(image)
+    """The pyramid, of the source domain where the encoder takes one."""
+    features: list[Tensor] = encoder(image, "source") if _per_domain(name) else encoder(image)
     return features
 
 
+def _per_domain(name: str) -> bool:
+    return getattr(lookup.module("segda.networks.encoders", name), "PER_DOMAIN", False)
+
+
 def _last_maps(name: str, encoder: nn.Module, image: Tensor) -> Tensor:
-    """z, of both domains where the encoder is told one."""
-    if getattr(lookup.module("segda.networks.encoders", name), "PER_DOMAIN", False):
+    """z, of both domains where the encoder takes one."""
+    if _per_domain(name):
         return torch.cat([encoder(image, "source")[-1], encoder(image, "target")[-1]])
     z: Tensor = encoder(image)[-1]
     return z
 
 
 def _head_features(name: str) -> list[Tensor]:
-    """What a head is tested on; flattening asks for a square."""
+    """What a head is tested on; flattening needs a square."""
     return _features(48, 48) if name == "flat" else _features()
 
 
@@ -151,12 +154,12 @@ def _decoder_features(name: str, height: int = 48, width: int = 64) -> list[Tens
 
 
 def _assert_every_parameter_learns(module: nn.Module, call: Callable[[], Tensor]) -> None:
-    """Every parameter that asks for a gradient gets one that is not zero, from any initialisation."""
+    """Every parameter that requires a gradient gets one that is not zero, from any initialisation."""
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
-    # Some encoders leave out whole blocks at random in training; seeded, it is never all of one.
+    # Some encoders drop whole blocks at random in training; with this seed, never all of a stage.
     with torch.random.fork_rng():
         torch.manual_seed(0)
         output = call()
@@ -169,7 +172,7 @@ def _assert_every_parameter_learns(module: nn.Module, call: Callable[[], Tensor]
     assert not still
 
 
-def _assert_kept(build: Callable[[int], nn.Module], call: Callable[[Any], Tensor]) -> None:
+def _assert_reproducible(build: Callable[[int], nn.Module], call: Callable[[Any], Tensor]) -> None:
     """Seed, state dict and deep copy each fix the network; evaluation repeats itself."""
     first, again, other = build(0).eval(), build(0).eval(), build(1).eval()
     with torch.no_grad():
@@ -185,7 +188,7 @@ def _assert_kept(build: Callable[[int], nn.Module], call: Callable[[Any], Tensor
 @pytest.mark.parametrize(("name", "options"), _cases("encoders", ENCODERS))
 class TestEncoder:
     @pytest.mark.parametrize("size", [(64, 96), (65, 97), (50, 39)])
-    def test_channels_and_strides_are_the_truth(self, name: str, options: Any, size: tuple[int, int]) -> None:
+    def test_channels_and_strides_are_those_of_the_maps(self, name: str, options: Any, size: tuple[int, int]) -> None:
         encoder = _build("encoders", name, options).eval()
         size = _size(name, options, *size)
         image = _image(*size, batch=1)
@@ -210,9 +213,9 @@ class TestEncoder:
             if channels:
                 assert feature.shape == (1, channels, -(-size[0] // stride), -(-size[1] // stride))
 
-    def test_it_is_kept_by_seed_and_state(self, name: str, options: Any) -> None:
+    def test_seed_and_state_fix_it(self, name: str, options: Any) -> None:
         image = _image(*_size(name, options, 32, 64))
-        _assert_kept(
+        _assert_reproducible(
             lambda seed: _build("encoders", name, options, seed=seed), lambda encoder: _last_maps(name, encoder, image)
         )
 
@@ -221,14 +224,14 @@ class TestEncoder:
         image = _image(*_size(name, options, 64, 64))
         _assert_every_parameter_learns(encoder, lambda: _last_maps(name, encoder, image))
 
-    def test_a_sample_does_not_see_the_others_in_evaluation(self, name: str, options: Any) -> None:
+    def test_a_sample_does_not_depend_on_the_others_in_evaluation(self, name: str, options: Any) -> None:
         encoder = _build("encoders", name, options).eval()
         image = _image(*_size(name, options, 32, 32))
         with torch.no_grad():
             both, alone = _encode(name, encoder, image)[-1][:1], _encode(name, encoder, image[:1])[-1]
         assert torch.allclose(both, alone, atol=1e-4 * float(both.abs().max()))
 
-    def test_another_size_than_the_one_it_knows_is_refused(self, name: str, options: Any) -> None:
+    def test_another_size_than_its_only_one_is_refused(self, name: str, options: Any) -> None:
         if name in FIXED_SIZES:
             side, _ = _size(name, options, 0, 0)
             encoder = _build("encoders", name, options)
@@ -256,9 +259,9 @@ class TestHead:
         assert logits.shape[-2] * 64 == logits.shape[-1] * 48
         assert logits.shape[-2] >= 6
 
-    def test_it_is_kept_by_seed_and_state(self, name: str, options: Any) -> None:
+    def test_seed_and_state_fix_it(self, name: str, options: Any) -> None:
         features = _head_features(name)
-        _assert_kept(
+        _assert_reproducible(
             lambda seed: _build("heads", name, options, CHANNELS, STRIDES, CLASSES, seed=seed),
             lambda head: head(features),
         )
@@ -300,9 +303,9 @@ class TestDecoder:
         features = _decoder_features(name)
         _assert_every_parameter_learns(decoder, lambda: sum(decoder(features, domain) for domain in domains))
 
-    def test_it_is_kept_by_seed_and_state(self, name: str, options: Any) -> None:
+    def test_seed_and_state_fix_it(self, name: str, options: Any) -> None:
         features = _decoder_features(name)
-        _assert_kept(
+        _assert_reproducible(
             lambda seed: _build("decoders", name, options, CHANNELS, STRIDES, ("target",), seed=seed),
             lambda decoder: decoder(features, "target"),
         )
@@ -310,7 +313,7 @@ class TestDecoder:
 
 @pytest.mark.parametrize(("name", "options"), _cases("discriminators", DISCRIMINATORS))
 class TestDiscriminator:
-    def test_raw_scores_and_class_logits_where_it_says_so(self, name: str, options: Any) -> None:
+    def test_raw_scores_and_class_logits_of_those_that_segment(self, name: str, options: Any) -> None:
         discriminator = _build("discriminators", name, options, 3, CLASSES)
         realness, semantic = discriminator(_image(48, 48))
         assert realness.shape[:2] == (2, 1)
@@ -322,8 +325,7 @@ class TestDiscriminator:
         discriminator = _build("discriminators", name, options, 3, CLASSES).train()
 
         def call() -> Tensor:
-            judgement = discriminator(_image(48, 48))
-            return torch.cat([answer.flatten() for answer in judgement if answer is not None])
+            return torch.cat([output.flatten() for output in discriminator(_image(48, 48)) if output is not None])
 
         _assert_every_parameter_learns(discriminator, call)
 
@@ -335,14 +337,14 @@ class TestDiscriminator:
         slope.square().sum().backward()
         assert any(parameter.grad is not None and parameter.grad.any() for parameter in discriminator.parameters())
 
-    def test_a_sample_does_not_see_the_others_even_in_training(self, name: str, options: Any) -> None:
+    def test_a_sample_does_not_depend_on_the_others_even_in_training(self, name: str, options: Any) -> None:
         discriminator = _build("discriminators", name, options, 3, CLASSES).train()
         image = _image(48, 48)
         assert torch.allclose(discriminator(image).realness[:1], discriminator(image[:1]).realness, atol=1e-5)
 
-    def test_it_is_kept_by_seed_and_state(self, name: str, options: Any) -> None:
+    def test_seed_and_state_fix_it(self, name: str, options: Any) -> None:
         image = _image(48, 48)
-        _assert_kept(
+        _assert_reproducible(
             lambda seed: _build("discriminators", name, options, 3, CLASSES, seed=seed),
             lambda discriminator: discriminator(image).realness,
         )
@@ -361,8 +363,8 @@ class TestSampler:
         if options.get("grey"):
             assert torch.equal(source, source[:, :1].expand(-1, 3, -1, -1))
 
-    def test_it_is_kept_by_seed_and_state(self, name: str, options: Any) -> None:
-        _assert_kept(
+    def test_seed_and_state_fix_it(self, name: str, options: Any) -> None:
+        _assert_reproducible(
             lambda seed: _build("samplers", name, options, ("target",), seed=seed),
             lambda sampler: sampler(_noise(sampler.noise), "target"),
         )
@@ -391,7 +393,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("folder", GIVEN)
 def test_every_component_can_be_built_without_memory(folder: str) -> None:
-    """So a plan is checked before anything is allocated or read."""
+    """So a plan can be checked before anything is allocated or read."""
     for name in lookup.names(f"segda.networks.{folder}"):
         with torch.device("meta"):
             module = _build(folder, name, OPTIONS[folder].get(name, [{}])[0], *GIVEN[folder])

@@ -81,9 +81,8 @@ def cottage(random: Random, road: Road, lateral: float, span: tuple[float, float
     mesh.detail([(left, eaves, z0), (right, eaves, z0), ((left + right) / 2, ridge, z0)], label, material, tone, 0.95)
     mesh.face(_panel(road, lateral, z0, z1, 0.0, eaves), label, material, tone)
     proud = lateral * (1 - 0.02 / abs(lateral))
-    mesh.detail(
-        _panel(road, proud, (z0 + z1) / 2, (z0 + z1) / 2 + 1.1, 0.0, 2.2), label, Material.DOOR, random.random()
-    )
+    door = _panel(road, proud, (z0 + z1) / 2, (z0 + z1) / 2 + 1.1, 0.0, 2.2)
+    mesh.detail(door, label, Material.DOOR, random.random())
     (xa, za), (xb, zb) = road.at(lateral - sign * 0.4, z0 - 0.3), road.at(lateral - sign * 0.4, z1 + 0.3)
     middle_a, middle_b = xa + sign * (depth / 2 + 0.4), xb + sign * (depth / 2 + 0.4)
     slope = [(xa, eaves - 0.2, za), (xb, eaves - 0.2, zb), (middle_b, ridge, zb), (middle_a, ridge, za)]

@@ -153,7 +153,7 @@ def disc(x: float, y: float, radius: float, *, corners: int = 12, z: float = 0.0
 
 
 def bar(x0: float, y0: float, x1: float, y1: float, width: float, end_width: float | None = None) -> list[Point]:
-    """A straight bar that faces the viewer, from one point to another, for limbs, frames and masts."""
+    """A straight bar from one point to another that faces the viewer, for limbs, frames and masts."""
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
     across_x, across_y = -(y1 - y0) / length / 2, (x1 - x0) / length / 2
     end = width if end_width is None else end_width

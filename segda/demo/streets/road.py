@@ -132,6 +132,5 @@ def rails(ground: Ground, road: Road, lateral: float) -> None:
     """A pair of tram rails in a bed of cobbles."""
     ground.add(road.strip(lateral - 1.2, lateral + 1.2), ids.RAIL_TRACK, Material.COBBLES)
     for side in (-0.72, 0.72):
-        ground.add(
-            road.strip(lateral + side - 0.06, lateral + side + 0.06, -2.0, 70.0), ids.RAIL_TRACK, Material.RIM, 0.0, 0.8
-        )
+        rail = road.strip(lateral + side - 0.06, lateral + side + 0.06, -2.0, 70.0)
+        ground.add(rail, ids.RAIL_TRACK, Material.RIM, 0.0, 0.8)

@@ -62,9 +62,8 @@ def _kerbside(
         z += random.uniform(5.0, 9.0)
     for _ in range(random.choice((0, 1, 1, 2, 3))):
         z = random.uniform(6.0, 32.0)
-        items.append(
-            stand(furniture.traffic_sign(random), *road.at(lateral + side * random.uniform(-0.2, 0.3), z), None)
-        )
+        sign = furniture.traffic_sign(random)
+        items.append(stand(sign, *road.at(lateral + side * random.uniform(-0.2, 0.3), z), None))
     for crossing in road.crossings:
         for near in (True, False):
             if random.random() < 0.85:
@@ -91,9 +90,8 @@ def _fronts(
         crossing = next((c for c in road.crossings if z - 5.9 < c < z + length + 6), None)
         if crossing is not None:
             if crossing - 6 - z > 4:
-                items.append(
-                    frontage.town_house(random, road, front, (z, crossing - 6), usual * random.uniform(0.75, 1.25))
-                )
+                height = usual * random.uniform(0.75, 1.25)
+                items.append(frontage.town_house(random, road, front, (z, crossing - 6), height))
             z = crossing + 6
             continue
         kind = random.choices(

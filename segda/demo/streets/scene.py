@@ -16,7 +16,7 @@ from segda.demo.streets.viewpoint import Viewpoint
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that is drawn: the camera, and what it may see."""
+    """Everything that is drawn, and the camera."""
 
     viewpoint: Viewpoint
     items: tuple[Item, ...]
@@ -68,11 +68,6 @@ def _lay_ground(ground: Ground, layout: Layout, road: Road, random: Random, subu
     ground.add(road.strip(road.left, road.right), ids.ROAD, Material.ASPHALT, random.random())
     if random.random() < 0.5:
         z, lateral = random.uniform(4, 25), random.uniform(road.left, road.right - 2)
-        ground.add(
-            road.strip(lateral, lateral + random.uniform(1, 3), z, z + random.uniform(2, 9)),
-            ids.ROAD,
-            Material.ASPHALT,
-            0.5,
-            random.uniform(0.8, 1.12),
-        )
+        patch = road.strip(lateral, lateral + random.uniform(1, 3), z, z + random.uniform(2, 9))
+        ground.add(patch, ids.ROAD, Material.ASPHALT, 0.5, random.uniform(0.8, 1.12))
     mark_lanes(ground, road, random.random() * 0.8, random.random() < layout.yellow_lines)

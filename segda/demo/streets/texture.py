@@ -17,10 +17,8 @@ def noise(rng: np.random.Generator, cells: int, octaves: int, keep: float = 0.6,
     for octave in range(octaves):
         count = min(cells << octave, side)
         grid = np.tile(rng.standard_normal((count, count)).astype(np.float32), (3, 3))
-        total += (
-            keep**octave
-            * cv2.resize(grid, (3 * side, 3 * side), interpolation=cv2.INTER_CUBIC)[side : 2 * side, side : 2 * side]
-        )
+        large = cv2.resize(grid, (3 * side, 3 * side), interpolation=cv2.INTER_CUBIC)
+        total += keep**octave * large[side : 2 * side, side : 2 * side]
     return (total - total.mean()) / total.std()
 
 

@@ -46,9 +46,8 @@ def add_cycles(items: list[Item], layout: Layout, road: Road, random: Random) ->
     """Bicycles and motorcycles: ridden on the road, parked on the sidewalks."""
     for _ in range(poisson(random, layout.cycles)):
         motor, ridden = random.random() < 0.42, random.random() < 0.62
-        mesh, height = figures.cycle(
-            random, motor=motor, side=random.random() < (0.45 if ridden else 0.75), ridden=ridden
-        )
+        side = random.random() < (0.45 if ridden else 0.75)
+        mesh, height = figures.cycle(random, motor=motor, side=side, ridden=ridden)
         z = 4.5 + 22 * random.random() ** 1.6
         edge = random.choice((road.left + 0.8, road.right - 0.8, random.uniform(road.left + 1, road.right - 1)))
         lateral = edge if ridden else _sidewalk(road, random)

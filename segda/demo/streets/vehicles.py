@@ -136,14 +136,8 @@ def truck(random: Random) -> tuple[Mesh, tuple[float, float, float]]:
     cab_back, cab_top, low = length / 2 - 2.0, random.uniform(2.5, 2.9), 0.5
     bed_top = height if random.random() < 0.8 else 1.7
     mesh = Mesh()
-    for high, material, shade, span in (
-        (bed_top, Material.CARGO, cargo_tone, (-length / 2, cab_back - 0.15)),
-        (cab_top, Material.TRUCK_PAINT, tone, (cab_back, length / 2)),
-    ):
-        mesh.stage = 0
-        bottom = 1.0 if material is Material.CARGO else low
-        mesh.box((-half, bottom, span[0]), (half, high, span[1]), label, material, shade)
-    mesh.stage = 0
+    mesh.box((-half, 1.0, -length / 2), (half, bed_top, cab_back - 0.15), label, Material.CARGO, cargo_tone)
+    mesh.box((-half, low, cab_back), (half, cab_top, length / 2), label, Material.TRUCK_PAINT, tone)
     for x in (-half, half):
         mesh.face(_pane(x * 0.98, -length / 2, cab_back, low, 1.0), label, Material.TRIM)
         for z in (-length / 2 + 1.1, -length / 2 + 2.2, length / 2 - 1.1):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segda.networks.layers.grey import from_grey
-from segda.networks.layers.initialisation import Initialisation, initialise
+from segda.networks.layers.initialisation import INITIALISE, Initialisation
 from segda.networks.layers.normalisation import Norm, has_bias, normalisation
 from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.residual_block import ResidualBlock
@@ -71,7 +71,7 @@ class TranslatorDecoder(nn.Module):
             tails[domain] = nn.Sequential(*layers, last)
         self.tails = nn.ModuleDict(tails)
         if norm != "none" or initialisation == "glorot":
-            initialise(self, initialisation)
+            INITIALISE[initialisation](self)
         if residual:
             for tail in tails.values():
                 for parameter in list(tail.children())[-1].parameters():

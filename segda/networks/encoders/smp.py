@@ -76,15 +76,10 @@ def build(
     valid = timm.list_models() if from_timm else smp.encoders.get_encoder_names()
     if encoder.removeprefix("tu-").split(".")[0] not in valid:
         raise ConfigError(f"encoder smp: unknown encoder {encoder!r}; {nearest(encoder.removeprefix('tu-'), valid)}")
-    options: dict[str, Any] = {}
-    download = IMAGENET if weights == IMAGENET else None
-    if from_timm and download:
-        options["weights"] = True
-    elif not from_timm:
-        options["weights"] = download
+    download = {"weights": from_timm or IMAGENET} if weights == IMAGENET else {}
     try:
         with downloading(encoder, weights):
-            network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **options)
+            network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **download)
     except (ValueError, NotImplementedError, TypeError, AssertionError) as error:
         raise ConfigError(
             f"encoder smp: {encoder!r} cannot have depth {depth} and output_stride {output_stride} ({error}); "
@@ -96,13 +91,10 @@ def build(
         else:
             load_pretrained(network, weights)
     _freeze_unused(network, encoder)
-    norm = _timm_norm(timm.get_pretrained_cfg(encoder.removeprefix("tu-"))) if from_timm else ImagenetNorm()
+    # Some of timm's models are trained with other statistics of images.
+    settings = timm.get_pretrained_cfg(encoder.removeprefix("tu-")) if from_timm else None
+    norm = ImagenetNorm(getattr(settings, "mean", MEAN), getattr(settings, "std", STD))
     return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
-
-
-def _timm_norm(settings: Any) -> ImagenetNorm:
-    """The image statistics that a timm model was trained with."""
-    return ImagenetNorm(getattr(settings, "mean", MEAN), getattr(settings, "std", STD))
 
 
 def _load_timm(stages: nn.Module, name: str, path: str) -> None:

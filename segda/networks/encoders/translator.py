@@ -10,7 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from segda.networks.layers.grey import to_grey
-from segda.networks.layers.initialisation import Initialisation, initialise
+from segda.networks.layers.initialisation import INITIALISE, Initialisation
 from segda.networks.layers.normalisation import Norm, convolution
 from segda.networks.layers.option_checks import demand_at_least
 from segda.networks.layers.residual_block import ResidualBlock, halving
@@ -58,7 +58,7 @@ class TranslatorEncoder(nn.Module):
         self.stride4 = halving(2 * width, 4 * width, norm)
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width, norm, padding=padding) for _ in range(blocks)))
         if norm != "none" or initialisation == "glorot":
-            initialise(self, initialisation)
+            INITIALISE[initialisation](self)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.

@@ -1,5 +1,6 @@
 """Initialisations: DCGAN's, for networks that make images or tell them apart, and Keras's."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
@@ -44,14 +45,8 @@ def initialise_glorot(module: nn.Module, gain: float = 1.0, bias: float = 0.0) -
                 nn.init.constant_(layer.bias, bias)
 
 
-def initialise(module: nn.Module, how: Initialisation) -> None:
-    """Initialise all layers inside `module`.
-
-    Args:
-        module: changed in place.
-        how: `normal` as DCGAN, or `glorot` as Keras.
-    """
-    if how == "normal":
-        initialise_normal(module)
-    else:
-        initialise_glorot(module)
+#: How to initialise all layers inside a module, by name.
+INITIALISE: dict[Initialisation, Callable[[nn.Module], None]] = {
+    "normal": initialise_normal,
+    "glorot": initialise_glorot,
+}

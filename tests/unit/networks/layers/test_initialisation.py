@@ -3,7 +3,7 @@ import math
 import torch
 from torch import nn
 
-from segda.networks.layers.initialisation import initialise, initialise_glorot, initialise_normal
+from segda.networks.layers.initialisation import initialise_glorot, initialise_normal
 
 
 def test_weights_are_normal_with_deviation_0_02_and_biases_zero() -> None:
@@ -31,18 +31,8 @@ def test_glorot_fills_its_range_evenly() -> None:
     assert torch.equal(layers[2].weight, torch.ones(4))
 
 
-def test_gain_and_bias_are_those_that_were_asked_for() -> None:
+def test_gain_and_bias_can_be_chosen() -> None:
     layer = nn.ConvTranspose2d(8, 8, 4)
     initialise_glorot(layer, gain=2.0, bias=0.1)
     assert float(layer.weight.detach().abs().max()) > math.sqrt(6 / (2 * 8 * 16))
     assert torch.equal(layer.bias, torch.full((8,), 0.1))
-
-
-def test_the_initialisation_is_found_by_name() -> None:
-    for how, expected in (("normal", initialise_normal), ("glorot", initialise_glorot)):
-        named, called = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
-        torch.manual_seed(0)
-        initialise(named, how)  # type: ignore[arg-type]
-        torch.manual_seed(0)
-        expected(called)
-        assert torch.equal(named.weight, called.weight)
