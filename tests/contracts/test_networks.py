@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from segda.batch import DOMAINS
 from segda.config import lookup
 from segda.errors import ConfigError
 
@@ -122,22 +123,20 @@ def _size(name: str, options: dict[str, Any], height: int, width: int) -> tuple[
     return height, width
 
 
+def _domains(name: str) -> tuple[str, ...]:
+    """The domains that an encoder can be called with; none where it takes the image only."""
+    return DOMAINS if getattr(lookup.module("segda.networks.encoders", name), "PER_DOMAIN", False) else ()
+
+
 def _encode(name: str, encoder: nn.Module, image: Tensor) -> list[Tensor]:
     """The pyramid, of the source domain where the encoder takes one."""
-    features: list[Tensor] = encoder(image, "source") if _per_domain(name) else encoder(image)
+    features: list[Tensor] = encoder(image, *_domains(name)[:1])
     return features
-
-
-def _per_domain(name: str) -> bool:
-    return getattr(lookup.module("segda.networks.encoders", name), "PER_DOMAIN", False)
 
 
 def _last_maps(name: str, encoder: nn.Module, image: Tensor) -> Tensor:
     """z, of both domains where the encoder takes one."""
-    if _per_domain(name):
-        return torch.cat([encoder(image, "source")[-1], encoder(image, "target")[-1]])
-    z: Tensor = encoder(image)[-1]
-    return z
+    return torch.cat([encoder(image, *domain)[-1] for domain in [[domain] for domain in _domains(name)] or [[]]])
 
 
 def _head_features(name: str) -> list[Tensor]:
@@ -286,8 +285,8 @@ class TestHead:
 class TestDecoder:
     @pytest.mark.parametrize("size", [(48, 64), (65, 97)])
     def test_images_of_the_input_size_in_range(self, name: str, options: Any, size: tuple[int, int]) -> None:
-        decoder = _build("decoders", name, options, CHANNELS, STRIDES, ("source", "target"))
-        for domain in ("source", "target"):
+        decoder = _build("decoders", name, options, CHANNELS, STRIDES, DOMAINS)
+        for domain in DOMAINS:
             features = _decoder_features(name, *size)
             image = decoder(features, domain)
             assert image.shape == features[0].shape
@@ -295,7 +294,7 @@ class TestDecoder:
             if options.get("grey") and not options.get("residual"):
                 assert torch.equal(image, image[:, :1].expand(-1, 3, -1, -1))
 
-    @pytest.mark.parametrize("domains", [("source",), ("target",), ("source", "target")])
+    @pytest.mark.parametrize("domains", [("source",), ("target",), DOMAINS])
     def test_every_parameter_learns_whatever_domains_are_built(
         self, name: str, options: Any, domains: tuple[str, ...]
     ) -> None:
@@ -353,7 +352,7 @@ class TestDiscriminator:
 @pytest.mark.parametrize(("name", "options"), _cases("samplers", SAMPLERS))
 class TestSampler:
     def test_images_of_either_domain_in_range(self, name: str, options: Any) -> None:
-        sampler = _build("samplers", name, options, ("source", "target"))
+        sampler = _build("samplers", name, options, DOMAINS)
         noise = _noise(sampler.noise)
         source, target = sampler(noise, "source"), sampler(noise, "target")
         assert source.shape == target.shape
@@ -370,7 +369,7 @@ class TestSampler:
         )
 
     def test_every_parameter_learns_and_the_noise_matters(self, name: str, options: Any) -> None:
-        sampler = _build("samplers", name, options, ("source", "target")).train()
+        sampler = _build("samplers", name, options, DOMAINS).train()
         noise = _noise(sampler.noise).requires_grad_()
         _assert_every_parameter_learns(sampler, lambda: sampler(noise, "source") + sampler(noise, "target"))
         assert noise.grad is not None
@@ -383,8 +382,8 @@ class TestSampler:
 
 
 GIVEN: dict[str, tuple[Any, ...]] = {
-    "encoders": (), "heads": (CHANNELS, STRIDES, CLASSES), "decoders": (CHANNELS, STRIDES, ("source", "target")),
-    "discriminators": (3, CLASSES), "samplers": (("source", "target"),),
+    "encoders": (), "heads": (CHANNELS, STRIDES, CLASSES), "decoders": (CHANNELS, STRIDES, DOMAINS),
+    "discriminators": (3, CLASSES), "samplers": (DOMAINS,),
 }  # fmt: skip
 OPTIONS = {
     "encoders": ENCODERS, "heads": HEADS, "decoders": DECODERS, "discriminators": DISCRIMINATORS, "samplers": SAMPLERS

@@ -56,7 +56,7 @@ FLOORS = (
 
 # Outside package to the only places that may import it.
 CONFINED: dict[str, tuple[str, ...]] = {
-    "timm": ("segda.networks.encoders",),
+    "timm": ("segda.networks.encoders.smp", "segda.networks.pretrained_encoder"),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
     "torchvision": ("segda.networks.vgg",),
     "albumentations": ("segda.data.transforms",),
