@@ -102,7 +102,7 @@ def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
         if planned.state in ("run", "resume"):
             config = pipeline.stages[planned.stage].config
             for file in configs.weights_files(config.model_dump()):
-                import_weights.opened(file)  # refuses what was not imported
+                import_weights.safetensors_of(file)  # refuses what was not imported
             if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
                 raise ConfigError(
                     f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "

@@ -39,7 +39,7 @@ def folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "segda" / "imported"
 
 
-def opened(path: str | Path) -> Path:
+def safetensors_of(path: str | Path) -> Path:
     """The safetensors file to open for a file of weights: itself, or what was imported from it.
 
     That is `<hash of the file>.safetensors` in `folder()`, or a safetensors file of the same name next to it whose

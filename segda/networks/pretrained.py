@@ -84,7 +84,7 @@ def _read(path: str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise ConfigError(f"weights {path}: no such file; correct the path, or use `weights: {IMAGENET}` to download")
     try:
-        content = safetensors.torch.load_file(import_weights.opened(path))
+        content = safetensors.torch.load_file(import_weights.safetensors_of(path))
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"weights {path}: not readable ({reason}); expected tensors as safetensors") from error

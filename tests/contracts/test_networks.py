@@ -273,7 +273,7 @@ class TestHead:
         assert features[-1].grad is not None
         assert features[-1].grad.any()
 
-    def test_it_leaves_the_features_alone(self, name: str, options: Any) -> None:
+    def test_it_does_not_change_the_features(self, name: str, options: Any) -> None:
         features = _head_features(name)
         before = [feature.clone() for feature in features]
         _build("heads", name, options, CHANNELS, STRIDES, CLASSES)(features)

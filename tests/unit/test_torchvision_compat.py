@@ -1,4 +1,4 @@
-"""A torchvision whose compiled library does not load beside this torch still imports."""
+"""A torchvision whose compiled library does not load with this torch still imports."""
 
 import importlib.util
 import subprocess
@@ -44,7 +44,7 @@ def test_calling_it_again_and_after_the_import_does_nothing() -> None:
 
 
 def _no_definition(*arguments: object) -> None:
-    pytest.fail(f"declared {arguments} although nothing is amiss")
+    pytest.fail(f"declared {arguments} although torchvision is whole or absent")
 
 
 def test_declares_nothing_where_torchvision_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:

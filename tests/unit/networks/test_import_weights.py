@@ -1,4 +1,4 @@
-"""Weights of strangers: read by `segda import` alone, as tensors and nothing else."""
+"""Files of `torch.save`: read only by `segda import`, as tensors and nothing else."""
 
 import os
 from pathlib import Path
@@ -28,10 +28,10 @@ class Evil:
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where imported files lie; not made yet."""
-    monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path / "kept"))
-    return tmp_path / "kept"
+def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of imported files, not made yet."""
+    monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path / "imported"))
+    return tmp_path / "imported"
 
 
 def saved(path: Path, content: Any = TENSORS) -> Path:
@@ -42,15 +42,15 @@ def saved(path: Path, content: Any = TENSORS) -> Path:
 @pytest.mark.parametrize("content", [
     TENSORS, {"state_dict": TENSORS, "epoch": 7}, {"model": TENSORS}, {"model": {"state_dict": TENSORS}}
 ])  # fmt: skip
-def test_an_imported_file_is_found_by_its_bytes(tmp_path: Path, kept: Path, content: Any) -> None:
+def test_an_imported_file_is_identified_by_its_bytes(tmp_path: Path, imported: Path, content: Any) -> None:
     if "model" in content and "state_dict" in content["model"]:
         content = {"state_dict": {"model": TENSORS}}
     file = saved(tmp_path / "net.pth", content)
     written, count = import_weights.keep(file)
-    assert (written.parent, count) == (kept, 2)
-    assert import_weights.opened(file) == written
+    assert (written.parent, count) == (imported, 2)
+    assert import_weights.safetensors_of(file) == written
     moved = file.rename(tmp_path / "other name.pt")
-    assert import_weights.opened(moved) == written, "called by its content, not its name"
+    assert import_weights.safetensors_of(moved) == written, "named by its content"
     network = nn.Sequential(nn.Linear(3, 2))
     load_pretrained(network, str(moved))
     assert torch.equal(network[0].weight, TENSORS["0.weight"])
@@ -66,27 +66,27 @@ def test_a_run_does_not_open_what_was_not_imported(tmp_path: Path, monkeypatch: 
 
 def test_other_bytes_under_an_imported_name_are_not_opened(tmp_path: Path) -> None:
     file = saved(tmp_path / "net.pth")
-    beside, _ = import_weights.keep(file, tmp_path / "net.safetensors")
-    assert import_weights.opened(file) == beside
+    sibling, _ = import_weights.keep(file, tmp_path / "net.safetensors")
+    assert import_weights.safetensors_of(file) == sibling
     saved(file, {"0.weight": torch.zeros(2, 3)})
     with pytest.raises(ConfigError, match="segda import"):
-        import_weights.opened(file)
-    save_file(TENSORS, beside)
+        import_weights.safetensors_of(file)
+    save_file(TENSORS, sibling)
     saved(file)
     with pytest.raises(ConfigError, match="segda import"):
-        import_weights.opened(file)
+        import_weights.safetensors_of(file)
 
 
-def test_a_program_in_a_file_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: Path) -> None:
+def test_a_program_in_a_file_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], imported: Path) -> None:
     file = saved(tmp_path / "evil.pth", {**TENSORS, "1.weight": Evil(tmp_path / "run")})
     assert main(["import", str(file)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     assert f"{file}: not readable as tensors" in lines[0]
     assert not (tmp_path / "run").exists()
-    assert not kept.exists()
+    assert not imported.exists()
     torch.load(file, weights_only=False)
-    assert (tmp_path / "run").exists(), "else nothing was proved"
+    assert (tmp_path / "run").exists(), "the program would run without weights_only"
 
 
 @pytest.mark.parametrize(("content", "reason"), [
@@ -133,7 +133,7 @@ def test_a_copy_elsewhere_is_tensors_that_a_config_may_name(tmp_path: Path, caps
         assert reason in capsys.readouterr().err
 
 
-def test_without_a_folder_named_the_users_cache_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_is_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEGDA_IMPORTED")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert import_weights.folder() == tmp_path / "cache" / "segda" / "imported"

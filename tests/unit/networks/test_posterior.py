@@ -3,7 +3,7 @@ import torch
 from segda.networks.posterior import LOG_VARIANCE, Posterior
 
 
-def test_each_place_is_seen_by_itself() -> None:
+def test_each_position_is_computed_by_itself() -> None:
     posterior, z = Posterior(4), torch.randn(1, 4, 2, 2)
     together = posterior(z)
     alone = posterior(z[..., 1:, 1:])

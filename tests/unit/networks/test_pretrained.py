@@ -67,7 +67,7 @@ def test_a_failed_download_is_one_clear_line(name: str, tmp_path: Path, monkeypa
     assert "path of a file" in str(caught.value)
 
 
-def test_other_errors_of_building_are_left_alone() -> None:
+def test_other_errors_of_building_pass_unchanged() -> None:
     with pytest.raises(OSError, match="some file"), downloading("resnet34", "weights/resnet34.pth"):
         raise OSError("some file")
     with pytest.raises(ZeroDivisionError), downloading("resnet34", "imagenet"):

@@ -21,7 +21,7 @@ def test_digits_of_32_by_32_get_2_by_2_scores() -> None:
     assert patch.build(3, 10)(torch.zeros(2, 3, 32, 32)).realness.shape == (2, 1, 2, 2)
 
 
-def test_a_grey_discriminator_sees_each_images_average_alone() -> None:
+def test_a_grey_discriminator_sees_only_each_images_average() -> None:
     discriminator = patch.build(6, 10, width=4, grey=True)
     assert discriminator.layers[0].in_channels == 2
     pair = torch.rand(1, 6, 32, 32)

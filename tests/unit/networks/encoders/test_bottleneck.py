@@ -9,7 +9,7 @@ from segda.networks.encoders import bottleneck
 SMALL = {"name": "small", "width": 4}
 
 
-def test_z_is_pooled_narrowed_and_rectified_and_the_pyramid_is_kept() -> None:
+def test_z_is_pooled_narrowed_and_rectified_after_the_unchanged_pyramid() -> None:
     encoder = bottleneck.build(SMALL, width=6).eval()
     image = torch.rand(2, 3, 32, 48)
     features, inner = encoder(image), encoder.encoder(image)

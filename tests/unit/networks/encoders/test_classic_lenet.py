@@ -15,7 +15,7 @@ def test_lenet_of_caffe_has_431080_parameters() -> None:
     assert counted == by_hand == 431_080
 
 
-def test_another_size_has_to_be_asked_for() -> None:
+def test_another_size_is_an_option() -> None:
     assert classic_lenet.build(size=32, hidden=8)(torch.zeros(1, 3, 32, 32))[-1].shape == (1, 8, 1, 1)
     assert classic_lenet.build(size=16, hidden=8)(torch.zeros(1, 3, 16, 16))[-1].shape == (1, 8, 1, 1)
     with pytest.raises(ConfigError, match="size is 15, must be 16 or more"):

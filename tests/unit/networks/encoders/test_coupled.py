@@ -12,7 +12,7 @@ def test_the_released_layers() -> None:
     assert coupled.PER_DOMAIN
 
 
-def test_the_domains_differ_in_their_first_layer_alone() -> None:
+def test_the_domains_differ_only_in_their_first_layer() -> None:
     encoder = coupled.build(hidden=8)
     image = torch.rand(1, 3, 28, 28)
     assert not torch.allclose(encoder(image, "source")[-1], encoder(image, "target")[-1])

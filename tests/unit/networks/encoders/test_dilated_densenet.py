@@ -47,7 +47,7 @@ def test_the_last_blocks_have_dilations_2_and_4() -> None:
         assert {layer.conv2.dilation for layer in layers.values()} == {(dilation, dilation)}
 
 
-def test_dilation_computes_the_strided_networks_features_at_more_places(original: Any, tmp_path: Path) -> None:
+def test_dilation_computes_the_strided_networks_features_at_more_positions(original: Any, tmp_path: Path) -> None:
     """Without pooling's averaging, every second pixel of the dilated block 3 is the strided network's pixel."""
     safetensors.torch.save_file(original.state_dict(), tmp_path / "densenet121.safetensors")
     encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.safetensors")).eval()

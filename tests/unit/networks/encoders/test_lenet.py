@@ -18,7 +18,7 @@ def test_the_papers_layers() -> None:
     assert sum(parameter.numel() for parameter in encoder.parameters()) == by_hand
 
 
-def test_a_grey_encoder_sees_the_average_alone() -> None:
+def test_a_grey_encoder_sees_only_the_average() -> None:
     encoder = lenet.build(width=4, grey=True).eval()
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(encoder(image)[-1], encoder(image.mean(1, keepdim=True).expand(-1, 3, -1, -1))[-1])

@@ -75,7 +75,7 @@ def test_the_local_mobilenet_weights_load_strictly(tmp_path: Path, monkeypatch: 
 
 
 def test_section_5_2_of_the_i2i_paper_a_resnet_34_without_dilation_from_a_file(tmp_path: Path) -> None:
-    """Output stride 32, 7x7 places for 224x224 images; timm's and torchvision's ResNets have the same names."""
+    """Output stride 32, 7x7 positions for 224x224 images; timm's and torchvision's ResNets have the same names."""
     torchvision_compat.import_ready()
     import timm
 

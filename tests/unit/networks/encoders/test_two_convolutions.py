@@ -26,7 +26,7 @@ def test_it_starts_as_keras_starts_it() -> None:
         assert not layer.bias.any()
 
 
-def test_another_size_has_to_be_asked_for() -> None:
+def test_another_size_is_an_option() -> None:
     assert two_convolutions.build(size=32, hidden=8)(torch.zeros(1, 3, 32, 32))[-1].shape == (1, 8, 1, 1)
     with pytest.raises(ConfigError, match="size is 30, must be a multiple of 4; use 32"):
         two_convolutions.build(size=30)

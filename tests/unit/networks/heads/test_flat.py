@@ -5,7 +5,7 @@ from segda.errors import ConfigError
 from segda.networks.heads import flat
 
 
-def test_logits_see_every_place() -> None:
+def test_logits_depend_on_every_position() -> None:
     head = flat.build((3, 8), (1, 16), 5)
     z = torch.randn(2, 8, 2, 2)
     classifier = head.layers[-1]

@@ -5,7 +5,7 @@ from segda.networks.heads import linear
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_logits_are_a_linear_function_of_the_last_map_alone(kernel: int) -> None:
+def test_logits_are_a_linear_function_of_the_last_map_only(kernel: int) -> None:
     head = linear.build((3, 8), (1, 8), 5, kernel=kernel)  # type: ignore[arg-type]
     z, other = torch.randn(1, 8, 4, 6), torch.randn(1, 8, 4, 6)
     image = torch.zeros(1, 3, 32, 48)

@@ -3,7 +3,7 @@ import torch
 from segda.networks.heads import pooled
 
 
-def test_logits_are_linear_in_the_average_over_places() -> None:
+def test_logits_are_linear_in_the_average_over_positions() -> None:
     head = pooled.build((3, 8), (1, 32), 5)
     z = torch.randn(2, 8, 3, 4)
     classifier = head.layers[-1]

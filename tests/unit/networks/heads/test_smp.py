@@ -45,7 +45,7 @@ def test_every_decoder_gives_logits_and_uses_all_its_parameters(decoder: Any, st
 
 
 @pytest.mark.parametrize("decoder", ["deeplabv3plus", "fpn", "pspnet"])
-def test_dropout_is_off_unless_asked_for(decoder: Any) -> None:
+def test_dropout_is_off_by_default(decoder: Any) -> None:
     strides = DILATED if decoder == "deeplabv3plus" else STRIDES
 
     def rates(**options: Any) -> set[float]:

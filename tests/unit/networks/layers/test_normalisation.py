@@ -21,7 +21,7 @@ def test_group_norm_takes_any_number_of_channels(channels: int) -> None:
     assert normalisation("group", channels)(torch.randn(1, channels, 4, 4)).shape == (1, channels, 4, 4)
 
 
-def test_none_changes_nothing_and_alone_needs_a_bias() -> None:
+def test_none_changes_nothing_and_is_the_only_one_with_a_bias() -> None:
     x = torch.randn(1, 3, 2, 2)
     assert torch.equal(normalisation("none", 3)(x), x)
     assert [has_bias(norm) for norm in ("batch", "instance", "group", "layer", "none")] == [False] * 4 + [True]
@@ -40,7 +40,7 @@ def test_frozen_statistics_stay_while_scale_and_shift_learn() -> None:
     assert norm.bias.grad is not None
 
 
-def test_layer_norm_looks_at_all_of_a_sample_and_at_nothing_else() -> None:
+def test_layer_norm_uses_all_of_a_sample_and_nothing_else() -> None:
     x = torch.randn(2, 6, 1, 1) * 3 + 5
     norm = normalisation("layer", 6)
     y = norm(x)
@@ -49,7 +49,7 @@ def test_layer_norm_looks_at_all_of_a_sample_and_at_nothing_else() -> None:
     assert torch.allclose(norm(x[:1]), y[:1], atol=1e-6)
 
 
-def test_batch_norm_of_one_value_says_what_to_do() -> None:
+def test_batch_norm_of_one_value_names_the_remedy() -> None:
     norm = normalisation("batch", 3)
     with pytest.raises(ConfigError, match="one sample of one pixel; use 2 or more samples a process, or norm: layer"):
         norm(torch.zeros(1, 3, 1, 1))

@@ -36,6 +36,6 @@ def test_options_out_of_range_are_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [25, 28, 32])
-def test_images_have_the_size_that_was_asked_for(size: int) -> None:
+def test_images_have_the_configured_size(size: int) -> None:
     sampler = coupled.build(("source", "target"), noise=3, width=2, size=size).eval()
     assert sampler(torch.randn(1, 3), "target").shape == (1, 3, size, size)
