@@ -16,6 +16,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Print one line a stage; 1 when `--verify` found damage."""
     from segda.artefacts.store import Store
     from segda.terminal.escape import escape
+    from segda.terminal.table import to_lines
 
     folder = Path(given.run) if given.run and Path(given.run).is_dir() else given.runs
     store = Store(folder)
@@ -32,10 +33,7 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
         print(escape(name))
         rows = [_row(store, stage, entry, given.verify) for stage, entry in store.read_lock(name)["stages"].items()]
         damaged |= any(row[1].startswith("damaged") for row in rows)
-        rows = [(escape(stage), escape(state), escape(place)) for stage, state, place in rows]
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        for row in rows:
-            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print("\n".join(to_lines(rows, indent="  ")))
     return 1 if damaged else 0
 
 

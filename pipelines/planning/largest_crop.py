@@ -15,6 +15,7 @@ from pipelines.planning.memory import MemoryEstimate
 from pipelines.planning.plan import StagePlan
 from segda.disk import readable_size
 from segda.errors import ConfigError
+from segda.terminal.table import to_lines
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 NOTE = (
@@ -126,9 +127,7 @@ def lines(pipeline: Pipeline, plan: Sequence[StagePlan], memory: str) -> list[st
             rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_told(own), *_told(best)))
     if len(rows) == 1:
         return [f"crops for {memory}: nothing is left to train"]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    told = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [f"crops (height x width) for {memory} (-: none, or cannot be told):", *told, NOTE]
+    return [f"crops (height x width) for {memory} (-: none, or cannot be told):", *to_lines(rows), NOTE]
 
 
 def _told(found: tuple[Size, int] | None) -> tuple[str, str]:

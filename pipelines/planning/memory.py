@@ -29,6 +29,7 @@ from segda.engine.state import TrainingState
 from segda.evaluation import test_time_augmentation
 from segda.networks.networks import Networks
 from segda.objectives.class_sizes import ClassSizes
+from segda.terminal.table import to_lines
 
 
 class OnMeta(Local):
@@ -160,11 +161,9 @@ def lines(pipeline: Pipeline, plan: Sequence[StagePlan], root: Path) -> list[str
         if planned.state in ("run", "resume"):
             most = memory.of(pipeline.stages[planned.stage])
             rows.append((planned.stage, _about(most), _about(disk.get(planned.stage))))
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    told = [f"{stage.ljust(widths[0])}  {most.ljust(widths[1])}  {size}" for stage, most, size in rows]
     free = f"{readable_size(free_space(root))} free in {root}"
     total = f"disk in all {_about(sum(disk.values()))}; {free}"
-    return ["about, for what is left to do (-: cannot be told):", *told, total]
+    return ["about, for what is left to do (-: cannot be told):", *to_lines(rows), total]
 
 
 def _about(count: int | None) -> str:

@@ -16,7 +16,7 @@ from segda.config import loading as configs
 from segda.data.index import fingerprint
 from segda.errors import DataError
 from segda.files import sha256
-from segda.terminal.escape import escape
+from segda.terminal.table import print_table
 
 State = Literal["done", "resume", "run", "data missing", "left out"]
 
@@ -201,32 +201,8 @@ def _with_key(stage: Stage, upstream: dict[str, StagePlan], keys: _Keys, store: 
     return StagePlan(stage.name, stage.kind, key, "run", store.folder(stage.kind, key), "", inputs)
 
 
-def plain_table(plan: Iterable[StagePlan], title: str) -> str:
-    """The plan as lines of plain text."""
-    header = ("stage", "kind", "state", "folder", "reason")
-    cells = ((p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan)
-    rows = [header, *([escape(cell) for cell in row] for row in cells)]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
-    return "\n".join([escape(title), *lines])
-
-
 def print_plan(plan: Iterable[StagePlan], title: str) -> None:
     """Print the plan: a table on a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        print(plain_table(plan, title))
-        return
+    rows = [(p.stage, p.kind, p.state, p.folder.name if p.folder else "-", p.reason) for p in plan]
     colours = {"done": "green", "resume": "yellow", "run": "cyan", "data missing": "red", "left out": "dim"}
-    table = Table("stage", "kind", "state", "folder", "reason", title=Text(escape(title)), title_justify="left")
-    for planned in plan:
-        colour = colours[planned.state]
-        folder = planned.folder.name if planned.folder else "-"
-        cells = (planned.stage, planned.kind, planned.state, folder, planned.reason)
-        styles = ("", "", colour, "", "")
-        table.add_row(*(Text(escape(cell), style) for cell, style in zip(cells, styles, strict=True)))
-    console.print(table)
+    print_table(title, [("stage", "kind", "state", "folder", "reason"), *rows], colours)

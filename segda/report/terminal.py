@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -14,6 +13,7 @@ from segda.report import seed_table
 from segda.report.seed_table import SeedTable
 from segda.report.table import ABSENT, Line, Result, ScoreTable, Section, build, has_seeds, legend, percent, signed
 from segda.terminal.escape import escape
+from segda.terminal.table import ruled
 
 _NAME_WIDTH = 24  # longer class names are folded
 _HEADER_WORD = 13  # longer words in a column's name are folded
@@ -57,7 +57,7 @@ def over_seeds(table: SeedTable, width: int = 100) -> Group:
     if len(table.seeds) > 1 and sum(widths) + 2 * len(widths) > width:
         columns = [column for column in columns if not 0 < column <= len(table.seeds)]
         notes = [*notes, f"each seed's own score does not fit in {width} columns: see --json"]
-    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    grid = ruled()
     for column in columns:
         grid.add_column(Text(header[column]), justify="right" if column else "left", overflow="fold")
     for row, line in zip(table.rows, lines, strict=True):
@@ -123,7 +123,7 @@ def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
 def _table(
     table: ScoreTable, positions: Sequence[int], columns: Sequence[Sequence[Parts]], widths: Sequence[int]
 ) -> RichTable:
-    grid = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1), pad_edge=False, header_style="bold")
+    grid = ruled()
     grid.add_column("class", max_width=_NAME_WIDTH, overflow="fold", vertical="bottom")
     for position in positions:
         header = Text(table.columns[position], overflow="fold")
