@@ -29,7 +29,7 @@ EXPORT: dict[str, Any] = {"files": {EACH: {"bytes": int}}}
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
     """Plain data with its checksum beside it."""
-    return {**content, CHECKSUM: _digest(content)}
+    return {**content, CHECKSUM: checksum(content)}
 
 
 def verified(path: Path, content: Mapping[str, Any], form: Mapping[str, Any], remedy: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def verified(path: Path, content: Mapping[str, Any], form: Mapping[str, Any], re
         ArtefactError: its checksum or its form differs.
     """
     plain = {name: value for name, value in content.items() if name != CHECKSUM}
-    if CHECKSUM in content and content[CHECKSUM] != _digest(plain):
+    if CHECKSUM in content and content[CHECKSUM] != checksum(plain):
         raise ArtefactError(f"{path}: damaged, it does not hold what was written; {remedy}")
     # Whoever writes a file by hand may take the checksum anew.
     require(path, plain, form, remedy)
@@ -84,5 +84,6 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of plain data: 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -22,15 +23,20 @@ def in_order(
         workers: threads.
         ahead: how many items are taken up beyond the one whose result is handed over.
     """
-    waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from in_turn(partial(pool.submit, function), items, ahead)
     finally:
         # Whoever is interrupted, or has seen enough, must not wait for the rest.
         pool.shutdown(cancel_futures=True)
+
+
+def in_turn(submit: Callable[[Item], "Future[Result]"], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """The results of the items, each of which `submit` begins; at most `ahead` wait beyond the one handed over."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(submit(item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,8 +1,8 @@
-"""Label agreement: did the translation keep an image's content, in the eyes of a network that judges it?
+"""Label agreement: did the translation keep an image's content, as a frozen classifier (the judge) sees it?
 
 The judge predicts on the image before and after translation. Where the label is not ignored, the two predictions are
-compared with one another and each with the label, as intersection over union of every class. An image's agreement is
-the mean over the classes that either prediction holds of the IoU of its predictions before and after.
+compared with one another and each with the label, as intersection over union (IoU) of every class. An image's agreement
+is the IoU of its two predictions, the mean over the classes that either of them holds.
 """
 
 import json
@@ -17,14 +17,14 @@ from segda.errors import ArtefactError
 from segda.files import write_whole
 
 PAIRS = ("agreement", "before", "after")
-"""What is compared: the predictions with one another, the one before with the label, the one after with it."""
+"""What is compared: the predictions with one another, that before with the label, that after with the label."""
 
 _NAME = "agreement-{rank}.jsonl"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of one image, or of many, int64 `[3, K]` each: a row for each of `PAIRS`, a column a class."""
+    """Pixels of one image, or of many, int64 `[3, K]` each: one row for each of `PAIRS`, one column a class."""
 
     intersection: np.ndarray
     union: np.ndarray
@@ -48,7 +48,7 @@ def compare(before: np.ndarray, after: np.ndarray, label: np.ndarray, classes: i
     Args:
         before: integers of any shape, predicted on the image before translation.
         after: likewise, after it.
-        label: likewise; pixels that hold `ignore_index` are left out throughout.
+        label: likewise; pixels that hold `ignore_index` are left out.
         classes: number of classes K.
         ignore_index: of `label`.
     """
@@ -64,10 +64,10 @@ def _overlap(one: np.ndarray, other: np.ndarray, classes: int) -> tuple[np.ndarr
 
 
 class Records:
-    """The counts of the images that were judged so far, kept beside an unfinished export, a file a process."""
+    """The counts of the images compared so far, in an unfinished export's folder, one file a process."""
 
     def __init__(self, folder: Path, rank: int) -> None:
-        """Read what is there, and go on with this process's file.
+        """Read the counts of all processes; new ones go to this process's file.
 
         Args:
             folder: of the export.
@@ -78,7 +78,7 @@ class Records:
         self._file: IO[str] | None = None
 
     def add(self, key: str, counts: Counts) -> None:
-        """Keep the counts of an image, before anything of it is written.
+        """Write the counts of an image, which comes before its files.
 
         Raises:
             ArtefactError: they cannot be written.
@@ -88,9 +88,8 @@ class Records:
         line = {"key": key, "intersection": counts.intersection.tolist(), "union": counts.union.tolist()}
         try:
             if self._file is None:
-                # A line that a death cut short must not run into the next one.
-                whole = [text for text in _lines(path) if text.endswith("\n")]
-                write_whole(path, "".join(whole).encode())
+                # A line that a killed process cut short must not run into the next one.
+                write_whole(path, "".join(_whole_lines(path)).encode())
                 self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -98,35 +97,31 @@ class Records:
             raise ArtefactError(f"{path}: cannot be written ({error.strerror}); free space, then run again") from error
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def read(folder: Path) -> dict[str, Counts]:
-    """The counts that all processes have kept, by key; a last line that a death cut short is left out."""
-    found = {}
-    for path in sorted(folder.glob(_NAME.format(rank="*"))):
-        for text in _lines(path):
-            if text.endswith("\n"):
-                line = json.loads(text)
-                found[line["key"]] = Counts(np.array(line["intersection"]), np.array(line["union"]))
-    return found
+    """The counts that all processes have written, by key; a last line that was cut short is left out."""
+    paths = sorted(folder.glob(_NAME.format(rank="*")))
+    lines = [json.loads(text) for path in paths for text in _whole_lines(path)]
+    return {line["key"]: Counts(np.array(line["intersection"]), np.array(line["union"])) for line in lines}
 
 
 def remove(folder: Path) -> None:
-    """Remove what processes have kept, once `agreement.json` holds it."""
+    """Remove the processes' files, once `agreement.json` holds their counts."""
     for path in folder.glob(_NAME.format(rank="*")):
         path.unlink()
 
 
 def disagreeing(counts: Mapping[str, Counts], minimum: float | None) -> list[str]:
-    """The keys below the least agreement, worst first; images without a labelled pixel cannot be judged and stay."""
+    """The keys with an agreement below `minimum`, worst first; images without a labelled pixel have none and stay."""
     if minimum is None:
         return []
-    means = {key: found for key, count in counts.items() if (found := count.mean()[0]) is not None and found < minimum}
-    return sorted(means, key=lambda key: (means[key], key))
+    means = ((count.mean()[0], key) for key, count in counts.items())
+    return [key for _, key in sorted((mean, key) for mean, key in means if mean is not None and mean < minimum)]
 
 
 def report(
@@ -145,40 +140,42 @@ def report(
         counts: of every image.
         keys: of the images, in the order of the data set.
         classes: class names.
-        minimum: the least agreement that was asked for.
+        minimum: the least agreement that the config allows.
         dropped: keys that were left out for it.
-        judge: who judged.
+        judge: the judge's stage.
         worst: how many of the worst images are listed.
 
     Returns:
         `mean` (over the images, of each image's mean), `classes` (over all pixels), `worst` (keys, worst first) and
-        `images`: for each its mean of each of `PAIRS` and the IoU of each class that its predictions or label hold.
+        `images`: the mean of each of `PAIRS`, and the IoU of each class that the predictions or the label hold.
     """
     keys = list(keys)
     images: dict[str, dict[str, Any]] = {}
     for key in keys:
         iou, means = counts[key].iou(), counts[key].mean()
-        held = [index for index in range(len(classes)) if not np.isnan(iou[:, index]).all()]
         images[key] = {
-            **{pair: _rounded(mean) for pair, mean in zip(PAIRS, means, strict=True)},
-            "classes": {classes[index]: [_rounded(value) for value in iou[:, index]] for index in held},
-        }
+            **dict(zip(PAIRS, map(_rounded, means), strict=True)),
+            "classes": {
+                name: [_rounded(value) for value in values]
+                for name, values in zip(classes, iou.T, strict=True) if not np.isnan(values).all()
+            },
+        }  # fmt: skip
     total = sum((counts[key] for key in keys[1:]), counts[keys[0]])
     table = np.array([[np.nan if mean is None else mean for mean in counts[key].mean()] for key in keys])
-    known = [column[~np.isnan(column)] for column in table.T]
-    judged = [key for key in keys if images[key]["agreement"] is not None]
+    columns = [column[~np.isnan(column)] for column in table.T]
+    compared = [key for key in keys if images[key]["agreement"] is not None]
     return {
         "judge": dict(judge),
         "pairs": list(PAIRS),
         "minimum_agreement": minimum,
         "mean": {
-            pair: _rounded(found.mean() if len(found) else None) for pair, found in zip(PAIRS, known, strict=True)
+            pair: _rounded(means.mean() if len(means) else None) for pair, means in zip(PAIRS, columns, strict=True)
         },
         "classes": {
             name: dict(zip(PAIRS, map(_rounded, row), strict=True))
             for name, row in zip(classes, total.iou().T, strict=True)
         },
-        "worst": sorted(judged, key=lambda key: (counts[key].mean()[0], key))[:worst],
+        "worst": sorted(compared, key=lambda key: (counts[key].mean()[0], key))[:worst],
         "dropped": sorted(dropped),
         "images": images,
     }
@@ -188,5 +185,6 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else round(float(value), 6)
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+def _whole_lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [line for line in lines if line.endswith("\n")]

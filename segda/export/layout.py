@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,68 +19,68 @@ UNFINISHED = "data.partial"
 
 
 class Entry(NamedTuple):
-    """One sample of an export: where it comes from, its image (uint8 RGB `[H, W, 3]`) and label (class indices)."""
+    """One sample of an export: its origin, its image (uint8 RGB `[H, W, 3]`) and label (class indices)."""
 
     sample: Sample
     image: np.ndarray
     label: np.ndarray
 
 
-class Layout(Protocol):
-    """Where the files of an export lie and what they hold."""
+class Layout:
+    """Where the files of an export lie and what they hold.
 
-    @property
-    def folder(self) -> str | None:
-        """The folder that holds them all below the stage's, `None` where they lie in the stage's own.
+    Attributes:
+        folder: the folder below the stage's that holds them all; it has another name until all are there. `None` where
+            they lie in the stage's own.
+        group: how many samples share a file; `None` where each has its own.
+    """
 
-        Such a folder has its name when all files are there, and before that another one.
-        """
-        ...
-
-    @property
-    def group(self) -> int | None:
-        """How many samples share a file; `None` where each has its own."""
-        ...
+    folder: str | None = DATA
+    group: int | None
 
     def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
-        """The files of one group of samples, below `folder`, with `/`."""
-        ...
+        """The files of one group of samples, relative to `folder`, with `/`."""
+        raise NotImplementedError
 
-    def write(self, place: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
-        """Write what is not there yet of a group's files below `place`; encoding and writing are left to workers."""
-        ...
+    def write(self, root: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
+        """Write the missing files of a group below `root`; the workers encode and write, here one job an entry."""
+        for entry in entries:
+            workers.submit(self._write, root, entry)
 
-    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
-        """Write the files that concern all samples, and return their names.
+    def _write(self, root: Path, entry: Entry) -> None:
+        raise NotImplementedError
+
+    def complete(self, root: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
+        """Write the files that concern all samples, here none, and return their names.
 
         Args:
-            place: where the files lie.
-            samples: all that are kept.
+            root: the folder of the files.
+            samples: all that are exported.
             classes: key to class index where labels are of whole images, else empty.
         """
-        ...
+        return []
 
 
 @dataclass(frozen=True)
-class Segda:
+class Segda(Layout):
     """`images/<key>`, and `labels/<key>.png` with class indices; `segda/data/readers/adapted.py` reads it.
 
     Attributes:
         picture: how images are encoded.
-        maps: whether labels are maps; those of whole images stand in `dataset.json`.
+        maps: whether labels are maps; `dataset.json` holds those of whole images.
     """
 
     picture: Picture
     maps: bool
-    folder: str | None = None
-    group: int | None = None
+    folder = None
+    group = None
 
     def image(self, sample: Sample) -> str:
-        """Where its image lies."""
+        """The path of its image."""
         return f"images/{sample.key}{self.picture.ending}"
 
     def label(self, sample: Sample) -> str:
-        """Where its label lies."""
+        """The path of its label."""
         return f"labels/{sample.key}.png"
 
     def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
@@ -88,56 +88,46 @@ class Segda:
         kinds = (self.image, self.label) if self.maps else (self.image,)
         return [kind(sample) for sample in samples for kind in kinds]
 
-    def write(self, place: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
-        """Label and image of each entry, one job."""
-        for entry in entries:
-            workers.submit(self._write, place, entry)
-
-    def _write(self, place: Path, entry: Entry) -> None:
-        label, image = place / self.label(entry.sample), place / self.image(entry.sample)
+    def _write(self, root: Path, entry: Entry) -> None:
+        label, image = root / self.label(entry.sample), root / self.image(entry.sample)
         if self.maps and not is_there(label):
             write_whole(label, encode_label(entry.label), durable=False)
         if not is_there(image):
             write_whole(image, self.picture.encode(entry.image), durable=False)
-
-    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
-        """Nothing: `dataset.json` says it all."""
-        return []
 
 
 @dataclass(frozen=True)
 class ImageFolder(Segda):
     """The same, with `metadata.jsonl`: `datasets.load_dataset("imagefolder", data_dir=…)` reads it."""
 
-    folder: str | None = DATA
+    folder = DATA
 
-    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
+    def complete(self, root: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
         """A line for each image: its file, its key, and its label's file or class index."""
         lines = []
         for sample in samples:
             label = {"label_file_name": self.label(sample)} if self.maps else {"label": classes[sample.key]}
             lines.append(json.dumps({"image_file_name": self.image(sample), "key": sample.key, **label}))
-        write_whole(place / "metadata.jsonl", "".join(f"{line}\n" for line in lines).encode())
+        write_whole(root / "metadata.jsonl", "".join(f"{line}\n" for line in lines).encode())
         return ["metadata.jsonl"]
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Layout):
     """The source's own: the same relative paths, its label files byte for byte.
 
     Attributes:
         root: the source's folder.
         quality: of images whose names end as JPEG does.
         hard_link: whether labels are hard-linked to the source's where that is possible, not copied.
-        beside: files of the source that its reader needs besides, such as `split.mat`.
+        extra: other files of the source that its reader needs, such as `split.mat`.
     """
 
     root: Path
     quality: int
     hard_link: bool
-    beside: tuple[str, ...] = ()
-    folder: str | None = DATA
-    group: int | None = None
+    extra: tuple[str, ...] = ()
+    group = None
 
     def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
         """Image and label file of each sample, as the source calls them."""
@@ -146,40 +136,38 @@ class Source:
             for sample in samples for path in (sample.image, self._label_file(sample)) if path is not None
         ]  # fmt: skip
 
-    def write(self, place: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
-        """Label and image of each entry, one job."""
-        for entry in entries:
-            workers.submit(self._write, place, entry)
-
-    def _write(self, place: Path, entry: Entry) -> None:
-        label, image = self._label_file(entry.sample), place / entry.sample.image.relative_to(self.root)
-        if label is not None and not is_there(place / label.relative_to(self.root)):
-            link_whole(label, place / label.relative_to(self.root), hard_link=self.hard_link)
+    def _write(self, root: Path, entry: Entry) -> None:
+        label, image = self._label_file(entry.sample), root / entry.sample.image.relative_to(self.root)
+        if label is not None:
+            self._link(root, label.relative_to(self.root))
         if not is_there(image):
-            kept = format_of(image)
-            assert kept is not None  # see `check_source`
-            write_whole(image, Picture(kept, self.quality).encode(entry.image), durable=False)
+            form = format_of(image)
+            assert form is not None  # see `check_source`
+            write_whole(image, Picture(form, self.quality).encode(entry.image), durable=False)
+
+    def _link(self, root: Path, name: str | Path) -> None:
+        if not is_there(root / name):
+            link_whole(self.root / name, root / name, hard_link=self.hard_link)
 
     def _label_file(self, sample: Sample) -> Path | None:
         return sample.label if sample.label is not None and sample.label != sample.image else None
 
-    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
-        """What lies beside, linked or copied."""
-        for name in self.beside:
-            if not is_there(place / name):
-                link_whole(self.root / name, place / name, hard_link=self.hard_link)
-        return list(self.beside)
+    def complete(self, root: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
+        """The extra files, linked or copied."""
+        for name in self.extra:
+            self._link(root, name)
+        return list(self.extra)
 
 
-def check_source(dataset: Dataset, wanted: str | None) -> None:
+def check_source(dataset: Dataset, form: str | None) -> None:
     """Refuse a source whose own layout cannot be written.
 
     Args:
         dataset: the source.
-        wanted: the format that the config asks for, if any.
+        form: the format that the config asks for, if any.
 
     Raises:
-        ConfigError: the images are parts of archives, are of no format that can be written, or of another than wanted.
+        ConfigError: the images are parts of archives, or of a format that cannot be written or is not `form`.
     """
     for sample in dataset.samples:
         if sample.image.parent.is_file():
@@ -187,11 +175,11 @@ def check_source(dataset: Dataset, wanted: str | None) -> None:
                 f"layout: source: {dataset.name} keeps its images in the archive {sample.image.parent}; "
                 "use layout: segda, huggingface, parquet or webdataset"
             )
-        found = format_of(sample.image)
-        if found is None:
+        own = format_of(sample.image)
+        if own is None:
             raise ConfigError(f"layout: source: {sample.image} is neither PNG, JPEG nor WebP; use layout: segda")
-        if wanted is not None and wanted != found:
+        if form is not None and form != own:
             raise ConfigError(
-                f"format: {wanted}: with layout: source the images keep their names, and {sample.image.name} is "
-                f"{found}; leave `format` out, or use layout: segda"
+                f"format: {form}: with layout: source the images keep their names, and {sample.image.name} is "
+                f"{own}; leave `format` out, or use layout: segda"
             )

@@ -10,17 +10,17 @@ from segda.errors import ArtefactError
 from segda.export.format import ENDINGS, Format
 
 # One filter for all rows, and no search for repetitions but runs: two to three times as fast as level 1 by itself, and
-# smaller. Releases of OpenCV differ in what they take when only some of it is said, so all three are. (Without runs,
-# photographs take a seventh less time, and rendered images a third more.)
+# smaller. OpenCV's defaults differ between releases, so all three options are given. (Without runs, photographs take a
+# seventh less time, and rendered images a third more.)
 _FAST = [
     cv2.IMWRITE_PNG_COMPRESSION, 1,
     cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
 ]  # fmt: skip
 if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.12
     _FAST += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
-# Label maps are flat: what level 1 finds besides runs makes them far smaller at no cost of time.
+# Label maps are flat: repetitions other than runs make them far smaller at no cost of time.
 _LABEL = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-# Any quality above 100 is OpenCV's word for lossless.
+# Any quality above 100 means lossless to OpenCV.
 _LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 
@@ -38,7 +38,7 @@ class Picture:
 
     @property
     def ending(self) -> str:
-        """What names of new files end in."""
+        """The ending of new files' names."""
         return ENDINGS[self.format][0]
 
     def encode(self, pixels: np.ndarray) -> bytes:
@@ -69,21 +69,20 @@ def decode(content: bytes) -> np.ndarray:
 
 
 def format_of(path: PurePath) -> Format | None:
-    """The format that a file's name promises; `None` for any other ending."""
+    """The format by the ending of a file's name; `None` for any other ending."""
     ending = path.suffix.lower()
     return next((name for name, endings in ENDINGS.items() if ending in endings), None)
 
 
 def _encoded(ending: str, pixels: np.ndarray, options: list[int]) -> bytes:
+    reason = ""
     try:
-        done, coded = cv2.imencode(ending, pixels, options)
+        is_encoded, content = cv2.imencode(ending, pixels, options)
+        if is_encoded:
+            return bytes(content.tobytes())
     except cv2.error as error:
-        done, reason = False, f" ({error.err})"
-    else:
-        reason = ""
-    if not done:
-        raise ArtefactError(
-            f"format: an image of {pixels.shape[0]}x{pixels.shape[1]} pixels does not go into a {ending[1:]} file"
-            f"{reason}; use format: png"
-        )
-    return bytes(coded.tobytes())
+        reason = f" ({error.err})"
+    raise ArtefactError(
+        f"format: an image of {pixels.shape[0]}x{pixels.shape[1]} pixels does not go into a {ending[1:]} file"
+        f"{reason}; use format: png"
+    )

@@ -2,9 +2,8 @@
 
 import io
 import json
-import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import numpy as np
 
 from segda.data.dataset import Sample
 from segda.errors import ConfigError
-from segda.export.layout import DATA, Entry
+from segda.export.layout import Entry, Layout
 from segda.export.picture import Picture, decode, encode_label
 from segda.export.workers import Workers
 from segda.files import is_there, write_whole
 
 
-class Coded(NamedTuple):
+class EncodedSample(NamedTuple):
     """One sample as a shard holds it: key, the image's file, and the label's file or class index."""
 
     key: str
@@ -29,7 +28,7 @@ class Coded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shards:
+class Shards(Layout):
     """Files in `data/` that hold `group` samples each; one whose samples were all dropped is not written.
 
     Attributes:
@@ -43,44 +42,38 @@ class Shards:
     group: int
     total: int
     parquet: bool
-    folder: str | None = DATA
 
     def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
         """The one file of a group."""
-        if not samples:
-            return []
-        return [f"train-{number:05d}-of-{self.total:05d}.parquet" if self.parquet else f"train-{number:05d}.tar"]
+        return [self._name(number)] if samples else []
 
-    def write(self, place: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
+    def _name(self, number: int) -> str:
+        return f"train-{number:05d}-of-{self.total:05d}.parquet" if self.parquet else f"train-{number:05d}.tar"
+
+    def write(self, root: Path, number: int, entries: Iterable[Entry], workers: Workers) -> None:
         """Encode every entry in a job of its own, then pack them in one more, which waits for them."""
-        coded = [(entry.sample.key, workers.call(self._code, entry)) for entry in entries]
-        if coded:
-            path = place / f"{self.names(number, [Sample('', Path(), None)])[0]}"
-            workers.submit(self._pack, path, coded)
+        samples = [workers.call(self._encode, entry) for entry in entries]
+        if samples:
+            workers.submit(self._pack, root / self._name(number), samples)
 
-    def _code(self, entry: Entry) -> Coded:
+    def _encode(self, entry: Entry) -> EncodedSample:
         label = encode_label(entry.label) if entry.label.ndim else int(entry.label)
-        return Coded(entry.sample.key, self.picture.encode(entry.image), label)
+        return EncodedSample(entry.sample.key, self.picture.encode(entry.image), label)
 
-    def _pack(self, path: Path, coded: Sequence[tuple[str, "Future[Coded]"]]) -> None:
-        if is_there(path):
-            return
-        pack: Callable[[list[Coded], str], bytes] = parquet_file if self.parquet else tar_file
-        write_whole(path, pack([future.result() for _, future in coded], self.picture.ending))
-
-    def complete(self, place: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
-        """Nothing."""
-        return []
+    def _pack(self, path: Path, samples: Sequence["Future[EncodedSample]"]) -> None:
+        if not is_there(path):
+            pack: Callable[[list[EncodedSample], str], bytes] = parquet_file if self.parquet else tar_file
+            write_whole(path, pack([future.result() for future in samples], self.picture.ending))
 
 
-def tar_file(coded: Sequence[Coded], ending: str) -> bytes:
+def tar_file(samples: Sequence[EncodedSample], ending: str) -> bytes:
     """One shard of WebDataset: `<key>.image.<ending>`, `<key>.label.png` (or `<key>.cls`) and `<key>.json`.
 
     WebDataset ends a sample's name at its first dot; dots in keys become `_`, and `<key>.json` holds the key itself.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for key, image, label in coded:
+        for key, image, label in samples:
             name = shard_key(key)
             parts = {f"image{ending}": image}
             parts |= {"cls": str(label).encode()} if isinstance(label, int) else {"label.png": label}
@@ -95,33 +88,33 @@ def tar_file(coded: Sequence[Coded], ending: str) -> bytes:
 
 def shard_key(key: str) -> str:
     """A key as WebDataset takes it."""
-    return re.sub(r"\.", "_", key)
+    return key.replace(".", "_")
 
 
 def check_keys(keys: Iterable[str]) -> None:
     """Refuse keys that WebDataset would take for one sample.
 
     Raises:
-        ConfigError: two keys differ in nothing but dots.
+        ConfigError: two keys differ only in their dots.
     """
-    seen: dict[str, str] = {}
+    first: dict[str, str] = {}
     for key in keys:
-        other = seen.setdefault(shard_key(key), key)
+        other = first.setdefault(shard_key(key), key)
         if other != key:
             raise ConfigError(
                 f"layout: webdataset: keys {other!r} and {key!r} are both {shard_key(key)!r} there; use another layout"
             )
 
 
-def parquet_file(coded: Sequence[Coded], ending: str) -> bytes:
-    """One Parquet file with columns `key`, `image` and `label`, whose types `datasets` finds in its metadata.
+def parquet_file(samples: Sequence[EncodedSample], ending: str) -> bytes:
+    """One Parquet file with columns `key`, `image` and `label`, whose types `datasets` reads from its metadata.
 
     Raises:
         ConfigError: pyarrow is not installed.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = require_pyarrow()
     picture = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    maps = not isinstance(coded[0].label, int)
+    maps = not isinstance(samples[0].label, int)
     features = {
         "key": {"dtype": "string", "_type": "Value"},
         "image": {"_type": "Image"},
@@ -133,22 +126,22 @@ def parquet_file(coded: Sequence[Coded], ending: str) -> bytes:
     )
     table = pyarrow.Table.from_pydict(
         {
-            "key": [each.key for each in coded],
-            "image": [{"bytes": each.image, "path": f"{each.key}{ending}"} for each in coded],
-            "label": [{"bytes": e.label, "path": f"{e.key}.png"} if maps else e.label for e in coded],
+            "key": [each.key for each in samples],
+            "image": [{"bytes": each.image, "path": f"{each.key}{ending}"} for each in samples],
+            "label": [{"bytes": e.label, "path": f"{e.key}.png"} if maps else e.label for e in samples],
         },
         schema=schema,
     )
     buffer = io.BytesIO()
-    # Encoded pictures do not get smaller.
+    # Compression makes encoded pictures no smaller.
     parquet.write_table(table, buffer, compression="none")
     return buffer.getvalue()
 
 
 def image_in(path: Path, key: str) -> np.ndarray | None:
     """The image of one sample of a shard, uint8 RGB `[H, W, 3]`; `None` where the shard does not hold it."""
-    found = (_from_parquet if path.suffix == ".parquet" else _from_tar)(path, key)
-    return None if found is None else decode(found)
+    content = (_from_parquet if path.suffix == ".parquet" else _from_tar)(path, key)
+    return None if content is None else decode(content)
 
 
 def _from_tar(path: Path, key: str) -> bytes | None:
@@ -161,21 +154,17 @@ def _from_tar(path: Path, key: str) -> bytes | None:
 
 
 def _from_parquet(path: Path, key: str) -> bytes | None:
-    _, parquet = _pyarrow()
+    _, parquet = require_pyarrow()
     rows = parquet.read_table(path, columns=["image"], filters=[("key", "==", key)]).to_pylist()
     return rows[0]["image"]["bytes"] if rows else None
 
 
-def check_parquet() -> None:
-    """Refuse Parquet where it cannot be written.
+def require_pyarrow() -> tuple[Any, Any]:
+    """The modules `pyarrow` and `pyarrow.parquet`.
 
     Raises:
         ConfigError: pyarrow is not installed.
     """
-    _pyarrow()
-
-
-def _pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         from pyarrow import parquet

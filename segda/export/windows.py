@@ -1,11 +1,12 @@
-"""Translate an image that is too large in one piece: overlapping tiles, blended with smooth weights.
+"""Translate an image that does not fit into memory: overlapping tiles, blended with smooth weights.
 
-Along each side where a tile meets another, its outermost quarter of the overlap counts nothing, since a network's own
-padding shows there; over the next half its weight rises as a raised cosine. Two neighbours' weights add up to one, so a
-network whose answer at a place does not depend on anything further away than that quarter gives what it gives for the
-whole image, and for any other one a difference between tiles is spread over half the overlap.
+Along each side where a tile meets another, the outermost quarter of the overlap has weight 0, since a network's padding
+shows there; over the next half the weight rises as a raised cosine. Two neighbours' weights add up to one. So a network
+whose receptive field reaches no further than that quarter gives what it gives for the whole image, and for any other
+one a difference between tiles is spread over half the overlap.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -16,12 +17,12 @@ from segda.errors import ConfigError
 
 
 def check(tile: tuple[int, int], overlap: int, grid: int) -> None:
-    """Refuse tiles that do not fit one another.
+    """Refuse tiles whose sizes do not match the overlap or the stride.
 
     Args:
         tile: height and width.
         overlap: of neighbours, in pixels.
-        grid: what sizes and places must be a multiple of: the encoders' stride.
+        grid: the encoders' stride, of which sizes and positions must be multiples.
 
     Raises:
         ConfigError: names the key.
@@ -36,12 +37,12 @@ def check(tile: tuple[int, int], overlap: int, grid: int) -> None:
 
 
 def starts(length: int, tile: int, overlap: int, grid: int) -> list[int]:
-    """Where tiles begin along one axis: multiples of `grid`, the last tile flush with the end.
+    """The first pixel of each tile along one axis: multiples of `grid`; the last tile ends where the axis ends.
 
     Args:
         length: of the axis, in pixels; a multiple of `grid` where it is more than `tile`.
         tile: length of a tile.
-        overlap: of neighbours at least.
+        overlap: of neighbours, at least.
         grid: see `check`.
     """
     if length <= tile:
@@ -55,15 +56,15 @@ def weights(length: int, overlap: int, before: bool, after: bool) -> Tensor:
 
     Args:
         length: of the tile.
-        overlap: over which neighbours take turns.
+        overlap: of neighbours.
         before: whether there is a neighbour at the beginning.
         after: whether there is one at the end.
     """
     margin = overlap // 4
-    place = torch.arange(length, dtype=torch.float64) + 0.5
+    position = torch.arange(length, dtype=torch.float64) + 0.5
     weight = torch.ones(length, dtype=torch.float64)
-    for wanted, distance in ((before, place), (after, length - place)):
-        if wanted:
+    for is_inner, distance in ((before, position), (after, length - position)):
+        if is_inner:
             share = ((distance - margin) / (overlap - 2 * margin)).clamp(0, 1)
             weight = weight * (0.5 - 0.5 * torch.cos(math.pi * share))
     return weight.float()
@@ -72,17 +73,17 @@ def weights(length: int, overlap: int, before: bool, after: bool) -> Tensor:
 def translate(
     image: Tensor, function: Callable[[Tensor], Tensor], tile: tuple[int, int], overlap: int, grid: int
 ) -> Tensor:
-    """`function(image)`, worked out tile by tile.
+    """`function(image)`, computed tile by tile.
 
     Args:
         image: `[B, C, H, W]`; each side is a multiple of `grid`, or at most the tile's.
-        function: answers `[B, D, h, w]` for `[B, C, h, w]`, wherever it computes.
-        tile: height and width of a tile; an image that fits into one is passed on whole.
-        overlap: of neighbours at least, in pixels.
+        function: from `[B, C, h, w]` to `[B, D, h, w]`, on any device.
+        tile: height and width of a tile; an image that fits into one is translated whole.
+        overlap: of neighbours, at least, in pixels.
         grid: see `check`.
 
     Returns:
-        `[B, D, H, W]`, where `image` is.
+        `[B, D, H, W]`, on the device of `image`.
     """
     height, width = int(image.shape[-2]), int(image.shape[-1])
     if height <= tile[0] and width <= tile[1]:
@@ -90,11 +91,11 @@ def translate(
     total: Tensor | None = None
     weight = torch.zeros(height, width, device=image.device)
     for (top, bottom, down), (left, right, across) in _pieces((height, width), tile, overlap, grid):
-        answer = function(image[..., top:bottom, left:right]).to(image.device)
+        output = function(image[..., top:bottom, left:right]).to(image.device)
         if total is None:
-            total = torch.zeros(*answer.shape[:2], height, width, dtype=answer.dtype, device=image.device)
+            total = torch.zeros(*output.shape[:2], height, width, dtype=output.dtype, device=image.device)
         share = (down[:, None] * across[None, :]).to(image.device)
-        total[..., top:bottom, left:right] += answer * share
+        total[..., top:bottom, left:right] += output * share
         weight[top:bottom, left:right] += share
     assert total is not None
     return total / weight
@@ -106,11 +107,8 @@ def _pieces(
     """The rows and columns of each tile, with their weights."""
     axes = []
     for length, side in zip(size, tile, strict=True):
-        begin = starts(length, side, overlap, grid)
         axes.append([
             (start, min(start + side, length), weights(min(side, length), overlap, start > 0, start + side < length))
-            for start in begin
+            for start in starts(length, side, overlap, grid)
         ])  # fmt: skip
-    for rows in axes[0]:
-        for columns in axes[1]:
-            yield rows, columns
+    yield from itertools.product(*axes)

@@ -1,20 +1,23 @@
-"""Threads that decode what comes next and encode what is done, while one thread translates.
+"""Threads that decode the next images and encode finished ones, while one thread translates.
 
-OpenCV and zlib leave Python's lock alone while they work, so threads keep as many cores busy as there are of them.
+OpenCV and zlib release Python's lock while they work, so each thread keeps a core busy.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+from segda.data.prefetch import in_turn
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Workers:
-    """So many threads; with none, everything is done at once by the caller. The first error is raised to the caller."""
+    """A pool of threads; with none, the caller does each job at once. The first error is raised to the caller."""
 
     def __init__(self, count: int) -> None:
         """Args: count: number of threads, 0 for none."""
@@ -28,7 +31,7 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for what was submitted; after an error, only for what has begun."""
+        """Wait for all submitted jobs; after an error, only for those that have begun."""
         try:
             if error is None:
                 self.wait()
@@ -36,31 +39,25 @@ class Workers:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
 
-    def call(self, function: Callable[..., Made], *arguments: Any) -> "Future[Made]":
-        """Begin to work something out; the answer's `result()` waits for it and raises its error."""
+    def call(self, function: Callable[..., Result], *arguments: Any) -> "Future[Result]":
+        """Begin a job; the future's `result()` waits for it and raises its error."""
         if self._pool is not None:
             return self._pool.submit(function, *arguments)
-        done: Future[Made] = Future()
+        done: Future[Result] = Future()
         done.set_result(function(*arguments))
         return done
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Have something done. Waits while much is open, so that results do not pile up in memory."""
+        """Begin a job without a result. Waits while many are open, so that images do not pile up in memory."""
         self._open.append(self.call(function, *arguments))
         while len(self._open) > 2 * self.count:
             self._open.popleft().result()
 
     def wait(self) -> None:
-        """Wait for all that was submitted."""
+        """Wait for all submitted jobs."""
         while self._open:
             self._open.popleft().result()
 
-    def ahead(self, function: Callable[[Given], Made], items: Iterable[Given]) -> Iterator[Made]:
-        """`map(function, items)`, in order, with the next few begun before they are asked for."""
-        begun: deque[Future[Made]] = deque()
-        for item in items:
-            begun.append(self.call(function, item))
-            if len(begun) > self.count:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+    def ahead(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`map(function, items)`, in order, with the next few begun in advance."""
+        return in_turn(partial(self.call, function), items, self.count)

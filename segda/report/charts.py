@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
@@ -19,8 +20,8 @@ COLOURS = (
     "#8a8f98", "#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#b8a800",
     "#9c3d6e", "#7f6bd6", "#a0622d", "#3bb3a6",
 )  # fmt: skip
-"""One colour a stage, the first one grey; the first eight told apart with every kind of colour vision (after Okabe and
-Ito), the others there so that no two of a dozen stages are alike."""
+"""One colour a stage, the first one grey. Every kind of colour vision distinguishes the first eight (after Okabe and
+Ito); the others make a dozen."""
 
 _INK = "#111317"  # what the page replaces by its own text colour
 _POINTS = 300  # a curve of more steps is averaged into this many
@@ -39,16 +40,11 @@ def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
     thick = 0.84 / columns
     figure = Figure(figsize=(7.4, 0.9 + len(lines) * max(0.2, 0.085 * columns + 0.09)), layout="constrained")
     axes = figure.subplots()
-    for position, name in enumerate(table.columns):
-        cells = [(row, line.cells[position]) for row, line in enumerate(lines)]
-        present = [(row + (position + 0.5) * thick - 0.42, cell) for row, cell in cells if cell is not None]
-        axes.barh(
-            [y for y, _ in present],
-            [100 * cell.mean for _, cell in present],
-            height=0.9 * thick,
-            color=colour(position),
-            label=name,
-        )
+    for index, name in enumerate(table.columns):
+        cells = [(row + (index + 0.5) * thick - 0.42, line.cells[index]) for row, line in enumerate(lines)]
+        present = [(y, cell) for y, cell in cells if cell is not None]
+        scores = [100 * cell.mean for _, cell in present]
+        axes.barh([y for y, _ in present], scores, height=0.9 * thick, color=colour(index), label=name)
         for y, cell in present:
             if len(cell.values) > 1:
                 axes.plot([100 * min(cell.values), 100 * max(cell.values)], [y, y], color=_INK, linewidth=0.8)
@@ -60,18 +56,21 @@ def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
     axes.set_xlabel(f"{table.measure} in percent")
     axes.tick_params(axis="y", length=0)
     if legend:
-        handles, names = axes.get_legend_handles_labels()
-        beside = columns if sum(map(len, names)) + 6 * columns < 90 else 2  # matplotlib does not wrap a legend
-        box = figure.legend(handles, names, loc="outside upper center", ncols=beside, frameon=False)
-        for text in box.get_texts():
-            text.set_parse_math(False)
+        ncols = columns if sum(map(len, table.columns)) + 6 * columns < 90 else 2  # matplotlib does not wrap a legend
+        verbatim(figure.legend(loc="outside upper center", ncols=ncols, frameon=False))
     plain(axes, grid="x")
     return figure
 
 
-def colour(position: int) -> str:
+def colour(index: int) -> str:
     """The colour of a column's bars."""
-    return COLOURS[position % len(COLOURS)]
+    return COLOURS[index % len(COLOURS)]
+
+
+def verbatim(legend: Legend) -> None:
+    """Show a legend's names as they are: a `$` in one starts no formula."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def curves(log: Path) -> Figure | None:
@@ -82,7 +81,7 @@ def curves(log: Path) -> Figure | None:
 
     Args:
         log: one JSON object a line, with `step`, `losses`, `measures` and `learning_rate`; a half-written last line is
-            passed over.
+            skipped.
 
     Returns:
         The figure, or `None` if the log is missing or holds nothing to draw.

@@ -1,7 +1,7 @@
-"""Features of both domains in a plane by PCA and t-SNE: colour tells the class, the marker the domain."""
+"""Features of both domains in a plane by PCA and t-SNE: the colour is the class, the marker the domain."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 
 from segda.errors import DataError
 from segda.label_space import LabelSpace
+from segda.report.charts import verbatim
 
 _UNLABELLED = "#9a9fa8"
 _MARKERS = {"source": "o", "target": "x"}
 _NAMED_CLASSES = 24  # a legend of more would be larger than the figure
 _FEWEST = 4
-_Place = Literal["outside upper center", "outside lower center"]
 
 
 class Panel(NamedTuple):
@@ -50,12 +50,12 @@ def principal_components(vectors: np.ndarray, count: int = 2) -> tuple[np.ndarra
     centred = vectors - vectors.mean(axis=0)
     left, size, _ = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
     projected = np.zeros((len(vectors), count))
-    kept = min(count, len(size))
-    projected[:, :kept] = left[:, :kept] * size[:kept]
+    rank = min(count, len(size))
+    projected[:, :rank] = left[:, :rank] * size[:rank]
     # The sign of a direction is arbitrary; a figure should not depend on the linear algebra library.
     projected *= np.where(projected[np.abs(projected).argmax(axis=0), np.arange(count)] < 0, -1, 1)
     shares = np.zeros(count)
-    shares[:kept] = size[:kept] ** 2 / max(float((size**2).sum()), 1e-300)
+    shares[:rank] = size[:rank] ** 2 / max(float((size**2).sum()), 1e-300)
     return projected, shares
 
 
@@ -109,12 +109,9 @@ def _scatter(axes: Axes, plane: np.ndarray, labels: np.ndarray, is_target: np.nd
     colours = np.full((256, 3), int(_UNLABELLED[1:3], 16) / 255)
     colours[: space.count] = np.array(space.palette) / 255
     size = float(np.clip(4000 / len(plane), 5, 22))
-    for domain, chosen in (("source", ~is_target), ("target", is_target)):
-        points, paint = plane[chosen], colours[labels[chosen]]
-        if domain == "source":
-            axes.scatter(points[:, 0], points[:, 1], size, paint, marker=_MARKERS[domain], alpha=0.55, linewidths=0)
-        else:
-            axes.scatter(points[:, 0], points[:, 1], size, paint, marker=_MARKERS[domain], linewidths=0.8)
+    for domain, rows, alpha, line in (("source", ~is_target, 0.55, 0), ("target", is_target, None, 0.8)):
+        x, y = plane[rows].T
+        axes.scatter(x, y, size, colours[labels[rows]], marker=_MARKERS[domain], alpha=alpha, linewidths=line)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.margins(0.04)
@@ -124,24 +121,21 @@ def _scatter(axes: Axes, plane: np.ndarray, labels: np.ndarray, is_target: np.nd
 
 def _legend(drawn: Figure, panels: Sequence[Panel], space: LabelSpace) -> None:
     """Above, the markers of the domains; below, the colours of the classes that occur unless there are too many."""
-    found = np.unique(np.concatenate([labels for p in panels for labels in (p.source_label, p.target_label)]))
-    present = [int(label) for label in found if label < space.count]
+    labels = np.unique(np.concatenate([labels for p in panels for labels in (p.source_label, p.target_label)]))
+    present = [int(label) for label in labels if label < space.count]
     domains = [Line2D([], [], color="#444444", marker=marker, linestyle="", label=domain, markersize=5)
                for domain, marker in _MARKERS.items()]  # fmt: skip
     classes = []
     for label in present if len(present) <= _NAMED_CLASSES else ():
-        red, green, blue = (part / 255 for part in space.palette[label])
+        colour = "#{:02x}{:02x}{:02x}".format(*space.palette[label])
         name = space.classes[label]
-        classes.append(Line2D([], [], color=(red, green, blue), marker="s", linestyle="", label=name, markersize=6))
-    rows: list[tuple[list[Line2D], _Place]] = [(domains, "outside upper center"), (classes, "outside lower center")]
-    for handles, place in rows:
+        classes.append(Line2D([], [], color=colour, marker="s", linestyle="", label=name, markersize=6))
+    for handles, where in ((domains, "outside upper center"), (classes, "outside lower center")):
         if handles:
             # matplotlib does not wrap a legend: a letter is about 5 points wide, a panel 266.
             longest = max(len(str(handle.get_label())) for handle in handles)
             columns = max(1, min(len(handles), int(266 * len(panels) / (5 * longest + 22))))
-            box = drawn.legend(
-                handles=handles, loc=place, ncols=columns, frameon=False, fontsize=8,
+            verbatim(drawn.legend(
+                handles=handles, loc=where, ncols=columns, frameon=False, fontsize=8,
                 handlelength=1.0, handletextpad=0.3, columnspacing=1.2,
-            )  # fmt: skip
-            for text in box.get_texts():
-                text.set_parse_math(False)
+            ))  # fmt: skip

@@ -182,7 +182,7 @@ def render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": tone, "duration": duration}
+    environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": table.tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
     figures = {name: charts.curves(log) for name, log in content.logs.items()}
     healths = {name: found for name, log in content.logs.items() if (found := health_figure.read(log)) is not None}
@@ -251,12 +251,6 @@ def confusion(result: Result) -> dict[str, Any]:
         "classes": result.evaluations[0]["confusion"]["classes"],
         "rows": [[cell / sum(row) if sum(row) else None for cell in row] for row in total],
     }
-
-
-def tone(gain: float) -> str:
-    """The style of a gain: what is shown as zero is neither up nor down."""
-    points = float(table.signed(gain))
-    return "up" if points > 0 else "down" if points < 0 else ""
 
 
 def duration(seconds: float | None) -> str:

@@ -15,9 +15,10 @@ from segda.label_space import LabelSpace
 _GAP = 8
 _TITLE = 24  # height of a line of text, in pixels
 _SWATCH = 14
-_INK, _PAPER, _EMPTY = (32, 33, 36), (255, 255, 255), (240, 240, 242)
+_INK = (32, 33, 36)
+PAPER, EMPTY = (255, 255, 255), (240, 240, 242)
 RIGHT, IGNORED = (255, 255, 255), (96, 96, 96)
-"""Of an error map: pixels that agree, and pixels that are not compared."""
+"""In an error map: pixels that agree, and pixels that are not compared."""
 
 
 class Picture(NamedTuple):
@@ -25,7 +26,7 @@ class Picture(NamedTuple):
 
     Attributes:
         title: the column's name, such as "prediction before".
-        pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices; `None` leaves the place empty.
+        pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices; `None` draws an empty frame.
         against: a class map of the same size. With it, an error map is drawn: the class of `pixels` where the two
             differ, white where they agree, grey where `against` is ignored.
     """
@@ -65,28 +66,28 @@ def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> byt
     heights = [_height(row, width) for row in rows]
     total_width = len(titles) * (width + _GAP) + _GAP
     names = [_TITLE if row.name else 0 for row in rows]
-    entries = _legend_places(space, total_width)
+    entries = _legend_positions(space, total_width)
     legend_top = _GAP + _TITLE + sum(heights) + sum(names) + _GAP * len(rows)
-    canvas = Image.new("RGB", (total_width, legend_top + entries[-1][1] + _TITLE + _GAP), _PAPER)
+    canvas = Image.new("RGB", (total_width, legend_top + entries[-1][1] + _TITLE + _GAP), PAPER)
     draw = ImageDraw.Draw(canvas)
     for column, title in enumerate(titles):
         write_line(draw, (_GAP + column * (width + _GAP), _GAP), title, width)
     top = _GAP + _TITLE
     for row, height, name in zip(rows, heights, names, strict=True):
-        if name:
-            write_line(draw, (_GAP, top), row.name, total_width - 2 * _GAP)
+        write_line(draw, (_GAP, top), row.name, total_width - 2 * _GAP)
+        top += name
         for column, picture in enumerate(row.pictures):
-            place = (_GAP + column * (width + _GAP), top + name)
-            if picture.pixels is None:
-                draw.rectangle((*place, place[0] + width - 1, place[1] + height - 1), fill=_EMPTY)
-            else:
-                canvas.paste(_drawn(painted(picture, space), space, (width, height), picture.against is None), place)
-        top += name + height + _GAP
-    for (name_, colour), (left, below) in zip(legend(space), entries, strict=True):
+            left = _GAP + column * (width + _GAP)
+            drawn = EMPTY if picture.pixels is None else _drawn(
+                painted(picture, space), space, (width, height), picture.against is None
+            )  # fmt: skip
+            canvas.paste(drawn, (left, top, left + width, top + height))
+        top += height + _GAP
+    for (label, colour), (left, below) in zip(legend(space), entries, strict=True):
         at = (left, legend_top + below + 4)
         draw.rectangle((*at, at[0] + _SWATCH, at[1] + _SWATCH), fill=colour, outline=_INK)
-        write_line(draw, (at[0] + _SWATCH + 6, at[1] - 4), name_, total_width)
-    return encoded(canvas, "PNG")
+        write_line(draw, (at[0] + _SWATCH + 6, at[1] - 4), label, total_width)
+    return encode(canvas, "PNG")
 
 
 def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
@@ -123,11 +124,11 @@ def single(pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograp
     Returns:
         The media type and the file: a JPEG of a photograph, a PNG of anything else.
     """
-    height = max(1, round(pixels.shape[0] * min(width, pixels.shape[1]) / pixels.shape[1]))
-    image = _drawn(pixels, space, (min(width, pixels.shape[1]), height), photograph)
+    width = min(width, pixels.shape[1])
+    image = _drawn(pixels, space, (width, height_at(width, pixels)), photograph)
     if pixels.ndim == 2 or not photograph:
-        return "image/png", encoded(image, "PNG")
-    return "image/jpeg", encoded(image, "JPEG", quality=88)
+        return "image/png", encode(image, "PNG")
+    return "image/jpeg", encode(image, "JPEG", quality=88)
 
 
 def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
@@ -135,50 +136,65 @@ def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
     return [*zip(space.classes, space.palette, strict=True), ("ignored", (0, 0, 0))]
 
 
-def _drawn(pixels: np.ndarray, space: LabelSpace, size: tuple[int, int], photograph: bool = True) -> Image.Image:
+def resize(
+    pixels: np.ndarray,
+    size: tuple[int, int],
+    enlarge: Image.Resampling = Image.Resampling.BILINEAR,
+    shrink: Image.Resampling = Image.Resampling.BOX,
+) -> Image.Image:
+    """uint8 RGB `[H, W, 3]` at `size` (width, height).
+
+    Raises:
+        DataError: the array is of another type or shape.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise DataError(
+            f"picture: array is {pixels.dtype} {pixels.shape}; give uint8 RGB [H, W, 3], or integers [H, W] of classes"
+        )
+    return Image.fromarray(np.ascontiguousarray(pixels)).resize(size, enlarge if size[0] > pixels.shape[1] else shrink)
+
+
+def height_at(width: int, pixels: np.ndarray) -> int:
+    """The height of a picture that is scaled to `width`."""
+    return max(1, round(pixels.shape[0] * width / pixels.shape[1]))
+
+
+def _drawn(pixels: np.ndarray, space: LabelSpace, size: tuple[int, int], photograph: bool) -> Image.Image:
     """A photograph or a class map at `size` (width, height); classes are never blended into each other."""
     if pixels.ndim == 2 and pixels.dtype.kind in "iu":
-        return Image.fromarray(space.colorize(pixels)).resize(size, Image.Resampling.NEAREST)
-    if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8:
-        shrinks = size[0] <= pixels.shape[1]
-        rule = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-        rule = rule if photograph else Image.Resampling.NEAREST
-        return Image.fromarray(np.ascontiguousarray(pixels)).resize(size, rule)
-    raise DataError(
-        f"picture: array is {pixels.dtype} {pixels.shape}; give uint8 RGB [H, W, 3], or whole numbers [H, W] of classes"
-    )
+        pixels, photograph = space.colorize(pixels), False
+    nearest = Image.Resampling.NEAREST
+    return resize(pixels, size) if photograph else resize(pixels, size, nearest, nearest)
 
 
 def _height(row: PictureRow, width: int) -> int:
     """The row's height: that of its first picture at the given width."""
-    for picture in row.pictures:
-        if picture.pixels is not None:
-            return max(1, round(width * picture.pixels.shape[0] / picture.pixels.shape[1]))
-    return width // 2
+    arrays = (picture.pixels for picture in row.pictures if picture.pixels is not None)
+    return next((height_at(width, pixels) for pixels in arrays), width // 2)
 
 
-def _legend_places(space: LabelSpace, width: int) -> list[tuple[int, int]]:
+def _legend_positions(space: LabelSpace, width: int) -> list[tuple[int, int]]:
     """Left and top of each legend entry, wrapped into `width`."""
-    places, left, top = [], _GAP, 0
+    positions, left, top = [], _GAP, 0
     for name, _ in legend(space):
         needed = _SWATCH + 6 + round(_font().getlength(name)) + 2 * _GAP
         if left > _GAP and left + needed > width:
             left, top = _GAP, top + _TITLE
-        places.append((left, top))
+        positions.append((left, top))
         left += needed
-    return places
+    return positions
 
 
 def write_line(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int, colour: tuple[int, int, int] = _INK
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, width: int, colour: tuple[int, int, int] = _INK
 ) -> None:
-    """A line of text, cut with an ellipsis where it is wider than `width` pixels."""
+    """A line of text at (left, top), cut with an ellipsis where it is wider than `width` pixels."""
     font = _font()
     if font.getlength(text) > width:
         while text and font.getlength(f"{text}…") > width:
             text = text[:-1]
         text += "…"
-    draw.text((place[0], place[1] + 2), text, fill=colour, font=font)
+    draw.text((at[0], at[1] + 2), text, fill=colour, font=font)
 
 
 def _font() -> ImageFont.FreeTypeFont:
@@ -186,7 +202,7 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 14)
 
 
-def encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+def encode(image: Image.Image, kind: str, **options: int) -> bytes:
     """The image as a file of the given kind, such as "PNG"."""
     output = io.BytesIO()
     image.save(output, kind, **options)

@@ -269,6 +269,12 @@ def signed(value: float) -> str:
     return "0.0" if float(text) == 0 else text
 
 
+def tone(gain: float) -> str:
+    """Whether a gain is `up` or `down`; empty where it rounds to zero."""
+    points = float(signed(gain))
+    return "up" if points > 0 else "down" if points < 0 else ""
+
+
 def legend(table: ScoreTable, *, gains: bool = True, spreads: bool = True) -> str:
     """What the numbers mean, where the table is shown with or without gains and spreads."""
     text = f"{table.measure} in percent"

@@ -1,6 +1,7 @@
 """Tables in a terminal, fitted to its width: scores by class, and rows over seeds."""
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,15 +12,16 @@ from rich.text import Text
 
 from segda.report import seed_table
 from segda.report.seed_table import SeedTable
-from segda.report.table import ABSENT, Line, Result, ScoreTable, Section, build, has_seeds, legend, percent, signed
+from segda.report.table import ABSENT, Cell, Line, Result, ScoreTable, build, has_seeds, legend, percent, signed, tone
 from segda.terminal.escape import escape
 from segda.terminal.table import ruled
 
 _NAME_WIDTH = 24  # longer class names are folded
 _HEADER_WORD = 13  # longer words in a column's name are folded
+_COLOURS = {"up": "green", "down": "red", "": ""}
 
 Parts = tuple[str, str, str]
-"""A cell's score, spread and gain, each padded to its width in the column; a part that is not shown is empty."""
+"""A cell's score, spread and gain, each padded to its width in the column; a part that is left out is empty."""
 
 
 def renderable(table: ScoreTable, width: int = 100) -> Group:
@@ -28,129 +30,124 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
     Where gains and spreads of all columns do not fit, spreads are left out, then gains; where even the plain scores do
     not fit, the columns go on in another table below.
     """
-    table = _printable(table)
+    table = _escaped(table)
     titles = [section.title for section in table.sections]
     names = min(_NAME_WIDTH, max(map(len, (*titles, *(line.name for line in table.lines)))))
-    wanted = (len(table.columns) > 1, has_seeds(table))
-    for gains, spreads in (wanted, (wanted[0], False), (False, False)):
-        columns = [_column(table, position, gains, spreads) for position in range(len(table.columns))]
+    parts = (len(table.columns) > 1, has_seeds(table))
+    for gains, spreads in (parts, (parts[0], False), (False, False)):
+        columns = [_column(table, index, gains, spreads) for index in range(len(table.columns))]
         widths = [_width(name, column) for name, column in zip(table.columns, columns, strict=True)]
         if names + sum(widths) + 2 * len(widths) <= width:
             break
-    shown: list[RichTable | Text] = [
-        _table(table, positions, columns, widths) for positions in _blocks(widths, width - names)
-    ]
+    blocks = [_table(table, block, columns, widths) for block in _blocks(widths, width - names)]
     notes = [legend(table, gains=gains, spreads=spreads), *table.notes]
-    missing = ["gains"] * (wanted[0] and not gains) + ["spreads"] * (wanted[1] and not spreads)
+    missing = ["gains"] * (parts[0] and not gains) + ["spreads"] * (parts[1] and not spreads)
     if missing:
         notes.append(f"{' and '.join(missing)} do not fit in {width} columns: see the CSV or the report")
-    return Group(*shown, Text(), *(Text(note, style="dim") for note in notes))
+    return Group(*blocks, Text(), *(Text(note, style="dim") for note in notes))
 
 
 def over_seeds(table: SeedTable, width: int = 100) -> Group:
-    """One experiment over its seeds for a rich console: a line a row; each seed's own score where it fits."""
+    """One experiment over its seeds for a rich console: one line a row; each seed's own score where it fits."""
     header, lines = seed_table.cells(table)
-    header, lines = [escape(cell) for cell in header], [[escape(cell) for cell in line] for line in lines]
-    columns = list(range(len(header)))
-    widths = [max(len(line[column]) for line in (header, *lines)) for column in columns]
+    columns = [[escape(cell) for cell in column] for column in zip(header, *lines, strict=True)]
     notes = table.legend
-    if len(table.seeds) > 1 and sum(widths) + 2 * len(widths) > width:
-        columns = [column for column in columns if not 0 < column <= len(table.seeds)]
+    if len(table.seeds) > 1 and sum(max(map(len, column)) + 2 for column in columns) > width:
+        del columns[1 : 1 + len(table.seeds)]
         notes = [*notes, f"each seed's own score does not fit in {width} columns: see --json"]
     grid = ruled()
-    for column in columns:
-        grid.add_column(Text(header[column]), justify="right" if column else "left", overflow="fold")
-    for row, line in zip(table.rows, lines, strict=True):
-        grid.add_row(*(Text(line[column]) for column in columns), style="dim" if row.oracle or not row.values else "")
-    shown = (Text(escape(note), style="dim") for note in notes)
-    return Group(Text(escape(table.title), style="bold"), grid, Text(), *shown)
+    for index, column in enumerate(columns):
+        grid.add_column(Text(column[0]), justify="right" if index else "left", overflow="fold")
+    for number, row in enumerate(table.rows, 1):
+        style = "dim" if row.oracle or not row.values else ""
+        grid.add_row(*(Text(column[number]) for column in columns), style=style)
+    dim = (Text(escape(note), style="dim") for note in notes)
+    return Group(Text(escape(table.title), style="bold"), grid, Text(), *dim)
 
 
 def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
-    """What `renderable` or `over_seeds` shows, without colours, as for a file or a pipe."""
+    """`renderable` or `over_seeds` without colours, for a file or a pipe."""
     file = io.StringIO()
-    shown = renderable(table, width) if isinstance(table, ScoreTable) else over_seeds(table, width)
-    Console(width=width, file=file, color_system=None, legacy_windows=False).print(shown)
+    drawn = renderable(table, width) if isinstance(table, ScoreTable) else over_seeds(table, width)
+    Console(width=width, file=file, color_system=None, legacy_windows=False).print(drawn)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def _printable(table: ScoreTable) -> ScoreTable:
-    """The table with names as a terminal may show them."""
+def _escaped(table: ScoreTable) -> ScoreTable:
+    """The table with control characters in its names escaped."""
 
-    def lines(given: Sequence[Line]) -> tuple[Line, ...]:
-        return tuple(line._replace(name=escape(line.name)) for line in given)
+    def lines(lines: Sequence[Line]) -> tuple[Line, ...]:
+        return tuple(line._replace(name=escape(line.name)) for line in lines)
 
     return replace(
         table,
         columns=tuple(escape(name) for name in table.columns),
         classes=lines(table.classes),
         summary=lines(table.summary),
-        sections=tuple(Section(escape(section.title), lines(section.lines)) for section in table.sections),
+        sections=tuple(part._replace(title=escape(part.title), lines=lines(part.lines)) for part in table.sections),
         notes=tuple(escape(note) for note in table.notes),
     )
 
 
-def _column(table: ScoreTable, position: int, gains: bool, spreads: bool) -> list[Parts]:
-    cells: list[Parts] = []
-    for line in table.lines:
-        cell = line.cells[position]
+def _column(table: ScoreTable, index: int, gains: bool, spreads: bool) -> list[Parts]:
+    def parts(cell: Cell | None) -> Parts:
         if cell is None:
-            cells.append((ABSENT, "", ""))
-            continue
+            return ABSENT, "", ""
         spread = "" if cell.spread is None or not spreads else f" ±{percent(cell.spread)}"
         gain = "" if cell.gain is None or not gains else f" {signed(cell.gain)}"
-        cells.append((percent(cell.mean), spread, gain))
-    value, spread_, gain_ = (max(len(cell[part]) for cell in cells) for part in range(3))
-    return [(cell[0].rjust(value), cell[1].rjust(spread_), cell[2].rjust(gain_)) for cell in cells]
+        return percent(cell.mean), spread, gain
+
+    cells = [parts(line.cells[index]) for line in table.lines]
+    score, spread, gain = (max(map(len, column)) for column in zip(*cells, strict=True))
+    return [(cell[0].rjust(score), cell[1].rjust(spread), cell[2].rjust(gain)) for cell in cells]
 
 
 def _width(name: str, column: Sequence[Parts]) -> int:
-    """Width of a column: its cells', or that of the longest word of its name, which is folded between words."""
-    words = max((len(word) for word in name.split()), default=0)
-    return max(len("".join(column[0])), min(words, _HEADER_WORD))
+    """Width of a column: of its cells, or of the longest word of its name, which is folded between words."""
+    longest = max((len(word) for word in name.split()), default=0)
+    return max(len("".join(column[0])), min(longest, _HEADER_WORD))
 
 
 def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Column positions in blocks that fit into `room`, at least one a block."""
+    """Column indices in blocks that fit into `room`, at least one a block."""
     blocks: list[list[int]] = [[]]
-    for position, width in enumerate(widths):
-        if blocks[-1] and sum(widths[p] + 2 for p in blocks[-1]) + width + 2 > room:
+    for index, width in enumerate(widths):
+        if blocks[-1] and sum(widths[other] + 2 for other in blocks[-1]) + width + 2 > room:
             blocks.append([])
-        blocks[-1].append(position)
+        blocks[-1].append(index)
     return blocks
 
 
 def _table(
-    table: ScoreTable, positions: Sequence[int], columns: Sequence[Sequence[Parts]], widths: Sequence[int]
+    table: ScoreTable, block: Sequence[int], columns: Sequence[Sequence[Parts]], widths: Sequence[int]
 ) -> RichTable:
     grid = ruled()
     grid.add_column("class", max_width=_NAME_WIDTH, overflow="fold", vertical="bottom")
-    for position in positions:
-        header = Text(table.columns[position], overflow="fold")
-        grid.add_column(header, justify="right", width=widths[position], overflow="fold")
+    for index in block:
+        header = Text(table.columns[index], overflow="fold")
+        grid.add_column(header, justify="right", width=widths[index], overflow="fold")
     # Where a part of the table ends, and before which lines a title stands.
     parts = [len(table.classes), *(len(section.lines) for section in table.sections)]
-    ends = [sum(parts[: count + 1]) for count in range(len(parts))]
+    ends = list(itertools.accumulate(parts))
     titles = dict(zip(ends, (section.title for section in table.sections), strict=False))
-    for index, line in enumerate(table.lines):
-        if index in titles:
-            grid.add_row(Text(titles[index], style="dim italic"))
+    for number, line in enumerate(table.lines):
+        if number in titles:
+            grid.add_row(Text(titles[number], style="dim italic"))
         cells = []
-        for position in positions:
-            cell, (value, spread, gain) = line.cells[position], columns[position][index]
-            points = 0.0 if cell is None or cell.gain is None else float(signed(cell.gain))
-            style = "green" if points > 0 else "red" if points < 0 else ""
-            cells.append(Text.assemble(value, (spread, "dim"), (gain, style)))
+        for index in block:
+            cell, (score, spread, gain) = line.cells[index], columns[index][number]
+            colour = "" if cell is None or cell.gain is None else _COLOURS[tone(cell.gain)]
+            cells.append(Text.assemble(score, (spread, "dim"), (gain, colour)))
         style = "bold" if line is table.summary[0] else ""
-        grid.add_row(Text(line.name), *cells, style=style, end_section=index + 1 in ends)
+        grid.add_row(Text(line.name), *cells, style=style, end_section=number + 1 in ends)
     return grid
 
 
 def print_scores(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the table of rows, each as `Evaluation.to_json` writes it; the first is what gains are counted from.
+    """Print a table of evaluations, each as `Evaluation.to_json` writes it; gains are over the first.
 
     Raises:
-        ArtefactError: the rows are over different classes.
+        ArtefactError: they are over different classes.
     """
     console = Console()
     scores = build([Result(name, [evaluation]) for name, evaluation in evaluations.items()])

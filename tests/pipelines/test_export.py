@@ -355,7 +355,7 @@ def test_check_names_every_file_that_is_not_as_it_was(
     assert main(["check", str(folder)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == [
-        f"differs   {altered}: another content than was written", f"missing   {deleted}", f"too many  {strange}",
+        f"differs   {altered}: its content has changed", f"missing   {deleted}", f"too many  {strange}",
         "3 problems",
     ]  # fmt: skip
 
@@ -364,7 +364,7 @@ def test_check_refuses_an_export_that_is_not_finished(data: Path, capsys: pytest
     folder = exported()
     (folder / "dataset.json").unlink()
     assert main(["check", str(folder)]) == 2
-    assert "no finished export" in capsys.readouterr().err
+    assert "not a finished export" in capsys.readouterr().err
 
 
 def test_tiles_of_a_translator(finished: Path, tmp_path: Path, job: Path) -> None:

@@ -84,4 +84,4 @@ def check(config: Config) -> None:
     if config.layout == "parquet":
         from segda.export import shards
 
-        shards.check_parquet()
+        shards.require_pyarrow()

@@ -67,13 +67,13 @@ def test_no_index_is_no_export(folder: Path) -> None:
         index.check(folder)
     (folder / "dataset.json").unlink()
     assert not index.is_whole(folder)
-    with pytest.raises(ArtefactError, match="no finished export"):
+    with pytest.raises(ArtefactError, match="not a finished export"):
         index.check(folder)
 
 
 def test_nothing_but_the_expected_files_may_be_there(folder: Path) -> None:
     index.require(folder, NAMES, index.FOLDERS)
-    with pytest.raises(ArtefactError, match=r"images/c\.png: was not written, as 1 of 5 files"):
+    with pytest.raises(ArtefactError, match=r"images/c\.png: not written, one of 1 missing files"):
         index.require(folder, [*NAMES, "images/c.png"], index.FOLDERS)
-    with pytest.raises(ArtefactError, match=r"labels/b\.png: is no file of this export"):
+    with pytest.raises(ArtefactError, match=r"labels/b\.png: not a file of this export"):
         index.require(folder, NAMES[:-1], index.FOLDERS)

@@ -24,11 +24,10 @@ from segda.report.page import (
     confusion,
     duration,
     render,
-    tone,
     write,
 )
 from segda.report.pictures import Picture, PictureRow
-from segda.report.table import Result
+from segda.report.table import Result, tone
 
 Make = Callable[..., dict[str, Any]]
 

@@ -24,7 +24,7 @@ def test_grid_has_the_expected_size_and_puts_pictures_in_their_columns(
     assert image.shape == (8 + 24 + 2 * (100 + 8) + 24 + 8, 3 * 208 + 8, 3)
     assert image[8 + 24 + 50, 8 + 100].tolist() == [200, 100, 50]
     assert image[8 + 24 + 108 + 50, 208 + 8 + 100].tolist() == list(space.palette[1])
-    assert image[8 + 24 + 50, 2 * 208 + 8 + 100].tolist() == [240, 240, 242], "an empty place"
+    assert image[8 + 24 + 50, 2 * 208 + 8 + 100].tolist() == [240, 240, 242], "an empty frame"
 
 
 def test_row_names_and_a_long_legend_take_room(photograph: np.ndarray) -> None:

@@ -20,7 +20,7 @@ def test_tiles_fill_columns_then_rows() -> None:
     picture = decoded(grid([Tile(RED), Tile(None), Tile(RED)], columns=2, width=8))
     assert picture.shape == (2 * (8 + 6) + 6, 2 * (8 + 6) + 6, 3)
     assert (picture[6:14, 6:14] == (255, 0, 0)).all()
-    assert (picture[6:14, 20:28] == (240, 240, 242)).all(), "an empty place"
+    assert (picture[6:14, 20:28] == (240, 240, 242)).all(), "an empty frame"
     assert (picture[20:28, 6:14] == (255, 0, 0)).all()
     assert (picture[20:28, 20:28] == 255).all()
 
@@ -46,7 +46,7 @@ def test_lines_stand_below_in_the_colour_of_their_news() -> None:
 def test_rows_have_their_title_to_the_left() -> None:
     picture = decoded(rows([("source", [Tile(RED)] * 2), ("translated", [Tile(RED)])], width=8))
     margin = 10 + 8 * len("translated")
-    assert picture.shape[1] == margin + 2 * (8 + 6) + 6
+    assert picture.shape[1] == margin + 2 * (8 + 6)
     assert (picture[6:14, margin : margin + 8] == (255, 0, 0)).all()
     assert (picture[:, :margin] < 100).any()
 
