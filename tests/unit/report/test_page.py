@@ -262,7 +262,7 @@ def test_the_worst_agreement_is_shown_where_an_export_was_judged(
     text = re.sub(r"\s+", " ", Page(render(replace(content, agreements=[found]))).text)
     for expected in (
         "adapted: agreement 51.2",
-        "Least agreement asked for: 20.0; 3 images were left out",
+        "Least agreement allowed: 20.0; 3 images were left out",
         "town/7 12.5 50.0 25.0",
         "sky – – –",
         "town/7: 12.5",
