@@ -33,8 +33,8 @@ class Workers:
     ) -> None:
         """Wait for all submitted jobs; after an error, only for those that have begun."""
         try:
-            if error is None:
-                self.wait()
+            while self._open and error is None:
+                self._open.popleft().result()
         finally:
             if self._pool is not None:
                 self._pool.shutdown(cancel_futures=True)
@@ -51,11 +51,6 @@ class Workers:
         """Begin a job without a result. Waits while many are open, so that images do not pile up in memory."""
         self._open.append(self.call(function, *arguments))
         while len(self._open) > 2 * self.count:
-            self._open.popleft().result()
-
-    def wait(self) -> None:
-        """Wait for all submitted jobs."""
-        while self._open:
             self._open.popleft().result()
 
     def ahead(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -96,18 +97,15 @@ def curves(log: Path) -> Figure | None:
         steps, mean, low, high = _binned(points)
         axes.fill_between(steps, low, high, color=COLOURS[2], alpha=0.3, linewidth=0)
         axes.plot(steps, mean, color=COLOURS[6], linewidth=1.1, marker="." if len(steps) == 1 else "")
-        axes.set_title(name.replace(".", ": ", 1).replace("_", " "), fontsize=8, loc="left", parse_math=False)
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(3))
-        axes.tick_params(labelsize=7)
-        plain(axes, grid="y")
+        titled(axes, name.replace(".", ": ", 1).replace("_", " "), ticks=3)
     return figure
 
 
 def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
     """The finite values of each loss, measure and learning rate of a training log, by step.
 
-    Players whose learning rates are the same throughout share a series.
+    Players whose learning rates are equal at every step share a series.
     """
     series: dict[str, dict[int, float]] = {}
     if not log.is_file():
@@ -124,12 +122,12 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     series.setdefault(name, {})[step] = float(value)
-    found = {name: sorted(points.items()) for name, points in series.items()}
-    rates = {name: found[name] for name in found if name.startswith(f"{_RATE}.")}
-    if rates and all(points == next(iter(rates.values())) for points in rates.values()):
-        found = {name: points for name, points in found.items() if name not in rates}
-        found[_RATE] = next(iter(rates.values()))
-    return found
+    curves = {name: sorted(points.items()) for name, points in series.items()}
+    rates = {name: points for name, points in curves.items() if name.startswith(f"{_RATE}.")}
+    first = next(iter(rates.values()), None)
+    if first is not None and all(points == first for points in rates.values()):
+        curves = {name: points for name, points in curves.items() if name not in rates} | {_RATE: first}
+    return curves
 
 
 def to_svg(figure: Figure, name: str) -> str:
@@ -137,7 +135,7 @@ def to_svg(figure: Figure, name: str) -> str:
 
     Args:
         figure: from `bars` or `curves`.
-        name: makes the ids of this element its own, so that several can stand in one page.
+        name: makes the ids of this element unique, so that a page can have several.
     """
     output = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
@@ -162,11 +160,19 @@ def _binned(points: Sequence[tuple[int, float]]) -> _Curve:
     return steps[starts], mean, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
 
 
-def plain(axes: Axes, grid: str) -> None:
+def titled(axes: Axes, title: str, ticks: int = 4) -> None:
+    """The style of a small chart over the steps of a training."""
+    axes.set_title(title, fontsize=8, loc="left", parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+    axes.tick_params(labelsize=7)
+    plain(axes, grid="y")
+
+
+def plain(axes: Axes, grid: Literal["x", "y"]) -> None:
     """Light grid, no frame, ink that the page can exchange."""
     axes.set_facecolor("none")
     axes.set_axisbelow(True)
-    axes.grid(axis="x" if grid == "x" else "y", color="#8a8f98", alpha=0.35, linewidth=0.6)
+    axes.grid(axis=grid, color="#8a8f98", alpha=0.35, linewidth=0.6)
     for side in ("top", "right", "left" if grid == "x" else "top"):
         axes.spines[side].set_visible(False)
     for side in ("bottom", "left"):

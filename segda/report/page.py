@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained page, with the table and the pictures as files beside it."""
+"""The report of a run: one self-contained page, and files of the table and the pictures next to it."""
 
 import base64
 import hashlib
@@ -20,14 +20,14 @@ from segda.report.table import Result
 
 
 class StageState(NamedTuple):
-    """What became of a stage.
+    """A stage of the run.
 
     Attributes:
         name: as in the pipeline's config.
         kind: such as "supervise" or "align".
         state: one word, such as "done", "skipped", "resumed" or "failed".
-        seconds: time spent on it, over all its restarts; `None` where not known.
-        folder: its folder, as the reader should see it.
+        seconds: time spent on it, over all its restarts; `None` if the manifest does not say.
+        folder: its name, for the reader.
         after: the names of the stages that it builds on.
     """
 
@@ -40,7 +40,7 @@ class StageState(NamedTuple):
 
 
 class DataState(NamedTuple):
-    """A data set that stages read: its name, split and fingerprint, and which stages."""
+    """A data set: its name, split and fingerprint, and the stages that read it."""
 
     name: str
     split: str
@@ -49,7 +49,7 @@ class DataState(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """What a stage left out of a data set, as its config asked for: the data set's field, and files with reasons."""
+    """What a stage left out of a data set with `on_bad_file: skip`: the data set's field, and files with reasons."""
 
     stage: str
     field: str
@@ -57,15 +57,15 @@ class LeftOut(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """How well an exported set kept its content in a judge's eyes; scores as in `segda.export`'s `agreement.json`.
+    """How well an exported set kept its content, as `agreement.json` in its folder says.
 
     Attributes:
-        stage: that exported.
+        stage: the export's name.
         mean: agreement of the predictions before and after translation; of either with the label, each in `[0, 1]`.
         classes: a class's name and the same three.
         worst: an image's key and the same three, worst first.
         pictures: of the worst.
-        minimum: the least agreement that was asked for, if any.
+        minimum: the least agreement that the config allows, if it says so.
         dropped: how many images were left out for it.
     """
 
@@ -79,7 +79,7 @@ class Agreement(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A figure that is made already.
+    """A finished figure.
 
     Attributes:
         name: of its file, without ending.
@@ -96,21 +96,21 @@ class Illustration(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All that a report shows. Whatever is empty is left out of the page.
+    """All that a report shows. The page has no section for what is empty.
 
     Attributes:
         title: the run's name.
         space: the label space of pictures and scores.
-        results: evaluated stages in the table's order; gains are counted from the first, the source-only one.
+        results: evaluated stages in the table's order; gains are over the first, the source-only one.
         seeds: the seed, or all seeds that the results are the mean of.
-        created: date and time, as the reader should see it.
-        command: what the run was started with.
+        created: date and time, for the reader.
+        command: that started the run.
         stages: every stage of the run, in order.
         logs: a stage's name and its `log.jsonl`, for the curves.
         pictures: rows of source, translated, cycled, target, label, predictions and their errors before and after.
         confused: names of the results whose confusion matrices are shown.
         agreements: of the exported sets.
-        datasets: what the stages read.
+        datasets: that the stages read.
         left_out: files that could not be read.
         illustrations: other figures, such as features in a plane or samples of a translation.
         notes: sentences to stand below the headline, such as the share of the gap that was closed.
@@ -143,7 +143,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
 
     Args:
         folder: an existing folder.
-        content: what to show.
+        content: of the page.
 
     Returns:
         The files written.
@@ -170,30 +170,26 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
 
 
 def render(content: ReportContent) -> str:
-    """The page: HTML that needs nothing else, and whose one script only sorts tables.
+    """The page: self-contained HTML with one script, which sorts tables.
 
-    Its policy lets a browser fetch nothing, and run no script but this one, wherever the names on it come from.
+    Its content security policy forbids a browser to fetch anything or to run another script.
     """
     folder = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": table.tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
     figures = {name: charts.curves(log) for name, log in content.logs.items()}
-    healths = {name: found for name, log in content.logs.items() if (found := health_figure.read(log)) is not None}
+    healths = {name: health for name, log in content.logs.items() if (health := health_figure.read(log)) is not None}
     script = (folder / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    protocol = _protocol(content.results)
     sections = {
         "scores": "Scores by class" if scores else "",
         "confusion": "Confusion" if content.confused else "",
         "pictures": "Pictures" if content.pictures else "",
-        **{shown.name: shown.title for shown in content.illustrations},
+        **{figure.name: figure.title for figure in content.illustrations},
         "agreement": "Label agreement" if content.agreements else "",
         "stages": "Stages" if content.stages else "",
         "left-out": "Files left out" if content.left_out else "",
@@ -206,26 +202,24 @@ def render(content: ReportContent) -> str:
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-        sections={place: title for place, title in sections.items() if title},
+        sections={id: title for id, title in sections.items() if title},
         scores=scores,
         legend=table.legend(scores) if scores else "",
         absent=table.ABSENT,
         bars=Markup(charts.to_svg(charts.bars(scores, legend=False), "bars")) if scores else None,
-        bar_colours=[(name, charts.colour(position)) for position, name in enumerate(scores.columns)] if scores else [],
+        bar_colours=[(name, charts.colour(index)) for index, name in enumerate(scores.columns)] if scores else [],
         confusions=[confusion(result) for result in content.results if result.name in content.confused],
         curves={
             name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
         },
         healths=[
-            (name, found, Markup(charts.to_svg(drawn, f"health {name}")) if drawn else "")
-            for name, found in healths.items()
-            for drawn in [health_figure.figure(found, content.space)]
+            (name, health, Markup(charts.to_svg(drawn, f"health {name}")) if drawn else "")
+            for name, health in healths.items()
+            for drawn in [health_figure.figure(health, content.space)]
         ],
         gallery=[_embedded(row, content.space) for row in content.pictures],
-        illustrations=[(shown, _data_url("image/png", shown.png)) for shown in content.illustrations],
-        agreements=[
-            (found, [_embedded(row, content.space) for row in found.pictures]) for found in content.agreements
-        ],
+        illustrations=[(figure, _data_url("image/png", figure.png)) for figure in content.illustrations],
+        agreements=[(one, [_embedded(row, content.space) for row in one.pictures]) for one in content.agreements],
         colours=[(name, _css(colour)) for name, colour in pictures.legend(content.space)],
         right=_css(pictures.RIGHT),
         ignored=_css(pictures.IGNORED),
@@ -233,7 +227,7 @@ def render(content: ReportContent) -> str:
             stage_graph.Node(stage.name, f"{stage.kind}, {duration(stage.seconds)}", stage.after)
             for stage in content.stages
         ]) if content.stages else "",
-        protocol=protocol,
+        protocol=_protocol(content.results),
         total=sum(stage.seconds or 0 for stage in content.stages),
     )  # fmt: skip
 
@@ -242,7 +236,7 @@ def confusion(result: Result) -> dict[str, Any]:
     """A result's confusion over its seeds: of each label's pixels, the share that was predicted as each class.
 
     Returns:
-        `name`, `classes`, and `rows`: a row a class of the label, `None` throughout where it is nowhere labelled.
+        `name`, `classes`, and `rows`: one row a class of the label, all `None` where no pixel has that label.
     """
     counts = [evaluation["confusion"]["counts"] for evaluation in result.evaluations]
     total = [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*counts, strict=True)]
@@ -254,7 +248,7 @@ def confusion(result: Result) -> dict[str, Any]:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as people say them: "45 s", "12 min 5 s", "3 h 20 min"; a dash where not known."""
+    """Seconds as people say them: "45 s", "12 min 5 s", "3 h 20 min"; a dash for `None`."""
     if seconds is None:
         return table.ABSENT
     if seconds < 10:
@@ -268,16 +262,16 @@ def duration(seconds: float | None) -> str:
 
 
 def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
-    """A row with its pictures as data URLs, an empty place without one; many pictures make two lines."""
-    shown = []
+    """A row with its pictures as data URLs, empty for an empty frame; many pictures make two lines."""
+    embedded = []
     for picture in row.pictures:
         url = ""
         if picture.pixels is not None:
             kind, data = pictures.single(pictures.painted(picture, space), space, photograph=picture.against is None)
             url = _data_url(kind, data)
-        shown.append({"title": picture.title, "url": url})
-    count = len(shown)
-    return {"name": row.name, "pictures": shown, "columns": count if count <= 5 else (count + 1) // 2}
+        embedded.append({"title": picture.title, "url": url})
+    count = len(embedded)
+    return {"name": row.name, "pictures": embedded, "columns": count if count <= 5 else (count + 1) // 2}
 
 
 def _data_url(kind: str, data: bytes) -> str:
@@ -306,7 +300,7 @@ def _protocol(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _shortened(value: Any) -> Any:
-    """Several checksums as their first digits, which tell them apart; `evaluation.json` has all of them."""
+    """Checksums of several files as their first digits; `evaluation.json` has all digits."""
     if not isinstance(value, Mapping):
         return value
     return {name: part[:12] if re.fullmatch("[0-9a-f]{64}", str(part)) else part for name, part in value.items()}

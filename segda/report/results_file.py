@@ -1,4 +1,4 @@
-"""What runs scored: collected from their folders, or kept in a results file that needs no run to be shown again."""
+"""Scores of runs: collected from the runs' folders, or read from a results file, which needs no run."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from segda.files import write_whole
 
 SCHEMA = 1
 _MACHINE = ("platform", "cpu", "threads", "device", "mixed_precision", "world_size", "python")
-_UNTOLD = ("seed", "runtime", "title")  # of a config: what may differ between the seeds of one table
+_NOT_COMPARED = ("seed", "runtime", "title")  # of a config: what may differ between the seeds of one table
 _SCORED: dict[str, Any] = {
     "seed": int, "evaluations": {EACH: {"protocol": dict, "confusion": {"classes": list, "counts": list}}},
     "origin": dict,
@@ -36,7 +36,7 @@ class Scored:
         evaluations: row name to an evaluation's JSON, with protocol and confusion counts.
         origin: `run`, `commands`, `git` and `dirty` (the code that evaluated), `finished`, `seconds` by stage,
             `machine` and `packages`, as far as the manifests say.
-        picks: row name to what `segda select` found to pick it: criteria, and labels of the target, called so.
+        picks: row name to the criteria of `segda select` that pick it, and "target labels (oracle)".
     """
 
     pipeline: str
@@ -49,7 +49,7 @@ class Scored:
 
 
 def of_run(store: Store, run: str) -> list[Scored]:
-    """What the finished `evaluate` stages of a run scored; empty if none is finished.
+    """The scores of a run's finished `evaluate` stages; empty if none is finished.
 
     Raises:
         ArtefactError: no such run, or a result is damaged.
@@ -57,10 +57,10 @@ def of_run(store: Store, run: str) -> list[Scored]:
     lock = store.read_lock(run)
     try:
         seed = int(lock["config"].get("seed") or 0)
-        settings = digest({key: value for key, value in lock["config"].items() if key not in _UNTOLD})[:8]
+        settings = digest({key: value for key, value in lock["config"].items() if key not in _NOT_COMPARED})[:8]
         finished = dict(_finished(store, lock["stages"]))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ArtefactError(f"{store.lock_path(run)}: no lock file of a run ({error!r}); run it again") from None
+        raise ArtefactError(f"{store.lock_path(run)}: not the lock file of a run ({error!r}); run it again") from None
     pipeline = run.removesuffix(f"-seed{seed}")
     scored = []
     for stage, (folder, manifest) in finished.items():
@@ -76,11 +76,11 @@ def read(path: Path) -> list[Scored]:
     """The content of a results file.
 
     Raises:
-        ArtefactError: the file cannot be read or is no results file.
+        ArtefactError: the file cannot be read or is not a results file.
     """
     content = read_json(path)
     if content.get("schema") != SCHEMA or not isinstance(content.get("runs"), list):
-        raise ArtefactError(f"{path}: no results file of schema {SCHEMA}; write one: segda table RUNS --save {path}")
+        raise ArtefactError(f"{path}: not a results file of schema {SCHEMA}; write one: segda table RUNS --save {path}")
     for run in content["runs"]:
         require(path, run, _SCORED, f"write it again: segda table RUNS --save {path}")
     try:
@@ -90,7 +90,7 @@ def read(path: Path) -> list[Scored]:
 
 
 def write(path: Path, scored: Sequence[Scored]) -> None:
-    """Write a results file: one line an evaluation, so that a difference between two files can be read.
+    """Write a results file: one line an evaluation, so that a diff of two files is readable.
 
     Raises:
         ArtefactError: the folder cannot be made or the file not written.
@@ -115,7 +115,7 @@ def _line(value: Any) -> str:
 
 
 def _picks(store: Store, run: str) -> dict[str, list[str]]:
-    """What picks each row of a run, if `segda select` was asked; a checkpoint's step stands beside its row.
+    """The criteria that pick each row of a run, with the step of a checkpoint; empty without `segda select`.
 
     Raises:
         ArtefactError: the file is damaged.
@@ -124,19 +124,19 @@ def _picks(store: Store, run: str) -> dict[str, list[str]]:
     if not path.is_file():
         return {}
     content = read_json(path)
-    found: dict[str, list[str]] = {}
+    picks: dict[str, list[str]] = {}
     try:
-        named = {criterion: pick["candidate"] for criterion, pick in content["picks"].items()}
+        picked = {criterion: pick["candidate"] for criterion, pick in content["picks"].items()}
         if content["oracle"]:
-            named["target labels (oracle)"] = content["oracle"]["candidate"]
-        for criterion, name in named.items():
+            picked["target labels (oracle)"] = content["oracle"]["candidate"]
+        for criterion, name in picked.items():
             candidate = content["candidates"][name]
             step = "" if candidate["step"] is None else f" at step {candidate['step']}"
-            found.setdefault(candidate["row"], []).append(f"{criterion}{step}")
+            picks.setdefault(candidate["row"], []).append(f"{criterion}{step}")
     except (KeyError, TypeError, AttributeError) as error:
         remedy = f"write it again: segda select {run} --target …"
-        raise ArtefactError(f"{path}: no selection ({error!r}); {remedy}") from None
-    return found
+        raise ArtefactError(f"{path}: not a selection ({error!r}); {remedy}") from None
+    return picks
 
 
 def _finished(store: Store, stages: dict[str, dict[str, Any]]) -> Iterator[tuple[str, tuple[Path, Manifest]]]:
@@ -148,7 +148,7 @@ def _finished(store: Store, stages: dict[str, dict[str, Any]]) -> Iterator[tuple
 
 
 def _origin(run: str, stage: str, finished: dict[str, tuple[Path, Manifest]]) -> dict[str, Any]:
-    """Where the scores come from, as the manifests say."""
+    """Run, code and machine of the scores, as the manifests say."""
     own = finished[stage][1].provenance
     commands = (manifest.provenance.get("command") for _, manifest in finished.values())
     return {
@@ -164,5 +164,5 @@ def _origin(run: str, stage: str, finished: dict[str, tuple[Path, Manifest]]) ->
 
 
 def _portable(command: str) -> str:
-    """A command as others would type it: `python -m pipelines` is segda, and where results lay is one machine's own."""
+    """A command as others would type it: `python -m pipelines` is segda, and `--runs` depends on the machine."""
     return re.sub(r" --runs[ =]\S+", "", command.replace("__main__.py", "segda", 1))

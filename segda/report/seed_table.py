@@ -1,6 +1,6 @@
-"""One experiment over its seeds: a line a row, with mean, spread, gain over the first row, and papers' numbers."""
+"""One experiment over its seeds: for each row mean, spread, gain over the first row, and papers' numbers."""
 
-import statistics
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from segda.errors import ArtefactError
 from segda.report import table
 from segda.report.results_file import Scored
-from segda.report.table import Result, ScoreTable
+from segda.report.table import ABSENT, Cell, Result, ScoreTable, percent
 from segda.terminal.escape import escape
 
 
@@ -18,7 +18,7 @@ class Claims(NamedTuple):
 
     Attributes:
         values: row name to column name to percent.
-        sources: column name to where it is printed.
+        sources: column name to the paper that prints it.
     """
 
     values: Mapping[str, Mapping[str, float]] = {}
@@ -33,7 +33,7 @@ class Row(NamedTuple):
         oracle: trained on labels of the target.
         values: seed to headline score; a seed without a score is missing.
         gains: seed to the difference from the first row of the same seed; empty for the first row.
-        claims: column name to the percent that a paper prints.
+        claims: column name to the percent in a paper.
         picked: criterion of `segda select` to the number of seeds in which it picks this row.
     """
 
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name, with a word on oracles whose name does not say so."""
+        """The name, marked as an oracle's unless it says so."""
         return f"{self.name} (oracle)" if self.oracle and "oracle" not in self.name.lower() else self.name
 
 
@@ -56,12 +56,12 @@ class SeedTable:
 
     Attributes:
         title: the pipeline's name, and the evaluate stage's where there are several.
-        headline: the score that is shown: "mIoU" or "accuracy".
+        headline: the score of the table: "mIoU" or "accuracy".
         seeds: in order.
-        rows: as in the pipeline; those that only papers have come last, without values.
-        sources: where each column of claims is printed.
+        rows: as in the pipeline; rows of papers alone come last, without values.
+        sources: the paper of each column of claims.
         scores: every score by class, over the seeds.
-        runs: where the scores come from.
+        runs: run, code and machine of the scores, see `Scored.origin`.
     """
 
     title: str
@@ -74,7 +74,7 @@ class SeedTable:
 
     @property
     def legend(self) -> list[str]:
-        """What the numbers mean, and what else a reader must know."""
+        """What the numbers mean, and notes."""
         first = f"{self.headline} in percent"
         if len(self.seeds) > 1:
             first += ", mean and ± sample standard deviation over the seeds"
@@ -84,7 +84,7 @@ class SeedTable:
 
 
 def experiments(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
-    """The runs by experiment, whose title is the pipeline's name as far as that tells it from others.
+    """The runs by experiment; the title is the pipeline's name, with more where two would have the same.
 
     Raises:
         ArtefactError: a seed of an experiment occurs twice.
@@ -93,45 +93,43 @@ def experiments(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
     for run in scored:
         groups.setdefault((run.pipeline, run.settings, run.stage), []).append(run)
     stages: dict[str, set[str]] = {}
-    settings: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
     for pipeline, setting, stage in groups:
         stages.setdefault(pipeline, set()).add(stage)
-        settings.setdefault(pipeline, [])
-        settings[pipeline] += [setting] if setting not in settings[pipeline] else []
-    found = {}
+        first.setdefault(pipeline, setting)
+    titled = {}
     for (pipeline, setting, stage), runs in groups.items():
-        # Runs of one name whose settings differ are different experiments; the first keeps the plain name.
-        title = pipeline if setting == settings[pipeline][0] else f"{runs[0].origin.get('run', pipeline)} ({setting})"
+        # Runs of one name whose settings differ are different experiments; the first gets the plain name.
+        title = pipeline if setting == first[pipeline] else f"{runs[0].origin.get('run', pipeline)} ({setting})"
         title += f": {stage}" if len(stages[pipeline]) > 1 else ""
-        seeds = [run.seed for run in runs]
-        if len(set(seeds)) < len(seeds):
-            twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-            raise ArtefactError(f"{title}: seed {twice} occurs twice; name the runs or the results file that count")
-        found[title] = sorted(runs, key=lambda run: run.seed)
-    return found
+        twice = [seed for seed, count in Counter(run.seed for run in runs).items() if count > 1]
+        if twice:
+            raise ArtefactError(f"{title}: seed {twice[0]} occurs twice; name the runs or the results file that count")
+        titled[title] = sorted(runs, key=lambda run: run.seed)
+    return titled
 
 
-def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, wanted: Sequence[str] = ()) -> SeedTable:
+def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, only: Sequence[str] = ()) -> SeedTable:
     """The table of one experiment.
 
     Args:
-        title: how it is called.
+        title: of the table.
         runs: one a seed.
-        claims: numbers to be shown beside ours.
-        wanted: rows to show, all when empty; gains are counted from the experiment's first row all the same.
+        claims: numbers of papers, for columns of their own.
+        only: names of its rows, all if empty; gains are over the experiment's first row in any case.
 
     Raises:
         ArtefactError: there is no such row, or the rows are of different classes or measures.
     """
     claims = claims or Claims()
     names = list(dict.fromkeys(name for run in runs for name in run.evaluations))
-    for name in wanted:
+    for name in only:
         if name not in names and name not in claims.values:
             raise ArtefactError(f"{title}: no row {name!r}; its rows are {', '.join(names)}")
     columns = {name: [run.evaluations[name] for run in runs if name in run.evaluations] for name in names}
     scores = table.build([Result(name, evaluations) for name, evaluations in columns.items()])
-    # Alike within a seed is what gains need: each seed may draw data of its own.
-    alike = [table.build([Result(name, [e]) for name, e in run.evaluations.items()]).notes for run in runs]
+    # Gains are within a seed, so notes on the protocol are, too: each seed may draw data of its own.
+    notes = [table.build([Result(name, [e]) for name, e in run.evaluations.items()]).notes for run in runs]
     values = {name: _headlines(runs, name) for name in names}
     first = values[names[0]]
     rows = []
@@ -141,29 +139,29 @@ def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, want
         oracle = any(table.is_oracle(evaluation) for evaluation in columns.get(name, ()))
         picked = Counter(criterion for run in runs for criterion in run.picks.get(name, ()))
         rows.append(Row(name, oracle, own, gains, dict(claims.values.get(name, {})), picked))
-    shown = [row for row in rows if not wanted or row.name in wanted]
-    used = dict.fromkeys(column for row in shown for column in row.claims)
+    rows = [row for row in rows if not only or row.name in only]
+    used = dict.fromkeys(column for row in rows for column in row.claims)
     return SeedTable(
         title=title,
         headline=scores.summary[0].name,
         seeds=tuple(run.seed for run in runs),
-        rows=tuple(shown),
+        rows=tuple(rows),
         sources={column: claims.sources.get(column, "") for column in used},
-        scores=replace(scores, notes=tuple(dict.fromkeys(note for notes in alike for note in notes))),
+        scores=replace(scores, notes=tuple(dict.fromkeys(itertools.chain(*notes)))),
         runs=tuple(run.origin for run in runs),
     )
 
 
 def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the table as text, a field empty where there is nothing to say."""
+    """Header and lines of the table as text."""
     several, selected = len(table.seeds) > 1, any(row.picked for row in table.rows)
     header = ["row", *(f"seed {seed}" for seed in table.seeds)]
     header += ["mean ± spread", "gain ± spread"] if several else ["gain"]
     lines = []
     for row in table.rows:
-        line = [row.label, *(_percent(row.values.get(seed)) for seed in table.seeds)]
-        line += [_spread(row.values, "{:.1f}")] if several else []
-        line += [_spread(row.gains, "{:+.1f}")]
+        line = [row.label, *(percent(row.values[seed]) if seed in row.values else ABSENT for seed in table.seeds)]
+        line += [_mean_and_spread(row.values, "{:.1f}")] if several else []
+        line += [_mean_and_spread(row.gains, "{:+.1f}")]
         line += [f"{row.claims[column]:.1f}" if column in row.claims else "" for column in table.sources]
         # In how many seeds, where there are several.
         picked = (f"{criterion} {count}x" if several else criterion for criterion, count in row.picked.items())
@@ -174,20 +172,19 @@ def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
 def to_markdown(table: SeedTable) -> str:
     """The table in Markdown."""
     header, lines = cells(table)
-    shown = [header, *lines]
-    rows = ["| " + " | ".join(escape(cell).replace("|", "\\|") for cell in line) + " |" for line in shown]
+    rows = ["| " + " | ".join(escape(cell).replace("|", "\\|") for cell in line) + " |" for line in (header, *lines)]
     return "\n".join([rows[0], "|---|" + "---:|" * (len(header) - 1), *rows[1:]])
 
 
 def to_json(seeds: SeedTable) -> dict[str, Any]:
     """All of the table: scores and gains as unrounded fractions, claims in percent as printed."""
-    shown = {row.name for row in seeds.rows}
+    names = {row.name for row in seeds.rows}
 
-    def kept(lines: dict[str, Any]) -> dict[str, Any]:
-        return {line: {name: cell for name, cell in cells.items() if name in shown} for line, cells in lines.items()}
+    def selected(lines: dict[str, Any]) -> dict[str, Any]:
+        return {line: {name: cell for name, cell in cells.items() if name in names} for line, cells in lines.items()}
 
     whole = table.to_json(seeds.scores)
-    sections = {title: kept(lines) for title, lines in whole.get("sections", {}).items()}
+    sections = {title: selected(lines) for title, lines in whole.get("sections", {}).items()}
     return {
         "measure": seeds.scores.measure,
         "headline": seeds.headline,
@@ -203,8 +200,8 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
             }
             for row in seeds.rows
         },
-        "summary": kept(whole["summary"]),
-        "classes": kept(whole["classes"]),
+        "summary": selected(whole["summary"]),
+        "classes": selected(whole["classes"]),
         **({"sections": sections} if sections else {}),
         "sources": seeds.sources,
         "notes": whole["notes"],
@@ -213,27 +210,21 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
 
 
 def _headlines(runs: Sequence[Scored], name: str) -> dict[int, float]:
-    found = {run.seed: table.headline(run.evaluations[name])[1] for run in runs if name in run.evaluations}
-    return {seed: value for seed, value in found.items() if value is not None}
-
-
-def _percent(value: float | None) -> str:
-    return table.ABSENT if value is None else table.percent(value)
+    scores = {run.seed: table.headline(run.evaluations[name])[1] for run in runs if name in run.evaluations}
+    return {seed: score for seed, score in scores.items() if score is not None}
 
 
 def _summary(values: Mapping[int, float]) -> dict[str, Any]:
-    every = list(values.values())
+    cell = Cell(tuple(values.values()), None)
     return {
-        "mean": statistics.fmean(every) if every else None,
-        "spread": statistics.stdev(every) if len(every) > 1 else None,
+        "mean": cell.mean if values else None,
+        "spread": cell.spread,
         "values": {str(seed): value for seed, value in values.items()},
     }
 
 
-def _spread(values: Mapping[int, float], form: str) -> str:
+def _mean_and_spread(values: Mapping[int, float], form: str) -> str:
     """Mean and sample standard deviation in percent; empty where there is no value."""
-    if not values:
-        return ""
-    every = [100 * value for value in values.values()]
-    spread = f" ± {statistics.stdev(every):.1f}" if len(every) > 1 else ""
-    return form.format(statistics.fmean(every)) + spread
+    cell = Cell(tuple(100 * value for value in values.values()), None)
+    spread = "" if cell.spread is None else f" ± {cell.spread:.1f}"
+    return form.format(cell.mean) + spread if values else ""

@@ -1,4 +1,4 @@
-"""The stages of a run as a graph: what builds on what, from left to right, as SVG that takes the page's colours."""
+"""The stages of a run as a graph from left to right: an SVG in the page's colours."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,9 +14,9 @@ class Node(NamedTuple):
     """One stage.
 
     Attributes:
-        name: its name, each once.
+        name: unique.
         note: a second line, such as kind and time.
-        after: the names of the stages that it builds on; others than those in the graph are passed over.
+        after: the names of the stages that it builds on; those that are not in the graph are ignored.
     """
 
     name: str
@@ -25,45 +25,41 @@ class Node(NamedTuple):
 
 
 def columns(nodes: Sequence[Node]) -> dict[str, int]:
-    """The column of each node: one more than the furthest of those it builds on; 0 without any.
-
-    Nodes come after those that they build on.
-    """
-    found: dict[str, int] = {}
+    """The column of each node: one more than the rightmost it builds on, else 0. Nodes are in topological order."""
+    column: dict[str, int] = {}
     for node in nodes:
-        found[node.name] = 1 + max((found[name] for name in node.after if name in found), default=-1)
-    return found
+        column[node.name] = 1 + max((column[name] for name in node.after if name in column), default=-1)
+    return column
 
 
 def direct(nodes: Sequence[Node]) -> list[tuple[str, str]]:
-    """The pairs (earlier, later) that no chain of others joins already: the lines that a reader needs."""
-    behind: dict[str, set[str]] = {}  # all that a node builds on, however far back
+    """The pairs (earlier, later) that no chain of other stages joins: the lines to draw."""
+    ancestors: dict[str, set[str]] = {}
     pairs = []
     for node in nodes:
-        after = [name for name in dict.fromkeys(node.after) if name in behind]
-        further = set().union(*(behind[name] for name in after))
-        pairs += [(name, node.name) for name in after if name not in further]
-        behind[node.name] = further | set(after)
+        after = [name for name in dict.fromkeys(node.after) if name in ancestors]
+        indirect = set().union(*(ancestors[name] for name in after))
+        pairs += [(name, node.name) for name in after if name not in indirect]
+        ancestors[node.name] = indirect | set(after)
     return pairs
 
 
 def to_svg(nodes: Sequence[Node]) -> Markup:
-    """The graph as an `<svg>` element: a box a stage, a line to each that builds on it."""
-    places = _places(nodes)
-    pairs = direct(nodes)
-    width = max(x for x, _ in places.values()) + _WIDTH + 2
-    height = max(y for _, y in places.values()) + _HEIGHT + 2
+    """The graph as an `<svg>` element: a box for each stage, a line to each that builds on it."""
+    positions = _positions(nodes)
+    width = max(x for x, _ in positions.values()) + _WIDTH + 2
+    height = max(y for _, y in positions.values()) + _HEIGHT + 2
     parts = [Markup('<svg class="graph" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" '
                     'aria-label="stages and what they build on">').format(round(width), round(height))]  # fmt: skip
-    for earlier, later in pairs:
-        (x, y), (end_x, end_y) = places[earlier], places[later]
+    for earlier, later in direct(nodes):
+        (x, y), (end_x, end_y) = positions[earlier], positions[later]
         x, y, end_y = x + _WIDTH, y + _HEIGHT / 2, end_y + _HEIGHT / 2
         bend = end_x - _RIGHT / 2
         parts.append(Markup('<path d="M{:.0f} {:.0f}H{:.0f}C{:.0f} {:.0f} {:.0f} {:.0f} {:.0f} {:.0f}"/>').format(
             x, y, end_x - _RIGHT, bend, y, bend, end_y, end_x, end_y
         ))  # fmt: skip
     for node in nodes:
-        x, y = places[node.name]
+        x, y = positions[node.name]
         parts.append(Markup(
             '<g><title>{}: {}</title><rect x="{:.0f}" y="{:.0f}" width="{}" height="{}" rx="6"/>'
             '<text x="{:.0f}" y="{:.0f}">{}</text><text class="note" x="{:.0f}" y="{:.0f}">{}</text></g>'
@@ -74,21 +70,18 @@ def to_svg(nodes: Sequence[Node]) -> Markup:
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def _places(nodes: Sequence[Node]) -> dict[str, tuple[float, float]]:
+def _positions(nodes: Sequence[Node]) -> dict[str, tuple[float, float]]:
     """Left and top of each box: its column, and in it as near as possible to those that it builds on."""
     column = columns(nodes)
     rows: dict[str, float] = {}
     for number in range(max(column.values()) + 1):
-        own = [node for node in nodes if column[node.name] == number]
-        wanted = {node.name: _middle(node, rows) for node in own}
-        own.sort(key=lambda node: wanted[node.name])
+        ideal = {node.name: _middle(node, rows) for node in nodes if column[node.name] == number}
+        centre = sum(ideal.values()) / len(ideal)
         top = -1.0
-        middle = (len(own) - 1) / 2
-        fallback = sum(wanted.values()) / len(own)
-        for place, node in enumerate(own):
-            # A column keeps its boxes apart, centred on what they would like to be beside.
-            top = max(top + 1, fallback + place - middle)
-            rows[node.name] = top
+        for index, name in enumerate(sorted(ideal, key=lambda name: ideal[name])):
+            # Boxes of a column stay apart, centred on the mean of their ideal rows.
+            top = max(top + 1, centre + index - (len(ideal) - 1) / 2)
+            rows[name] = top
     least = min(rows.values())
     return {
         name: (1 + column[name] * (_WIDTH + _RIGHT), 1 + (row - least) * (_HEIGHT + _BELOW))

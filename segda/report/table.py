@@ -5,6 +5,8 @@ import io
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from segda.errors import ArtefactError
@@ -19,17 +21,17 @@ SUMMARY = {
     },
     "accuracy": {"accuracy": "pixel_accuracy", "mean accuracy": "mean_accuracy"},
 }
-"""By measure: what the table calls a whole-set score, and its key in an evaluation's JSON; "weighted" is by class
+"""By measure: the table's name of a whole-set score, and its key in an evaluation's JSON; "weighted" is by class
 frequency. The first is the headline."""
 SECTIONS = {"category": "categories", "boundary": "boundary"}
-"""What the table calls scores of other parts than classes, and their key in an evaluation's JSON."""
+"""The table's name of scores of other parts than classes, and their key in an evaluation's JSON."""
 _PER_CLASS = {"IoU": "iou", "accuracy": "class_accuracy"}
 _ABSENCE = {
     "IoU": f"{ABSENT} absent, neither labelled nor predicted, and left out of the mean",
     "accuracy": f"{ABSENT} absent, nowhere labelled, and left out of the mean",
 }
 
-# Two columns that differ in one of these were not measured alike, and their difference is no gain.
+# Two columns that differ in one of these were not measured alike; their difference is not a gain.
 _PROTOCOL = (
     "dataset", "split", "resize", "resize_rule", "prediction_rule", "images", "pixels_scored", "data_fingerprint",
 )  # fmt: skip
@@ -83,11 +85,11 @@ class ScoreTable:
     """Scores of several stages side by side.
 
     Attributes:
-        columns: the stages' names; the first is what gains are counted from.
+        columns: the stages' names; gains are over the first.
         classes: one line a class, in the order of the label space.
         summary: the scores of the whole set, the headline first: mIoU or accuracy.
-        notes: what a reader must know: absent classes, oracles, columns that were not measured alike.
-        measure: what the lines of the classes show, "IoU" or "accuracy".
+        notes: on absent classes, oracles, and columns that were not measured alike.
+        measure: of the lines of the classes, "IoU" or "accuracy".
         sections: scores of the same kind by category and along borders, where all evaluations have them.
     """
 
@@ -116,25 +118,23 @@ def build(results: Sequence[Result]) -> ScoreTable:
             f"score table: {'no stage was evaluated' if empty is None else f'{empty!r} has no evaluation'}; "
             "run the evaluate stage first"
         )
-    measure = measure_of(results[0].evaluations[0])
+    first = results[0].evaluations[0]
+    measure = measure_of(first)
     key = _PER_CLASS[measure]
-    for result in results:
-        for evaluation in result.evaluations:
-            if measure_of(evaluation) != measure:
-                raise ArtefactError(
-                    f"score table: {result.name!r} was scored by {measure_of(evaluation)} but {results[0].name!r} by "
-                    f"{measure}; put them in tables of their own"
-                )
-            if key not in evaluation:
-                raise ArtefactError(f"score table: {result.name!r} has no {key!r} by class; evaluate it again")
-    classes = list(results[0].evaluations[0][key])
-    for result in results:
-        for evaluation in result.evaluations:
-            if list(evaluation[key]) != classes:
-                raise ArtefactError(
-                    f"score table: {result.name!r} is over {len(evaluation[key])} classes other than the "
-                    f"{len(classes)} of {results[0].name!r}; evaluate both in one label space"
-                )
+    for name, evaluation in ((result.name, evaluation) for result in results for evaluation in result.evaluations):
+        if measure_of(evaluation) != measure:
+            raise ArtefactError(
+                f"score table: {name!r} was scored by {measure_of(evaluation)} but {results[0].name!r} by "
+                f"{measure}; put them in tables of their own"
+            )
+        if key not in evaluation:
+            raise ArtefactError(f"score table: {name!r} has no {key!r} by class; evaluate it again")
+        if list(evaluation[key]) != list(first[key]):
+            raise ArtefactError(
+                f"score table: {name!r} is over {len(evaluation[key])} classes other than the "
+                f"{len(first[key])} of {results[0].name!r}; evaluate both in one label space"
+            )
+    classes = list(first[key])
     return ScoreTable(
         columns=tuple(result.name for result in results),
         classes=tuple(_line(name, [[e[key][name] for e in r.evaluations] for r in results]) for name in classes),
@@ -147,23 +147,13 @@ def build(results: Sequence[Result]) -> ScoreTable:
 
 def _summary(results: Sequence[Result], measure: str) -> tuple[Line, ...]:
     """Scores of the whole set; after the headline the means over subspaces, categories and borders."""
-    first, *others = (
-        _line(name, [[e["scores"][score] for e in r.evaluations] for r in results])
-        for name, score in SUMMARY[measure].items()
+    headline, *others = ((name, ("scores", score)) for name, score in SUMMARY[measure].items())
+    spaces = [(f"mIoU {name}", ("subspaces", name, "mean_iou")) for name in _shared(results, "subspaces")]
+    parts = [(f"{title} mIoU", (key, "mean_iou")) for title, key in SECTIONS.items() if _shared(results, key)]
+    return tuple(
+        _line(name, [[reduce(getitem, path, evaluation) for evaluation in result.evaluations] for result in results])
+        for name, path in (headline, *spaces, *parts, *others)
     )
-    spaces = {f"mIoU {name}": ("subspaces", name) for name in _shared(results, "subspaces")}
-    parts = {f"{title} mIoU": (key,) for title, key in SECTIONS.items() if _shared(results, key)}
-    means = [
-        _line(name, [[_below(e, path)["mean_iou"] for e in r.evaluations] for r in results])
-        for name, path in (spaces | parts).items()
-    ]
-    return (first, *means, *others)
-
-
-def _below(content: Mapping[str, Any], path: Sequence[str]) -> Mapping[str, Any]:
-    for key in path:
-        content = content[key]
-    return content
 
 
 def _sections(results: Sequence[Result]) -> tuple[Section, ...]:
@@ -178,15 +168,15 @@ def _sections(results: Sequence[Result]) -> tuple[Section, ...]:
 
 def _shared(results: Sequence[Result], key: str) -> list[str]:
     """The names below `key` that all evaluations have, in order."""
-    found = [evaluation.get(key) or {} for result in results for evaluation in result.evaluations]
-    return [name for name in found[0] if all(name in other for other in found)]
+    parts = [evaluation.get(key) or {} for result in results for evaluation in result.evaluations]
+    return [name for name in parts[0] if all(name in part for part in parts)]
 
 
 def measure_of(evaluation: Mapping[str, Any]) -> str:
-    """What an evaluation's lines by class show: "IoU" or "accuracy".
+    """The measure of an evaluation's scores by class: "IoU" or "accuracy".
 
     Raises:
-        ArtefactError: it was scored by something else.
+        ArtefactError: it is another one.
     """
     measure = str(evaluation["protocol"].get("measure", "IoU"))
     if measure not in SUMMARY:
@@ -195,7 +185,7 @@ def measure_of(evaluation: Mapping[str, Any]) -> str:
 
 
 def headline(evaluation: Mapping[str, Any]) -> tuple[str, float | None]:
-    """Name and value, as a fraction, of the one score that stands for all: mIoU, or accuracy."""
+    """Name and value, as a fraction, of the most important score: mIoU, or accuracy."""
     name, key = next(iter(SUMMARY[measure_of(evaluation)].items()))
     return name, evaluation["scores"][key]
 
@@ -211,14 +201,8 @@ def to_json(table: ScoreTable) -> dict[str, Any]:
     def cell(cell: Cell | None) -> dict[str, Any] | None:
         if cell is None:
             return None
-        return {
-            "mean": cell.mean,
-            "spread": cell.spread,
-            "minimum": min(cell.values),
-            "maximum": max(cell.values),
-            "values": list(cell.values),
-            "gain": cell.gain,
-        }
+        values = {"minimum": min(cell.values), "maximum": max(cell.values), "values": list(cell.values)}
+        return {"mean": cell.mean, "spread": cell.spread, **values, "gain": cell.gain}
 
     def lines(lines: Sequence[Line]) -> dict[str, Any]:
         return {line.name: dict(zip(table.columns, map(cell, line.cells), strict=True)) for line in lines}
@@ -237,8 +221,8 @@ def to_csv(table: ScoreTable) -> str:
     """
     seeds = has_seeds(table)
     header = ["class"]
-    for position, name in enumerate(table.columns):
-        header += [name] if position == 0 else [name, f"{name} gain"]
+    for index, name in enumerate(table.columns):
+        header += [name] if index == 0 else [name, f"{name} gain"]
         header += [f"{name} spread", f"{name} minimum", f"{name} maximum"] if seeds else []
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
@@ -247,9 +231,9 @@ def to_csv(table: ScoreTable) -> str:
     names = [*(line.name for line in table.classes), *titles, *(line.name for line in table.summary)]
     for name, line in zip(names, table.lines, strict=True):
         fields = [name]
-        for position, cell in enumerate(line.cells):
+        for index, cell in enumerate(line.cells):
             fields.append("" if cell is None else percent(cell.mean))
-            if position:
+            if index:
                 fields.append("" if cell is None or cell.gain is None else signed(cell.gain))
             if seeds:
                 numbers = (None,) * 3 if cell is None else (cell.spread, min(cell.values), max(cell.values))
@@ -276,7 +260,7 @@ def tone(gain: float) -> str:
 
 
 def legend(table: ScoreTable, *, gains: bool = True, spreads: bool = True) -> str:
-    """What the numbers mean, where the table is shown with or without gains and spreads."""
+    """What the numbers mean in a table with or without gains and spreads."""
     text = f"{table.measure} in percent"
     if spreads and has_seeds(table):
         text += ", mean and ± sample standard deviation over the seeds"
@@ -293,35 +277,33 @@ def has_seeds(table: ScoreTable) -> bool:
 def _line(name: str, columns: Sequence[Sequence[float | None]]) -> Line:
     present = [tuple(value for value in column if value is not None) for column in columns]
     cells: list[Cell | None] = []
-    for position, values in enumerate(present):
-        gain = statistics.fmean(values) - statistics.fmean(present[0]) if position and values and present[0] else None
+    for index, values in enumerate(present):
+        gain = statistics.fmean(values) - statistics.fmean(present[0]) if index and values and present[0] else None
         cells.append(Cell(values, gain) if values else None)
     return Line(name, tuple(cells))
 
 
 def _notes(results: Sequence[Result], classes: Sequence[str], measure: str) -> list[str]:
-    """Absent classes, oracles, and what keeps the columns from being compared."""
+    """On absent classes, oracles, and columns that cannot be compared."""
     notes = []
     key = _PER_CLASS[measure]
     absent = {
-        result.name: [name for name in classes if any(e[key][name] is None for e in result.evaluations)]
+        result.name: tuple(name for name in classes if any(e[key][name] is None for e in result.evaluations))
         for result in results
     }
-    for names in dict.fromkeys(tuple(names) for names in absent.values() if names):
-        where = [name for name, missing in absent.items() if tuple(missing) == names]
-        notes.append(
-            f"{_ABSENCE[measure]}: {', '.join(names)}"
-            + ("" if len(where) == len(results) else f" (in {', '.join(where)})")
-        )
-    if len({tuple(names) for names in absent.values()}) > 1:
+    for names in dict.fromkeys(names for names in absent.values() if names):
+        columns = [name for name, missing in absent.items() if missing == names]
+        suffix = "" if len(columns) == len(results) else f" (in {', '.join(columns)})"
+        notes.append(f"{_ABSENCE[measure]}: {', '.join(names)}{suffix}")
+    if len(set(absent.values())) > 1:
         mean = "mIoU" if measure == "IoU" else "mean accuracy"
         notes.append(f"{mean} is not over the same classes in every column; compare class by class")
     oracles = [result.name for result in results if any(is_oracle(e) for e in result.evaluations)]
     if oracles:
         notes.append(f"trained on labels of the target, an oracle: {', '.join(oracles)}")
     for key in _PROTOCOL:
-        found = {result.name: {str(e["protocol"].get(key)) for e in result.evaluations} for result in results}
-        if len(set().union(*found.values())) > 1:
-            values = "; ".join(f"{name}: {', '.join(sorted(values))}" for name, values in found.items())
-            notes.append(f"not measured alike: {key.replace('_', ' ')} differs ({values})")
+        values = {result.name: {str(e["protocol"].get(key)) for e in result.evaluations} for result in results}
+        if len(set().union(*values.values())) > 1:
+            text = "; ".join(f"{name}: {', '.join(sorted(own))}" for name, own in values.items())
+            notes.append(f"not measured alike: {key.replace('_', ' ')} differs ({text})")
     return notes

@@ -57,7 +57,7 @@ def test_a_results_file_gives_back_what_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not JSON"), ("{}", "no results file"), ('{"schema": 1, "runs": [{"a": 1}]}', "damaged")],
+    [("{", "not JSON"), ("{}", "not a results file"), ('{"schema": 1, "runs": [{"a": 1}]}', "damaged")],
 )
 def test_what_is_no_results_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "x.json"

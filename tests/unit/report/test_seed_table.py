@@ -93,12 +93,12 @@ def test_several_evaluations_of_a_run_are_tables_of_their_own(tmp_path: Path) ->
 
 def test_wanted_rows_alone_with_gains_over_the_first_row_all_the_same(tmp_path: Path) -> None:
     digits(tmp_path)
-    table = seed_table.build("digits", scored(tmp_path), wanted=["dann"])
+    table = seed_table.build("digits", scored(tmp_path), only=["dann"])
     assert [row.name for row in table.rows] == ["dann"]
     assert seed_table.to_json(table)["rows"]["dann"]["gain"]["mean"] == pytest.approx(0.22)
     assert list(seed_table.to_json(table)["summary"]["accuracy"]) == ["dann"]
     with pytest.raises(ArtefactError, match="no row 'adda'"):
-        seed_table.build("digits", scored(tmp_path), wanted=["adda"])
+        seed_table.build("digits", scored(tmp_path), only=["adda"])
 
 
 def test_data_that_differ_between_seeds_alone_need_no_note(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path:
     results_file.write(tmp_path / "kept.json", scored(tmp_path))
     assert seed_table.cells(seed_table.build("digits", results_file.read(tmp_path / "kept.json"))) == (header, lines)
     (tmp_path / "digits.selection.json").write_text("{}")
-    with pytest.raises(ArtefactError, match=r"digits.selection.json: no selection .*segda select digits"):
+    with pytest.raises(ArtefactError, match=r"digits.selection.json: not a selection .*segda select digits"):
         scored(tmp_path)
 
 
@@ -150,7 +150,7 @@ def test_categories_are_kept_by_seed(evaluation: Callable[..., dict[str, Any]]) 
         Scored("streets", "evaluate", seed, "0", {"a": evaluation(2, **groups), "b": evaluation(7, **groups)}, {})
         for seed in (0, 1)
     ]
-    sections = seed_table.to_json(seed_table.build("streets", runs, wanted=["b"]))["sections"]
+    sections = seed_table.to_json(seed_table.build("streets", runs, only=["b"]))["sections"]
     assert list(sections) == ["category IoU"]
     assert list(sections["category IoU"]["ground"]) == ["b"]
     assert sections["category IoU"]["ground"]["b"]["values"] == [1, 1]
