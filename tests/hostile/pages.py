@@ -1,6 +1,5 @@
-"""A page in which every text that comes from outside is hostile, and a parser that tells what a browser sees in it."""
+"""A page in which every text that comes from outside is hostile, and a parser for what a browser sees in it."""
 
-import io
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,10 +10,10 @@ from PIL import Image
 
 from segda.label_space import LabelSpace
 from segda.report.page import Agreement, DataState, Illustration, LeftOut, ReportContent, StageState
-from segda.report.pictures import Picture, PictureRow
+from segda.report.pictures import Picture, PictureRow, encode
 from segda.report.table import Result
 
-#: Each breaks out of another place: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
+#: Each breaks out of another context: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(2)>',
@@ -48,6 +47,7 @@ class Parsed(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self.text += " " if tag in ("td", "th") else ""
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -57,23 +57,23 @@ class Parsed(HTMLParser):
 
 
 def faults(html: str) -> list[str]:
-    """What in a page could run, load or lead anywhere but the page's own."""
-    page, found = Parsed(html), []
+    """Everything in a page that could run, load or link anything but its own script and pictures."""
+    page, wrong = Parsed(html), []
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
     if scripts != [{}]:
-        found.append(f"scripts: {scripts}")
+        wrong.append(f"scripts: {scripts}")
     for tag, attributes in page.elements:
         if tag not in TAGS:
-            found.append(f"element {tag}")
+            wrong.append(f"element {tag}")
         for name, value in attributes.items():
-            given = (value or "").strip().lower()
+            text = (value or "").strip().lower()
             if name.startswith("on") or name in ("srcdoc", "formaction", "action", "ping", "background"):
-                found.append(f"{tag}: attribute {name}")
-            if name in ("href", "src", "xlink:href") and not given.startswith(("#", "data:image/")):
-                found.append(f"{tag}: {name}={given[:40]}")
-            if name == "style" and ("url(" in given.replace("url(#", "") or "@import" in given):
-                found.append(f"{tag}: style={given[:40]}")
-    return found
+                wrong.append(f"{tag}: attribute {name}")
+            if name in ("href", "src", "xlink:href") and not text.startswith(("#", "data:image/")):
+                wrong.append(f"{tag}: {name}={text[:40]}")
+            if name == "style" and ("url(" in text.replace("url(#", "") or "@import" in text):
+                wrong.append(f"{tag}: style={text[:40]}")
+    return wrong
 
 
 def hostile(folder: Path, evil: str, evaluation: Any) -> ReportContent:
@@ -86,20 +86,19 @@ def hostile(folder: Path, evil: str, evaluation: Any) -> ReportContent:
     lines[1]["health"] = {"begun": [trouble], "ended": [{**trouble, "until": 2}]}
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
     names = (evil, "car", f"{evil} 2")
-    pixels, drawn = np.zeros((8, 8, 3), np.uint8), io.BytesIO()
-    Image.fromarray(pixels).save(drawn, "PNG")
+    pixels = np.zeros((8, 8, 3), np.uint8)
     row = PictureRow(evil, [Picture(evil, pixels), Picture(f"{evil} 2", pixels[..., 0]), Picture(f"{evil} 3", None)])
-    said = {evil: evil, "dataset": evil, "split": evil, "resize_rule": [evil, {evil: evil}], "prediction_rule": evil,
-            "data_fingerprint": evil, "network_fingerprints": {evil: evil}}  # fmt: skip
+    texts = ("dataset", "split", "prediction_rule", "data_fingerprint", evil)
+    protocol = {**dict.fromkeys(texts, evil), "resize_rule": [evil, {evil: evil}], "network_fingerprints": {evil: evil}}
     shares = (0.5, None, 0.3)
     return ReportContent(
         title=evil, space=LabelSpace("hostile", names, ((0, 0, 0), (1, 1, 1), (2, 2, 2))),
-        results=[Result(evil, [evaluation(3, classes=names, **said)]),
-                 Result(f"{evil} 2", [evaluation(4, classes=names, **{**said, "split": f"{evil} 2"})])],
+        results=[Result(evil, [evaluation(3, classes=names, **protocol)]),
+                 Result(f"{evil} 2", [evaluation(4, classes=names, **{**protocol, "split": f"{evil} 2"})])],
         created=evil, command=evil, seeds=[0], notes=[evil], versions={evil: evil}, confused=[evil, f"{evil} 2"],
         stages=[StageState("first", evil, evil, 1.0, evil), StageState(evil, evil, evil, None, evil, ["first", evil])],
         logs={evil: log}, pictures=[row], datasets=[DataState(evil, evil, evil, [evil])],
         agreements=[Agreement(evil, shares, [(evil, shares)], [(evil, shares)], [row], 0.5, 3)],
         left_out=[LeftOut(evil, evil, [(evil, evil)])],
-        illustrations=[Illustration("embedding", evil, evil, drawn.getvalue())],
+        illustrations=[Illustration("embedding", evil, evil, encode(Image.fromarray(pixels), "PNG"))],
     )  # fmt: skip

@@ -8,33 +8,33 @@ from typing import Any
 
 import pytest
 
-from segda.report import page
+from segda.report import page as report_page
 from segda.report.page import ReportContent, render, write
 from tests.hostile.pages import HOSTILE, Parsed, faults, hostile
-from tests.unit.report.conftest import evaluation, space
+from tests.unit.report.conftest import browser, evaluation, open_page, space
 
-__all__ = ["evaluation", "space"]
+__all__ = ["browser", "evaluation", "space"]
 Make = Callable[..., dict[str, Any]]
 
 
-_shapes: dict[str, list[str]] = {}
+_harmless: list[str] = []
 
 
 def shape(parsed: Parsed) -> list[str]:
-    """The elements of a page but for those of charts, whose legends are as long as their words."""
+    """The elements of a page without those of charts, whose number depends on the length of names."""
     return [tag for tag, _ in parsed.elements if tag not in ("path", "g", "use", "defs", "text", "tspan")]
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_hostile_text_everywhere_is_text(tmp_path: Path, evaluation: Make, evil: str) -> None:
-    """And the page is built as it is of harmless words."""
+    """And the page has the elements that it has with harmless names."""
     html = render(hostile(tmp_path, evil, evaluation))
     assert faults(html) == []
     parsed = Parsed(html)
-    assert parsed.text.count(evil) >= 40, "it is all there, to be read"
-    if not _shapes:
-        _shapes["harmless"] = shape(Parsed(render(hostile(tmp_path, "harmless", evaluation))))
-    assert shape(parsed) == _shapes["harmless"]
+    assert parsed.text.count(evil) >= 40, "all of it is on the page"
+    if not _harmless:
+        _harmless.extend(shape(Parsed(render(hostile(tmp_path, "harmless", evaluation)))))
+    assert shape(parsed) == _harmless
 
 
 def test_every_field_of_a_report_is_hostile_here(tmp_path: Path, evaluation: Make) -> None:
@@ -46,17 +46,17 @@ def test_every_field_of_a_report_is_hostile_here(tmp_path: Path, evaluation: Mak
             assert getattr(content, field.name) != getattr(empty, field.name), field.name
 
 
-@pytest.mark.parametrize("place", ["content.title", "stage.folder", "picture.title"])
-def test_a_place_that_is_not_escaped_is_noticed(
-    tmp_path: Path, evaluation: Make, monkeypatch: pytest.MonkeyPatch, place: str
+@pytest.mark.parametrize("name", ["content.title", "stage.folder", "picture.title"])
+def test_a_name_that_is_not_escaped_is_noticed(
+    tmp_path: Path, evaluation: Make, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    template = Path(page.__file__).parent / "page.html"
+    template = Path(report_page.__file__).parent / "page.html"
     folder = tmp_path / "report"
     shutil.copytree(template.parent, folder)
     text = template.read_text()
-    assert f"{{{{ {place} }}}}" in text
-    (folder / "page.html").write_text(text.replace(f"{{{{ {place} }}}}", f"{{{{ {place}|safe }}}}"))
-    monkeypatch.setattr(page, "__file__", str(folder / "page.py"))
+    assert f"{{{{ {name} }}}}" in text
+    (folder / "page.html").write_text(text.replace(f"{{{{ {name} }}}}", f"{{{{ {name}|safe }}}}"))
+    monkeypatch.setattr(report_page, "__file__", str(folder / "page.py"))
     assert faults(render(hostile(tmp_path, HOSTILE[1], evaluation)))
 
 
@@ -70,39 +70,20 @@ def test_the_policy_lets_nothing_but_the_pages_own_script_run(tmp_path: Path, ev
     assert scripts[0].startswith("'sha256-")
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
 @pytest.mark.slow
-def test_a_browser_runs_none_of_it(tmp_path: Path, evaluation: Make) -> None:
+def test_a_browser_runs_none_of_it(tmp_path: Path, evaluation: Make, browser: Any) -> None:
     """Chromium opens the page of each hostile text: no dialog, no request, no console error, the title is text."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine's path")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install .[test])")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=flags)
-        for number, evil in enumerate(HOSTILE):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            write(folder, hostile(folder, evil, evaluation))
-            happened: list[str] = []
-            opened = browser.new_page()
-            opened.on("dialog", lambda dialog: (happened.append(dialog.message), dialog.dismiss()))  # noqa: B023
-            opened.on("console", lambda said: happened.append(said.text))  # noqa: B023
-            opened.on("pageerror", lambda error: happened.append(str(error)))  # noqa: B023
-            opened.on(
-                "request",
-                lambda asked: asked.url.startswith(("file:", "data:")) or happened.append(asked.url),  # noqa: B023
-            )
-            opened.goto((folder / "report.html").as_uri())
-            opened.mouse.move(200, 200)
-            for button in opened.locator("th button").all()[:4]:
-                button.click()
-            assert not happened, evil
-            assert opened.title() == f"{evil} – segda report".strip()
-            assert opened.locator("h1").inner_text() == evil
-            assert opened.evaluate("document.scripts.length") == 1
-            assert opened.evaluate("document.querySelectorAll('iframe, object, embed, link, base, form').length") == 0
-            opened.close()
-        browser.close()
+    for number, evil in enumerate(HOSTILE):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(folder, hostile(folder, evil, evaluation))
+        page, events = open_page(browser, folder / "report.html")
+        page.mouse.move(200, 200)
+        for button in page.locator("th button").all()[:4]:
+            button.click()
+        assert not events, evil
+        assert page.title() == f"{evil} – segda report".strip()
+        assert page.locator("h1").inner_text() == evil
+        assert page.evaluate("document.scripts.length") == 1
+        assert page.evaluate("document.querySelectorAll('iframe, object, embed, link, base, form').length") == 0
+        page.context.close()

@@ -1,4 +1,4 @@
-"""Work is done in order of its asking, errors reach the caller, and little is begun before it is needed."""
+"""Results come in order, errors reach the caller, and few jobs begin before they are needed."""
 
 import threading
 import time

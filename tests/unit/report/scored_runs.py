@@ -10,6 +10,8 @@ from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
 from segda.evaluation.scores import Evaluation
 from segda.metrics.confusion import Confusion
+from segda.report import results_file
+from segda.report.results_file import Scored
 
 CLASSES = ("zero", "one")
 
@@ -60,3 +62,8 @@ def digits(root: Path, seeds: int = 3) -> None:
             "dann": accuracy(80 + 4 * seed),
             "with labels": accuracy(90, oracle=True),
         })  # fmt: skip
+
+
+def scored_in(root: Path) -> list[Scored]:
+    """The scores of all runs in a folder."""
+    return [scored for name in Store(root).runs() for scored in results_file.of_run(Store(root), name)]

@@ -1,8 +1,6 @@
 """The page in a real browser: no errors, pictures that decode, tables that sort, text that can be read everywhere."""
 
-import io
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,22 @@ from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import SPACE
 from segda.metrics.confusion import Confusion
 from segda.report.page import Agreement, DataState, Illustration, ReportContent, StageState, write
-from segda.report.pictures import Picture, PictureRow
+from segda.report.pictures import Picture, PictureRow, encode
 from segda.report.table import Result
+from tests.unit.report.conftest import open_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 ROWS = ("source only", "pixel", "feature", "pixel+feature", "oracle")
 WALL = SPACE.classes.index("wall")
 EVIL = "<script>document.title = 'owned'</script>"
 
-# Every element with text of its own: its colour and what it lies on, as the browser computed both.
+# Every element with text of its own: its colour and its background, as the browser computed both.
 TEXTS = """() => {
   const parse = (colour) => {
     const numbers = colour.match(/[\\d.e-]+/g).map(Number);
     const scale = colour.startsWith("color(") ? 255 : 1;
     return [...numbers.slice(0, 3).map((part) => part * scale), numbers[3] ?? 1];
   };
-  const found = [];
+  const texts = [];
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join("").trim();
     if (!own || ["SCRIPT", "STYLE", "title"].includes(element.tagName) || !element.getClientRects().length) continue;
@@ -43,11 +37,11 @@ TEXTS = """() => {
     const colour = parse(drawn ? getComputedStyle(element).fill : getComputedStyle(element).color);
     let behind = drawn ? element.parentElement.querySelector(":scope > rect") : null;
     let ground = behind ? parse(getComputedStyle(behind).fill) : [0, 0, 0, 0];
-    for (let place = element; place && ground[3] === 0; place = place.parentElement)
-      ground = parse(getComputedStyle(place).backgroundColor);
-    found.push({ text: own.slice(0, 40), tag: element.tagName, colour, ground });
+    for (let node = element; node && ground[3] === 0; node = node.parentElement)
+      ground = parse(getComputedStyle(node).backgroundColor);
+    texts.push({ text: own.slice(0, 40), tag: element.tagName, colour, ground });
   }
-  return found;
+  return texts;
 }"""
 COLUMN = """([table, column]) =>
   [...document.querySelector(table).tBodies[0].rows].map((row) => row.cells[column].textContent.trim())"""
@@ -89,8 +83,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Picture("before adaptation", wrong), Picture("errors before adaptation", wrong, label),
         Picture("after adaptation", label), Picture("errors after adaptation", label, label), Picture("missing", None),
     ])  # fmt: skip
-    figure = io.BytesIO()
-    Image.fromarray(photograph).resize((900, 600)).save(figure, "PNG")
+    figure = encode(Image.fromarray(photograph).resize((900, 600)), "PNG")
     stages = [StageState("source", "supervise", "done", 61.0, "supervise-0a1b2c3d")]
     for number in range(1, 8):
         before = ["source", stages[-1].name]
@@ -103,7 +96,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         confused=["source only", "pixel+feature"], notes=["Best adapted row."], versions={"torch": "2", EVIL: EVIL},
         stages=[*stages, StageState(EVIL, EVIL, EVIL, None, EVIL, ["stage 7"])],
         logs={"stage 1": log, EVIL: log}, pictures=[pictures],
-        illustrations=[Illustration("embedding", "Features", "In a plane.", figure.getvalue())],
+        illustrations=[Illustration("embedding", "Features", "In a plane.", figure)],
         agreements=[
             Agreement("adapted", shares, [("road", shares), ("sky", (None,) * 3)], [(EVIL, shares)], [pictures])
         ],
@@ -112,37 +105,19 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine's path")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install .[test])")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def visit(browser: Any, page_file: Path) -> Iterator[Callable[..., Any]]:
-    """Opens the page; at the end there must have been no error, and nothing but the file may have been asked for."""
-    wrong: list[str] = []
+    """Opens the page; at the end there must have been no error and no request for another file."""
     opened = []
 
-    def open_page(width: int = 1200, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        page = context.new_page()
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:")) else wrong.append(asked.url))
-        page.goto(page_file.as_uri())
-        opened.append(context)
-        return page
+    def visit(width: int = 1200, **options: Any) -> Any:
+        opened.append(open_page(browser, page_file, viewport={"width": width, "height": 900}, **options))
+        return opened[-1][0]
 
-    yield open_page
-    for context in opened:
-        context.close()
-    assert not wrong
+    yield visit
+    for page, events in opened:
+        page.context.close()
+        assert not events
 
 
 def contrast(one: list[float], other: list[float]) -> float:

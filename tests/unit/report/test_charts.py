@@ -1,4 +1,4 @@
-"""Charts: what of a log they draw, and that they leave matplotlib as they found it."""
+"""Charts: what they draw of a log and of a table, and that they change no setting of matplotlib."""
 
 import io
 import json
@@ -22,22 +22,10 @@ def entry(step: int, **losses: float) -> str:
     return json.dumps({"step": step, "seconds": 1.0, "losses": losses, "measures": {"accuracy.target": 0.5}})
 
 
-def test_log_keeps_the_last_word_on_each_step_and_passes_over_broken_lines(tmp_path: Path) -> None:
+def test_the_last_entry_of_a_step_counts_and_broken_lines_are_skipped(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text(
-        "\n".join(
-            [
-                entry(0, cycle=4),
-                entry(1, cycle=3),
-                entry(2, cycle=9),
-                entry(2, cycle=2),
-                entry(3, cycle=float("nan")),
-                "[1]",
-                '{"losses": {}}',
-                '{"step": 4, "losses": {"cyc',
-            ]
-        )
-    )
+    entries = [entry(0, cycle=4), entry(1, cycle=3), entry(2, cycle=9), entry(2, cycle=2), entry(3, cycle=float("nan"))]
+    log.write_text("\n".join([*entries, "[1]", '{"losses": {}}', '{"step": 4, "losses": {"cyc']))
     assert read_log(log) == {
         "cycle": [(0, 4.0), (1, 3.0), (2, 2.0)],
         "accuracy.target": [(0, 0.5), (1, 0.5), (2, 0.5), (3, 0.5)],

@@ -8,7 +8,7 @@ import pytest
 from segda.artefacts.store import Store
 from segda.errors import ArtefactError
 from segda.report import results_file
-from tests.unit.report.scored_runs import accuracy, digits, write_run
+from tests.unit.report.scored_runs import accuracy, digits, scored_in, write_run
 
 
 def test_a_run_tells_its_pipeline_seed_scores_and_origin(tmp_path: Path) -> None:
@@ -44,9 +44,7 @@ def test_a_changed_evaluation_is_refused(tmp_path: Path) -> None:
 
 def test_a_results_file_gives_back_what_was_written(tmp_path: Path) -> None:
     digits(tmp_path / "runs")
-    scored = [
-        run for name in Store(tmp_path / "runs").runs() for run in results_file.of_run(Store(tmp_path / "runs"), name)
-    ]
+    scored = scored_in(tmp_path / "runs")
     file = tmp_path / "results" / "digits.json"
     results_file.write(file, scored)
     assert results_file.read(file) == scored

@@ -1,4 +1,4 @@
-"""The stage graph: who stands where, and which lines are drawn."""
+"""The stage graph: where boxes are, and which lines are drawn."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -16,39 +16,26 @@ CHAIN = [
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_a_stage_stands_right_of_all_that_it_builds_on() -> None:
+def test_a_stage_is_right_of_all_that_it_builds_on() -> None:
     assert columns(CHAIN) == {"source": 0, "translate": 0, "adapted": 1, "pixel": 2, "both": 3, "evaluate": 4}
 
 
-def test_lines_that_a_chain_of_others_makes_are_left_out() -> None:
+def test_lines_between_stages_that_a_chain_joins_are_left_out() -> None:
     assert direct(CHAIN) == [
-        ("translate", "adapted"),
-        ("adapted", "pixel"),
-        ("source", "pixel"),
-        ("pixel", "both"),
-        ("both", "evaluate"),
-    ]
+        ("translate", "adapted"), ("adapted", "pixel"), ("source", "pixel"), ("pixel", "both"), ("both", "evaluate"),
+    ]  # fmt: skip
 
 
-def test_boxes_do_not_overlap_and_names_are_text() -> None:
-    evil = "<script>alert(1)</script> & more"
-    nodes = [Node("root", "a"), *(Node(f"{evil} {number}", evil, ["root"]) for number in range(5))]
-    text = str(to_svg(nodes))
-    assert "<script" not in text
-    drawn = ElementTree.fromstring(text.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+def test_boxes_do_not_overlap() -> None:
+    nodes = [Node("root", "a"), *(Node(f"stage {number}", "align", ["root"]) for number in range(5))]
+    drawn = ElementTree.fromstring(str(to_svg(nodes)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
     boxes = [tuple(float(box.get(side, "")) for side in ("x", "y", "width", "height"))
              for box in drawn.iter(f"{SVG}rect")]  # fmt: skip
     assert len(boxes) == 6
     for number, (x, y, width, height) in enumerate(boxes):
-        assert x >= 0
-        assert y >= 0
-        assert x + width <= float(drawn.get("width", 0))
-        assert y + height <= float(drawn.get("height", 0))
+        assert 0 <= x <= float(drawn.get("width", 0)) - width
+        assert 0 <= y <= float(drawn.get("height", 0)) - height
         for other_x, other_y, _, _ in boxes[:number]:
             assert abs(x - other_x) >= width or abs(y - other_y) >= height
     assert len(list(drawn.iter(f"{SVG}path"))) == 5
-    assert [title.text for title in drawn.iter(f"{SVG}title")][1] == f"{evil} 0: {evil}"
-
-
-def test_a_single_stage_is_a_graph() -> None:
-    assert str(to_svg([Node("source", "supervise")])).count("<rect") == 1
+    assert [title.text for title in drawn.iter(f"{SVG}title")][1] == "stage 0: align"
