@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +73,10 @@ class Records:
             folder: of the export.
             rank: this process.
         """
-        self._folder, self._rank = folder, rank
         self.counts = read(folder)
-        self._file: IO[str] | None = None
+        self._path = folder / _NAME.format(rank=rank)
+        if self._path.is_file():  # a line that a killed process cut short must not run into the next one
+            write_whole(self._path, "".join(_whole_lines(self._path)).encode())
 
     def add(self, key: str, counts: Counts) -> None:
         """Write the counts of an image, which comes before its files.
@@ -84,23 +85,14 @@ class Records:
             ArtefactError: they cannot be written.
         """
         self.counts[key] = counts
-        path = self._folder / _NAME.format(rank=self._rank)
         line = {"key": key, "intersection": counts.intersection.tolist(), "union": counts.union.tolist()}
         try:
-            if self._file is None:
-                # A line that a killed process cut short must not run into the next one.
-                write_whole(path, "".join(_whole_lines(path)).encode())
-                self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise ArtefactError(f"{path}: cannot be written ({error.strerror}); free space, then run again") from error
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+            raise ArtefactError(
+                f"{self._path}: cannot be written ({error.strerror}); free space, then run again"
+            ) from error
 
 
 def read(folder: Path) -> dict[str, Counts]:
@@ -186,5 +178,4 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _whole_lines(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [line for line in lines if line.endswith("\n")]
+    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]

@@ -93,7 +93,7 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
     """Write a results file: one line an evaluation, so that a diff of two files is readable.
 
     Raises:
-        ArtefactError: the folder cannot be made or the file not written.
+        ArtefactError: the file cannot be written.
     """
     runs = []
     for run in scored:
@@ -103,10 +103,6 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
         rest = ",\n".join(f"  {_line(name)}: {_line(value)}" for name, value in fields.items())
         runs.append(f'  {{\n{rest},\n  "evaluations": {{\n{lines}\n  }}}}')
     text = f'{{\n "schema": {SCHEMA},\n "runs": [\n' + ",\n".join(runs) + "\n ]\n}\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArtefactError(f"{path.parent}: cannot be made ({error.strerror}); choose another --save") from error
     write_whole(path, text.encode("utf-8"))
 
 

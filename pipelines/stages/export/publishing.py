@@ -55,14 +55,11 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
     session.barrier()
     share = range(session.rank, len(work.groups), session.world)
     total = sum(len(work.groups[number]) for number in share)
-    try:
-        with (
-            Workers(config.runtime.loading(session.world)) as workers,
-            ProgressLine(folder.name, 0, total, "images", show=session.is_main) as line,
-        ):
-            work.run(share, workers, line.update)
-    finally:
-        records.close()
+    with (
+        Workers(config.runtime.loading(session.world)) as workers,
+        ProgressLine(folder.name, 0, total, "images", show=session.is_main) as line,
+    ):
+        work.run(share, workers, line.update)
     session.barrier()
     session.on_main(lambda: publish(config, inputs, work, folder))
 

@@ -1,4 +1,4 @@
-"""Agreement by hand, and what is kept of it over deaths."""
+"""Agreement by hand, and its records after a process was killed."""
 
 from pathlib import Path
 
@@ -64,19 +64,15 @@ def test_records_survive_a_line_that_was_cut_short(tmp_path: Path) -> None:
     first = Records(tmp_path, 0)
     first.add("a", counted())
     first.add("b", counted(after=BEFORE))
-    first.close()
-    other = Records(tmp_path, 1)
-    other.add("c", counted())
-    other.close()
+    Records(tmp_path, 1).add("c", counted())
     file = tmp_path / "agreement-0.jsonl"
     file.write_text(file.read_text()[:-20])
     again = Records(tmp_path, 0)
     assert sorted(again.counts) == ["a", "c"]
     again.add("b", counted(after=BEFORE))
-    again.close()
-    found = agreement.read(tmp_path)
-    assert sorted(found) == ["a", "b", "c"]
-    assert found["a"].mean() == counted().mean()
-    assert found["b"].mean()[0] == 1
+    records = agreement.read(tmp_path)
+    assert sorted(records) == ["a", "b", "c"]
+    assert records["a"].mean() == counted().mean()
+    assert records["b"].mean()[0] == 1
     agreement.remove(tmp_path)
     assert list(tmp_path.iterdir()) == []
