@@ -1,4 +1,4 @@
-"""Names of strangers on a terminal: escape sequences, line breaks and rich's markup are shown, never obeyed."""
+"""Names from outside on a terminal: escape sequences, line breaks and rich's markup are text."""
 
 import json
 import os
@@ -24,20 +24,20 @@ from tests.configs import layouts
 from tests.unit.report.scored_runs import accuracy, write_run
 
 EVIL = "a\x1b[31m\x1b]0;owned\x07\n[red]error: b[bold]\r\u202e.png"
-SHOWN = r"a\x1b[31m\x1b]0;owned\x07\n[red]error: b[bold]\r\u202e.png"
+ESCAPED = r"a\x1b[31m\x1b]0;owned\x07\n[red]error: b[bold]\r\u202e.png"
 
 Printed = Callable[[], str]
 
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What was printed since, which has no control character but its line breaks; folded lines are put together."""
+    """Reads what was printed since the last call, and checks that line breaks are its only control characters."""
 
     def read() -> str:
-        shown = capsys.readouterr()
-        text = shown.out + shown.err
-        strange = {letter for letter in text if unicodedata.category(letter) == "Cc" and letter != "\n"}
-        assert not strange, repr(text)
+        captured = capsys.readouterr()
+        text = captured.out + captured.err
+        control = {letter for letter in text if unicodedata.category(letter) == "Cc" and letter != "\n"}
+        assert not control, repr(text)
         assert "\u202e" not in text
         assert not [line for line in text.splitlines() if line.startswith(("[red]", "error: b"))]
         return text
@@ -61,13 +61,13 @@ def test_check_names_hostile_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
     layouts.gta5(tmp_path)
     layouts.write_image(tmp_path / "gta5" / "images" / EVIL, 64, 96, 0)
-    assert main(["check", "gta5"]) == 2, "a name that lists of files cannot hold"
+    assert main(["check", "gta5"]) == 2, "such a name breaks lists of files"
     assert r"\x1b[31m" in printed()
     (tmp_path / "gta5" / "images" / EVIL).unlink()
     tame = EVIL.replace("\n", "").replace("\r", "")
     (tmp_path / "gta5" / "images" / tame).write_bytes(b"no picture")
     (tmp_path / "gta5" / "labels" / tame).write_bytes(b"no picture")
-    assert main(["check", "gta5"]) == 2, "nor a terminal show"
+    assert main(["check", "gta5"]) == 2, "the file is not a picture"
     assert r"\x1b[31m" in printed()
 
 
@@ -78,8 +78,8 @@ def test_check_of_an_export_names_hostile_files(tmp_path: Path, printed: Printed
     (tmp_path / "images" / EVIL).touch()
     assert main(["check", str(tmp_path)]) == 1
     text = printed()
-    assert f"missing   {SHOWN}" in text
-    assert f"too many  images/{SHOWN}" in text
+    assert f"missing   {ESCAPED}" in text
+    assert f"too many  images/{ESCAPED}" in text
 
 
 def test_names_that_are_no_utf8_are_shown(tmp_path: Path, printed: Printed) -> None:
@@ -95,7 +95,7 @@ def test_status_table_and_report_of_hostile_runs(tmp_path: Path, printed: Printe
     rows = {EVIL: accuracy(60, dataset=EVIL), f"{EVIL}2": accuracy(80, oracle=True)}
     write_run(tmp_path / "runs", "job", 0, rows)
     lock = json.loads((tmp_path / "runs" / "job.lock.json").read_text())
-    del lock["checksum"]  # whoever writes one by hand
+    del lock["checksum"]  # as in a file written by hand
     lock["stages"][EVIL] = {"kind": EVIL, "folder": None, "key": "", "state": EVIL}
     (tmp_path / "runs" / f"{EVIL}.lock.json").write_text(json.dumps(lock))
     for words in (["status"], ["status", EVIL], ["table", "job"], ["table", "job", "--markdown"], ["report", "job"]):
@@ -127,31 +127,31 @@ def test_selection_and_distance(printed: Printed) -> None:
 def test_the_plan_on_a_terminal_and_in_a_pipe(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = StagePlan(EVIL, "[bold]kind", "", "run", None, EVIL, {})
     plans.print_plan([planned], EVIL)
-    assert printed().splitlines()[0] == SHOWN
+    assert printed().splitlines()[0] == ESCAPED
     recorded = Console(width=400, record=True, force_terminal=True)
     monkeypatch.setattr("rich.console.Console", lambda: recorded)
     plans.print_plan([planned], EVIL)
     text = recorded.export_text(styles=False)
-    assert SHOWN in text
+    assert ESCAPED in text
     assert "[bold]kind" in text
 
 
 def test_the_live_line(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     with ProgressLine(EVIL, 0, 1, "steps") as line:
         line.update(1, EVIL)
-    assert printed().count(SHOWN) == 2
+    assert printed().count(ESCAPED) == 2
     recorded = Console(width=400, record=True, force_terminal=True)
     monkeypatch.setattr("segda.terminal.progress.Console", lambda: recorded)
     with ProgressLine(EVIL, 0, 1, "steps") as line:
         line.update(1, "[red]note")
     text = recorded.export_text(styles=False)
-    assert SHOWN in text
+    assert ESCAPED in text
     assert "[red]note" in text
 
 
-def test_what_a_session_says(printed: Printed) -> None:
+def test_a_session_prints_text(printed: Printed) -> None:
     Session(cpu=True).print(EVIL)
-    assert printed() == f"{SHOWN}\n"
+    assert printed() == f"{ESCAPED}\n"
 
 
 def test_json_is_ascii(tmp_path: Path, capsys: Any) -> None:

@@ -19,11 +19,11 @@ def counted(before: np.ndarray = BEFORE, after: np.ndarray = AFTER, label: np.nd
 
 def test_counts_by_hand() -> None:
     """The last pixel is ignored, so class 2 has three pixels before, two after; class 3 is nowhere."""
-    found = counted()
-    # Before and after share: class 0 at one place of three, class 1 at two of three, class 2 at two of three.
-    assert found.intersection.tolist() == [[1, 2, 2, 0], [2, 1, 3, 0], [1, 1, 2, 0]]
-    assert found.union.tolist() == [[3, 3, 3, 0], [3, 2, 3, 0], [4, 3, 3, 0]]
-    assert found.mean() == pytest.approx(((1 + 2 + 2) / 9, (2 / 3 + 1 / 2 + 1) / 3, (1 / 4 + 1 / 3 + 2 / 3) / 3))
+    counts = counted()
+    # Before and after share: class 0 one pixel of three, class 1 two of three, class 2 two of three.
+    assert counts.intersection.tolist() == [[1, 2, 2, 0], [2, 1, 3, 0], [1, 1, 2, 0]]
+    assert counts.union.tolist() == [[3, 3, 3, 0], [3, 2, 3, 0], [4, 3, 3, 0]]
+    assert counts.mean() == pytest.approx(((1 + 2 + 2) / 9, (2 / 3 + 1 / 2 + 1) / 3, (1 / 4 + 1 / 3 + 2 / 3) / 3))
 
 
 def test_an_unchanged_prediction_agrees_wholly_and_a_mere_swap_not_at_all() -> None:
@@ -31,7 +31,7 @@ def test_an_unchanged_prediction_agrees_wholly_and_a_mere_swap_not_at_all() -> N
     assert counted(np.zeros((2, 4), int), np.ones((2, 4), int)).mean()[0] == 0
 
 
-def test_nothing_labelled_cannot_be_judged_and_is_not_dropped() -> None:
+def test_an_image_without_a_labelled_pixel_is_not_dropped() -> None:
     nothing = counted(label=np.full((2, 4), 255))
     assert nothing.mean() == (None, None, None)
     low = agreement.disagreeing({"none": nothing, "some": counted(), "same": counted(after=BEFORE)}, 0.99)
@@ -47,17 +47,17 @@ def test_classes_of_whole_images() -> None:
 
 def test_the_report_by_hand() -> None:
     counts = {"b": counted(after=BEFORE), "a": counted(), "c": counted(label=np.full((2, 4), 255))}
-    found = agreement.report(
+    content = agreement.report(
         counts, ["a", "b", "c"], ["w", "x", "y", "z"], minimum=0.6, dropped=["a"], judge={"stage": "source"}, worst=1
     )
-    assert found["mean"]["agreement"] == pytest.approx((5 / 9 + 1) / 2, abs=1e-6)
-    # Over all pixels: class w agrees at 1 + 2 of 3 + 2 places.
-    assert found["classes"]["w"]["agreement"] == pytest.approx(3 / 5)
-    assert found["classes"]["z"] == {"agreement": None, "before": None, "after": None}
-    assert found["worst"] == ["a"]
-    assert found["images"]["a"]["classes"]["w"] == pytest.approx([1 / 3, 2 / 3, 1 / 4], abs=1e-6)
-    assert "z" not in found["images"]["a"]["classes"]
-    assert found["images"]["c"] == {"agreement": None, "before": None, "after": None, "classes": {}}
+    assert content["mean"]["agreement"] == pytest.approx((5 / 9 + 1) / 2, abs=1e-6)
+    # Over all pixels: class w agrees in 1 + 2 of 3 + 2 pixels.
+    assert content["classes"]["w"]["agreement"] == pytest.approx(3 / 5)
+    assert content["classes"]["z"] == {"agreement": None, "before": None, "after": None}
+    assert content["worst"] == ["a"]
+    assert content["images"]["a"]["classes"]["w"] == pytest.approx([1 / 3, 2 / 3, 1 / 4], abs=1e-6)
+    assert "z" not in content["images"]["a"]["classes"]
+    assert content["images"]["c"] == {"agreement": None, "before": None, "after": None, "classes": {}}
 
 
 def test_records_survive_a_line_that_was_cut_short(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def test_kernel_by_hand() -> None:
 def test_kernel_distance_is_unbiased() -> None:
     """The mean over draws from one distribution is 0, where the biased estimate stays above."""
     draw = np.random.default_rng(0)
-    found = [kernel_distance(draw.normal(size=(6, 3)), draw.normal(size=(6, 3))) for _ in range(3000)]
-    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
-    assert min(found) < 0
+    distances = [kernel_distance(draw.normal(size=(6, 3)), draw.normal(size=(6, 3))) for _ in range(3000)]
+    assert abs(np.mean(distances)) < 4 * np.std(distances) / np.sqrt(len(distances))
+    assert min(distances) < 0
 
 
 class Features(nn.Module):

@@ -1,4 +1,4 @@
-"""What a finished export lists, and that every change to a file of it is found."""
+"""The list of a finished export's files, and every change to one of them."""
 
 import json
 from pathlib import Path
@@ -21,12 +21,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(folder: Path) -> list[tuple[str, str]]:
+def differences(folder: Path) -> list[tuple[str, str]]:
     return [(kind, file) for kind, file, _ in index.check(folder)[1]]
 
 
-def test_an_untouched_export_is_sound(folder: Path) -> None:
-    assert found(folder) == []
+def test_an_untouched_export_has_no_differences(folder: Path) -> None:
+    assert differences(folder) == []
     assert index.is_whole(folder)
     listed = json.loads((folder / "dataset.json").read_text())["files"]
     # The SHA-256 of "content of labels/b.png", by sha256sum.
@@ -38,27 +38,27 @@ def test_an_untouched_export_is_sound(folder: Path) -> None:
 def test_each_file_that_is_altered_or_deleted_is_named(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1] + b"?")
-    assert found(folder) == [("differs", name)]
+    assert differences(folder) == [("differs", name)]
     (folder / name).write_bytes(content[:-1])
     assert index.check(folder)[1][0].detail == f"{len(content) - 1} bytes, expected {len(content)}"
     with pytest.raises(ArtefactError, match=f"{name}: differs"):
         index.is_whole(folder)
     (folder / name).unlink()
-    assert found(folder) == [("missing", name)]
+    assert differences(folder) == [("missing", name)]
 
 
 def test_files_too_many_are_named(folder: Path) -> None:
     (folder / "images" / "c.png").touch()
     (folder / "labels" / ".b.png.partial").touch()
     (folder / "manifest.json").touch()
-    assert found(folder) == [("too many", "images/c.png"), ("too many", "labels/.b.png.partial")]
+    assert differences(folder) == [("too many", "images/c.png"), ("too many", "labels/.b.png.partial")]
 
 
 def test_the_index_itself_is_checked(folder: Path) -> None:
     content = json.loads((folder / "dataset.json").read_text())
     content["keys"] = ["b"]
     (folder / "dataset.json").write_text(json.dumps(content))
-    assert found(folder) == [("differs", "dataset.json")]
+    assert differences(folder) == [("differs", "dataset.json")]
 
 
 def test_no_index_is_no_export(folder: Path) -> None:

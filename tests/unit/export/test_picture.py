@@ -20,18 +20,18 @@ def opened(content: bytes) -> Image.Image:
 
 @pytest.mark.parametrize("name", ["png", "webp"])
 def test_lossless_formats_keep_every_pixel(name: str) -> None:
-    found = opened(Picture(name).encode(PIXELS))  # type: ignore[arg-type]
-    assert found.format == name.upper()
-    assert np.array_equal(np.asarray(found.convert("RGB")), PIXELS)
+    image = opened(Picture(name).encode(PIXELS))  # type: ignore[arg-type]
+    assert image.format == name.upper()
+    assert np.array_equal(np.asarray(image.convert("RGB")), PIXELS)
 
 
 def test_jpeg_comes_close_and_obeys_its_quality() -> None:
     smooth = np.linspace(0, 255, 64 * 64).reshape(64, 64, 1).repeat(3, axis=2).astype(np.uint8)
     fine, coarse = Picture("jpeg", 95).encode(smooth), Picture("jpeg", 20).encode(smooth)
     assert len(coarse) < len(fine)
-    found = opened(fine)
-    assert found.format == "JPEG"
-    assert np.abs(np.asarray(found).astype(int) - smooth).max() <= 6
+    image = opened(fine)
+    assert image.format == "JPEG"
+    assert np.abs(np.asarray(image).astype(int) - smooth).max() <= 6
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 200
     assert np.asarray(opened(Picture("jpeg").encode(red)))[8, 8].tolist() == pytest.approx([200, 0, 0], abs=4)
@@ -50,8 +50,8 @@ def test_an_image_that_a_format_cannot_hold_is_one_line() -> None:
 
 def test_endings() -> None:
     assert [Picture(name).ending for name in ENDINGS] == [".png", ".jpg", ".webp"]
-    found = [format_of(PurePath(name)) for name in ("a/b.JPG", "b.jpeg", "c.x.png", "d.webp", "e.tif")]
-    assert found == ["jpeg", "jpeg", "png", "webp", None]
+    formats = [format_of(PurePath(name)) for name in ("a/b.JPG", "b.jpeg", "c.x.png", "d.webp", "e.tif")]
+    assert formats == ["jpeg", "jpeg", "png", "webp", None]
 
 
 def test_what_is_encoded_is_decoded_to_the_same_pixels() -> None:

@@ -11,7 +11,7 @@ GRID = 32
 
 
 def convolutions(radius: int) -> nn.Sequential:
-    """Fully convolutional, without normalisation: each answer depends on what lies at most `radius` pixels away."""
+    """Fully convolutional, without normalisation: each output depends on pixels at most `radius` away."""
     torch.manual_seed(0)
     wide = nn.Conv2d(3, 3, 2 * radius + 1, padding=radius)
     nn.init.normal_(wide.weight, std=1 / radius)  # pixels at the rim count as much as those in the middle
@@ -20,7 +20,7 @@ def convolutions(radius: int) -> nn.Sequential:
 
 @pytest.mark.parametrize("size", [(64, 160), (128, 96), (96, 96), (256, 160)])
 @torch.inference_mode()
-def test_tiled_equals_whole_where_a_network_does_not_look_further_than_a_quarter_of_the_overlap(
+def test_tiled_equals_whole_where_a_network_sees_no_further_than_a_quarter_of_the_overlap(
     size: tuple[int, int],
 ) -> None:
     image, network = torch.rand(1, 3, *size) * 2 - 1, convolutions(8)
@@ -29,19 +29,19 @@ def test_tiled_equals_whole_where_a_network_does_not_look_further_than_a_quarter
 
 
 @torch.inference_mode()
-def test_a_network_that_looks_further_is_off_near_the_borders_of_tiles_alone() -> None:
+def test_a_network_that_sees_further_is_off_only_near_the_borders_of_tiles() -> None:
     image, network = torch.rand(1, 3, 64, 256) * 2 - 1, convolutions(20)
     wrong = (windows.translate(image, network, (64, 128), 64, GRID) - network(image)).abs().amax(dim=(0, 1, 2))
     begins = windows.starts(256, 128, 64, GRID)
     assert begins == [0, 64, 128]
-    inner = [place for start in begins for place in (start, start + 128) if 0 < place < 256]
-    near = torch.tensor([any(-20 <= x - place < 20 for place in inner) for x in range(256)])
+    inner = [border for start in begins for border in (start, start + 128) if 0 < border < 256]
+    near = torch.tensor([any(-20 <= x - border < 20 for border in inner) for x in range(256)])
     assert wrong[~near].max() < 1e-5
-    assert wrong[near].max() > 0.01, "the test would prove nothing if tiles had no borders"
+    assert wrong[near].max() > 0.01, "else the test proves nothing"
 
 
 def test_stride_keeps_its_grid() -> None:
-    """Tiles begin at multiples of the stride, so that a network that shrinks and grows answers as for the whole."""
+    """Tiles begin at multiples of the stride, so that a network with stride gives what it gives for the whole."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Tanh(), nn.ConvTranspose2d(4, 3, 4, stride=4)).eval()
     image = torch.rand(1, 3, 96, 352)
@@ -71,22 +71,22 @@ def test_a_constant_stays_what_it_is() -> None:
 
 def test_weights_by_hand() -> None:
     # Overlap 8: two pixels count nothing, the next four rise as (1 - cos(pi t)) / 2 at t = 1/8, 3/8, 5/8, 7/8.
-    found = windows.weights(12, 8, before=True, after=False)
+    rising = windows.weights(12, 8, before=True, after=False)
     expected = [0, 0, 0.038060, 0.308658, 0.691342, 0.961940, 1, 1, 1, 1, 1, 1]
-    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+    assert rising.tolist() == pytest.approx(expected, abs=1e-6)
     both = windows.weights(16, 8, before=True, after=True)
     assert both.tolist() == both.flip(0).tolist()
     assert (both[:8] + both[8:]).tolist() == pytest.approx([1.0] * 8)
 
 
-def test_places_by_hand() -> None:
+def test_starts_by_hand() -> None:
     assert windows.starts(1920, 512, 64, 32) == [0, 448, 896, 1344, 1408]
     assert windows.starts(512, 512, 64, 32) == [0]
     assert windows.starts(96, 64, 32, 32) == [0, 32]
     assert windows.starts(512, 256, 100, 32) == [0, 128, 256], "156 is no multiple of 32"
 
 
-def test_an_image_that_fits_is_passed_on_whole() -> None:
+def test_an_image_that_fits_is_translated_whole() -> None:
     seen: list[tuple[int, ...]] = []
 
     def network(tile: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ def accuracy(right: int, *, oracle: bool = False, **protocol: Any) -> dict[str, 
     """The evaluation of 100 pictures, half of either class, `right` of them right: all zeros and the first ones."""
     confusion = Confusion(CLASSES)
     confusion.counts[:] = [[50, 0], [100 - right, right - 50]] if right >= 50 else [[right, 50 - right], [50, 0]]
-    said = {"measure": "accuracy", "images": 100, "trained_on_target_labels": oracle, **protocol}
-    evaluation = Evaluation(confusion, 100, said).to_json()
+    details = {"measure": "accuracy", "images": 100, "trained_on_target_labels": oracle, **protocol}
+    evaluation = Evaluation(confusion, 100, details).to_json()
     shares = np.diag(confusion.counts) / 50
     return {**evaluation, "class_accuracy": dict(zip(CLASSES, shares.tolist(), strict=True))}
 

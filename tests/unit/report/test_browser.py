@@ -68,7 +68,7 @@ def drawn(seed: int, shape: tuple[int, ...], most: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of everything at once, at the size of a real one, with a script for a name."""
+    """A report of the size of a real one with every section, and a script for a name."""
     folder = tmp_path_factory.mktemp("page")
     log = folder / "log.jsonl"
     log.write_text("\n".join(json.dumps({

@@ -76,10 +76,10 @@ def test_svg_is_well_formed_takes_the_pages_colour_and_is_the_same_every_time(ev
     assert texts[0] == texts[1]
     assert "<script" not in texts[0]
     assert "currentColor" in texts[0]
-    shown = "".join(ElementTree.fromstring(texts[0]).itertext())
-    assert "<script>alert(1)</script>" in shown
-    assert "$x$" in shown
-    assert "<b> $y$" in shown
+    words = "".join(ElementTree.fromstring(texts[0]).itertext())
+    assert "<script>alert(1)</script>" in words
+    assert "$x$" in words
+    assert "<b> $y$" in words
 
 
 def test_png_has_the_size_of_its_figure(evaluation: Make) -> None:

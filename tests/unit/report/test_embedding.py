@@ -58,7 +58,7 @@ def test_both_domains_are_drawn_in_the_classes_colours(space: LabelSpace) -> Non
         "before: PCA", "after: PCA", "before: t-SNE", "after: t-SNE",
     ]  # fmt: skip
     for axes in drawn.axes:
-        source, target = (found for found in axes.collections if isinstance(found, PathCollection))
+        source, target = (each for each in axes.collections if isinstance(each, PathCollection))
         assert (len(source.get_offsets()), len(target.get_offsets())) == (9, 6)
         np.testing.assert_allclose(source.get_facecolors()[1, :3], np.array(space.palette[1]) / 255)
         colours = target.get_facecolors()[:, :3]

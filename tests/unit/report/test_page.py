@@ -132,9 +132,9 @@ def test_a_confusion_is_normalised_by_the_label_and_summed_over_the_seeds(evalua
 
 def test_a_share_is_rounded_and_never_shown_as_zero(content: ReportContent, evaluation: Make) -> None:
     """Of 200 road pixels one is taken for sky, of 201 car pixels one for road: half a percent, and a little less."""
-    shown = evaluation(10)
-    shown["confusion"]["counts"] = [[199, 0, 1], [1, 200, 0], [0, 0, 4]]
-    page = render(replace(content, results=[Result("both", [shown])]))
+    result = evaluation(10)
+    result["confusion"]["counts"] = [[199, 0, 1], [1, 200, 0], [0, 0, 4]]
+    page = render(replace(content, results=[Result("both", [result])]))
     texts = re.findall(r"<td[^>]* style=\"--share: [\d.]+\">([^<]*)</td>", page)
     assert texts == ["100", "", "1", "", "100", "", "", "", "100"]
 

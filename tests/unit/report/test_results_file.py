@@ -11,15 +11,15 @@ from segda.report import results_file
 from tests.unit.report.scored_runs import accuracy, digits, scored_in, write_run
 
 
-def test_a_run_tells_its_pipeline_seed_scores_and_origin(tmp_path: Path) -> None:
+def test_a_run_has_pipeline_seed_scores_and_origin(tmp_path: Path) -> None:
     digits(tmp_path, seeds=2)
-    (found,) = results_file.of_run(Store(tmp_path), "digits-seed1")
-    assert (found.pipeline, found.stage, found.seed) == ("digits", "evaluate", 1)
-    assert found.evaluations["dann"]["scores"]["pixel_accuracy"] == pytest.approx(0.84)
-    assert found.origin["commands"] == ["segda run digits --seed 1"]
-    assert found.origin["seconds"] == {"dann": 2.5, "evaluate": 2.5}
-    assert found.origin["machine"] == {"platform": "Linux", "cpu": "a CPU", "threads": 2}
-    assert found.origin["git"] == "abc"
+    (scored,) = results_file.of_run(Store(tmp_path), "digits-seed1")
+    assert (scored.pipeline, scored.stage, scored.seed) == ("digits", "evaluate", 1)
+    assert scored.evaluations["dann"]["scores"]["pixel_accuracy"] == pytest.approx(0.84)
+    assert scored.origin["commands"] == ["segda run digits --seed 1"]
+    assert scored.origin["seconds"] == {"dann": 2.5, "evaluate": 2.5}
+    assert scored.origin["machine"] == {"platform": "Linux", "cpu": "a CPU", "threads": 2}
+    assert scored.origin["git"] == "abc"
 
 
 def test_only_the_seed_is_left_out_of_the_settings(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows over seeds: mean, sample deviation, gain seed by seed, and papers' numbers beside them."""
+"""Rows over seeds: mean, sample deviation, gain seed by seed, and papers' numbers."""
 
 import math
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_a_row_that_lacks_a_seed_is_compared_where_it_has_one(tmp_path: Path) ->
     assert lines[1][5] == f"+21.0 ± {100 * math.sqrt(2) / 100:.1f}"
 
 
-def test_claims_stand_in_columns_of_their_own_and_may_have_rows_of_their_own(tmp_path: Path) -> None:
+def test_claims_have_columns_of_their_own_and_rows(tmp_path: Path) -> None:
     digits(tmp_path, seeds=1)
     claims = Claims({"dann": {"tutorial": 94.3}, "cogan": {"paper": 91.2}}, {"tutorial": "its last table"})
     table = seed_table.build("digits", scored_in(tmp_path), claims)
@@ -72,8 +72,8 @@ def test_claims_stand_in_columns_of_their_own_and_may_have_rows_of_their_own(tmp
 def test_runs_that_differ_in_more_than_the_seed_are_experiments_of_their_own(tmp_path: Path) -> None:
     digits(tmp_path, seeds=2)
     write_run(tmp_path, "digits", 2, {"source only": accuracy(60)}, steps=8)
-    found = seed_table.experiments(scored_in(tmp_path))
-    assert [(title.split()[0], [run.seed for run in runs]) for title, runs in found.items()] == [
+    experiments = seed_table.experiments(scored_in(tmp_path))
+    assert [(title.split()[0], [run.seed for run in runs]) for title, runs in experiments.items()] == [
         ("digits", [0, 1]), ("digits-seed2", [2]),
     ]  # fmt: skip
 
@@ -132,8 +132,8 @@ def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path:
     assert header[-1] == "picked by"
     assert [line[-1] for line in lines] == ["entropy at step 4 1x", "entropy 2x, target labels (oracle) 1x", ""]
     assert seed_table.to_json(table)["rows"]["dann"]["picked"] == {"entropy": 2, "target labels (oracle)": 1}
-    results_file.write(tmp_path / "kept.json", scored_in(tmp_path))
-    assert seed_table.cells(seed_table.build("digits", results_file.read(tmp_path / "kept.json"))) == (header, lines)
+    results_file.write(tmp_path / "saved.json", scored_in(tmp_path))
+    assert seed_table.cells(seed_table.build("digits", results_file.read(tmp_path / "saved.json"))) == (header, lines)
     (tmp_path / "digits.selection.json").write_text("{}")
     with pytest.raises(ArtefactError, match=r"digits.selection.json: not a selection .*segda select digits"):
         scored_in(tmp_path)

@@ -68,7 +68,7 @@ def test_a_file_gets_no_colours_and_a_terminal_does(evaluation: Make) -> None:
     assert "\x1b[31m -20.0" in road
 
 
-def test_sections_stand_under_their_titles_between_the_classes_and_the_summary(evaluation: Make) -> None:
+def test_sections_are_under_their_titles_between_the_classes_and_the_summary(evaluation: Make) -> None:
     groups = {"categories": ["ground", "ground", "sky"], "subspaces": {"two": ["road", "car"]}}
     text = to_text(build([Result("a", [evaluation(2, **groups)]), Result("b", [evaluation(7, **groups)])]))
     lines = [line.rstrip() for line in text.splitlines()]

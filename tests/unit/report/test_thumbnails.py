@@ -1,4 +1,4 @@
-"""Small pictures: where they stand, how large, and that thumbnails keep their pixels."""
+"""Small pictures: their positions and sizes, and that thumbnails keep their pixels."""
 
 import io
 
@@ -34,7 +34,7 @@ def test_thumbnails_grow_without_a_blur_and_photographs_shrink() -> None:
     assert decoded(grid([Tile(np.zeros((300, 600, 3), dtype=np.uint8))])).shape[:2] == (130 + 12, 260 + 12)
 
 
-def test_lines_stand_below_in_the_colour_of_their_news() -> None:
+def test_lines_are_below_in_the_colour_of_their_tone() -> None:
     picture = decoded(grid([Tile(RED, [Line("seven"), Line("nine", "bad")])], width=96)).astype(int)
     dark = (picture < 60).all(axis=2)
     assert dark[102:121].any()
