@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -25,7 +24,7 @@ def in_order(
     """
     pool = ThreadPoolExecutor(workers)
     try:
-        yield from in_turn(partial(pool.submit, function), items, ahead)
+        yield from in_turn(lambda item: pool.submit(function, item), items, ahead)
     finally:
         # Whoever is interrupted, or has seen enough, must not wait for the rest.
         pool.shutdown(cancel_futures=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Layout:
         group: how many samples share a file; `None` where each has its own.
     """
 
-    folder: str | None = DATA
+    folder: ClassVar[str | None] = DATA
     group: int | None
 
     def names(self, number: int, samples: Sequence[Sample]) -> list[str]:
@@ -72,7 +72,7 @@ class Segda(Layout):
 
     picture: Picture
     maps: bool
-    folder = None
+    folder: ClassVar[str | None] = None
     group = None
 
     def image(self, sample: Sample) -> str:

@@ -1,7 +1,7 @@
 """Features of both domains in a plane by PCA and t-SNE: the colour is the class, the marker the domain."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ _UNLABELLED = "#9a9fa8"
 _MARKERS = {"source": "o", "target": "x"}
 _NAMED_CLASSES = 24  # a legend of more would be larger than the figure
 _FEWEST = 4
+_Where = Literal["outside upper center", "outside lower center"]
 
 
 class Panel(NamedTuple):
@@ -130,7 +131,8 @@ def _legend(drawn: Figure, panels: Sequence[Panel], space: LabelSpace) -> None:
         colour = "#{:02x}{:02x}{:02x}".format(*space.palette[label])
         name = space.classes[label]
         classes.append(Line2D([], [], color=colour, marker="s", linestyle="", label=name, markersize=6))
-    for handles, where in ((domains, "outside upper center"), (classes, "outside lower center")):
+    rows: list[tuple[list[Line2D], _Where]] = [(domains, "outside upper center"), (classes, "outside lower center")]
+    for handles, where in rows:
         if handles:
             # matplotlib does not wrap a legend: a letter is about 5 points wide, a panel 266.
             longest = max(len(str(handle.get_label())) for handle in handles)

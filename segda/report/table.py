@@ -151,9 +151,14 @@ def _summary(results: Sequence[Result], measure: str) -> tuple[Line, ...]:
     spaces = [(f"mIoU {name}", ("subspaces", name, "mean_iou")) for name in _shared(results, "subspaces")]
     parts = [(f"{title} mIoU", (key, "mean_iou")) for title, key in SECTIONS.items() if _shared(results, key)]
     return tuple(
-        _line(name, [[reduce(getitem, path, evaluation) for evaluation in result.evaluations] for result in results])
+        _line(name, [[_score(evaluation, path) for evaluation in result.evaluations] for result in results])
         for name, path in (headline, *spaces, *parts, *others)
     )
+
+
+def _score(evaluation: Any, path: Sequence[str]) -> float | None:
+    score: float | None = reduce(getitem, path, evaluation)
+    return score
 
 
 def _sections(results: Sequence[Result]) -> tuple[Section, ...]:
