@@ -3,9 +3,10 @@
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -102,31 +103,33 @@ def curves(log: Path) -> Figure | None:
     return figure
 
 
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """The lines of a `log.jsonl`, without what a killed process left half-written; none if there is no such file."""
+    lines = []
+    for text in log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ():
+        with suppress(ValueError, TypeError, KeyError):
+            line = json.loads(text)
+            line["step"] = int(line["step"])
+            lines.append(line)
+    return lines
+
+
 def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
     """The finite values of each loss, measure and learning rate of a training log, by step.
 
     Players whose learning rates are equal at every step share a series.
     """
     series: dict[str, dict[int, float]] = {}
-    if not log.is_file():
-        return {}
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                step = int(entry["step"])
-                rates = {f"{_RATE}.{player}": rate for player, rate in entry.get("learning_rate", {}).items()}
-                values: Mapping[str, object] = {**entry.get("losses", {}), **entry.get("measures", {}), **rates}
-            except (ValueError, TypeError, KeyError, AttributeError):
-                continue  # the line that a killed process was writing
-            for name, value in values.items():
-                if isinstance(value, int | float) and math.isfinite(value):
-                    series.setdefault(name, {})[step] = float(value)
+    for line in log_lines(log):
+        rates = {f"{_RATE}.{player}": rate for player, rate in line.get("learning_rate", {}).items()}
+        for name, value in {**line.get("losses", {}), **line.get("measures", {}), **rates}.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                series.setdefault(name, {})[line["step"]] = float(value)
     curves = {name: sorted(points.items()) for name, points in series.items()}
-    rates = {name: points for name, points in curves.items() if name.startswith(f"{_RATE}.")}
-    first = next(iter(rates.values()), None)
-    if first is not None and all(points == first for points in rates.values()):
-        curves = {name: points for name, points in curves.items() if name not in rates} | {_RATE: first}
+    by_player = {name: points for name, points in curves.items() if name.startswith(f"{_RATE}.")}
+    first = next(iter(by_player.values()), None)
+    if first is not None and all(points == first for points in by_player.values()):
+        curves = {name: points for name, points in curves.items() if name not in by_player} | {_RATE: first}
     return curves
 
 

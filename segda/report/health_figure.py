@@ -1,18 +1,16 @@
-"""What a training's log says of its health: what went wrong, from which step to which, and the curves that show it."""
+"""The health of a training from its log: what went wrong, from which step to which, and the curves that show it."""
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from segda.label_space import LabelSpace
-from segda.report.charts import COLOURS, plain
+from segda.report.charts import COLOURS, log_lines, titled, verbatim
 
 Curve = list[tuple[int, float]]
 """Values by step."""
@@ -38,7 +36,7 @@ class Health(NamedTuple):
     """The health of one training.
 
     Attributes:
-        measured: lines of the log that hold norms and shares; none in logs of earlier versions.
+        measured: how many lines of the log have norms and shares; none in logs of earlier versions.
         last: the last step in the log.
         findings: in the order in which they began.
         curves: by series.
@@ -54,27 +52,25 @@ class Health(NamedTuple):
 
 def read(log: Path) -> Health | None:
     """The health that a `log.jsonl` shows, `None` if there is no such file or nothing in it."""
-    measured = last = 0
+    lines = log_lines(log)
+    if not lines:
+        return None
     findings: list[Finding] = []
-    lasting: dict[str, int] = {}
     curves: dict[str, Curve] = {}
-    waiting = []
-    for line in _lines(log):
-        last = int(line["step"])
-        measured += "gradients" in line
-        waiting += [line["waiting"]] if isinstance(line.get("waiting"), int | float) else []
+    for line in lines:
         for name, value in _values(line):
-            curves.setdefault(name, []).append((last, value))
+            curves.setdefault(name, []).append((line["step"], value))
         health = line.get("health", {})
-        for begun in health.get("begun", ()):
-            lasting[begun["what"]] = len(findings)
-            findings.append(Finding(begun["what"], begun["since"], "the end", begun["series"]))
-        for ended in health.get("ended", ()):
-            if ended["what"] in lasting:
-                index = lasting.pop(ended["what"])
-                findings[index] = findings[index]._replace(until=str(ended["until"]))
+        findings += [Finding(new["what"], new["since"], "the end", new["series"]) for new in health.get("begun", ())]
+        ended = {finding["what"]: str(finding["until"]) for finding in health.get("ended", ())}
+        findings = [
+            finding._replace(until=ended[finding.what])
+            if finding.until == "the end" and finding.what in ended else finding
+            for finding in findings
+        ]  # fmt: skip
+    waiting = [line["waiting"] for line in lines if isinstance(line.get("waiting"), int | float)]
     share = sum(waiting) / len(waiting) if waiting else None
-    return Health(measured, last, findings, curves, share) if last else None
+    return Health(sum("gradients" in line for line in lines), lines[-1]["step"], findings, curves, share)
 
 
 def figure(health: Health, space: LabelSpace) -> Figure | None:
@@ -88,9 +84,8 @@ def figure(health: Health, space: LabelSpace) -> Figure | None:
         The figure, or `None` if nothing was measured.
     """
     colours = {name: "#{:02x}{:02x}{:02x}".format(*rgb) for name, rgb in zip(space.classes, space.palette, strict=True)}
-    norms = {
-        name.removeprefix("gradients."): curve for name, curve in health.curves.items() if name.startswith("gradients.")
-    }
+    gradients = [(*name.partition("."), curve) for name, curve in health.curves.items()]
+    norms = {name: curve for part, _, name, curve in gradients if part == "gradients"}
     domain = next((each for each in ("target", "source") if f"predicted.{each}" in health.curves), "")
     findings = [finding for finding in health.findings if _curve(health, finding)]
     panels = bool(norms) + bool(domain) + len(findings)
@@ -117,10 +112,8 @@ def _norms(axes: Axes, norms: Mapping[str, Curve]) -> None:
             title += " (D)" if name.startswith("discriminator.") else ""
             _line(axes, positive, COLOURS[index % len(COLOURS)], title, 1.4 if whole else 0.9)
     axes.set_yscale("log")
-    legend = axes.legend(fontsize=5.5, frameon=False, ncols=2)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    _titled(axes, "gradient norms")
+    verbatim(axes.legend(fontsize=5.5, frameon=False, ncols=2))
+    titled(axes, "gradient norms")
 
 
 def _shares(axes: Axes, curves: Mapping[str, Curve], domain: str, colours: Mapping[str, str]) -> None:
@@ -132,7 +125,7 @@ def _shares(axes: Axes, curves: Mapping[str, Curve], domain: str, colours: Mappi
         heights = np.array([[share.get(step, 0.0) for step in steps] for share in shares])
         axes.stackplot(steps, heights, colors=[colours[name] for name in names], linewidth=0)
     axes.set_ylim(0, 1)
-    _titled(axes, f"share of the classes predicted on the {domain}")
+    titled(axes, f"share of the classes predicted on the {domain}")
 
 
 def _finding(axes: Axes, health: Health, finding: Finding) -> None:
@@ -142,7 +135,7 @@ def _finding(axes: Axes, health: Health, finding: Finding) -> None:
     axes.axvspan(finding.since, until, color=COLOURS[5], alpha=0.25, linewidth=0)
     if finding.series.startswith("gradients.") and all(value > 0 for _, value in curve):
         axes.set_yscale("log")
-    _titled(axes, finding.series.partition(".")[2].replace(".", ": ", 1).replace("_", " "))
+    titled(axes, finding.series.partition(".")[2].replace(".", ": ", 1).replace("_", " "))
 
 
 def _line(axes: Axes, curve: Curve, colour: str, title: str, width: float) -> None:
@@ -150,15 +143,8 @@ def _line(axes: Axes, curve: Curve, colour: str, title: str, width: float) -> No
     axes.plot(steps, values, color=colour, linewidth=width, label=title, marker="." if len(steps) == 1 else "")
 
 
-def _titled(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=8, loc="left", parse_math=False)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.tick_params(labelsize=7)
-    plain(axes, grid="y")
-
-
 def _curve(health: Health, finding: Finding) -> Curve:
-    """The curve that shows a finding; a class that is in no line was predicted nowhere."""
+    """The curve that shows a finding; a class that a line lacks was predicted nowhere."""
     curve = health.curves.get(finding.series, [])
     part, domain, _ = (*finding.series.split(".", 2), "", "")[:3]
     if part == "predicted":
@@ -168,7 +154,7 @@ def _curve(health: Health, finding: Finding) -> Curve:
 
 
 def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """What may be shown of a line, by series; `predicted.<domain>` stands for the line itself."""
+    """The values of a line by series; `predicted.<domain>` marks a line that has shares of classes."""
     for part in ("losses", "measures", "gradients"):
         for name, value in line.get(part, {}).items():
             if isinstance(value, int | float) and math.isfinite(value):
@@ -177,18 +163,3 @@ def _values(line: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield f"predicted.{domain}", 1.0
         for name, share in shares.items():
             yield f"predicted.{domain}.{name}", float(share)
-
-
-def _lines(log: Path) -> Sequence[Mapping[str, Any]]:
-    """The whole lines of a log; what a killed process was writing is passed over."""
-    found: list[Mapping[str, Any]] = []
-    if log.is_file():
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            for text in lines:
-                try:
-                    line = json.loads(text)
-                    int(line["step"])
-                except (ValueError, TypeError, KeyError):
-                    continue
-                found.append(line)
-    return found
