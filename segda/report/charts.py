@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -99,7 +100,7 @@ def curves(log: Path) -> Figure | None:
         axes.fill_between(steps, low, high, color=COLOURS[2], alpha=0.3, linewidth=0)
         axes.plot(steps, mean, color=COLOURS[6], linewidth=1.1, marker="." if len(steps) == 1 else "")
         axes.yaxis.set_major_locator(MaxNLocator(3))
-        titled(axes, name.replace(".", ": ", 1).replace("_", " "), ticks=3)
+        titled(axes, name.replace(".", ": ", 1).replace("_", " "), columns=3)
     return figure
 
 
@@ -163,10 +164,10 @@ def _binned(points: Sequence[tuple[int, float]]) -> _Curve:
     return steps[starts], mean, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
 
 
-def titled(axes: Axes, title: str, ticks: int = 4) -> None:
-    """The style of a small chart over the steps of a training."""
-    axes.set_title(title, fontsize=8, loc="left", parse_math=False)
-    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
+def titled(axes: Axes, title: str, columns: int = 2) -> None:
+    """The style of a small chart over the steps of a training, one of `columns` in a row of the figure."""
+    axes.set_title(textwrap.fill(title, 108 // columns), fontsize=8, loc="left", parse_math=False)
+    axes.xaxis.set_major_locator(MaxNLocator(6 - columns, integer=True))
     axes.tick_params(labelsize=7)
     plain(axes, grid="y")
 
