@@ -44,13 +44,13 @@ def rows(titled: Sequence[tuple[str, Sequence[Tile]]], width: int | None = None)
     """
     width = width or _default_width([tile for _, tiles in titled for tile in tiles])
     longest = max(len(title) for title, _ in titled)
-    margin = 10 + 8 * longest if longest else _GAP
+    margin, right = (10 + 8 * longest, _GAP) if longest else (_GAP, 0)
     columns = max(len(tiles) for _, tiles in titled)
     inner = [max((height_at(width, t.pixels) for t in tiles if t.pixels is not None), default=width)
              for _, tiles in titled]  # fmt: skip
     outer = [height + _LINE * max(len(tile.lines) for tile in tiles) + _GAP
              for height, (_, tiles) in zip(inner, titled, strict=True)]  # fmt: skip
-    canvas = Image.new("RGB", (margin + columns * (width + _GAP), _GAP + sum(outer)), PAPER)
+    canvas = Image.new("RGB", (margin + columns * (width + _GAP) + right, _GAP + sum(outer)), PAPER)
     draw = ImageDraw.Draw(canvas)
     top = _GAP
     for (title, tiles), height, step in zip(titled, inner, outer, strict=True):

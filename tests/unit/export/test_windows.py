@@ -64,11 +64,6 @@ def test_no_seam_in_a_flat_region_although_every_tile_has_a_brightness_of_its_ow
     assert answer.max() - answer.min() > 0.1, "tiles differ"
 
 
-def test_a_constant_stays_what_it_is() -> None:
-    image = torch.full((2, 3, 192, 224), 0.3)
-    torch.testing.assert_close(windows.translate(image, lambda tile: tile, (64, 96), 32, GRID), image)
-
-
 def test_weights_by_hand() -> None:
     # Overlap 8: two pixels count nothing, the next four rise as (1 - cos(pi t)) / 2 at t = 1/8, 3/8, 5/8, 7/8.
     rising = windows.weights(12, 8, before=True, after=False)
@@ -84,17 +79,6 @@ def test_starts_by_hand() -> None:
     assert windows.starts(512, 512, 64, 32) == [0]
     assert windows.starts(96, 64, 32, 32) == [0, 32]
     assert windows.starts(512, 256, 100, 32) == [0, 128, 256], "156 is no multiple of 32"
-
-
-def test_an_image_that_fits_is_translated_whole() -> None:
-    seen: list[tuple[int, ...]] = []
-
-    def network(tile: Tensor) -> Tensor:
-        seen.append(tuple(tile.shape))
-        return tile
-
-    windows.translate(torch.zeros(1, 3, 50, 64), network, (64, 64), 32, GRID)
-    assert seen == [(1, 3, 50, 64)]
 
 
 @pytest.mark.parametrize(

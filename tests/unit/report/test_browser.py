@@ -172,13 +172,6 @@ def test_tables_sort_by_a_click_and_back(visit: Callable[..., Any]) -> None:
     assert page.locator("table.scores tfoot th").first.inner_text() == "mIoU"
 
 
-def test_the_keyboard_sorts_too(visit: Callable[..., Any]) -> None:
-    page = visit()
-    page.locator("table.scores thead button").first.focus()
-    page.keyboard.press("Enter")
-    assert page.locator("table.scores thead th").first.get_attribute("aria-sort") == "ascending"
-
-
 def test_without_scripts_the_page_is_whole(visit: Callable[..., Any]) -> None:
     page = visit(java_script_enabled=False)
     assert page.locator("table.scores tbody tr").count() == SPACE.count

@@ -46,7 +46,7 @@ def test_lines_are_below_in_the_colour_of_their_tone() -> None:
 def test_rows_have_their_title_to_the_left() -> None:
     picture = decoded(rows([("source", [Tile(RED)] * 2), ("translated", [Tile(RED)])], width=8))
     margin = 10 + 8 * len("translated")
-    assert picture.shape[1] == margin + 2 * (8 + 6)
+    assert picture.shape[1] == margin + 2 * (8 + 6) + 6
     assert (picture[6:14, margin : margin + 8] == (255, 0, 0)).all()
     assert (picture[:, :margin] < 100).any()
 
