@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -202,7 +202,11 @@ def _options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[
     extra = "forbid"
     for name, parameter in inspect.signature(builder, eval_str=True).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            extra = "allow"
+            # `**options: Unpack[SomeTypedDict]` names its options, any other `**options` takes all.
+            typed = next(filter(is_typeddict, get_args(parameter.annotation)), None)
+            extra = "allow" if typed is None else "forbid"
+            options = get_type_hints(typed) if typed else {}
+            fields |= {option: (kind, None) for option, kind in options.items() if option not in given}
         elif name not in given and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
             fields[name] = (annotation, ... if parameter.default is parameter.empty else parameter.default)

@@ -14,7 +14,7 @@ import numpy as np
 from segda.data import size_limits
 from segda.data.dataset import Dataset, Sample
 from segda.data.image_labels import checked
-from segda.data.index import Selection
+from segda.data.index import choose
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace
@@ -238,19 +238,24 @@ def eight_bits(file: Path, values: np.ndarray, black: float, white: float) -> np
     return np.ceil(255 * scaled.clip(0, 1) - 0.501).astype(np.uint8)
 
 
-def open_archive(
+def open_archive(  # noqa: D417
     name: str,
     root: Path,
     space: LabelSpace,
     classes: Mapping[int, str | None],
     images: Part,
     labels: Part | None,
-    selection: Selection,
     *,
     strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
     allow_single_class: bool = False,
 ) -> Dataset:
-    """A data set whose images, and labels if any, are entries of archives.
+    """A data set whose images, and labels if any, are entries of archives; keys are 5-digit numbers.
+
+    The options are those of `ImageLabelOptions`.
 
     Args:
         name: the reader's name.
@@ -259,13 +264,10 @@ def open_archive(
         classes: native id to class name.
         images: uint8 or float32 in `[-1, 1]`, `[N, H, W]` or `[N, H, W, 3]`.
         labels: integers `[N]` of native ids; `None` when labels are not opened.
-        selection: which samples are used; keys are 5-digit numbers.
-        strict: raise on wrong labels, else leave them to `check`.
-        allow_single_class: whether all labels may be of one class.
 
     Raises:
         DataError: a broken file, counts that disagree, and when strict, labels outside `classes` or of one class.
-        ConfigError: a label space of other classes, or an impossible selection.
+        ConfigError: a label space of other classes, or an impossible `subset` or `limit`.
     """
     count = len(images.array())
     ids = None if labels is None else labels.array()
@@ -274,12 +276,11 @@ def open_archive(
             f"{labels.file}: {len(ids)} labels, but {images.file.name} holds {count} images; fetch both again"
         )
     keys = [f"{number:05d}" for number in range(count)]
-    places = selection.places(keys, root)
+    chosen = choose(keys, root, exclude=exclude, subset=subset, subset_seed=subset_seed, limit=limit)
     samples = tuple(
-        Sample(keys[place], images.path(keys[place]), None if labels is None else labels.path(keys[place]))
-        for place in places
+        Sample(keys[index], images.path(keys[index]), None if labels is None else labels.path(keys[index]))
+        for index in chosen
     )
     decoder = LabelDecoder(space, classes, unopened if labels is None else ArchiveLabels(labels))
     dataset = Dataset(name, root, space, samples, ArchivePictures(images), decoder)
-    found = None if ids is None else ids[places]
-    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
+    return checked(dataset, None if ids is None else ids[chosen], strict, allow_single_class)

@@ -1,18 +1,77 @@
-"""Data sets whose label is one class for the whole image: what is checked when they are opened."""
+"""Data sets whose label is one class for the whole image: which samples are used, and what is checked on opening."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from segda.data.dataset import Dataset, Problem
+from segda.data.decode import read_rgb
+from segda.data.index import ReaderOptions, choose, pair
 from segda.data.label_decoder import LabelDecoder, ranges
 from segda.errors import ConfigError, DataError
+from segda.label_space import LabelSpace
 
 
-def checked(
-    dataset: Dataset, ids: np.ndarray | None, *, strict: bool = True, allow_single_class: bool = False
+class ImageLabelOptions(ReaderOptions, total=False):
+    """What every reader of whole-image labels takes besides its own options; wrong labels count as unpaired files do.
+
+    Attributes:
+        subset: use a random choice of so many images.
+        subset_seed: which choice.
+        allow_single_class: whether all labels may be of one class.
+    """
+
+    subset: int | None
+    subset_seed: int
+    allow_single_class: bool
+
+
+def open_pictures(  # noqa: D417
+    name: str,
+    root: Path,
+    space: LabelSpace,
+    classes: Mapping[int, str | None],
+    images: Mapping[str, Path],
+    labels: Mapping[str, Path] | None,
+    read_ids: Callable[[Path], np.ndarray],
+    problems: tuple[Problem, ...] = (),
+    *,
+    strict: bool = True,
+    exclude: tuple[str, ...] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+    allow_single_class: bool = False,
 ) -> Dataset:
-    """The data set, once its labels are known to be of use.
+    """A data set with a file for each picture; the options are those of `ImageLabelOptions`.
+
+    Args:
+        name: the reader's name.
+        root: the folder that holds the files.
+        space: the task's label space.
+        classes: native id to class name.
+        images: key to picture.
+        labels: key to what `read_ids` takes; `None` when labels are not opened.
+        read_ids: to a native id, an integer without dimensions.
+        problems: those that the reader has found.
+
+    Raises:
+        DataError: nothing is left, and when strict, unpaired files, labels outside `classes` or of one class.
+        ConfigError: a label space of other classes, or an impossible `subset` or `limit`.
+    """
+    paired, unpaired = pair(root, images, labels, exclude=exclude, strict=strict)
+    chosen = choose([sample.key for sample in paired], root, subset=subset, subset_seed=subset_seed, limit=limit)
+    samples = tuple(paired[index] for index in chosen)
+    decoder = LabelDecoder(space, classes, read_ids)
+    dataset = Dataset(name, root, space, samples, read_rgb, decoder, (*problems, *unpaired))
+    ids = [int(read_ids(sample.label)) for sample in samples if sample.label is not None]
+    return checked(dataset, None if labels is None else np.array(ids), strict, allow_single_class)
+
+
+def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single_class: bool) -> Dataset:
+    """The data set, after a check that its labels can be learnt from.
 
     Args:
         dataset: its `decode_label` is a `LabelDecoder`.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,54 +21,60 @@ from segda.random_streams import derive_seed
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
-class Selection(NamedTuple):
-    """Which samples of a data set are used.
+class ReaderOptions(TypedDict, total=False):
+    """What every reader takes besides its own options.
 
     Attributes:
+        strict: raise on unpaired files, else list them in `Dataset.problems`; true by default.
+        exclude: keys to leave out, as shell patterns (`15188`, `troisdorf/*`).
+        limit: keep only the first so many samples, in the order of their keys.
+    """
+
+    strict: bool
+    exclude: tuple[str, ...]
+    limit: int | None
+
+
+def choose(
+    keys: Sequence[str],
+    root: Path,
+    *,
+    exclude: Sequence[str] = (),
+    subset: int | None = None,
+    subset_seed: int = 0,
+    limit: int | None = None,
+) -> list[int]:
+    """The indices of the samples that a reader's options choose, ascending.
+
+    Args:
+        keys: all keys, sorted.
+        root: the data set's root, for messages.
         exclude: keys to leave out, as shell patterns.
         subset: a random choice of so many of the rest, blind to their classes; `None` for all.
         subset_seed: what the choice depends on, besides the number of samples; a smaller subset of the same seed is
             part of a larger one.
-        limit: keep only the first so many of what is left, in the order of their keys.
-    """
-
-    exclude: tuple[str, ...] = ()
-    subset: int | None = None
-    subset_seed: int = 0
-    limit: int | None = None
-
-    def places(self, keys: Sequence[str], root: Path) -> list[int]:
-        """The places of the chosen samples in `keys`, ascending.
-
-        Args:
-            keys: all keys, sorted.
-            root: the data set's root, for messages.
-
-        Raises:
-            ConfigError: `limit` or `subset` is below 1, or `subset` is more than there is.
-            DataError: nothing is left.
-        """
-        check_limit(self.limit)
-        excluded = _matcher(self.exclude)
-        places = [place for place, key in enumerate(keys) if not excluded(key)]
-        if not places:
-            raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
-        if self.subset is not None:
-            if not 1 <= self.subset <= len(places):
-                raise ConfigError(
-                    f"subset: {self.subset}; expected a number of samples from 1 to {len(places)}, all that {root} has"
-                )
-            mixed = np.random.default_rng(derive_seed(self.subset_seed, "subset")).permutation(len(places))
-            places = [places[chosen] for chosen in sorted(mixed[: self.subset])]
-        return places[: self.limit]
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse a `limit` that keeps nothing.
+        limit: keep only the first so many of what is left.
 
     Raises:
-        ConfigError: `limit` is below 1.
+        ConfigError: `limit` or `subset` is below 1, or `subset` is more than there is.
+        DataError: nothing is left.
     """
+    _check_limit(limit)
+    excluded = _matcher(exclude)
+    indices = [index for index, key in enumerate(keys) if not excluded(key)]
+    if not indices:
+        raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
+    if subset is not None:
+        if not 1 <= subset <= len(indices):
+            raise ConfigError(
+                f"subset: {subset}; expected a number of samples from 1 to {len(indices)}, all that {root} has"
+            )
+        mixed = np.random.default_rng(derive_seed(subset_seed, "subset")).permutation(len(indices))
+        indices = [indices[drawn] for drawn in sorted(mixed[:subset])]
+    return indices[:limit]
+
+
+def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:
         raise ConfigError(f"limit: {limit}; expected a number of samples, at least 1, or none at all")
 
@@ -171,7 +177,7 @@ def pair(
         DataError: no image is left; and when strict, an image without label or a label without image.
         ConfigError: `limit` is below 1.
     """
-    check_limit(limit)
+    _check_limit(limit)
     images = _without(images, exclude)
     problems: list[Problem] = []
     if labels is not None:

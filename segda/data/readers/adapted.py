@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import ArchiveLabels, part
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_index, read_rgb
-from segda.data.image_labels import checked
-from segda.data.index import find_files, pair
+from segda.data.image_labels import open_pictures
+from segda.data.index import ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import ConfigError, DataError
 from segda.files import is_below, leading_out
@@ -32,10 +33,8 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
     allow_single_class: bool = False,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index an exported data set.
 
@@ -44,10 +43,8 @@ def build(
         space: the task's label space, which must be the one of the export.
         split: `train`, all files: an export has no other.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on missing files, else list them in `Dataset.problems`.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
         allow_single_class: whether all labels may be of one class, where a label is a whole image's.
+        options: those of every reader; missing files count as unpaired ones do.
 
     Raises:
         DataError: `dataset.json` is missing or damaged, another label space or layout, files that the index names are
@@ -57,44 +54,43 @@ def build(
     if split != "train":
         raise ConfigError(f"adapted has no split {split!r}; it has only 'train', all its files")
     keys, index = _keys(root, space)
-    wanted, whole_image = set(keys), "labels" in index
-    ending = _ENDINGS.get(str(index.get("format")), ".png")
-    images = _listed(find_files(root, "images", [ending]), wanted)
-    gone = sorted(wanted - images.keys())
-    lost = [Problem("missing file", root / "images" / f"{key}{ending}", key=key) for key in gone]
+    strict, whole_image = options.get("strict", True), "labels" in index
+    images, problems = _listed(root, "images", _ENDINGS.get(str(index.get("format")), ".png"), keys)
     labels = None
     read_ids: Callable[[Path], np.ndarray] = read_index
+    files = [*images.values()]
     if with_labels and whole_image:
         classes = part(root, ["dataset.json"], _classes)
-        labels = {key: classes.path(str(place)) for place, key in enumerate(keys) if key in images}
+        labels = {key: classes.path(str(number)) for number, key in enumerate(keys) if key in images}
         read_ids = ArchiveLabels(classes)
     elif with_labels:
-        labels = _listed(find_files(root, "labels", [".png"]), wanted)
-        gone = sorted(wanted - labels.keys())
-        lost += [Problem("missing file", root / "labels" / f"{key}.png", key=key) for key in gone]
-    if lost and strict:
+        labels, missing = _listed(root, "labels", ".png", keys)
+        problems += missing
+        files += labels.values()
+    if problems and strict:
         raise DataError(
-            f"{root}: {len(lost)} of the files that dataset.json names are missing, the first {lost[0].file}; "
+            f"{root}: {len(problems)} of the files that dataset.json names are missing, the first {problems[0].file}; "
             "export the data set again"
         )
-    used = [*images.values(), *(labels.values() if labels is not None and not whole_image else ())]
-    linked = leading_out(root, (path.relative_to(root).as_posix() for path in used))
+    linked = leading_out(root, (path.relative_to(root).as_posix() for path in files))
     if linked is not None:
         raise DataError(f"{root / linked}: leads out of {root} by a link; put the file itself there")
-    resized = _resized(root, index.get("files") or {}, used)
+    resized = _resized(root, index.get("files") or {}, files)
     if resized and strict:
         raise DataError(f"{resized[0].file}: {resized[0].detail}, as {len(resized)} files; export the data set again")
-    samples, _ = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
     ids: dict[int, str | None] = {**dict(enumerate(space.classes)), space.ignore_index: None}
-    dataset = Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), (*lost, *resized))
-    if not whole_image or not with_labels:
-        return dataset
-    found = np.array([int(read_ids(sample.label)) for sample in samples if sample.label is not None])
-    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
+    problems += resized
+    if whole_image:
+        return open_pictures(
+            "adapted", root, space, ids, images, labels, read_ids, tuple(problems),
+            allow_single_class=allow_single_class, **options,
+        )  # fmt: skip
+    samples, _ = pair(root, images, labels, **options)
+    return Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), tuple(problems))
 
 
 def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
-    """The keys that `dataset.json` lists, and all that it says, after a check that it speaks of the same classes."""
+    """The keys that `dataset.json` lists, and all of its content; its classes are those of `space`."""
     file = root / "dataset.json"
     if not file.is_file():
         begun = "the export is not finished" if (root / "stage.json").is_file() else "that is no finished export"
@@ -129,15 +125,23 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
     return keys, index
 
 
+def _listed(root: Path, folder: str, ending: str, keys: list[str]) -> tuple[dict[str, Path], list[Problem]]:
+    """The files of a folder that `dataset.json` lists, by key, and those that are missing."""
+    there, listed = find_files(root, folder, [ending]), set(keys)
+    missing = sorted(listed - there.keys())
+    files = {key: path for key, path in there.items() if key in listed}
+    return files, [Problem("missing file", root / folder / f"{key}{ending}", key=key) for key in missing]
+
+
 def _resized(root: Path, files: dict[str, Any], used: list[Path]) -> list[Problem]:
     """Files of another size than `dataset.json` has for them."""
-    found = []
+    problems = []
     for path in sorted(used):
         expected = files.get(path.relative_to(root).as_posix())
         if expected is not None and path.stat().st_size != expected["bytes"]:
             detail = f"has {path.stat().st_size} bytes, dataset.json says {expected['bytes']}"
-            found.append(Problem("another size", path, detail))
-    return found
+            problems.append(Problem("another size", path, detail))
+    return problems
 
 
 def _classes(file: Path) -> np.ndarray:
@@ -146,7 +150,3 @@ def _classes(file: Path) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"labels are {labels.dtype} {labels.shape}; expected one class index a key")
     return labels
-
-
-def _listed(files: dict[str, Path], keys: set[str]) -> dict[str, Path]:
-    return {key: path for key, path in files.items() if key in keys}

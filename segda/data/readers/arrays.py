@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.config.lookup import nearest
 from segda.data.archive import Part, eight_bits, open_archive, part
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
+from segda.data.image_labels import ImageLabelOptions
 from segda.data.npz import load
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
@@ -23,17 +24,12 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     file: str = "{split}.npz",
     images: str = "images",
     labels: str = "labels",
     values: tuple[float, float] | None = None,
     classes: dict[int, str] | None = None,
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Open arrays; keys are `00000`, `00001`, …
 
@@ -42,17 +38,12 @@ def build(
         space: the task's label space.
         split: put for `{split}` in `file`, `images` and `labels`.
         with_labels: read the labels; otherwise neither that array nor that file is opened.
-        strict: raise on wrong labels, else leave them to `check`.
         file: the `.npz` file below `root`; not used where `images` and `labels` are files of their own.
         images: name of the array, or a `.npy` file; `[N, H, W]`, `[N, H, W, 1 or 3]` or `[N, 1 or 3, H, W]`.
         labels: name of the array, or a `.npy` file; integers `[N]` or `[N, 1]`.
         values: the values of black and white, needed where images are not uint8: `[0, 1]` or `[-1, 1]`, say.
         classes: number in `labels` to class name; `None`: the numbers are indices of the label space.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many images.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: a file is missing or broken, another shape or range, counts that disagree, labels that `classes`
@@ -71,10 +62,7 @@ def build(
     pictures = _part(root, file, images.replace("{split}", split), split, _Images, values)
     ids = _part(root, file, labels.replace("{split}", split), split, _Labels) if with_labels else None
     named: Mapping[int, str | None] = {**classes} if classes else dict(enumerate(space.classes))
-    selection = Selection(exclude, subset, subset_seed, limit)
-    return open_archive(
-        "arrays", root, space, named, pictures, ids, selection, strict=strict, allow_single_class=allow_single_class
-    )
+    return open_archive("arrays", root, space, named, pictures, ids, **options)
 
 
 def _part(root: Path, file: str, name: str, split: str, reads: type["_Images | _Labels"], *options: object) -> Part:

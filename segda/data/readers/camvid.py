@@ -5,9 +5,11 @@ Layout: `<split>/*.png` (or jpg), `<split>annot/*.png`.
 
 from pathlib import Path
 
+from typing_extensions import Unpack
+
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import PICTURES, find_files, pair
+from segda.data.index import PICTURES, ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.label_space import LabelSpace
 
@@ -32,9 +34,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index one split of CamVid.
 
@@ -43,15 +43,13 @@ def build(
         space: the task's label space.
         split: `train`, `val` or `test`.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
     """
     images = find_files(root, split, PICTURES)
     labels = find_files(root, f"{split}annot", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    samples, problems = pair(root, images, labels, **options)
     decoder = LabelDecoder(space, names_in(space, IDS), read_index)
     return Dataset("camvid", root, space, samples, read_rgb, decoder, problems)

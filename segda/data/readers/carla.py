@@ -6,10 +6,11 @@ Layout: `CameraRGB/*.jpg` (or png), `CameraSeg/*.png`.
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_channels, read_rgb
-from segda.data.index import PICTURES, find_files, pair
+from segda.data.index import PICTURES, ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -36,10 +37,8 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     ego_row: float = 0.83,
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index a folder of CARLA pairs.
 
@@ -48,10 +47,8 @@ def build(
         space: the task's label space.
         split: `train`, all files: the set has no other.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
         ego_row: share of the height from which rows are ignored: the ego car's bonnet, labelled as a car. 1 keeps all.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
@@ -63,7 +60,7 @@ def build(
         raise ConfigError(f"ego_row: {ego_row}; expected a share of the height in (0, 1], 1 to ignore no row")
     images = find_files(root, "CameraRGB", PICTURES)
     labels = find_files(root, "CameraSeg", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    samples, problems = pair(root, images, labels, **options)
     # CamVid draws walls as buildings.
     classes = IDS | {11: "building"} if space.name == "camvid" else IDS
     decoder = LabelDecoder(space, names_in(space, classes), _ids, ignore_from_row=ego_row)

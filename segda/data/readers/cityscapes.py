@@ -6,9 +6,11 @@ Layout: `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png`, `gtFine/<split>/<ci
 from pathlib import Path
 from typing import Literal
 
+from typing_extensions import Unpack
+
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import find_files, pair
+from segda.data.index import ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
@@ -19,10 +21,8 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     annotation: Literal["gtFine", "gtCoarse"] = "gtFine",
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index one split of Cityscapes; keys are `city/city_000000_000019`.
 
@@ -31,16 +31,14 @@ def build(
         space: the task's label space.
         split: `train`, `val`, `test` or `train_extra` (which has coarse labels only).
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
         annotation: which labels: `gtFine` or `gtCoarse`.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
     """
     images = find_files(root, f"leftImg8bit/{split}", ["_leftImg8bit.png"])
     labels = find_files(root, f"{annotation}/{split}", [f"_{annotation}_labelIds.png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    samples, problems = pair(root, images, labels, **options)
     decoder = LabelDecoder(space, names_in(space, IDS), read_index)
     return Dataset("cityscapes", root, space, samples, read_rgb, decoder, problems)

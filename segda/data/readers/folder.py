@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.config.lookup import nearest
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import PICTURES, find_files, pair
+from segda.data.index import PICTURES, ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -23,7 +24,6 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     images: str = "images/{split}",
     labels: str = "labels/{split}",
     image_endings: tuple[str, ...] = PICTURES,
@@ -32,8 +32,7 @@ def build(
     ignore: tuple[int, ...] = (),
     colours: dict[str, tuple[int, int, int]] | None = None,
     ignore_colours: tuple[tuple[int, int, int], ...] = (),
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index a data set that the config describes.
 
@@ -42,7 +41,6 @@ def build(
         space: the task's label space; `classes` and `colours` use its names.
         split: put for `{split}` in `images` and `labels`.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
         images: image folder below `root`, searched with its subfolders.
         labels: label folder below `root`, searched likewise.
         image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
@@ -51,8 +49,7 @@ def build(
         ignore: ids that neither train nor score; any id in neither list is an error.
         colours: class name to RGB, for labels that are coloured pictures; instead of `classes`.
         ignore_colours: RGB colours that neither train nor score.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
@@ -60,7 +57,7 @@ def build(
     """
     found = find_files(root, images.replace("{split}", split), image_endings)
     found_labels = find_files(root, labels.replace("{split}", split), label_endings) if with_labels else None
-    samples, problems = pair(root, found, found_labels, exclude=exclude, limit=limit, strict=strict)
+    samples, problems = pair(root, found, found_labels, **options)
     decoder = _decoder(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
     return Dataset("folder", root, space, samples, read_rgb, decoder, problems)
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import image_size, read_index, read_rgb
-from segda.data.index import find_files, pair
+from segda.data.index import ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.errors import ConfigError, DataError
 from segda.files import is_below
@@ -33,11 +34,9 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     split_file: str | None = None,
     skip_known_bad: bool = True,
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index GTA5.
 
@@ -46,11 +45,9 @@ def build(
         space: the task's label space.
         split: `train` is all files, as domain adaptation uses them; `val` and `test` need `split_file`.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
         split_file: the authors' `split.mat`, below `root`; restricts `train`, `val`, `test` to its lists.
         skip_known_bad: leave out 15188, 15617 and 17705.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
@@ -69,8 +66,9 @@ def build(
         members = _members(root / split_file, _SPLITS[split])
         images = {key: path for key, path in images.items() if key in members}
         labels = None if labels is None else {key: path for key, path in labels.items() if key in members}
-    without = (*exclude, *KNOWN_BAD) if skip_known_bad else exclude
-    samples, problems = pair(root, images, labels, exclude=without, limit=limit, strict=strict)
+    if skip_known_bad:
+        options["exclude"] = (*options.get("exclude", ()), *KNOWN_BAD)
+    samples, problems = pair(root, images, labels, **options)
     decoder = LabelDecoder(space, names_in(space, IDS), _ReadIds(root / "images"))
     return Dataset("gta5", root, space, samples, read_rgb, decoder, problems)
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import check_bytes, open_archive, part, read_at_most
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
+from segda.data.image_labels import ImageLabelOptions
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -27,12 +28,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Open one split of MNIST, or of a set in its format; keys are `00000`, `00001`, …
 
@@ -41,12 +37,7 @@ def build(
         space: the task's label space, `digits`.
         split: `train` or `test`.
         with_labels: read the label file; otherwise it is not touched.
-        strict: raise on wrong labels, else leave them to `check`.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many images.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: a file is missing, broken or of another size than its head says, labels outside 0..9 or of one class.
@@ -57,10 +48,7 @@ def build(
     images = part(root, _names(split, "images-idx3"), _Idx(dimensions=3))
     labels = part(root, _names(split, "labels-idx1"), _Idx(dimensions=1)) if with_labels else None
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
-    selection = Selection(exclude, subset, subset_seed, limit)
-    return open_archive(
-        "mnist", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
-    )
+    return open_archive("mnist", root, space, classes, images, labels, **options)
 
 
 def _names(split: str, kind: str) -> list[str]:

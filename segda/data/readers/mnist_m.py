@@ -7,13 +7,12 @@ Source: Ganin & Lempitsky (ICML 2015).
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import ArchiveLabels, part, unopened
 from segda.data.dataset import Dataset
-from segda.data.decode import read_rgb
-from segda.data.image_labels import checked
-from segda.data.index import PICTURES, Selection, find_files, pair
-from segda.data.label_decoder import LabelDecoder
+from segda.data.image_labels import ImageLabelOptions, open_pictures
+from segda.data.index import PICTURES, find_files
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -25,12 +24,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Index one split of MNIST-M.
 
@@ -39,12 +33,7 @@ def build(
         space: the task's label space, `digits`.
         split: `train` or `test`.
         with_labels: pair with labels; otherwise the list of labels is not touched.
-        strict: raise on unpaired files and wrong labels, else list them.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many images.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: missing folder or list, a line that is no file and label, unpaired files, labels that are no digit.
@@ -59,15 +48,9 @@ def build(
     listed = None
     if names is not None and ids is not None:
         listed = {Path(str(name)).stem: ids.path(str(line)) for line, name in enumerate(names.array())}
-    samples, problems = pair(root, images, listed, exclude=exclude, strict=strict)
-    places = Selection((), subset, subset_seed, limit).places([sample.key for sample in samples], root)
-    samples = tuple(samples[place] for place in places)
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
-    decoder = LabelDecoder(space, classes, unopened if ids is None else ArchiveLabels(ids))
-    dataset = Dataset("mnist_m", root, space, samples, read_rgb, decoder, problems)
-    lines = [int(sample.label.name) for sample in samples if sample.label is not None]
-    found = None if ids is None else ids.array()[lines]
-    return checked(dataset, found, strict=strict, allow_single_class=allow_single_class)
+    read_ids = unopened if ids is None else ArchiveLabels(ids)
+    return open_pictures("mnist_m", root, space, classes, images, listed, read_ids, **options)
 
 
 def _entries(file: Path) -> list[tuple[str, int]]:

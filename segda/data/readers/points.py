@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import open_archive, part
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
+from segda.data.image_labels import ImageLabelOptions
 from segda.data.npz import load
 from segda.errors import DataError
 from segda.label_space import LabelSpace
@@ -22,15 +23,10 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
     file: str = "{split}.npz",
     points: str = "points",
     labels: str = "labels",
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Open one file of points; keys are `00000`, `00001`, …; images are float32 `[1, 1, 3]` in `[-1, 1]`.
 
@@ -39,15 +35,10 @@ def build(
         space: the task's label space, such as `moons`.
         split: put for `{split}` in `file`.
         with_labels: read the labels; otherwise that array of the file is not opened.
-        strict: raise on wrong labels, else leave them to `check`.
         file: the file below `root`.
         points: name of the array of points.
         labels: name of the array of labels.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many points.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: the file is missing or broken, points outside [-1, 1], counts that disagree, labels outside the
@@ -58,10 +49,7 @@ def build(
     places = part(root, names, _Points(points))
     ids = part(root, names, _Labels(labels)) if with_labels else None
     classes: dict[int, str | None] = dict(enumerate(space.classes))
-    selection = Selection(exclude, subset, subset_seed, limit)
-    return open_archive(
-        "points", root, space, classes, places, ids, selection, strict=strict, allow_single_class=allow_single_class
-    )
+    return open_archive("points", root, space, classes, places, ids, **options)
 
 
 @dataclass(frozen=True)

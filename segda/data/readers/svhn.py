@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import check_bytes, open_archive, part, whole_numbers
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
+from segda.data.image_labels import ImageLabelOptions
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -24,12 +25,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Open one split of the cropped SVHN; keys are `00000`, `00001`, …
 
@@ -38,12 +34,7 @@ def build(
         space: the task's label space, `digits`.
         split: `train`, `test` or `extra`.
         with_labels: read the labels.
-        strict: raise on wrong labels, else leave them to `check`.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many images.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: a file is missing or broken, counts that disagree, labels outside 1..10 or of one class.
@@ -55,10 +46,7 @@ def build(
     images = part(root, names, _Variable("X"))
     labels = part(root, names, _Variable("y")) if with_labels else None
     classes: dict[int, str | None] = {**{digit: str(digit) for digit in range(1, 10)}, 10: "0"}
-    selection = Selection(exclude, subset, subset_seed, limit)
-    return open_archive(
-        "svhn", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
-    )
+    return open_archive("svhn", root, space, classes, images, labels, **options)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ Layout: `RGB/0000000.png`, `GT/LABELS/0000000.png`.
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_channels, read_rgb
-from segda.data.index import find_files, pair
+from segda.data.index import ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -46,9 +47,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    limit: int | None = None,
+    **options: Unpack[ReaderOptions],
 ) -> Dataset:
     """Index SYNTHIA-RAND-CITYSCAPES.
 
@@ -57,9 +56,7 @@ def build(
         space: the task's label space.
         split: `train`, all files: the set has no other.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        strict: raise on unpaired files, else list them in `Dataset.problems`.
-        exclude: keys to leave out, as shell patterns.
-        limit: keep the first so many samples.
+        options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
@@ -69,7 +66,7 @@ def build(
         raise ConfigError(f"synthia has no split {split!r}; it has only 'train', all its files")
     images = find_files(root, "RGB", [".png"])
     labels = find_files(root, "GT/LABELS", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, exclude=exclude, limit=limit, strict=strict)
+    samples, problems = pair(root, images, labels, **options)
     return Dataset("synthia", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), _ids), problems)
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.archive import check_bytes, eight_bits, first_file, open_archive, part, read_at_most, whole_numbers
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
+from segda.data.image_labels import ImageLabelOptions
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -29,12 +30,7 @@ def build(
     space: LabelSpace,
     split: str = "train",
     with_labels: bool = True,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
-    subset: int | None = None,
-    subset_seed: int = 0,
-    limit: int | None = None,
-    allow_single_class: bool = False,
+    **options: Unpack[ImageLabelOptions],
 ) -> Dataset:
     """Open one split of USPS; keys are `00000`, `00001`, …
 
@@ -43,12 +39,7 @@ def build(
         space: the task's label space, `digits`.
         split: `train` or `test`.
         with_labels: keep the labels.
-        strict: raise on wrong labels, else leave them to `check`.
-        exclude: keys to leave out, as shell patterns.
-        subset: use a random choice of so many images.
-        subset_seed: which choice.
-        limit: keep the first so many samples.
-        allow_single_class: whether all labels may be of one class.
+        options: those of every reader of whole-image labels.
 
     Raises:
         DataError: a file is missing or broken, pixel values outside their range, labels that are no digit or one alone.
@@ -62,10 +53,7 @@ def build(
     images = part(root, _NAMES[split], read_images)
     labels = part(root, _NAMES[split], read_labels) if with_labels else None
     classes: dict[int, str | None] = {digit if hdf5 else digit + 1: str(digit) for digit in range(10)}
-    selection = Selection(exclude, subset, subset_seed, limit)
-    return open_archive(
-        "usps", root, space, classes, images, labels, selection, strict=strict, allow_single_class=allow_single_class
-    )
+    return open_archive("usps", root, space, classes, images, labels, **options)
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -1,10 +1,11 @@
 """Validation: one line with the path, what was found, and what is valid."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from typing_extensions import Unpack
 
 from segda.config.validation import validate, validate_options
 from segda.errors import ConfigError
@@ -135,6 +136,25 @@ def test_dataclasses_are_builders_too() -> None:
     ]:
         with pytest.raises(ConfigError) as caught:
             validate_options(Term, options, "t")
+        assert message in str(caught.value)
+
+
+class Shared(TypedDict, total=False):
+    limit: int | None
+    strict: bool
+
+
+def test_options_by_a_typed_dict_are_part_of_the_schema() -> None:
+    def shared_build(width: int = 1, **options: Unpack[Shared]) -> None: ...
+
+    assert validate_options(shared_build, {"limit": 3, "width": 2}, "x") == {"limit": 3, "width": 2}
+    for options, message in [
+        ({"limit": "3"}, "x.limit: found '3'; expected a whole number"),
+        ({"limt": 3}, "x.limt: unknown key; did you mean 'limit'?"),
+        ({"strict": True}, "x.strict: unknown key"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            validate_options(shared_build, options, "x", given=("strict",))
         assert message in str(caught.value)
 
 

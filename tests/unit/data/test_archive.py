@@ -7,7 +7,6 @@ import pytest
 
 from segda.data.archive import eight_bits, first_file, open_archive, part
 from segda.data.dataset import Dataset
-from segda.data.index import Selection
 from segda.errors import DataError
 from segda.label_space import load
 
@@ -34,7 +33,7 @@ def root(tmp_path: Path) -> Path:
 def build(root: Path, labels: bool = True) -> Dataset:
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
     images, ids = (part(root, [name], Saved()) for name in ("images.npy", "labels.npy"))
-    return open_archive("saved", root, load("digits"), classes, images, ids if labels else None, Selection())
+    return open_archive("saved", root, load("digits"), classes, images, ids if labels else None)
 
 
 def test_a_sample_is_called_archive_and_number(root: Path) -> None:

@@ -1,6 +1,5 @@
 """What holds for all readers: pairing, missing folders, unlabelled opening, workers."""
 
-import inspect
 import json
 import pickle
 import shutil
@@ -12,9 +11,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
-import yaml
 
-from segda.config.lookup import module, names
+from segda.config.lookup import names
 from segda.data.dataset import Dataset
 from segda.data.readers import adapted, camvid, carla, cityscapes, folder, gta5, synthia
 from segda.errors import ConfigError, DataError
@@ -144,14 +142,3 @@ def test_nothing_is_written(layout: Layout, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))}
     build(layout, tmp_path).read(0)
     assert {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))} == before
-
-
-CONFIGS = sorted((Path(__file__).parents[4] / "configs/data").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_shipped_configs_name_a_reader_and_its_options(config: Path) -> None:
-    options = yaml.safe_load(config.read_text())
-    reader = module("segda.data.readers", options.pop("name"))
-    assert not Path(options["root"]).is_absolute()
-    inspect.signature(reader.build).bind(space=CITYSCAPES, **options)
