@@ -50,6 +50,12 @@ class LabelSpace:
         """Number of classes."""
         return len(self.classes)
 
+    def without(self, names: set[str], name: str, subspaces: tuple[str, ...] = ()) -> "LabelSpace":
+        """A label space called `name`: the classes of this one but for some, in their order and colours."""
+        pairs = zip(self.classes, self.palette, strict=True)
+        colours = {label: colour for label, colour in pairs if label not in names}
+        return LabelSpace(name, tuple(colours), tuple(colours.values()), self.ignore_index, subspaces=subspaces)
+
     def subsets(self) -> dict[str, tuple[str, ...]]:
         """The classes of each of the `subspaces`.
 

@@ -9,9 +9,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from segda.data.dataset import Dataset, Sample
+from segda.data.prefetch import Workers
 from segda.errors import ConfigError
 from segda.export.picture import Picture, encode_label, format_of
-from segda.export.workers import Workers
 from segda.files import is_there, link_whole, write_whole
 
 DATA = "data"

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segda.data.dataset import Sample
+from segda.data.prefetch import Workers
 from segda.errors import ConfigError
 from segda.export.layout import Entry, Layout
 from segda.export.picture import Picture, decode, encode_label
-from segda.export.workers import Workers
 from segda.files import is_there, write_whole
 
 

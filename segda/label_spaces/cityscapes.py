@@ -64,12 +64,13 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
 }
 _CATEGORY = {name: category for category, names in CATEGORIES.items() for name in names}
+_COLOURS = dict(_RAW[raw] for raw in EVALUATED)
 
 SPACE = LabelSpace(
     name="cityscapes",
-    classes=tuple(_RAW[raw][0] for raw in EVALUATED),
-    palette=tuple(_RAW[raw][1] for raw in EVALUATED),
-    categories=tuple(_CATEGORY[_RAW[raw][0]] for raw in EVALUATED),
+    classes=tuple(_COLOURS),
+    palette=tuple(_COLOURS.values()),
+    categories=tuple(_CATEGORY[name] for name in _COLOURS),
     subspaces=("synthia16", "synthia13"),
 )
 

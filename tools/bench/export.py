@@ -16,10 +16,10 @@ import cv2
 from pipelines.stages.export import writing
 from segda import label_space
 from segda.data.dataset import Dataset
+from segda.data.prefetch import Workers
 from segda.data.readers import gta5
 from segda.export import agreement
 from segda.export.layout import Source
-from segda.export.workers import Workers
 from tools.bench.harness import Figure, Seconds, seconds, turns
 from tools.bench.inputs import scenes
 

@@ -16,12 +16,12 @@ from segda import label_space
 from segda.artefacts.manifest import write_json
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
+from segda.data.prefetch import Workers
 from segda.engine.session import Session
 from segda.errors import ArtefactError
 from segda.export import agreement, index, layout, shards
 from segda.export.layout import Layout
 from segda.export.picture import Picture
-from segda.export.workers import Workers
 from segda.terminal.progress import ProgressLine
 
 

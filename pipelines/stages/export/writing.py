@@ -15,13 +15,13 @@ from pipelines.networks import build_task, load_networks, working_size
 from pipelines.stages.export.translation import Translate
 from segda.data.dataset import Dataset, Sample
 from segda.data.decode import image_size
+from segda.data.prefetch import Workers
 from segda.data.transforms import resize_image, resize_label
 from segda.engine import signals
 from segda.errors import ArtefactError
 from segda.evaluation.evaluate import as_input
 from segda.export import agreement
 from segda.export.layout import Entry, Layout
-from segda.export.workers import Workers
 from segda.files import is_there
 
 MeasureAgreement = Callable[[np.ndarray, np.ndarray, np.ndarray], agreement.Counts]

@@ -1,14 +1,14 @@
-"""Results in order, a bounded number of items ahead, errors at their turn."""
+"""Results in order, a bounded number of items ahead, errors at their turn, nothing submitted is lost."""
 
 import threading
 import time
 
 import pytest
 
-from segda.data.prefetch import in_order
+from segda.data.prefetch import Workers, in_order
 
 
-@pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (1, 1), (3, 5), (4, 100)])
+@pytest.mark.parametrize(("workers", "ahead"), [(0, 0), (1, 0), (1, 1), (3, 5), (4, 100)])
 def test_results_come_in_the_order_of_the_items(workers: int, ahead: int) -> None:
     def late(number: int) -> int:
         time.sleep(0.002 * (number % 3))
@@ -63,3 +63,41 @@ def test_what_waits_is_dropped_when_it_is_closed() -> None:
     threading.Timer(0.05, gate.set).start()
     results.close()
     assert len(begun) <= 3
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_everything_submitted_is_done_at_the_end(count: int) -> None:
+    done: set[int] = set()
+    before = threading.active_count()
+    with Workers(count) as workers:
+        for item in range(50):
+            workers.submit(done.add, item)
+    assert done == set(range(50))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_first_error_reaches_the_caller_and_ends_the_work(count: int) -> None:
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        if item == 3:
+            raise ValueError("three")
+        done.append(item)
+
+    def all_of_it() -> None:
+        with Workers(count) as workers:
+            for item in range(1000):
+                workers.submit(work, item)
+
+    with pytest.raises(ValueError, match="three"):
+        all_of_it()
+    assert len(done) < 100
+
+
+def test_an_error_of_the_last_job_is_not_lost() -> None:
+    def fail() -> None:
+        raise ValueError("last")
+
+    with pytest.raises(ValueError, match="last"), Workers(2) as workers:
+        workers.submit(fail)

@@ -18,10 +18,10 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
 from segda.data.dataset import Sample
+from segda.data.prefetch import Workers
 from segda.export.layout import Entry
 from segda.export.picture import Picture
 from segda.export.shards import Shards
-from segda.export.workers import Workers
 from segda.report.pictures import RIGHT, painted
 from tests.unit.pipelines import colours
 from tests.unit.report.scored_runs import accuracy
