@@ -54,17 +54,25 @@ def link_whole(origin: Path, path: Path, *, hard_link: bool) -> None:
     _publish(path, make)
 
 
+def digest(*parts: bytes | memoryview) -> str:
+    """SHA-256 of some bytes after one another: 64 hexadecimal digits."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part)
+    return whole.hexdigest()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content: 64 hexadecimal digits.
 
     Raises:
         OSError: it cannot be read.
     """
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+            whole.update(block)
+    return whole.hexdigest()
 
 
 def is_there(path: Path) -> bool:
@@ -93,10 +101,21 @@ def _publish(path: Path, make: Callable[[Path], object]) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise ArtefactError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or mend the folder, then run the same "
-            "command again: what is there is kept"
-        ) from error
+        raise unwritable(path, error, "what is there is kept") from error
+
+
+def unwritable(path: Path, error: OSError, kept: str) -> ArtefactError:
+    """The error of a file or folder that cannot be written.
+
+    Args:
+        path: of the file or folder.
+        error: what the system says.
+        kept: what is not lost when the same command is run again.
+    """
+    return ArtefactError(
+        f"{path}: cannot be written ({error.strerror or error}); free space or repair the folder, then run the same "
+        f"command again: {kept}"
+    )
 
 
 def is_below(name: object) -> bool:

@@ -3,13 +3,13 @@
 A manifest that was cut, mended by hand or hit by a bad disk is refused in one line, not followed to wherever it fails.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from segda.errors import ArtefactError
+from segda.files import digest
 
 CHECKSUM = "checksum"
 
@@ -85,5 +85,5 @@ def _shown(value: Any) -> str:
 
 
 def checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of plain data: 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of plain data, whatever the order of its keys: 64 hexadecimal digits."""
+    return digest(json.dumps(content, sort_keys=True).encode())

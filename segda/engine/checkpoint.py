@@ -6,7 +6,6 @@ checksum over both files detects later damage. Training waits only while its ten
 Batch order, augmentation and schedules are pure functions of seed and step and need no storing.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from segda.engine.background import BackgroundWriter
 from segda.engine.safetensors_bytes import serialize
 from segda.engine.session import Session
 from segda.errors import ArtefactError
-from segda.files import flush
+from segda.files import digest, flush
 
 KEPT = 2
 """Checkpoints that stay: the newest, and one more in case it is damaged."""
@@ -168,9 +167,7 @@ def clean(folder: Path) -> None:
 def checksum(content: bytes | memoryview, state: Mapping[str, Any]) -> str:
     """SHA-256 of a checkpoint: the bytes of its tensors, and its plain values but for the checksum itself."""
     plain = json.dumps({name: value for name, value in state.items() if name != "sha256"}, sort_keys=True)
-    digest = hashlib.sha256(content)
-    digest.update(plain.encode())
-    return digest.hexdigest()
+    return digest(content, plain.encode())
 
 
 def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], list[str]]:

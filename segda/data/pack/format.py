@@ -4,7 +4,6 @@
 `[N]` where a label is one class for the whole image.
 """
 
-import hashlib
 import io
 import json
 import math
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segda.errors import ArtefactError
-from segda.files import write_whole
+from segda.files import digest, write_whole
 
 FILE_NAME = "pack.json"
 IMAGES, LABELS = "images.npy", "labels.npy"
@@ -110,18 +109,10 @@ def whole(folder: Path, form: Layout, known: dict[int, str], workers: int) -> se
             with (folder / name).open("rb") as file:
                 file.seek(place(form, name, places))
                 found.append(file.read(len(places) * math.prod(shape)))
-        return digest(found) == known[number]
+        return digest(*found) == known[number]
 
     with ThreadPoolExecutor(workers) as pool:
         return {number for number, same in zip(known, pool.map(look, known), strict=True) if same}
-
-
-def digest(parts: Iterable[bytes | memoryview]) -> str:
-    """SHA-256 of some bytes after one another."""
-    found = hashlib.sha256()
-    for part in parts:
-        found.update(part)
-    return found.hexdigest()
 
 
 def place(form: Layout, name: str, places: range) -> int:
@@ -173,7 +164,7 @@ def describe(folder: Path, form: Layout, digests: dict[int, str], about: dict[st
         "bytes": form.bytes,
         "samples_a_chunk": len(form.chunk(0)),
         "stamps": _stamps(folder, form.arrays),
-        "sha256": digest(["".join(chunks).encode()]),
+        "sha256": digest("".join(chunks).encode()),
         "chunks": chunks,
     }
     write_whole(folder / FILE_NAME, json.dumps(told, indent=1).encode())
@@ -191,7 +182,7 @@ def content(folder: Path) -> dict[str, Any] | None:
         told = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
         shapes = {name: tuple(shape) for name, shape in told["arrays"].items()}
         form = Layout(told["number"], shapes[IMAGES], shapes.get(LABELS))
-        same = told["sha256"] == digest(["".join(told["chunks"]).encode()]) and len(told["chunks"]) == form.chunks
+        same = told["sha256"] == digest("".join(told["chunks"]).encode()) and len(told["chunks"]) == form.chunks
         return {**told, "about": dict(told["about"]), "form": form} if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None

@@ -18,8 +18,8 @@ import numpy as np
 from segda.data.dataset import Dataset
 from segda.data.pack import format
 from segda.data.transforms import resize_image, resize_label
-from segda.errors import ArtefactError, DataError
-from segda.files import flush, write_whole
+from segda.errors import DataError
+from segda.files import digest, flush, unwritable, write_whole
 
 VERSION = 1
 """Of what is in a pack; enters its key."""
@@ -90,8 +90,8 @@ def write(
         pool = ThreadPoolExecutor(workers)
         try:
             chunks = pool.map(lambda number: _chunk(dataset, size, form, unfinished, number), left)
-            for number, digest in zip(left, chunks, strict=True):
-                written.note(number, digest)
+            for number, checksum in zip(left, chunks, strict=True):
+                written.note(number, checksum)
                 done += len(form.chunk(number))
                 progress(done)
         finally:
@@ -104,10 +104,7 @@ def write(
         with suppress(OSError):
             flush(folder.parent)
     except OSError as error:
-        raise ArtefactError(
-            f"{folder}: cannot be written ({error.strerror or error}); free space or mend the folder, then run the "
-            "same command again: it goes on where it stopped"
-        ) from error
+        raise unwritable(folder, error, "it goes on where it stopped") from error
 
 
 class _Written:
@@ -163,7 +160,7 @@ def _chunk(dataset: Dataset, size: tuple[int, int] | None, form: format.Layout, 
         with (unfinished / name).open("r+b") as file:
             file.seek(format.place(form, name, places))
             file.write(pixels)
-    return format.digest(content.values())
+    return digest(*content.values())
 
 
 def partial(folder: Path) -> Path:
