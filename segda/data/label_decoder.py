@@ -59,6 +59,11 @@ class LabelDecoder:
         """int16 `[256]`: native id to class index, ignore index, or -1 for ids that `classes` does not name."""
         return self.space.table(self.classes)
 
+    @cached_property
+    def _indices(self) -> np.ndarray:
+        """uint8 `[256]`: as `table`, with the ignore index for ids that `classes` does not name."""
+        return np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
+
     def __call__(self, path: Path) -> np.ndarray:
         """Decode one label file.
 
@@ -70,47 +75,37 @@ class LabelDecoder:
             DataError: the file is broken, or holds an id that `classes` does not name.
         """
         ids = self.read_ids(path)
-        if not ids.ndim:
-            return self._whole(int(ids), path)
         unknown = self.unknown(ids)
         if unknown:
-            found = ", ".join(f"id {native} ({pixels} pixels)" for native, pixels in sorted(unknown.items()))
+            counts = (f"id {native} ({pixels} pixels)" for native, pixels in sorted(unknown.items()))
             raise DataError(
-                f"{path}: {found} outside the id map, which names {ranges(self.classes)}; "
-                "repair the file or exclude it, or, if it belongs to another data set, use that one's reader"
+                f"{path}: {', '.join(counts) if ids.ndim else f'label {ids}'} outside the id map, which names "
+                f"{ranges(self.classes)}; repair the file or exclude it, or, if it belongs to another data set, use "
+                "that one's reader"
             )
         return self.to_classes(ids)
-
-    def _whole(self, native: int, path: Path) -> np.ndarray:
-        index = int(self.table[native]) if 0 <= native < 256 else -1
-        if index < 0:
-            raise DataError(
-                f"{path}: label {native} outside the id map, which names {ranges(self.classes)}; "
-                "repair the file or exclude it, or, if it belongs to another data set, use that one's reader"
-            )
-        return np.array(index, dtype=np.uint8)
 
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
         if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
             return {}
-        found, counts = np.unique(ids, return_counts=True)
+        natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([ids], [1])
         return {
             int(native): int(count)
-            for native, count in zip(found, counts, strict=True)
+            for native, count in zip(natives, counts, strict=True)
             if not 0 <= native < 256 or self.table[native] < 0
         }
 
     def to_classes(self, ids: np.ndarray) -> np.ndarray:
         """Map native ids to class indices; ids that are not named become the ignore index."""
-        table = np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
-        if ids.ndim and ids.dtype == np.uint8:
-            label = cv2.LUT(ids, table)
+        if not ids.ndim:
+            return np.array(self._indices[ids] if 0 <= ids < 256 else self.space.ignore_index, dtype=np.uint8)
+        if ids.dtype == np.uint8:
+            label = cv2.LUT(ids, self._indices)
         else:
             inside = (ids >= 0) & (ids < 256)
-            label = np.where(inside, table[np.where(inside, ids, 0)], self.space.ignore_index).astype(np.uint8)
-        if label.ndim:
-            label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
+            label = np.where(inside, self._indices[np.where(inside, ids, 0)], self.space.ignore_index).astype(np.uint8)
+        label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
         return label
 
 
