@@ -85,10 +85,10 @@ def make(wanted: Packing, *, verify: bool = False) -> str:
     folder, key = wanted.folder, wanted.about["key"]
     with FolderLock(folder.with_name(f".{folder.name}.claim"), folder, wait=True):
         if format.is_there(folder, key) and not verify:
-            return f"{folder}: there already, {_told(folder)}"
+            return f"{folder}: there already, {_description(folder)}"
         spoilt = format.damaged(folder, workers.available())
         if spoilt == []:
-            return f"{folder}: every checksum is right, {_told(folder)}"
+            return f"{folder}: every checksum is right, {_description(folder)}"
         if folder.exists():
             what = "not whole" if spoilt is None else f"{len(spoilt)} chunks damaged"
             print(escape(f"{folder}: {what}; what is whole of it is kept, the rest is made again"), flush=True)
@@ -99,7 +99,7 @@ def make(wanted: Packing, *, verify: bool = False) -> str:
                 wanted.dataset, wanted.size, folder, wanted.about,
                 workers=workers.available(), progress=partial(_progress, line),
             )  # fmt: skip
-        return f"{folder}: packed, {_told(folder)}"
+        return f"{folder}: packed, {_description(folder)}"
 
 
 def streams(
@@ -158,7 +158,7 @@ def _progress(line: ProgressLine, done: int) -> None:
 
 def _require(wanted: Packing) -> None:
     """Refuse to begin a pack that the disk has no room for."""
-    need, free = writer.layout(wanted.dataset, wanted.size).bytes, free_space(wanted.folder)
+    need, free = writer.layout_of(wanted.dataset, wanted.size).bytes, free_space(wanted.folder)
     unfinished = writer.partial(wanted.folder)
     there = sum(file.stat().st_blocks * 512 for file in unfinished.iterdir()) if unfinished.is_dir() else 0
     if need - there > free:
@@ -168,9 +168,9 @@ def _require(wanted: Packing) -> None:
         )
 
 
-def _told(folder: Path) -> str:
-    told = format.content(folder)
-    assert told is not None
-    form = told["form"]
-    labels = "with labels" if form.label is not None else "no labels"
-    return f"{form.number} images {form.image[0]}x{form.image[1]} {labels}, {readable_size(form.bytes)}"
+def _description(folder: Path) -> str:
+    content = format.content(folder)
+    assert content is not None
+    layout = content["layout"]
+    labels = "with labels" if layout.label is not None else "no labels"
+    return f"{layout.number} images {layout.image[0]}x{layout.image[1]} {labels}, {readable_size(layout.bytes)}"

@@ -1,4 +1,4 @@
-"""What a pack is on disk: arrays in numpy's format, and `pack.json` with the checksum of every chunk of samples.
+"""The files of a pack: arrays in numpy's format, and `pack.json` with the checksum of every chunk of samples.
 
 `images.npy` is uint8 RGB `[N, H, W, 3]`; `labels.npy`, where labels were opened, uint8 class indices `[N, H, W]`, or
 `[N]` where a label is one class for the whole image.
@@ -20,7 +20,7 @@ from segda.files import digest, write_whole
 FILE_NAME = "pack.json"
 IMAGES, LABELS = "images.npy", "labels.npy"
 CHUNK_BYTES = 2 << 20
-"""So small that all cores have something to do to the end, and little is lost when a packing is killed."""
+"""Small, so that all cores have work to the end and little is lost when packing is killed."""
 
 
 class Layout(NamedTuple):
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are."""
+        """Number of chunks."""
         return -(-self.number // self._length)
 
     def chunk(self, number: int) -> range:
@@ -65,71 +65,71 @@ class Layout(NamedTuple):
 
 
 def is_there(folder: Path, key: str) -> bool:
-    """Whether a pack lies in `folder` that no one has touched since it was made or last found to be whole.
+    """Whether `folder` holds a pack that has not changed since it was made or last checked.
 
     Raises:
         ArtefactError: the folder holds the pack of another key.
     """
-    told = content(folder)
-    if told is None:
+    pack = content(folder)
+    if pack is None:
         return False
-    found = str(told["about"].get("key"))
-    if found != key:
+    present = str(pack["about"].get("key"))
+    if present != key:
         raise ArtefactError(
-            f"{folder}: holds the pack of another key ({found[:16]}, not {key[:16]}) that begins alike; move it away"
+            f"{folder}: holds the pack of another key ({present[:16]}, not {key[:16]}) that begins alike; move it away"
         )
-    return bool(told["stamps"] == _stamps(folder, told["arrays"]))
+    return bool(pack["stamps"] == _stamps(folder, pack["arrays"]))
 
 
 def damaged(folder: Path, workers: int) -> list[int] | None:
-    """Read a pack and compare every checksum; notes when all is well, so that `is_there` knows.
+    """Read a pack and compare every checksum; when all are right, `pack.json` is written anew for `is_there`.
 
     Returns:
-        The numbers of the chunks that are not as they were; `None` where there is no pack, or not all of it.
+        The numbers of the damaged chunks; `None` where there is no pack, or not all of it.
     """
-    told = content(folder)
-    if told is None:
+    pack = content(folder)
+    if pack is None:
         return None
-    form: Layout = told["form"]
-    if any(not fits(folder / name, (form.number, *shape)) for name, shape in form.arrays.items()):
-        return list(range(form.chunks))
-    known = dict(enumerate(told["chunks"]))
-    wrong = sorted(set(known) - whole(folder, form, known, workers))
+    layout: Layout = pack["layout"]
+    if any(not fits(folder / name, (layout.number, *shape)) for name, shape in layout.arrays.items()):
+        return list(range(layout.chunks))
+    checksums = dict(enumerate(pack["chunks"]))
+    wrong = sorted(set(checksums) - whole(folder, layout, checksums, workers))
     if not wrong:
-        describe(folder, form, known, told["about"])
+        describe(folder, layout, checksums, pack["about"])
     return wrong
 
 
-def whole(folder: Path, form: Layout, known: dict[int, str], workers: int) -> set[int]:
-    """Which of the chunks whose checksums are known have them."""
+def whole(folder: Path, layout: Layout, checksums: dict[int, str], workers: int) -> set[int]:
+    """The numbers of the chunks that have their checksums."""
 
-    def look(number: int) -> bool:
-        found, places = [], form.chunk(number)
-        for name, shape in form.arrays.items():
+    def is_whole(number: int) -> bool:
+        parts, samples = [], layout.chunk(number)
+        for name, shape in layout.arrays.items():
             with (folder / name).open("rb") as file:
-                file.seek(place(form, name, places))
-                found.append(file.read(len(places) * math.prod(shape)))
-        return digest(*found) == known[number]
+                file.seek(offset(layout, name, samples))
+                parts.append(file.read(len(samples) * math.prod(shape)))
+        return digest(*parts) == checksums[number]
 
     with ThreadPoolExecutor(workers) as pool:
-        return {number for number, same in zip(known, pool.map(look, known), strict=True) if same}
+        return {number for number, same in zip(checksums, pool.map(is_whole, checksums), strict=True) if same}
 
 
-def place(form: Layout, name: str, places: range) -> int:
-    """Where in an array's file a chunk begins."""
-    shape = form.arrays[name]
-    return len(head((form.number, *shape))) + places.start * math.prod(shape)
+def offset(layout: Layout, name: str, samples: range) -> int:
+    """The byte of an array's file at which a chunk begins."""
+    shape = layout.arrays[name]
+    return len(head((layout.number, *shape))) + samples.start * math.prod(shape)
 
 
 def head(shape: tuple[int, ...]) -> bytes:
-    """What a file in numpy's format begins with."""
+    """The first bytes of a uint8 array in numpy's format."""
     written = io.BytesIO()
     np.lib.format.write_array_header_1_0(written, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return written.getvalue()
 
 
 def fits(file: Path, shape: tuple[int, ...]) -> bool:
-    """Whether a file is as long as an array, and begins as one."""
+    """Whether a file has the head and the length of an array."""
     first = head(shape)
     if not file.is_file() or file.stat().st_size != len(first) + math.prod(shape):
         return False
@@ -138,7 +138,7 @@ def fits(file: Path, shape: tuple[int, ...]) -> bool:
 
 
 def make_array(file: Path, shape: tuple[int, ...]) -> bool:
-    """Make an array's file unless it is there; whether it was. Nothing but its head takes space yet."""
+    """Make an array's file, sparse but for its head, unless it is there; whether it was."""
     if fits(file, shape):
         return True
     with file.open("wb") as opened:
@@ -147,42 +147,42 @@ def make_array(file: Path, shape: tuple[int, ...]) -> bool:
     return False
 
 
-def describe(folder: Path, form: Layout, digests: dict[int, str], about: dict[str, Any]) -> None:
+def describe(folder: Path, layout: Layout, checksums: dict[int, str], about: dict[str, Any]) -> None:
     """Write `pack.json`.
 
     Args:
         folder: of the arrays.
-        form: their shapes.
-        digests: the checksum of each chunk: of its images, then of its labels.
-        about: what the file says besides.
+        layout: their shapes.
+        checksums: of each chunk: of its images, then of its labels.
+        about: further content of the file.
     """
-    chunks = [digests[number] for number in range(form.chunks)]
-    told = {
+    chunks = [checksums[number] for number in range(layout.chunks)]
+    pack = {
         "about": about,
-        "number": form.number,
-        "arrays": form.arrays,
-        "bytes": form.bytes,
-        "samples_a_chunk": len(form.chunk(0)),
-        "stamps": _stamps(folder, form.arrays),
+        "number": layout.number,
+        "arrays": layout.arrays,
+        "bytes": layout.bytes,
+        "samples_a_chunk": len(layout.chunk(0)),
+        "stamps": _stamps(folder, layout.arrays),
         "sha256": digest("".join(chunks).encode()),
         "chunks": chunks,
     }
-    write_whole(folder / FILE_NAME, json.dumps(told, indent=1).encode())
+    write_whole(folder / FILE_NAME, json.dumps(pack, indent=1).encode())
 
 
 def _stamps(folder: Path, names: Iterable[str]) -> dict[str, list[int]]:
-    """Size and time of change of each array: while they stay, its checksums need not be looked at again."""
-    found = {name: folder / name for name in names if (folder / name).is_file()}
-    return {name: [file.stat().st_size, file.stat().st_mtime_ns] for name, file in found.items()}
+    """Size and modification time of each array; while they stay, its checksums need not be compared again."""
+    stats = {name: (folder / name).stat() for name in names if (folder / name).is_file()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def content(folder: Path) -> dict[str, Any] | None:
-    """What `pack.json` says, and `form`, its `Layout`; `None` where it is missing or damaged."""
+    """The content of `pack.json`, and its `Layout` as `layout`; `None` where it is missing or damaged."""
     try:
-        told = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        shapes = {name: tuple(shape) for name, shape in told["arrays"].items()}
-        form = Layout(told["number"], shapes[IMAGES], shapes.get(LABELS))
-        same = told["sha256"] == digest("".join(told["chunks"]).encode()) and len(told["chunks"]) == form.chunks
-        return {**told, "about": dict(told["about"]), "form": form} if same else None
+        pack = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        shapes = {name: tuple(shape) for name, shape in pack["arrays"].items()}
+        layout = Layout(pack["number"], shapes[IMAGES], shapes.get(LABELS))
+        same = pack["sha256"] == digest("".join(pack["chunks"]).encode()) and len(pack["chunks"]) == layout.chunks
+        return {**pack, "about": dict(pack["about"]), "layout": layout} if same else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None

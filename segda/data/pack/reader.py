@@ -12,11 +12,11 @@ from segda.errors import ArtefactError
 
 
 def open_pack(folder: Path, dataset: Dataset) -> Dataset:
-    """The data set as its pack has it: `read` gives read-only views of the mapped arrays.
+    """The data set with samples read from its pack: `read` returns read-only views of the mapped arrays.
 
     Args:
         folder: of the pack.
-        dataset: what was packed.
+        dataset: the one that was packed.
 
     Raises:
         ArtefactError: there is no pack, or it is of another number of samples.
@@ -27,15 +27,15 @@ def open_pack(folder: Path, dataset: Dataset) -> Dataset:
         raise ArtefactError(f"{folder}: is no pack of the {len(dataset)} samples of {dataset.root}; move it away")
     images, labels = folder / format.IMAGES, folder / format.LABELS
     samples = tuple(
-        Sample(sample.key, images / str(place), None if sample.label is None else labels / str(place))
-        for place, sample in enumerate(dataset.samples)
+        Sample(sample.key, images / str(index), None if sample.label is None else labels / str(index))
+        for index, sample in enumerate(dataset.samples)
     )
     return replace(dataset, samples=samples, decode_image=Mapped(images), decode_label=Mapped(labels), problems=())
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """Gives entry `number` of an array for the path `<array>/<number>`; the file is mapped at the first call."""
+    """Decodes `<array>/<number>` to entry `number` of an array; the file is mapped at the first call."""
 
     file: Path
 
@@ -45,10 +45,10 @@ class Mapped:
         return np.asarray(np.load(self.file, mmap_mode="r", allow_pickle=False))
 
     def __call__(self, path: Path) -> np.ndarray:
-        """One entry; nothing of it is read before it is looked at."""
+        """One entry; its pages are read when they are used."""
         entry: np.ndarray = self.array[int(path.name), ...]
         return entry
 
     def __reduce__(self) -> tuple[type["Mapped"], tuple[Path]]:
-        """Another process maps the file itself, and is not sent what is in it."""
+        """Another process maps the file itself; its content is not sent."""
         return Mapped, (self.file,)

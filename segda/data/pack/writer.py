@@ -1,14 +1,13 @@
 """Make packs: a data set decoded and resized once, with all cores, chunk by chunk.
 
-Until it is finished a pack's folder is called `<name>.partial` and has `chunks.jsonl`, a line for each chunk that is
-written: a packing that was interrupted goes on where it stopped, once those chunks are found to be whole.
+An unfinished pack's folder is `<name>.partial`, with a line in `chunks.jsonl` for each chunk that is written: an
+interrupted packing checks these chunks and goes on where it stopped.
 """
 
 import json
 import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import numpy as np
 
 from segda.data.dataset import Dataset
 from segda.data.pack import format
+from segda.data.prefetch import Workers
 from segda.data.transforms import resize_image, resize_label
 from segda.errors import DataError
 from segda.files import digest, flush, unwritable, write_whole
 
 VERSION = 1
-"""Of what is in a pack; enters its key."""
+"""Of a pack's content; enters its key."""
 WRITTEN = "chunks.jsonl"
 
 Progress = Callable[[int], object]
@@ -30,11 +30,11 @@ Progress = Callable[[int], object]
 
 
 class NotPicturesError(DataError):
-    """The images are not of 8 bits, so there is nothing to pack."""
+    """The images are not of 8 bits, and cannot be packed."""
 
 
-def layout(dataset: Dataset, size: tuple[int, int] | None) -> format.Layout:
-    """What the pack of a data set will look like; its first sample is read.
+def layout_of(dataset: Dataset, size: tuple[int, int] | None) -> format.Layout:
+    """The layout that the pack of a data set will have; its first sample is read.
 
     Args:
         dataset: with or without labels.
@@ -63,42 +63,39 @@ def write(
     workers: int,
     progress: Progress = lambda done: None,
 ) -> None:
-    """Make a pack, or go on with what an earlier packing, or a damaged pack, left: chunks that are whole are kept.
+    """Make a pack; whole chunks of an interrupted packing or of a damaged pack are kept.
 
     Args:
         dataset: with or without labels.
-        size: as `layout`.
-        folder: of the pack; the caller holds the claim on it.
-        about: what `pack.json` says besides, `key` among it.
+        size: as `layout_of`.
+        folder: of the pack; the caller holds its lock.
+        about: further content of `pack.json`, `key` included.
         workers: threads that decode and write.
         progress: may raise to stop the work.
 
     Raises:
         DataError: a sample is broken, or without `size` the files are of different sizes.
-        ArtefactError: the disk is full or cannot be written; what is written is kept.
+        ArtefactError: the disk is full or cannot be written; what is written stays.
     """
-    form, unfinished = layout(dataset, size), partial(folder)
+    layout, unfinished = layout_of(dataset, size), partial(folder)
     try:
         if folder.exists():
             shutil.rmtree(unfinished, ignore_errors=True)
             os.rename(folder, unfinished)
         unfinished.mkdir(parents=True, exist_ok=True)
-        written = _Written(unfinished, form)
-        left = written.begin(workers)
-        done = form.number - sum(len(form.chunk(number)) for number in left)
+        chunks = _Chunks(unfinished, layout)
+        left = chunks.begin(workers)
+        done = layout.number - sum(len(layout.chunk(number)) for number in left)
         progress(done)
-        pool = ThreadPoolExecutor(workers)
-        try:
-            chunks = pool.map(lambda number: _chunk(dataset, size, form, unfinished, number), left)
-            for number, checksum in zip(left, chunks, strict=True):
-                written.note(number, checksum)
-                done += len(form.chunk(number))
+        with Workers(workers) as threads:
+            written = threads.ahead(lambda number: _chunk(dataset, size, layout, unfinished, number), left)
+            for number, checksum in zip(left, written, strict=True):
+                chunks.note(number, checksum)
+                done += len(layout.chunk(number))
                 progress(done)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        for name in form.arrays:
+        for name in layout.arrays:
             flush(unfinished / name)
-        format.describe(unfinished, form, written.digests, about)
+        format.describe(unfinished, layout, chunks.checksums, about)
         (unfinished / WRITTEN).unlink(missing_ok=True)
         os.rename(unfinished, folder)
         with suppress(OSError):
@@ -107,49 +104,49 @@ def write(
         raise unwritable(folder, error, "it goes on where it stopped") from error
 
 
-class _Written:
-    """The chunks of an unfinished pack that are known to be written."""
+class _Chunks:
+    """The chunks of an unfinished pack, and the checksums of those that are written."""
 
-    def __init__(self, unfinished: Path, form: format.Layout) -> None:
-        self.unfinished, self.form, self.file = unfinished, form, unfinished / WRITTEN
-        self.digests: dict[int, str] = {}
+    def __init__(self, folder: Path, layout: format.Layout) -> None:
+        self.folder, self.layout, self.file = folder, layout, folder / WRITTEN
+        self.checksums: dict[int, str] = {}
 
     def begin(self, workers: int) -> list[int]:
-        """Make arrays that are not there; find the chunks that are whole; give the numbers of the others."""
-        fit = [format.make_array(self.unfinished / n, (self.form.number, *s)) for n, s in self.form.arrays.items()]
-        known = self._known() if all(fit) else {}
-        self.digests = {each: known[each] for each in format.whole(self.unfinished, self.form, known, workers)}
-        lines = (_line(number, digest) for number, digest in sorted(self.digests.items()))
-        write_whole(self.file, "".join(lines).encode())
-        return [number for number in range(self.form.chunks) if number not in self.digests]
+        """Make missing arrays and check the chunks that were written; the numbers of the chunks left to write."""
+        shapes = {self.folder / name: (self.layout.number, *each) for name, each in self.layout.arrays.items()}
+        present = [format.make_array(file, shape) for file, shape in shapes.items()]
+        noted = self._noted() if all(present) else {}
+        self.checksums = {number: noted[number] for number in format.whole(self.folder, self.layout, noted, workers)}
+        write_whole(self.file, "".join(_line(*each) for each in sorted(self.checksums.items())).encode())
+        return [number for number in range(self.layout.chunks) if number not in self.checksums]
 
-    def note(self, number: int, digest: str) -> None:
-        self.digests[number] = digest
+    def note(self, number: int, checksum: str) -> None:
+        self.checksums[number] = checksum
         with self.file.open("a", encoding="utf-8") as file:
-            file.write(_line(number, digest))
+            file.write(_line(number, checksum))
 
-    def _known(self) -> dict[int, str]:
-        """What `pack.json` of a damaged pack and the lines of an interrupted packing say."""
-        content = format.content(self.unfinished)
-        known = dict(enumerate(content["chunks"])) if content else {}
+    def _noted(self) -> dict[int, str]:
+        """The checksums in `pack.json` of a damaged pack and in the lines of an interrupted packing."""
+        content = format.content(self.folder)
+        noted = dict(enumerate(content["chunks"])) if content else {}
         lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
         for line in lines:
             with suppress(ValueError, KeyError, TypeError):  # a line cut off by a crash
                 entry = json.loads(line)
-                known[int(entry["chunk"])] = str(entry["sha256"])
-        return {number: digest for number, digest in known.items() if number < self.form.chunks}
+                noted[int(entry["chunk"])] = str(entry["sha256"])
+        return {number: checksum for number, checksum in noted.items() if number < self.layout.chunks}
 
 
-def _chunk(dataset: Dataset, size: tuple[int, int] | None, form: format.Layout, unfinished: Path, number: int) -> str:
+def _chunk(dataset: Dataset, size: tuple[int, int] | None, layout: format.Layout, folder: Path, number: int) -> str:
     """Decode, resize and write the samples of one chunk; its checksum."""
-    places = form.chunk(number)
-    arrays = {name: np.empty((len(places), *shape), np.uint8) for name, shape in form.arrays.items()}
-    height, width = form.image[:2]
-    for row, place in enumerate(places):
-        image, label = dataset.read(place)
-        if size is None and image.shape != form.image:
+    samples = layout.chunk(number)
+    arrays = {name: np.empty((len(samples), *shape), np.uint8) for name, shape in layout.arrays.items()}
+    height, width = layout.image[:2]
+    for row, index in enumerate(samples):
+        image, label = dataset.read(index)
+        if size is None and image.shape != layout.image:
             raise DataError(
-                f"{dataset.samples[place].image}: {image.shape[0]}x{image.shape[1]} (height x width), but the first "
+                f"{dataset.samples[index].image}: {image.shape[0]}x{image.shape[1]} (height x width), but the first "
                 f"image of the set is {height}x{width}; a pack needs one size: give the data set a `resize`"
             )
         arrays[format.IMAGES][row] = resize_image(image, (height, width))
@@ -157,16 +154,16 @@ def _chunk(dataset: Dataset, size: tuple[int, int] | None, form: format.Layout, 
             arrays[format.LABELS][row] = resize_label(label, (height, width))
     content = {name: array.reshape(-1).data for name, array in arrays.items()}
     for name, pixels in content.items():
-        with (unfinished / name).open("r+b") as file:
-            file.seek(format.place(form, name, places))
+        with (folder / name).open("r+b") as file:
+            file.seek(format.offset(layout, name, samples))
             file.write(pixels)
     return digest(*content.values())
 
 
 def partial(folder: Path) -> Path:
-    """What a pack's folder is called until it is finished."""
+    """The folder of an unfinished pack."""
     return folder.with_name(f"{folder.name}.partial")
 
 
-def _line(number: int, digest: str) -> str:
-    return json.dumps({"chunk": number, "sha256": digest}) + "\n"
+def _line(number: int, checksum: str) -> str:
+    return json.dumps({"chunk": number, "sha256": checksum}) + "\n"
