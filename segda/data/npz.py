@@ -1,8 +1,10 @@
 """Arrays to and from `.npz` and `.npy` files."""
 
 import io
+import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -30,8 +32,24 @@ def load(file: Path, name: str) -> np.ndarray:
             return _array(file, opened)
 
 
+@dataclass(frozen=True)
+class ArrayLabels:
+    """Reads the array `name` as integers `[N]`, from `[N]` or `[N, 1]`."""
+
+    name: str
+
+    def __call__(self, file: Path) -> np.ndarray:
+        """The labels; errors as in `load`."""
+        array = load(file, self.name)
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ValueError(f"labels are {array.dtype} {array.shape}; expected integers (number,)")
+        return array
+
+
 def _array(file: Path, opened: IO[bytes]) -> np.ndarray:
-    """An array in numpy's format, once its head is found to be true."""
+    """An array in numpy's format, after a check of its head."""
     version = np.lib.format.read_magic(opened)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"format {version} of numpy; expected 1.0 or 2.0")
@@ -40,10 +58,10 @@ def _array(file: Path, opened: IO[bytes]) -> np.ndarray:
     if kind.hasobject:
         raise ValueError("holds Python objects, which are not read; save numbers")
     check_bytes(file, shape, kind.itemsize)
-    wanted = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    content = read_at_most(opened.read, wanted + 1)
-    if len(content) != wanted:
-        raise ValueError(f"{len(content)} bytes of data, but its head, {'x'.join(map(str, shape))}, says {wanted}")
+    size = math.prod(shape) * kind.itemsize
+    content = read_at_most(opened.read, size + 1)
+    if len(content) != size:
+        raise ValueError(f"{len(content)} bytes of data, but its head, {'x'.join(map(str, shape))}, says {size}")
     return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
 
 

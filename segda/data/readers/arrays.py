@@ -14,7 +14,7 @@ from segda.config.lookup import nearest
 from segda.data.archive import Part, eight_bits, open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.image_labels import ImageLabelOptions
-from segda.data.npz import load
+from segda.data.npz import ArrayLabels, load
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -60,12 +60,12 @@ def build(
     if classes and not all(0 <= native <= 255 for native in classes):
         raise ConfigError("arrays: classes: a number does not fit 8 bits (0..255)")
     pictures = _part(root, file, images.replace("{split}", split), split, _Images, values)
-    ids = _part(root, file, labels.replace("{split}", split), split, _Labels) if with_labels else None
+    ids = _part(root, file, labels.replace("{split}", split), split, ArrayLabels) if with_labels else None
     named: Mapping[int, str | None] = {**classes} if classes else dict(enumerate(space.classes))
     return open_archive("arrays", root, space, named, pictures, ids, **options)
 
 
-def _part(root: Path, file: str, name: str, split: str, reads: type["_Images | _Labels"], *options: object) -> Part:
+def _part(root: Path, file: str, name: str, split: str, reads: type["_Images | ArrayLabels"], *options: object) -> Part:
     if name.endswith(".npy"):
         return part(root, [name], reads("", *options))  # type: ignore[arg-type]
     return part(root, [file.replace("{split}", split)], reads(name, *options))  # type: ignore[arg-type]
@@ -91,18 +91,3 @@ class _Images:
         if self.values is None:
             raise ConfigError(f"{file}: images are {array.dtype}; give `values: [black, white]`, such as [0, 1]")
         return eight_bits(file, array, *self.values)
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Reads labels as integers `[N]`."""
-
-    name: str
-
-    def __call__(self, file: Path) -> np.ndarray:
-        array = load(file, self.name)
-        if array.ndim == 2 and array.shape[1] == 1:
-            array = array[:, 0]
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise ValueError(f"labels are {array.dtype} {array.shape}; expected integers (number,)")
-        return array

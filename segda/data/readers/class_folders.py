@@ -1,7 +1,7 @@
 """One folder of pictures a class: Office-31, Office-Home, and any tree of that shape.
 
 Layout: `<class>/*.jpg` (or png), or `images/<class>/*.jpg`, as Office-31 is published. The folder names are the
-classes: there is no label file, and a picture's key shows its class also where labels are not opened; no stage looks at
+classes: there is no label file, and a picture's key shows its class also where labels are not opened; no stage uses
 it.
 """
 
@@ -102,12 +102,12 @@ def _problems(top: Path, space: LabelSpace, files: dict[str, Path], images: dict
     )
 
 
-def _summary(problems: tuple[Problem, ...], space: LabelSpace, shown: int = 3) -> str:
+def _summary(problems: tuple[Problem, ...], space: LabelSpace, most: int = 3) -> str:
     kinds: dict[str, list[str]] = {}
     for problem in problems:
         kinds.setdefault(problem.kind, []).append(problem.file.name)
-    found = "; ".join(
-        f"{len(names)} x {kind} ({', '.join(names[:shown])}{', ...' if len(names) > shown else ''})"
+    summary = "; ".join(
+        f"{len(names)} x {kind} ({', '.join(names[:most])}{', ...' if len(names) > most else ''})"
         for kind, names in kinds.items()
     )
-    return f"{found}, but label space {space.name!r} has {space.count} classes"
+    return f"{summary}, but label space {space.name!r} has {space.count} classes"

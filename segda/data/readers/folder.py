@@ -1,4 +1,4 @@
-"""A plain set of images and labels, described by YAML alone: for one's own data.
+"""Images and labels in folders, described by YAML alone: for one's own data.
 
 Layout: whatever `images` and `labels` say; a label has its image's name but for the endings.
 """
@@ -55,9 +55,9 @@ def build(
         DataError: missing folder, no images, unpaired files.
         ConfigError: both or neither of `classes` and `colours`, or a name that the label space lacks.
     """
-    found = find_files(root, images.replace("{split}", split), image_endings)
-    found_labels = find_files(root, labels.replace("{split}", split), label_endings) if with_labels else None
-    samples, problems = pair(root, found, found_labels, **options)
+    pictures = find_files(root, images.replace("{split}", split), image_endings)
+    masks = find_files(root, labels.replace("{split}", split), label_endings) if with_labels else None
+    samples, problems = pair(root, pictures, masks, **options)
     decoder = _decoder(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
     return Dataset("folder", root, space, samples, read_rgb, decoder, problems)
 
@@ -72,8 +72,8 @@ def _decoder(
     needed: bool,
 ) -> LabelDecoder:
     if needed and bool(classes) == bool(colours):
-        found = "both are given" if classes else "neither is given"
-        raise ConfigError(f"folder: {found}; expected `classes` (id: name) or `colours` (name: [r, g, b])")
+        given = "both are given" if classes else "neither is given"
+        raise ConfigError(f"folder: {given}; expected `classes` (id: name) or `colours` (name: [r, g, b])")
     key = "classes" if classes else "colours"
     for name in (*classes.values(), *colours):
         if name not in space.classes:
@@ -91,27 +91,26 @@ def _decoder(
     wrong = [native for native in (*classes, *ignore) if not 0 <= native <= 255]
     both = sorted(set(classes) & set(ignore))
     if wrong or both:
-        found = f"id {wrong[0]} does not fit 8 bits (0..255)" if wrong else f"id {both[0]} is in `classes` and `ignore`"
-        raise ConfigError(f"folder: {found}; name each id once")
+        fault = f"id {wrong[0]} does not fit 8 bits (0..255)" if wrong else f"id {both[0]} is in `classes` and `ignore`"
+        raise ConfigError(f"folder: {fault}; name each id once")
     return LabelDecoder(space, {**classes, **dict.fromkeys(ignore)}, read_index)
 
 
 @dataclass(frozen=True)
 class _ColourIds:
-    """Reads a coloured label; the id of a pixel is its colour's place in `colours`."""
+    """Reads a coloured label; the id of a pixel is the index of its colour in `colours`."""
 
     colours: tuple[tuple[int, int, int], ...]
 
     def __call__(self, path: Path) -> np.ndarray:
         # One number a colour, so that each pixel is looked up by binary search.
         pixels = read_rgb(path).astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-        known = np.array(self.colours, dtype=np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-        order = np.argsort(known)
-        place = np.searchsorted(known, pixels, sorter=order).clip(max=len(known) - 1)
-        ids = order[place]
-        strange = known[ids] != pixels
-        if strange.any():
-            values, counts = np.unique(pixels[strange], return_counts=True)
+        colours = np.array(self.colours, dtype=np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+        order = np.argsort(colours)
+        ids = order[np.searchsorted(colours, pixels, sorter=order).clip(max=len(colours) - 1)]
+        unknown = colours[ids] != pixels
+        if unknown.any():
+            values, counts = np.unique(pixels[unknown], return_counts=True)
             most = int(values[counts.argmax()])
             raise DataError(
                 f"{path}: {len(values)} colours outside the map, most often {most >> 16, most >> 8 & 255, most & 255} "

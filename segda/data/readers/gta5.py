@@ -75,7 +75,7 @@ def build(
 
 @dataclass(frozen=True)
 class _ReadIds:
-    """Reads the palette index, and gives the known odd labels the size of their images."""
+    """Reads the palette index; labels that are published in another size get the size of their images."""
 
     images: Path
 
@@ -89,10 +89,8 @@ class _ReadIds:
 
 def _members(file: Path, field: str) -> set[str]:
     """The keys that one list of `split.mat` names."""
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ConfigError(f"split_file: {file.name} needs scipy to be read; run `pip install scipy`") from error
+    from scipy.io import loadmat
+
     if not file.is_file():
         raise DataError(f"split file {file} is missing; fetch it from the GTA5 page, or leave out `split_file`")
     try:

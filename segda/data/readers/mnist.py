@@ -1,7 +1,7 @@
 """MNIST: handwritten digits, 28x28, grey, in the four IDX files of their owners.
 
 Layout: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-…` of both; each as it is or with `.gz`.
-Labels are a file of their own, which a data set that is opened without labels does not touch.
+Labels are a separate file, which is not touched where the data set is opened without labels.
 Source: LeCun et al. (1998).
 """
 
@@ -72,10 +72,10 @@ class _Idx:
                 raise ValueError(f"it begins with {head[:4].hex() or 'nothing'}, an IDX file with {expected}")
             shape = tuple(int(size) for size in np.frombuffer(head, ">i4", self.dimensions, offset=4))
             check_bytes(file, shape, 1)
-            wanted = math.prod(shape)
+            size = math.prod(shape)
             # One byte more, so that a longer file is noticed, and a packed one that never ends is not unpacked.
-            content = read_at_most(opened.read, wanted + 1)
-        if len(content) != wanted:
-            found = f"{length + len(content)} bytes of data" if len(content) < wanted else "more data"
-            raise ValueError(f"{found}, but its head, {'x'.join(map(str, shape))}, says {length + wanted}")
+            content = read_at_most(opened.read, size + 1)
+        if len(content) != size:
+            data = f"{length + len(content)} bytes of data" if len(content) < size else "more data"
+            raise ValueError(f"{data}, but its head, {'x'.join(map(str, shape))}, says {length + size}")
         return np.frombuffer(content, np.uint8).reshape(shape)

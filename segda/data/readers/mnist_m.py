@@ -56,10 +56,10 @@ def build(
 def _entries(file: Path) -> list[tuple[str, int]]:
     entries = []
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        words = line.split()
-        if len(words) != 2 or not words[1].lstrip("-").isdigit():
+        name, label = line.split() if len(line.split()) == 2 else ("", "")
+        if not label.lstrip("-").isdigit():
             raise ValueError(f"line {number} is {line!r}; expected a file and its label")
-        entries.append((words[0], int(words[1])))
+        entries.append((name, int(label)))
     names = [name for name, _ in entries]
     if len(set(names)) != len(names):
         raise ValueError(f"{len(names) - len(set(names))} files are listed twice")

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from segda.data.archive import open_archive, part
 from segda.data.dataset import Dataset
 from segda.data.image_labels import ImageLabelOptions
-from segda.data.npz import load
+from segda.data.npz import ArrayLabels, load
 from segda.errors import DataError
 from segda.label_space import LabelSpace
 
@@ -46,10 +46,10 @@ def build(
         ConfigError: an impossible `subset` or `limit`.
     """
     names = [file.replace("{split}", split)]
-    places = part(root, names, _Points(points))
-    ids = part(root, names, _Labels(labels)) if with_labels else None
+    pixels = part(root, names, _Points(points))
+    ids = part(root, names, ArrayLabels(labels)) if with_labels else None
     classes: dict[int, str | None] = dict(enumerate(space.classes))
-    return open_archive("points", root, space, classes, places, ids, **options)
+    return open_archive("points", root, space, classes, pixels, ids, **options)
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,9 @@ class _Points:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        found = np.asarray(load(file, self.name), dtype=np.float32)
-        if found.ndim != 2 or found.shape[1] != 2:
-            raise ValueError(f"{self.name!r} has the shape {found.shape}; expected (number, 2)")
-        if not (np.abs(found) <= 1).all():
+        points = np.asarray(load(file, self.name), dtype=np.float32)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"{self.name!r} has the shape {points.shape}; expected (number, 2)")
+        if not (np.abs(points) <= 1).all():
             raise DataError(f"{file}: points outside [-1, 1], or not finite; scale both domains by one factor")
-        return np.concatenate([found, np.zeros_like(found[:, :1])], axis=1)[:, None, None]
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Reads class indices `[N]`."""
-
-    name: str
-
-    def __call__(self, file: Path) -> np.ndarray:
-        found = load(file, self.name)
-        if found.ndim != 1 or found.dtype.kind not in "iu":
-            raise ValueError(f"{self.name!r} is {found.dtype} {found.shape}; expected integers (number,)")
-        return found
+        return np.concatenate([points, np.zeros_like(points[:, :1])], axis=1)[:, None, None]

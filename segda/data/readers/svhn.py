@@ -38,7 +38,7 @@ def build(
 
     Raises:
         DataError: a file is missing or broken, counts that disagree, labels outside 1..10 or of one class.
-        ConfigError: no such split, an impossible `subset` or `limit`, or scipy is not installed.
+        ConfigError: no such split, or an impossible `subset` or `limit`.
     """
     if split not in _SPLITS:
         raise ConfigError(f"svhn has no split {split!r}; valid: {', '.join(_SPLITS)}")
@@ -56,17 +56,15 @@ class _Variable:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        try:
-            from scipy.io import loadmat, whosmat
-        except ImportError:
-            raise ConfigError("svhn: its MATLAB files need scipy; install it") from None
+        from scipy.io import loadmat, whosmat
+
         for name, shape, _ in whosmat(file):
             if name == self.name:
                 check_bytes(file, shape, 1)
-        found = loadmat(file, variable_names=[self.name])
-        if self.name not in found:
+        variables = loadmat(file, variable_names=[self.name])
+        if self.name not in variables:
             raise ValueError(f"no variable {self.name!r}; expected the cropped digits, format 2")
-        array = np.asarray(found[self.name])
+        array = np.asarray(variables[self.name])
         if self.name == "y":
             return whole_numbers(array)
         if array.ndim != 4 or array.shape[2] != 3 or array.dtype != np.uint8:

@@ -43,7 +43,7 @@ def build(
 
     Raises:
         DataError: a file is missing or broken, pixel values outside their range, labels that are no digit or one alone.
-        ConfigError: no such split, an impossible `subset` or `limit`, or h5py is not installed.
+        ConfigError: no such split, or an impossible `subset` or `limit`.
     """
     if split not in _NAMES:
         raise ConfigError(f"usps has no split {split!r}; valid: {', '.join(_NAMES)}")
@@ -92,16 +92,14 @@ class _Hdf5:
     name: str
 
     def __call__(self, file: Path) -> np.ndarray:
-        try:
-            import h5py
-        except ImportError:
-            raise ConfigError("usps: usps.h5 needs h5py; install it, or fetch usps.bz2 and usps.t.bz2") from None
+        import h5py
+
         with h5py.File(file, "r") as opened:
-            found = opened[self.group][self.name]
-            if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+            stored = opened[self.group][self.name]
+            if not isinstance(stored, h5py.Dataset) or stored.external or stored.is_virtual:
                 raise ValueError(f"{self.group}/{self.name} is no array of this file")
-            check_bytes(file, found.shape, found.dtype.itemsize)
-            array = np.asarray(found)
+            check_bytes(file, stored.shape, stored.dtype.itemsize)
+            array = np.asarray(stored)
         if self.name == "target":
             return whole_numbers(array)
         return eight_bits(file, array, 0, 1).reshape(-1, _SIDE, _SIDE)
