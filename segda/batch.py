@@ -1,4 +1,4 @@
-"""The tensors of one training step: the one statement of shapes, dtypes and value ranges."""
+"""The tensors of one training step, with their shapes, dtypes and value ranges."""
 
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ class DomainBatch(NamedTuple):
         image: float32 `[B, C, H, W]` in `[-1, 1]`.
         label: int64 `[B, H, W]` of class indices (segmentation) or `[B]` (classification), 255 where ignored;
             `None` for the target domain, whose labels no adapting stage opens.
-        position: int64 `[B]`, each sample's place in the endless data order. Every random draw made for a sample is
+        position: int64 `[B]`, each sample's index in the endless data order. Every random draw made for a sample is
             a function of the seed and this number, so neither the number of processes nor a restart changes it.
         key: each sample's path relative to the root of its data set, for messages.
     """
@@ -40,6 +40,6 @@ def other(domain: Domain) -> Domain:
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor that was just made on the CPU, on the step's device; a GPU is not waited for."""
-    # MPS may read the memory after the call, when it belongs to something else.
+    """A tensor that was just made on the CPU, moved to the step's device without waiting for a GPU."""
+    # MPS may read the memory after the call, when it has been reused.
     return tensor.to(device, non_blocking=device.type != "mps")

@@ -1,19 +1,19 @@
-"""Free space, and sizes as people read them."""
+"""Free disk space, and readable sizes."""
 
 import shutil
 from pathlib import Path
 
 
 def free_space(root: Path) -> int:
-    """Bytes free where a folder lies or will lie."""
-    place = root.absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+    """Free bytes on the disk of a folder, which need not exist yet."""
+    folder = root.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def readable_size(count: float) -> str:
-    """A number of bytes for people, such as `1.4 GiB`."""
+    """A number of bytes, such as `1.4 GiB`."""
     for unit in ("KiB", "MiB", "GiB"):
         count /= 1024
         if count < 1000:

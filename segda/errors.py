@@ -1,4 +1,4 @@
-"""The errors a caller can act on. Each message names what was found, what was expected and the remedy."""
+"""The errors a caller can act on. Each message names the file or key, the fault, what was expected and the remedy."""
 
 
 class SegdaError(Exception):
@@ -18,8 +18,8 @@ class ArtefactError(SegdaError):
 
 
 class TrainingError(SegdaError):
-    """A training step that went wrong: a loss that is not finite, a network without gradient."""
+    """A training step that failed: a loss that is not finite, a network without gradient."""
 
 
 class ResourceError(SegdaError):
-    """Memory or disk that does not suffice for what was asked."""
+    """Too little memory or disk space."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever ends the process: the one place where results are written."""
+"""Write files whole or not at all, whatever ends the process; checksums; and paths that stay below their folder."""
 
 import hashlib
 import os
@@ -16,8 +16,8 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     Args:
         path: its folder is made when it is missing.
         content: all of it.
-        durable: wait until the disk has it, so that a loss of power leaves no empty file; not worth its time for the
-            many files of an export, which are counted and checked before it ends.
+        durable: wait until the disk has it, so that a loss of power leaves no empty file; too slow for the many files
+            of an export, which are checked before it ends.
 
     Raises:
         ArtefactError: the disk is full or the folder not writable; nothing half-written stays behind.
@@ -30,13 +30,13 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     _publish(path, make)
     if durable:
-        # The content is there already: a file system whose folders cannot be flushed loses no more than the name.
+        # The content is on disk already; some file systems cannot flush folders.
         with suppress(OSError):
             flush(path.parent)
 
 
 def link_whole(origin: Path, path: Path, *, hard_link: bool) -> None:
-    """Give `path` the bytes of `origin`: by a hard link where asked for and possible, else by a copy.
+    """Give `path` the bytes of `origin`: by a hard link where `hard_link` and possible, else by a copy.
 
     Raises:
         ArtefactError: as `write_whole`.
@@ -45,7 +45,7 @@ def link_whole(origin: Path, path: Path, *, hard_link: bool) -> None:
     def make(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
         if hard_link:
-            # Another file system, or one without links: a copy serves as well.
+            # Another file system, or one without links: copy instead.
             with suppress(OSError):
                 os.link(origin.resolve(), temporary)
                 return
@@ -76,12 +76,12 @@ def sha256(path: Path) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file is written. An empty one is not: a machine that loses power may leave a name without content."""
+    """Whether a file is there and not empty: a loss of power may leave a name without content."""
     return path.is_file() and path.stat().st_size > 0
 
 
 def flush(path: Path) -> None:
-    """Wait until the disk has what was written to a file, or the names in a folder."""
+    """Wait until the disk has a file's content, or a folder's names."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,13 +90,13 @@ def flush(path: Path) -> None:
 
 
 def _publish(path: Path, make: Callable[[Path], object]) -> None:
-    # The temporary name is always the same, so a stopped writer's leftover is overwritten, not left lying.
+    # The temporary name is always the same, so that what a stopped writer left is overwritten.
     temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         make(temporary)
         os.replace(temporary, path)
-        # Two names of one file are no news to rename, which then leaves both.
+        # Renaming one hard link onto another of the same file does nothing, and leaves both.
         temporary.unlink(missing_ok=True)
     except OSError as error:
         with suppress(OSError):
@@ -119,7 +119,7 @@ def unwritable(path: Path, error: OSError, kept: str) -> ArtefactError:
 
 
 def is_below(name: object) -> bool:
-    """Whether a name means a file or folder below the one that it is about, as far as its text tells.
+    """Whether a relative path stays below its folder, by its text alone.
 
     >>> [is_below(name) for name in ("a/b.png", "../b.png", "/b.png", "a/../b.png", "", 3)]
     [True, False, False, False, False, False]
@@ -130,7 +130,7 @@ def is_below(name: object) -> bool:
 
 
 def is_plain(name: object) -> bool:
-    """Whether a name means something that lies directly in the folder that it is about."""
+    """Whether a name is that of a file or folder directly in its folder."""
     return is_below(name) and "/" not in str(name) and name != "."
 
 
@@ -144,9 +144,9 @@ def leading_out(root: Path, names: Iterable[str]) -> str | None:
         folder, _, last = name.rpartition("/")
         if folder not in folders:
             folders[folder] = os.path.realpath(os.path.join(home, folder))
-        place = os.path.join(folders[folder], last)
-        if os.path.islink(place):
-            place = os.path.realpath(place)
-        if not place.startswith(home.rstrip("/") + "/") and place != home:
+        path = os.path.join(folders[folder], last)
+        if os.path.islink(path):
+            path = os.path.realpath(path)
+        if not path.startswith(home.rstrip("/") + "/") and path != home:
             return name
     return None

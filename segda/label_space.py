@@ -21,7 +21,7 @@ class LabelSpace:
         palette: one RGB triple a class.
         ignore_index: the label value that neither trains nor scores.
         categories: the category of each class, in the order of the classes, for scores by category; empty for none.
-        subspaces: names of label spaces over some of these classes, whose mean is shown beside the mean over all.
+        subspaces: names of label spaces over some of these classes, whose mean is reported next to the mean over all.
     """
 
     name: str
@@ -62,14 +62,14 @@ class LabelSpace:
         Raises:
             ConfigError: there is no such label space, or it has a class that this one lacks.
         """
-        found = {name: load(name).classes for name in self.subspaces}
-        for name, classes in found.items():
+        subsets = {name: load(name).classes for name in self.subspaces}
+        for name, classes in subsets.items():
             foreign = [each for each in classes if each not in self.classes]
             if foreign:
                 raise ConfigError(
                     f"label space {self.name!r}: class {foreign[0]!r} of its subspace {name!r} is not among its classes"
                 )
-        return found
+        return subsets
 
     def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
         """The lookup table from a data set's native 8-bit ids to this space's indices.

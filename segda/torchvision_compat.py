@@ -1,8 +1,8 @@
-"""Makes timm and segmentation-models-pytorch importable next to a CPU-only torch.
+"""Makes timm and segmentation-models-pytorch importable with a CPU-only torch.
 
-The torchvision of PyPI is built for CUDA. With a CPU-only torch its compiled library does not load, its operators are
-missing, and `import torchvision` fails with "operator torchvision::nms does not exist". Its Python files need only the
-operators' schemas; segda never calls the operators.
+The package index's torchvision is built for CUDA. With a CPU-only torch its compiled library does not load, so the
+operators that it declares there are missing, and `import torchvision` ends in "operator torchvision::nms does not
+exist". The library's Python side needs only the operators' schemas to import; segda never calls the operators.
 """
 
 import importlib.util
@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 
 import torch
 
-# The operators that torchvision's Python files refer to on import.
+# The operators that torchvision's Python files refer to while they are imported.
 _SCHEMAS = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -20,8 +20,8 @@ _SCHEMAS = {
 def import_ready() -> None:
     """Declare the operators that torchvision cannot load; call it before importing timm, smp or torchvision.
 
-    Does nothing where torchvision is whole, absent or already fixed. After an earlier `import torchvision` of the same
-    process that failed, the next one succeeds.
+    Does nothing where torchvision loads, is absent or already has them. An `import torchvision` that failed earlier in
+    the same process does no harm: the next one succeeds.
     """
     if not _library_loads():
         for name, schema in _SCHEMAS.items():
@@ -33,7 +33,7 @@ def _library_loads() -> bool:
     """Whether torchvision's compiled library loads with this torch; loading it twice is harmless."""
     package = importlib.util.find_spec("torchvision")
     if package is None or package.submodule_search_locations is None:
-        return True  # nothing to fix: the import will say that torchvision is missing
+        return True  # the import will say that torchvision is missing
     library = PathFinder.find_spec("_C", list(package.submodule_search_locations))
     if library is None or library.origin is None:
         return False

@@ -26,6 +26,7 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
     from pipelines.definition.components import READER, check_component
     from pipelines.definition.schema import DataConfig
     from segda.config import loading
+    from segda.config.validation import validate
 
     if (Path(name) / "dataset.json").is_file():
         content: dict[str, Any] = {"name": "adapted", "root": str(Path(name).absolute())}
@@ -35,7 +36,7 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
         content["root"] = str(Path(root).absolute())
     if split is not None:
         content["split"] = split
-    data = loading.validate(DataConfig, content, name)
+    data = validate(DataConfig, content, name)
     check_component("segda.data.readers", data, name, READER)
     return data
 

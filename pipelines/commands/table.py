@@ -113,8 +113,8 @@ def claimed(paths: Sequence[str], named: Path | None, titles: set[str]) -> dict[
     from pydantic import Field
 
     from pipelines.definition.schema import StrictConfig
-    from segda.config.loading import validate
     from segda.config.lookup import nearest
+    from segda.config.validation import validate
     from segda.config.yaml_file import read_mapping
     from segda.errors import ConfigError
     from segda.report.seed_table import Claims

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, NetworksConfig
 from segda import label_space
-from segda.config.loading import validate_options
 from segda.config.lookup import module
+from segda.config.validation import validate_options
 from segda.errors import ConfigError
 
 READER = ("root", "space", "split", "with_labels", "strict")

@@ -21,6 +21,7 @@ from pipelines.definition.schema import (
 )
 from segda.config import loading as configs
 from segda.config.lookup import module, names, nearest
+from segda.config.validation import validate
 from segda.errors import ConfigError
 from segda.files import is_below
 
@@ -193,7 +194,7 @@ def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipelin
     Raises:
         ConfigError: the first thing that is wrong, with its path.
     """
-    top = configs.validate(PipelineConfig, raw, "")
+    top = validate(PipelineConfig, raw, "")
     stages = {}
     for stage_name, content in raw["stages"].items():
         path = f"stages.{stage_name}"
@@ -205,7 +206,7 @@ def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipelin
         if isinstance(runtime, Mapping):
             runtime = configs.merge(raw.get("runtime", {}), runtime)
         content = configs.place_weights({**content, **shared, "runtime": runtime})
-        config = configs.validate(kind.Config, content, path)
+        config = validate(kind.Config, content, path)
         missing = tuple(file for file in configs.weights_files(content) if not file.is_file())
         stages[stage_name] = Stage(stage_name, kind, config, references(config), missing)
     if not stages:

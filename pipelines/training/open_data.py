@@ -9,6 +9,7 @@ from pipelines.definition.schema import DataConfig, Inputs, StageConfig
 from segda import label_space
 from segda.config import loading as configs
 from segda.config.lookup import module
+from segda.config.validation import validate_options
 from segda.data import unreadable
 from segda.data.dataset import Dataset
 from segda.data.unreadable import check_problems
@@ -41,7 +42,7 @@ def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, s
     if not root.is_dir():
         raise DataError(configs.missing(root))
     build = module("segda.data.readers", data.name).build
-    options = configs.validate_options(build, data.options, f"data {data.name}", READER)
+    options = validate_options(build, data.options, f"data {data.name}", READER)
     skips = strict and data.on_bad_file == "skip"
     if skips or not strict:
         options["strict"] = False

@@ -1,6 +1,6 @@
-"""Is a JSON file what segda wrote? A checksum of its own content tells, and for files without one the form of it.
+"""JSON files with a checksum of their content, and a check of their form.
 
-A manifest that was cut, mended by hand or hit by a bad disk is refused in one line, not followed to wherever it fails.
+A manifest that was cut off, edited by hand or damaged by a disk is refused in one line where it is read.
 """
 
 import json
@@ -14,7 +14,7 @@ from segda.files import digest
 CHECKSUM = "checksum"
 
 EACH = "*"
-"""In a form: every entry of the mapping, whatever it is called."""
+"""In a form: every key of the mapping."""
 
 MANIFEST: dict[str, Any] = {
     "stage": str, "kind": str, "version": int, "key": str, "config": dict, "inputs": {EACH: dict},
@@ -28,17 +28,17 @@ EXPORT: dict[str, Any] = {"files": {EACH: {"bytes": int}}}
 
 
 def with_checksum(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with its checksum beside it."""
+    """Plain data and its checksum."""
     return {**content, CHECKSUM: checksum(content)}
 
 
 def verified(path: Path, content: Mapping[str, Any], form: Mapping[str, Any], remedy: str) -> dict[str, Any]:
-    """What `sealed` was given, or what an older segda wrote without a checksum.
+    """The content without its checksum, after both checks; an older segda wrote none.
 
     Args:
-        path: where it was read, for the message.
+        path: of the file, for the message.
         content: of the file.
-        form: key to type, or to alternatives, or to the form of a mapping; more keys may be there.
+        form: key to type, or to alternatives, or to the form of a mapping; further keys are allowed.
         remedy: what the user can do about a damaged file.
 
     Raises:
@@ -47,7 +47,7 @@ def verified(path: Path, content: Mapping[str, Any], form: Mapping[str, Any], re
     plain = {name: value for name, value in content.items() if name != CHECKSUM}
     if CHECKSUM in content and content[CHECKSUM] != checksum(plain):
         raise ArtefactError(f"{path}: damaged, it does not hold what was written; {remedy}")
-    # Whoever writes a file by hand may take the checksum anew.
+    # A file written by hand may have a checksum made anew.
     require(path, plain, form, remedy)
     return plain
 
@@ -60,17 +60,17 @@ def require(path: Path, content: Any, form: Any, remedy: str, where: str = "") -
     """
     if not isinstance(form, Mapping):
         if not isinstance(content, form) or isinstance(content, bool):
-            raise ArtefactError(f"{path}: damaged, {where!r} is {_shown(content)}; {remedy}")
+            raise ArtefactError(f"{path}: damaged, {where!r} is {_short(content)}; {remedy}")
         return
     if not isinstance(content, Mapping):
-        raise ArtefactError(f"{path}: damaged, {where or 'it'!r} is {_shown(content)}, no mapping; {remedy}")
+        raise ArtefactError(f"{path}: damaged, {where or 'it'!r} is {_short(content)}, no mapping; {remedy}")
     for name, below in form.items():
         leaf = not isinstance(below, Mapping)
         for key in content if name == EACH else [name]:
             if key not in content:
                 raise ArtefactError(f"{path}: damaged, {_joined(where, key)!r} is missing; {remedy}")
             value = content[key]
-            # What is right needs no words: an export has tens of thousands of entries.
+            # A shortcut: an export has tens of thousands of entries.
             if not (leaf and isinstance(value, below) and not isinstance(value, bool)):
                 require(path, value, below, remedy, _joined(where, key))
 
@@ -79,7 +79,7 @@ def _joined(where: str, key: str) -> str:
     return f"{where}.{key}" if where else str(key)
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     text = " ".join(json.dumps(value, default=str).split())
     return text if len(text) <= 40 else f"{text[:37]}..."
 

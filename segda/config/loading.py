@@ -1,4 +1,4 @@
-"""From YAML to plain, resolved config: `base:` merge, names of files, `--set`, and places below the data root."""
+"""From YAML to plain, resolved config: `base:` merge, names of files, `--set`, and paths below the data root."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -7,27 +7,9 @@ from typing import Any, get_args, get_origin
 
 import segda
 from segda.config.lookup import nearest
-from segda.config.validation import field_annotations, leaves, validate, validate_options
+from segda.config.validation import field_annotations, leaves
 from segda.config.yaml_file import parse, read_mapping
 from segda.errors import ConfigError
-
-__all__ = [
-    "apply_setting",
-    "data_path",
-    "data_root",
-    "expand",
-    "find",
-    "is_weights_file",
-    "load",
-    "merge",
-    "missing",
-    "parse_setting",
-    "place_weights",
-    "shipped",
-    "validate",
-    "validate_options",
-    "weights_files",
-]
 
 DATA_ROOT_VARIABLE = "SEGDA_DATA"
 MAX_NAME = 255
@@ -56,36 +38,36 @@ def shipped(folder: str) -> Path:
     return Path(segda.__file__).parent.parent / "configs" / folder
 
 
-def find(name: str, folder: str, beside: Path | None = None) -> Path:
-    """The file that a name in a config means.
+def find(name: str, folder: str, user: Path | None = None) -> Path:
+    """The file of a name in a config.
 
     Args:
         name: a bare name, looked up in `configs/<folder>` here and then among the shipped configs; or a path that
             ends in `.yaml`.
         folder: `pipelines`, `methods` or `data`.
-        beside: the file that mentions `name`; relative paths and bare pipeline names are looked up beside it first.
+        user: the file that mentions `name`; relative paths and bare pipeline names are looked up next to it first.
 
     Raises:
         ConfigError: there is no such file.
     """
     if name.endswith((".yaml", ".yml")):
-        candidates = [*([beside.parent / name] if beside else []), Path(name)]
+        candidates = [*([user.parent / name] if user else []), Path(name)]
         for path in candidates:
             if _is_file(path):
                 return path
         raise ConfigError(f"{name}: no such file; looked for {', '.join(str(path) for path in candidates)}")
-    places = [Path("configs") / folder, shipped(folder)]
-    if beside is not None and folder == "pipelines":
-        places.insert(0, beside.parent)
-    for place in places:
-        if _is_file(place / f"{name}.yaml"):
-            return place / f"{name}.yaml"
-    valid = {path.stem for place in places for path in place.glob("*.yaml")}
+    folders = [Path("configs") / folder, shipped(folder)]
+    if user is not None and folder == "pipelines":
+        folders.insert(0, user.parent)
+    for each in folders:
+        if _is_file(each / f"{name}.yaml"):
+            return each / f"{name}.yaml"
+    valid = {path.stem for each in folders for path in each.glob("*.yaml")}
     raise ConfigError(f"no {folder} config called {name!r}; {nearest(name, valid)}")
 
 
 def _is_file(path: Path) -> bool:
-    """As `Path.is_file`; a name that no file can have, too long or with a null byte, is none's."""
+    """As `Path.is_file`; false for a name that no file can have, too long or with a null byte."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -101,14 +83,14 @@ def load(path: Path, folder: str, _open: tuple[Path, ...] = ()) -> dict[str, Any
     try:
         resolved = path.resolve()
     except (OSError, RuntimeError):
-        raise ConfigError(f"{path}: a link that leads back to itself; mend it") from None
+        raise ConfigError(f"{path}: a link that leads back to itself; repair it") from None
     if resolved in _open:
         raise ConfigError(f"{path}: is its own base, by way of {', '.join(step.name for step in _open)}")
     return with_base(read_mapping(path), folder, str(path), path, (*_open, resolved))
 
 
 def with_base(
-    content: Mapping[str, Any], folder: str, where: str, beside: Path | None = None, _open: tuple[Path, ...] = ()
+    content: Mapping[str, Any], folder: str, where: str, user: Path | None = None, _open: tuple[Path, ...] = ()
 ) -> dict[str, Any]:
     """`content` laid over what its `base:` names, without the `base` key.
 
@@ -121,28 +103,28 @@ def with_base(
     if not isinstance(base, str):
         raise ConfigError(f"{where}: base: found {base!r}; expected the name of a file in configs/{folder}")
     rest = {name: value for name, value in content.items() if name != "base"}
-    return merge(_named(base, folder, f"{where}: base", beside, _open), rest)
+    return merge(_named(base, folder, f"{where}: base", user, _open), rest)
 
 
 def _named(
-    name: str, folder: str, where: str, beside: Path | None = None, _open: tuple[Path, ...] = ()
+    name: str, folder: str, where: str, user: Path | None = None, _open: tuple[Path, ...] = ()
 ) -> dict[str, Any]:
-    """What the file of a name says; errors begin with `where`."""
+    """The content of a name's file; errors begin with `where`."""
     try:
-        return load(find(name, folder, beside), folder, _open)
+        return load(find(name, folder, user), folder, _open)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def expand(model: Any, raw: Any, folders: Mapping[type, str], path: str, beside: Path | None = None) -> Any:
-    """`raw` with names of files, and `base:` in mappings, replaced by what the files say.
+def expand(model: Any, raw: Any, folders: Mapping[type, str], path: str, user: Path | None = None) -> Any:
+    """`raw` with names of files, and `base:` in mappings, replaced by the files' content.
 
     Args:
         model: the type expected of `raw`: a pydantic model, a union, a list or mapping of them.
         raw: plain data.
-        folders: which model is looked up in which folder of configs.
-        path: where `raw` stands in the config, for messages.
-        beside: the pipeline's file, for relative paths.
+        folders: model to the folder of configs that it is looked up in.
+        path: of `raw` in the config, for messages.
+        user: the pipeline's file, for relative paths.
 
     Raises:
         ConfigError: a named file is missing or wrong.
@@ -150,20 +132,20 @@ def expand(model: Any, raw: Any, folders: Mapping[type, str], path: str, beside:
     for leaf in leaves(model):
         if leaf in folders:
             if isinstance(raw, str):
-                raw = _named(raw, folders[leaf], path, beside)
+                raw = _named(raw, folders[leaf], path, user)
             elif isinstance(raw, Mapping) and "base" in raw:
-                raw = with_base(raw, folders[leaf], path, beside)
+                raw = with_base(raw, folders[leaf], path, user)
         fields = field_annotations(leaf)
         origin, inner = get_origin(leaf), get_args(leaf)
         if isinstance(raw, Mapping) and fields:
             raw = {
-                name: expand(fields[name], value, folders, f"{path}.{name}", beside) if name in fields else value
+                name: expand(fields[name], value, folders, f"{path}.{name}", user) if name in fields else value
                 for name, value in raw.items()
             }
         elif isinstance(raw, Mapping) and origin is dict:
-            raw = {name: expand(inner[1], value, folders, f"{path}.{name}", beside) for name, value in raw.items()}
+            raw = {name: expand(inner[1], value, folders, f"{path}.{name}", user) for name, value in raw.items()}
         elif isinstance(raw, list) and origin is list:
-            raw = [expand(inner[0], value, folders, f"{path}.{index}", beside) for index, value in enumerate(raw)]
+            raw = [expand(inner[0], value, folders, f"{path}.{index}", user) for index, value in enumerate(raw)]
     return raw
 
 
@@ -189,8 +171,7 @@ def parse_setting(text: str) -> tuple[list[str], Any]:
 def apply_setting(content: dict[str, Any], parts: Iterable[str], value: Any) -> dict[str, Any]:
     """`content` with the entry at a path replaced, or removed where `value` is null and the entry exists.
 
-    Missing mappings on the way are made, since a config may leave out what has a default; whether the path is valid
-    is for validation to say.
+    Missing mappings on the way are made, since a config may leave out what has a default; validation comes later.
 
     Raises:
         ConfigError: the path leads through something that is not a mapping.
@@ -216,12 +197,12 @@ def apply_setting(content: dict[str, Any], parts: Iterable[str], value: Any) -> 
 
 
 def data_root() -> Path:
-    """The folder that relative data roots and weights lie in: `SEGDA_DATA`, else the current folder."""
+    """The folder of relative data roots and weights: `SEGDA_DATA`, else the current folder."""
     return _at_home(Path(os.environ.get(DATA_ROOT_VARIABLE) or "."))
 
 
 def data_path(name: str) -> Path:
-    """The file or folder that a `root` or `weights` entry of a config means, whether or not it exists.
+    """The file or folder of a `root` or `weights` entry of a config, whether or not it exists.
 
     Raises:
         ConfigError: no file can have that name, or it begins with the home of a user who has none.
@@ -240,7 +221,7 @@ def _at_home(path: Path) -> Path:
 
 
 def missing(path: Path) -> str:
-    """What to say when a file or folder of a config does not exist."""
+    """The message when a file or folder of a config does not exist."""
     if os.environ.get(DATA_ROOT_VARIABLE):
         return f"{path} does not exist; check the path and {DATA_ROOT_VARIABLE}"
     return f"{path} does not exist; set {DATA_ROOT_VARIABLE} to the folder that holds the data"
@@ -264,6 +245,6 @@ def place_weights(node: Any) -> Any:
 def weights_files(node: Any) -> list[Path]:
     """Every local `weights` file that plain data names."""
     if isinstance(node, Mapping):
-        found = [Path(value) for name, value in node.items() if name == "weights" and is_weights_file(value)]
-        return found + [path for value in node.values() for path in weights_files(value)]
+        files = [Path(value) for name, value in node.items() if name == "weights" and is_weights_file(value)]
+        return files + [path for value in node.values() for path in weights_files(value)]
     return [path for item in node for path in weights_files(item)] if isinstance(node, list) else []

@@ -24,11 +24,11 @@ def plugins_allowed() -> bool:
 def names(package: str) -> list[str]:
     """The component names that a package offers: its modules, sorted."""
     path = importlib.import_module(package).__path__
-    return sorted(found.name for found in pkgutil.iter_modules(path))
+    return sorted(each.name for each in pkgutil.iter_modules(path))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """What an error should suggest for `name`: the nearest valid name, else all of them."""
+    """An error's suggestion for `name`: the nearest valid name, else all of them."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(choices) or 'none'}"

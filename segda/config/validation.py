@@ -1,4 +1,4 @@
-"""Strict validation of configs: the first thing that is wrong, as one line with its path and the nearest valid name."""
+"""Strict validation of configs: the first error, as one line with its path and the nearest valid name."""
 
 import inspect
 import json
@@ -49,7 +49,7 @@ _EXPECTED = {
 
 
 def _described(value: Any) -> str:
-    """`value` as a message shows it: as YAML users write it, and short."""
+    """`value` for a message: as YAML users write it, and short."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     text = repr(value) if isinstance(value, str) else text
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -76,7 +76,7 @@ def _real_path(location: tuple[int | str, ...], raw: Any, kind: str) -> tuple[tu
 
 
 def _expectation(error: Mapping[str, Any]) -> str:
-    """What pydantic's error says was expected, in our words."""
+    """The expected value of pydantic's error, in words of YAML."""
     context = error.get("ctx", {})
     if error["type"] in _EXPECTED:
         return _EXPECTED[error["type"]].format(**context)
@@ -90,14 +90,14 @@ def _fields_at(model: type[BaseModel], keys: tuple[int | str, ...], members: tup
     """The valid keys of the node of `model` that `keys` leads to; empty when the type there is not a model."""
     candidates: list[Any] = [model]
     for key in keys:
-        found: list[Any] = []
+        below: list[Any] = []
         for candidate in candidates:
             fields = field_annotations(candidate)
             if fields:
-                found += [fields[str(key)]] if str(key) in fields else []
+                below += [fields[str(key)]] if str(key) in fields else []
             else:
-                found += get_args(candidate)
-        candidates = [leaf for annotation in found for leaf in leaves(annotation)]
+                below += get_args(candidate)
+        candidates = [leaf for annotation in below for leaf in leaves(annotation)]
     named = [leaf for leaf in candidates if getattr(leaf, "__name__", "") in members]
     return sorted({name for leaf in named or candidates for name in field_annotations(leaf)})
 
@@ -119,24 +119,24 @@ def leaves(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _most_telling(located: list[Located]) -> Located:
-    """The one error to show: of a union only the member that was meant, and an unknown key before a missing one."""
+def _most_specific(located: list[Located]) -> Located:
+    """The one error to report: of a union only the member that was meant, and an unknown key before a missing one."""
     outside = [entry for entry in located if not entry[1]]
     if not outside:
         of_member: dict[str, list[Located]] = {}
         for entry in located:
             of_member.setdefault(entry[1][0], []).append(entry)
-        # The member that was meant accepts the value's form (so its complaints lie deeper) and complains least.
+        # The member that was meant accepts the value's form, so its errors are deeper, and has the fewest.
         outside = min(of_member.values(), key=lambda entries: (-max(len(keys) for keys, _, _ in entries), len(entries)))
     return next((entry for entry in outside if entry[2]["type"] in _UNKNOWN_KEY), outside[0])
 
 
 def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: str) -> str:
-    """The most telling of pydantic's errors, as `path: found ...; expected ...`."""
+    """The most specific of pydantic's errors, as `path: found ...; expected ...`."""
     located: list[Located] = []
-    for complaint in failure.errors(include_url=False):
-        located.append((*_real_path(complaint["loc"], raw, complaint["type"]), complaint))
-    keys, members, error = _most_telling(located)
+    for each in failure.errors(include_url=False):
+        located.append((*_real_path(each["loc"], raw, each["type"]), each))
+    keys, members, error = _most_specific(located)
     kind = error["type"]
     dotted = ".".join([path, *map(str, keys)] if path else map(str, keys)) or "config"
     if kind in _UNKNOWN_KEY:
@@ -161,17 +161,16 @@ def validate(model: type[Model], raw: Any, path: str) -> Model:
     Args:
         model: what is expected; unknown keys are errors where the model forbids extra ones.
         raw: mappings, lists, text, numbers, booleans and null.
-        path: where `raw` stands in the user's config, for the message.
+        path: of `raw` in the user's config, for the message.
 
     Raises:
-        ConfigError: the first thing that is wrong, in one line.
+        ConfigError: the first error, in one line.
     """
     text = json.dumps(raw)
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as failure:
-        line = _one_line(failure, model, json.loads(text), path)
-    raise ConfigError(line)
+        raise ConfigError(_one_line(failure, model, json.loads(text), path)) from None
 
 
 def validate_options(
@@ -182,11 +181,11 @@ def validate_options(
     Args:
         builder: the component's `build`; its signature is the schema.
         options: what the YAML says, without `name`.
-        path: where the component stands in the user's config, for the message.
+        path: of the component in the user's config, for the message.
         given: parameters that code passes, such as `channels`; a YAML may not set them.
 
     Returns:
-        The given options only, ready for `builder(**options)`; defaults stay the builder's own.
+        The options that the YAML sets, for `builder(**options)`; the builder has the defaults.
 
     Raises:
         ConfigError: unknown option, wrong type, or a missing option without default.
@@ -197,7 +196,7 @@ def validate_options(
 
 @lru_cache(maxsize=256)
 def _options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
-    """The signature of `builder` as a model; made once, since a pipeline asks for the same ones again and again."""
+    """The signature of `builder` as a model, made once."""
     fields: dict[str, Any] = {}
     extra = "forbid"
     for name, parameter in inspect.signature(builder, eval_str=True).parameters.items():

@@ -21,7 +21,7 @@ class _Loader(yaml.SafeLoader):
     _nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """As PyYAML does, but for so many nodes at most: it takes seconds for a megabyte."""
+        """As PyYAML does, up to a number of nodes: a megabyte would take seconds."""
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise ConfigError(f"more than {MAX_NODES} entries; a config has fewer, write less")
@@ -38,7 +38,7 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
 _KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:merge")
-# Everything else, such as !!set or !!python/name, is no plain data.
+# All others, such as !!set or !!python/name, are no plain data.
 _SCALAR_TAGS = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "merge"))
 _TAGS: dict[type[yaml.Node], tuple[str, ...]] = {
     yaml.ScalarNode: _SCALAR_TAGS,
@@ -48,8 +48,8 @@ _TAGS: dict[type[yaml.Node], tuple[str, ...]] = {
 
 
 _REMEDIES: dict[type[Exception], str] = {
-    yaml.scanner.ScannerError: "; mend that line: spaces and no tabs, quotes around text with special characters",
-    yaml.parser.ParserError: "; mend that line or the one before: brackets, indentation, a missing quote",
+    yaml.scanner.ScannerError: "; repair that line: spaces and no tabs, quotes around text with special characters",
+    yaml.parser.ParserError: "; repair that line or the one before: brackets, indentation, a missing quote",
     yaml.composer.ComposerError: "; keep one document, and name an anchor (&name) before its alias (*name)",
     yaml.constructor.ConstructorError: "; write plain data",
     yaml.reader.ReaderError: "; remove the character",
@@ -61,7 +61,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _check_value(node: yaml.Node) -> None:
-    """Plain data only, and numbers that can be counted with."""
+    """Refuse tags of other than plain data, and numbers out of range."""
     if node.tag not in _TAGS[type(node)]:
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise ConfigError(f"line {_line(node)}: not valid YAML here: {tag} is no plain data; remove the tag")
@@ -75,7 +75,7 @@ def _check_value(node: yaml.Node) -> None:
 
 
 def _finite(text: str) -> bool:
-    """Whether a number is one; what is no number at all is left to the constructor."""
+    """Whether a number is finite; text that is no number is left to the constructor."""
     try:
         return math.isfinite(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")))
     except ValueError:
@@ -83,7 +83,7 @@ def _finite(text: str) -> bool:
 
 
 def _check_keys(node: yaml.MappingNode) -> None:
-    """One key once, and only text or whole numbers as keys."""
+    """Refuse duplicate keys, and keys other than text and whole numbers."""
     seen: set[str] = set()
     for key, _ in node.value:
         if key.tag not in _KEY_TAGS or not isinstance(key, yaml.ScalarNode):
@@ -94,14 +94,10 @@ def _check_keys(node: yaml.MappingNode) -> None:
         _check_value(key)
 
 
-def _expanded_size(node: yaml.Node, known: dict[int, int], open_nodes: set[int]) -> int:
-    """Number of nodes once all aliases are written out; keys are checked on the way.
-
-    Raises:
-        ConfigError: the expansion is unbounded or beyond `MAX_NODES`, or a mapping's keys are not acceptable.
-    """
-    if id(node) in known:
-        return known[id(node)]
+def _expanded_size(node: yaml.Node, sizes: dict[int, int], open_nodes: set[int]) -> int:
+    """Number of nodes once all aliases are written out, at most `MAX_NODES`; values and keys are checked on the way."""
+    if id(node) in sizes:
+        return sizes[id(node)]
     if id(node) in open_nodes:
         raise ConfigError(f"line {_line(node)}: an anchor contains itself; remove the alias")
     _check_value(node)
@@ -109,13 +105,13 @@ def _expanded_size(node: yaml.Node, known: dict[int, int], open_nodes: set[int])
     size = 1
     if isinstance(node, yaml.MappingNode):
         _check_keys(node)
-        size += sum(_expanded_size(child, known, open_nodes) + 1 for _, child in node.value)
+        size += sum(_expanded_size(child, sizes, open_nodes) + 1 for _, child in node.value)
     elif isinstance(node, yaml.SequenceNode):
-        size += sum(_expanded_size(child, known, open_nodes) for child in node.value)
+        size += sum(_expanded_size(child, sizes, open_nodes) for child in node.value)
     if size > MAX_NODES:
         raise ConfigError(f"line {_line(node)}: aliases expand to more than {MAX_NODES} entries; write less")
     open_nodes.discard(id(node))
-    known[id(node)] = size
+    sizes[id(node)] = size
     return size
 
 
@@ -123,9 +119,8 @@ def parse(text: str) -> Any:
     """The data that a YAML text describes: mappings, lists, text, numbers, booleans and null.
 
     Raises:
-        ConfigError: not YAML, or one of the things that this reader refuses.
+        ConfigError: not YAML, or refused by this reader.
     """
-    loader = None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -135,17 +130,14 @@ def parse(text: str) -> Any:
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark is not None else ""
+        line = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise ConfigError(f"{place}not valid YAML: {problem}{_REMEDIES.get(type(error), '')}") from None
+        raise ConfigError(f"{line}not valid YAML: {problem}{_REMEDIES.get(type(error), '')}") from None
     except RecursionError:
         raise ConfigError("nested too deeply; write it flatter") from None
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         # PyYAML's constructors trust an explicit tag: `!!int x`, `!!bool maybe`.
         raise ConfigError("not valid YAML: a value is not of the kind that its tag says; remove the tag") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -165,6 +157,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     if not isinstance(content, dict):
-        found = "nothing" if content is None else f"a {type(content).__name__}"
-        raise ConfigError(f"{path}: holds {found}; expected a mapping `key: value`")
+        kind = "nothing" if content is None else f"a {type(content).__name__}"
+        raise ConfigError(f"{path}: holds {kind}; expected a mapping `key: value`")
     return content

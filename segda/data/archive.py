@@ -1,7 +1,7 @@
 """Archives of many images in one file: read once, cut by number.
 
 Sample 7 of `train-images-idx3-ubyte.gz` has the image path `train-images-idx3-ubyte.gz/00007`, which is not on disk.
-What was read stays in this process, shared by all data sets of that file; forked loader workers share its memory.
+The arrays stay in this process, shared by all data sets of that file; forked loader workers share their memory.
 """
 
 import math
@@ -19,16 +19,16 @@ from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace
 
-#: What an archive may unpack to; SVHN's largest part takes 1.6e9. Packed files of nothing can claim any size.
+#: The most bytes an archive may unpack to; SVHN's largest part takes 1.6e9. A small compressed file can claim any size.
 MAX_BYTES = 8_000_000_000
 MAX_BYTES_VARIABLE = "SEGDA_MAX_ARCHIVE_BYTES"
 
 #: Archive to one array whose first axis counts its samples. A function or a frozen dataclass: compared and pickled.
 Read = Callable[[Path], np.ndarray]
 
-# Size and time of change tell whether a file is still the one that was read. MNIST takes 47 MB.
-_KEPT = 12
-_held: dict["Part", tuple[tuple[int, int], np.ndarray]] = {}
+# The arrays last read, each with the size and modification time of its file. MNIST takes 47 MB.
+_CACHED = 12
+_cache: dict["Part", tuple[tuple[int, int], np.ndarray]] = {}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Part:
 
     Attributes:
         file: the archive.
-        read: how that array is read.
+        read: reads the array from the archive.
     """
 
     file: Path
@@ -54,18 +54,18 @@ class Part:
             DataError: the file is missing, broken or of another format, or holds nothing.
         """
         try:
-            found = self.file.stat()
+            stat = self.file.stat()
         except OSError as error:
             raise DataError(f"{self.file}: file is missing; it was there when the data set was indexed") from error
-        stamp = (found.st_size, found.st_mtime_ns)
-        held = _held.get(self)
-        if held is None or held[0] != stamp:
-            while len(_held) >= _KEPT:
-                _held.pop(next(iter(_held)), None)
-            held = _held[self] = (stamp, self._opened(found.st_size))
-        return held[1]
+        stamp = (stat.st_size, stat.st_mtime_ns)
+        cached = _cache.get(self)
+        if cached is None or cached[0] != stamp:
+            while len(_cache) >= _CACHED:
+                _cache.pop(next(iter(_cache)), None)
+            cached = _cache[self] = (stamp, self._read(stat.st_size))
+        return cached[1]
 
-    def _opened(self, size: int) -> np.ndarray:
+    def _read(self, size: int) -> np.ndarray:
         try:
             array = self.read(self.file)
         except (SegdaError, MemoryError):
@@ -81,13 +81,13 @@ class Part:
         return array
 
     def entry(self, path: Path) -> np.ndarray:
-        """What `path`, an answer of `path()`, stands for; without dimensions in a list of labels.
+        """The entry of a path that `path()` returned; without dimensions in a list of labels.
 
         Raises:
             DataError: as `array`, or the archive is shorter than it was when the data set was indexed.
         """
-        held = _held.get(self)
-        array = self.array() if held is None else held[1]
+        cached = _cache.get(self)
+        array = self.array() if cached is None else cached[1]
         number = int(path.name)
         if number >= len(array):
             raise DataError(f"{self.file}: holds {len(array)} samples, but number {number} was indexed; start again")
@@ -126,7 +126,7 @@ class ArchiveLabels:
 
 
 def unopened(path: Path) -> np.ndarray:
-    """Stands for the decoder of labels in a data set that was opened without them.
+    """The label decoder of a data set that was opened without labels.
 
     Raises:
         DataError: always.
@@ -135,7 +135,7 @@ def unopened(path: Path) -> np.ndarray:
 
 
 def first_file(root: Path, names: Sequence[str]) -> Path:
-    """The first of some names that lies in `root`.
+    """The first of some files that is in `root`.
 
     Raises:
         DataError: the folder is missing, or none of the files is there.
@@ -153,7 +153,7 @@ def first_file(root: Path, names: Sequence[str]) -> Path:
 
 
 def part(root: Path, names: Sequence[str], read: Read) -> Part:
-    """One array of the first of some files that lies in `root`; nothing is read yet.
+    """One array of the first of some files that is in `root`; nothing is read yet.
 
     Raises:
         DataError: as `first_file`.
@@ -171,7 +171,7 @@ def max_bytes() -> int:
 
 
 def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
-    """Refuse an array that is too large, by what the file's head says of it.
+    """Refuse an array that is too large according to the file's head.
 
     Args:
         file: the archive.
@@ -181,25 +181,22 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
     Raises:
         DataError: it is above the limit, or a size is negative.
     """
-    wanted = math.prod(int(size) for size in shape) * item
-    if wanted > max_bytes() or min(shape, default=0) < 0:
+    claimed = math.prod(int(size) for size in shape) * item
+    if claimed > max_bytes() or min(shape, default=0) < 0:
         raise DataError(
-            f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch the "
-            f"file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(wanted, 1)}"
+            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch "
+            f"the file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(claimed, 1)}"
         )
     size = file.stat().st_size
-    if wanted > size_limits.MAX_DEFLATE_RATIO * (size + 1):
+    if claimed > size_limits.MAX_DEFLATE_RATIO * (size + 1):
         raise DataError(
-            f"{file}: claims {wanted} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
+            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
             "file again"
         )
 
 
 def read_at_most(read: Callable[[int], bytes], count: int) -> bytearray:
-    """What an open file's `read` gives, so many bytes or fewer, piece by piece.
-
-    Asked for at once, they would be allocated whether they are there or not.
-    """
+    """Up to `count` bytes of an open file, piece by piece: one `read(count)` would allocate them all first."""
     content = bytearray()
     while len(content) < count and (piece := read(min(count - len(content), 1 << 24))):
         content += piece
@@ -229,7 +226,7 @@ def eight_bits(file: Path, values: np.ndarray, black: float, white: float) -> np
     if values.dtype.kind not in "iufb":
         raise ValueError(f"values are {values.dtype}; expected numbers")
     scaled = (np.asarray(values, dtype=np.float64) - black) / (white - black)
-    # The slack is for texts that print six decimals.
+    # The tolerance is for text files with six decimals.
     if not ((scaled >= -1e-5) & (scaled <= 1 + 1e-5)).all():
         raise DataError(
             f"{file}: values from {np.min(values):g} to {np.max(values):g}, expected {black:g} to {white:g}; "

@@ -1,4 +1,4 @@
-"""Look at every file of a labelled data set before a GPU is spent on it, and report all that is found."""
+"""Read every file of a labelled data set before a GPU is spent on it, and report all problems."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from segda.terminal.escape import escape
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a data set holds, and what is wrong with it.
+    """The content of a data set, and its problems.
 
     Attributes:
         name: the reader's name.
         root: the data set's folder.
         space: name of the label space.
-        pairs: pairs of image and label that were looked at.
-        unit: what is counted below: `pixels`, or `images` where a label is one class for the whole image.
+        pairs: pairs of image and label.
+        unit: of the counts below: `pixels`, or `images` where a label is one class for the whole image.
         sizes: image `(height, width)` to number of images.
         ids: native id to number of pixels.
         id_names: native id to class name of the space, `None` where ignored; ids outside the map are missing.
         pixels: class name to number of pixels, 0 for absent classes.
         ignored: pixels that neither train nor score.
-        problems: everything that is wrong.
+        problems: of single files and of the set.
     """
 
     name: str
@@ -57,8 +57,8 @@ class CheckReport:
 
 
 @dataclass
-class _Seen:
-    """What one pair holds."""
+class _Pair:
+    """The content of one pair of image and label."""
 
     unit: str = "pixels"
     size: tuple[int, int] | None = None
@@ -68,7 +68,7 @@ class _Seen:
 
 
 def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], None] | None = None) -> CheckReport:
-    """Decode every image and label of a data set; nothing stops at the first fault.
+    """Decode every image and label of a data set, beyond the first problem.
 
     Args:
         dataset: opened with labels, and with `strict=False` so that unpaired files are reported, too.
@@ -76,7 +76,7 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
         progress: called with (pairs done, pairs in all) after each pair.
 
     Returns:
-        The report; `problems` is empty for a sound data set.
+        The report, without `problems` for a data set in order.
 
     Raises:
         DataError: the data set was opened without labels.
@@ -85,25 +85,25 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
         raise DataError(f"{dataset.root}: opened without labels, so there is nothing to check; open it with labels")
     decoder = dataset.decode_label
     if not isinstance(decoder, LabelDecoder):
-        # An outside reader that tells no native ids is checked in class indices.
-        known: dict[int, str | None] = {**dict(enumerate(dataset.space.classes)), dataset.space.ignore_index: None}
-        decoder = LabelDecoder(dataset.space, known, decoder)
+        # An outside reader without native ids is checked in class indices.
+        indices: dict[int, str | None] = {**dict(enumerate(dataset.space.classes)), dataset.space.ignore_index: None}
+        decoder = LabelDecoder(dataset.space, indices, decoder)
     sizes: Counter[tuple[int, int]] = Counter()
     ids: Counter[int] = Counter()
     classes = np.zeros(256, dtype=np.int64)
     problems = list(dataset.problems)
     units = set()
-    looked = in_order(
-        lambda sample: _look(sample, dataset, decoder), dataset.samples, workers=workers, ahead=4 * workers
+    pairs = in_order(
+        lambda sample: _read(sample, dataset, decoder), dataset.samples, workers=workers, ahead=4 * workers
     )
-    for done, seen in enumerate(looked, start=1):
-        if seen.size is not None:
-            sizes[seen.size] += 1
-        units.add(seen.unit)
-        ids.update(seen.ids)
-        if seen.classes is not None:
-            classes += seen.classes
-        problems += seen.problems
+    for done, pair in enumerate(pairs, start=1):
+        if pair.size is not None:
+            sizes[pair.size] += 1
+        units.add(pair.unit)
+        ids.update(pair.ids)
+        if pair.classes is not None:
+            classes += pair.classes
+        problems += pair.problems
         if progress is not None:
             progress(done, len(dataset))
     space = dataset.space
@@ -122,11 +122,11 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
     )
 
 
-def render(report: CheckReport, *, shown: int = 10) -> str:
-    """The report as plain lines; the first `shown` sizes, and files of each kind of problem, are named."""
-    sizes = [f"{size[0]}x{size[1]} (height x width): {n}" for size, n in list(report.sizes.items())[:shown]]
-    if len(report.sizes) > shown:
-        sizes.append(f"... and {len(report.sizes) - shown} other sizes")
+def render(report: CheckReport, *, most: int = 10) -> str:
+    """The report as plain lines, with up to `most` sizes, and files of each kind of problem."""
+    sizes = [f"{size[0]}x{size[1]} (height x width): {n}" for size, n in list(report.sizes.items())[:most]]
+    if len(report.sizes) > most:
+        sizes.append(f"... and {len(report.sizes) - most} other sizes")
     lines = [
         f"{report.name} at {report.root}, label space {report.space}",
         f"pairs     {report.pairs}",
@@ -145,31 +145,31 @@ def render(report: CheckReport, *, shown: int = 10) -> str:
     for problem in report.problems:
         kinds.setdefault(problem.kind, []).append(problem)
     lines.append("")
-    for kind, found in kinds.items():
-        lines.append(f"{kind}: {len(found)}")
-        lines += [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in found[:shown]]
-        if len(found) > shown:
-            lines.append(f"  ... and {len(found) - shown} more")
+    for kind, problems in kinds.items():
+        lines.append(f"{kind}: {len(problems)}")
+        lines += [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in problems[:most]]
+        if len(problems) > most:
+            lines.append(f"  ... and {len(problems) - most} more")
     lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
     return "\n".join(escape(line) for line in lines)
 
 
-def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:
-    seen = _Seen()
+def _read(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Pair:
+    pair = _Pair()
     try:
         image = dataset.decode_image(sample.image)
-        seen.size = (image.shape[0], image.shape[1])
+        pair.size = (image.shape[0], image.shape[1])
     except DataError as error:
-        seen.problems.append(_broken(error, sample.image))
+        pair.problems.append(_broken(error, sample.image))
     if sample.label is None:
-        return seen
+        return pair
     try:
         ids = decoder.read_ids(sample.label)
     except DataError as error:
-        seen.problems.append(_broken(error, sample.label))
-        return seen
+        pair.problems.append(_broken(error, sample.label))
+        return pair
     if not ids.ndim:
-        seen.unit = "images"
+        pair.unit = "images"
     if ids.dtype == np.uint8:
         # Sorting them, as below, would take many times as long.
         counts = np.bincount(ids.ravel(), minlength=256)
@@ -177,15 +177,15 @@ def _look(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Seen:
         counts = counts[native]
     else:
         native, counts = np.unique(ids, return_counts=True)
-    seen.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
-    seen.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
+    pair.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
+    pair.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
     for each, count in sorted(decoder.unknown(ids).items()):
         detail = f"id {each}, {count} pixels" if ids.ndim else f"id {each}"
-        seen.problems.append(Problem("id outside the map", sample.label, detail))
-    if seen.size is not None and ids.ndim and ids.shape != seen.size:
-        detail = f"label {ids.shape[0]}x{ids.shape[1]}, image {seen.size[0]}x{seen.size[1]} (height x width)"
-        seen.problems.append(Problem("size mismatch", sample.label, detail))
-    return seen
+        pair.problems.append(Problem("id outside the map", sample.label, detail))
+    if pair.size is not None and ids.ndim and ids.shape != pair.size:
+        detail = f"label {ids.shape[0]}x{ids.shape[1]}, image {pair.size[0]}x{pair.size[1]} (height x width)"
+        pair.problems.append(Problem("size mismatch", sample.label, detail))
+    return pair
 
 
 def _broken(error: DataError, file: Path) -> Problem:

@@ -1,4 +1,4 @@
-"""A data set as the stages see it: an index of files, and decoders for one image and one label."""
+"""A data set: an index of files, and decoders for one image and one label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Sample(NamedTuple):
 class Problem(NamedTuple):
     """One thing wrong with one file: `kind` (`image without label`, `broken file`, ...), the file, and the details.
 
-    `key` is that of the sample which the file would belong to, as far as it is known.
+    `key` is that of the sample that the file belongs to, if any.
     """
 
     kind: str
@@ -37,18 +37,18 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """An indexed data set. Nothing is decoded until asked for, and nothing is ever written below `root`.
+    """An indexed data set. Files are decoded when they are read, and nothing is ever written below `root`.
 
     Attributes:
         name: the reader's name, for messages and manifests.
         root: the folder that holds the files.
-        space: the label space that `decode_label` answers in.
+        space: the label space of what `decode_label` returns.
         samples: sorted by `key`; `label` is `None` throughout when the data set was opened without labels.
         decode_image: image file to uint8 RGB `[H, W, 3]` (grey pictures repeat their channel), or to float32
             `[H, W, 3]` in `[-1, 1]` where 8 bits are too coarse.
         decode_label: label file to uint8 class indices, `space.ignore_index` where ignored: `[H, W]`, or without
             dimensions where the label is one class for the whole image. segda's readers give a
-            `segda.data.label_decoder.LabelDecoder`, which also knows the native ids.
+            `segda.data.label_decoder.LabelDecoder`, which also has the native ids.
         problems: files that could not be paired; only a data set opened with `strict=False` holds any.
     """
 

@@ -1,6 +1,6 @@
 """From a file to an array: OpenCV for pictures, PIL for their heads and for index PNGs, whose palette OpenCV applies.
 
-What a file is, its content says and not its name. A picture's head is read before anything of it is decoded: its
+A file's format follows from its content, not its name. A picture's head is checked before anything is decoded: its
 format, that it is one still picture, and its size, so that a small file which claims billions of pixels costs nothing.
 """
 
@@ -24,14 +24,14 @@ MAX_PIXELS = 100_000_000
 MAX_PIXELS_VARIABLE = "SEGDA_MAX_PIXELS"
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-# Their pixels are not those that were written: of no use for numbers of classes.
+# They do not keep the pixels that were written, and so no class ids.
 _LOSSY = ("JPEG", "MPO")
 
-# Numbers of a pixel by the kind of colour that a PNG's head names.
+# Channels by the colour type in a PNG's head.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
-# PIL has a limit of its own, half a warning and half an error; the one above comes before it. Its other warnings would
-# stand beside the one line that a user is shown.
+# PIL's own limit, half a warning and half an error, is replaced by the one above. Its other warnings would be printed
+# next to the one line of our errors.
 Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -42,7 +42,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
     Returns:
         uint8 RGB `[H, W, 3]`, as stored: an EXIF rotation is not applied, since labels do not have one. Palettes are
-        looked up, grey is repeated, CMYK converted, alpha left out; of 16 bits the upper 8 are kept.
+        looked up, grey is repeated, CMYK converted, alpha dropped; of 16 bits the upper 8 remain.
 
     Raises:
         DataError: the file is missing, empty, truncated, no image, animated, or too large.
@@ -82,11 +82,11 @@ def read_index(path: Path) -> np.ndarray:
                 f"{path}: a label image of mode {image.mode}, but one channel or a palette was expected; "
                 "give the file of ids, not the coloured one"
             )
-        # Grey of 2 or 4 bits would come stretched to 0..255, and so as other classes.
+        # PIL stretches grey of 2 or 4 bits to 0..255, which would be other classes.
         if any(str(part).startswith("L;") for tile in getattr(image, "tile", ()) for part in tile[3:]):
             raise DataError(f"{path}: a grey label image of less than 8 bits; write it with 8, or with a palette")
         pixels = np.asarray(image)
-        # PIL takes rows that are missing for rows of zeros, and so of another class.
+        # PIL reads missing rows as zeros, which would be another class.
         if image.format == "PNG" and not pixels[-1].any():
             _check_chunks(_content(path), rows=True)
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int32)
@@ -120,7 +120,7 @@ def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
         decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
         if decoded is None:
             raise ValueError("its pixels cannot be decoded")
-        # Some OpenCV releases fill the missing rest of a JPEG with grey; PIL knows whether anything is missing.
+        # Some OpenCV releases fill the missing rest of a JPEG with grey; PIL raises an error.
         if data.startswith(b"\xff\xd8") and not data.endswith(b"\xff\xd9"):
             image.load()
     return decoded
@@ -128,7 +128,7 @@ def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
 
 def _content(path: Path) -> bytes:
     try:
-        # To read a pipe would be to wait for ever.
+        # Reading a pipe would wait for ever.
         return path.read_bytes() if path.is_file() else b""
     except OSError as error:
         raise _broken(path, error) from error
@@ -136,11 +136,11 @@ def _content(path: Path) -> bytes:
 
 @contextmanager
 def _opened(path: Path, content: IO[bytes] | None = None, *, exact: bool = False) -> Iterator[Image.Image]:
-    """An image file of which only the head is read; whatever goes wrong with it becomes a `DataError`.
+    """An image file of which only the head is read; every error becomes a `DataError`.
 
     Args:
         path: the file.
-        content: all of it, where that is read already.
+        content: of the file, where it has been read already.
         exact: refuse formats that do not keep their pixels.
     """
     try:
@@ -160,7 +160,7 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
     """Refuse an image by its head.
 
     Raises:
-        DataError: too many pixels, several pictures, or a lossy format where `exact` is asked for.
+        DataError: too many pixels, several pictures, or, where `exact`, a lossy format.
     """
     if image.width * image.height > max_pixels():
         raise DataError(
@@ -168,7 +168,7 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
             f"cut it into smaller ones or exclude it, or raise the limit: {MAX_PIXELS_VARIABLE}="
             f"{image.width * image.height}"
         )
-    # A photograph of some telephones (MPO) has a preview behind it.
+    # Photographs of some phones (MPO) hold a preview as a second picture.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise DataError(f"{path}: an animation or several pages; write its pictures as files of their own")
     if exact and image.format in _LOSSY:
@@ -178,55 +178,52 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
 
 
 def _check_chunks(png: bytes, *, rows: bool = False) -> None:
-    """Refuse a PNG that is cut off or changed; libpng would notice, too, but write lines of its own about it.
+    """Refuse a PNG that is cut off or changed; libpng would print lines of its own.
 
     Args:
         png: the whole file.
-        rows: unpack the pixels, too, and count them.
+        rows: unpack and count the pixels, too.
 
     Raises:
-        ValueError: a chunk that is not whole or does not have its checksum, or pixels that are missing.
+        ValueError: a chunk that is cut off or has another checksum, or missing pixels.
     """
-    view, place, kind = memoryview(png), 8, b""
+    view, start, kind = memoryview(png), 8, b""
     packed: list[memoryview] = []
     while kind != b"IEND":
-        if place + 12 > len(png):
+        if start + 12 > len(png):
             raise ValueError("cut off")
-        length, kind = int.from_bytes(view[place : place + 4], "big"), png[place + 4 : place + 8]
-        end = place + 8 + length
+        length, kind = int.from_bytes(view[start : start + 4], "big"), png[start + 4 : start + 8]
+        end = start + 8 + length
         if end + 4 > len(png):
             raise ValueError("cut off")
-        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise ValueError(f"wrong checksum at byte {place}")
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            raise ValueError(f"wrong checksum at byte {start}")
         if kind == b"IDAT":
-            packed.append(view[place + 8 : end])
-        place = end + 4
+            packed.append(view[start + 8 : end])
+        start = end + 4
     width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
-    wanted = height * (1 + (width * bits * _CHANNELS.get(colour, 1) + 7) // 8)
+    size = height * (1 + (width * bits * _CHANNELS.get(colour, 1) + 7) // 8)
     if interlaced:
-        return  # whose rows are counted otherwise
-    # Nothing is packed tighter than that; so small a file cannot hold what it claims.
-    if wanted > size_limits.MAX_DEFLATE_RATIO * sum(len(part) for part in packed) + size_limits.MAX_DEFLATE_RATIO:
+        return  # rows have another layout
+    if size > size_limits.MAX_DEFLATE_RATIO * sum(len(part) for part in packed) + size_limits.MAX_DEFLATE_RATIO:
         raise ValueError("fewer pixels than its head claims")
     if rows:
-        unpacker, found = zlib.decompressobj(), 0
-        for part in packed:
-            found += len(unpacker.decompress(part))
-        if found < wanted:
+        unpacker = zlib.decompressobj()
+        if sum(len(unpacker.decompress(part)) for part in packed) < size:
             raise ValueError("fewer pixels than its head claims")
 
 
 def _broken(path: Path, error: Exception | None = None) -> DataError:
     if path.is_symlink() and not path.exists():
-        return DataError(f"{path}: a link that leads nowhere; mend it or exclude it")
+        return DataError(f"{path}: a link that leads nowhere; repair it or exclude it")
     if not path.exists():
         return DataError(f"{path}: file is missing; it was there when the data set was indexed")
     if not path.is_file():
-        return DataError(f"{path}: no file but a folder or device; put the image in its place or exclude it")
+        return DataError(f"{path}: a folder or device, not a file; replace it by the image or exclude it")
     if isinstance(error, OSError) and error.errno is not None:
-        return DataError(f"{path}: cannot be read ({error.strerror}); mend its permissions or its disk, or exclude it")
+        return DataError(f"{path}: cannot be read ({error.strerror}); repair its permissions or disk, or exclude it")
     reason = " ".join(str(error).split()) if error is not None else ""
-    # PIL names the stream that it was given, which says nothing.
+    # PIL names the stream that it read, which helps nobody.
     reason = "" if "<_io.BytesIO" in reason or "cannot identify" in reason else f" ({reason})" if reason else ""
     return DataError(
         f"{path}: not a readable image{reason}, {path.stat().st_size} bytes; fetch the file again or exclude it"

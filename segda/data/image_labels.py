@@ -55,7 +55,7 @@ def open_pictures(  # noqa: D417
         images: key to picture.
         labels: key to what `read_ids` takes; `None` when labels are not opened.
         read_ids: to a native id, an integer without dimensions.
-        problems: those that the reader has found.
+        problems: further ones.
 
     Raises:
         DataError: nothing is left, and when strict, unpaired files, labels outside `classes` or of one class.
@@ -76,8 +76,8 @@ def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single
     Args:
         dataset: its `decode_label` is a `LabelDecoder`.
         ids: native ids of the samples, integers `[N]`; `None` when labels are not opened.
-        strict: raise on wrong labels. Otherwise labels outside the map are left to `check`, which finds each of them,
-            and a single class becomes one of `Dataset.problems`.
+        strict: raise on wrong labels. Otherwise labels outside the map are left to `check`, and a single class becomes
+            one of `Dataset.problems`.
         allow_single_class: whether all labels may be of one class.
 
     Raises:
@@ -97,17 +97,17 @@ def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single
         return dataset
     first = dataset.samples[0].label or dataset.root
     file = first.parent if first.parent.is_file() else dataset.root
-    found, places, counts = np.unique(ids, return_index=True, return_counts=True)
-    inside = (found >= 0) & (found < 256)
-    known = inside & (decoder.table[np.where(inside, found, 0)] >= 0)
-    if strict and not known.all():
-        worst = int(np.flatnonzero(~known)[0])
+    natives, indices, counts = np.unique(ids, return_index=True, return_counts=True)
+    inside = (natives >= 0) & (natives < 256)
+    named = inside & (decoder.table[np.where(inside, natives, 0)] >= 0)
+    if strict and not named.all():
+        first = int(np.flatnonzero(~named)[0])
         raise DataError(
-            f"{file}: {int(counts[~known].sum())} labels outside the id map, which names {ranges(decoder.classes)}: "
-            f"{int(found[worst])} first at {dataset.samples[places[worst]].key}; fetch the file again, or use the "
+            f"{file}: {int(counts[~named].sum())} labels outside the id map, which names {ranges(decoder.classes)}: "
+            f"{int(natives[first])} first at {dataset.samples[indices[first]].key}; fetch the file again, or use the "
             "reader that it belongs to"
         )
-    classes = np.unique(decoder.table[found[known]])
+    classes = np.unique(decoder.table[natives[named]])
     if len(classes) > 1 or allow_single_class:
         return dataset
     name = (*dataset.space.classes, *["ignored"])[min(int(classes[0]), dataset.space.count)] if len(classes) else "none"

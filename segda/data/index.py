@@ -103,15 +103,15 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
         raise DataError(f"folder {folder!r} is missing below {root}; the layout needs it, see the data set's config")
     files: dict[str, Path] = {}
     for parent, folders, names in os.walk(top, followlinks=True, onerror=_unreadable):
-        place = Path(parent)
-        _check_links(place, folders)
-        # The rest of a folder's names by their text: a path takes as long to make as to look at.
-        before = "" if place == top else f"{place.relative_to(top).as_posix()}/"
+        here = Path(parent)
+        _check_links(here, folders)
+        # Keys are joined as text: making a path of each would take as long as listing it.
+        before = "" if here == top else f"{here.relative_to(top).as_posix()}/"
         for name in names:
             ending = next((end for end in endings if name.lower().endswith(end.lower())), None)
             if ending is None or name.startswith("."):
                 continue
-            path, key = place / name, before + name[: -len(ending)]
+            path, key = here / name, before + name[: -len(ending)]
             _check_name(key, path)
             if key in files:
                 raise DataError(f"{path} and {files[key].name} have the same name but for the ending; keep one of them")
@@ -120,27 +120,19 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
 
 
 def _check_links(parent: Path, folders: Sequence[str]) -> None:
-    """Refuse links to a folder that they lie in, below which the search would find all files again and again.
-
-    Raises:
-        DataError: there is one.
-    """
+    """Refuse links to a folder that they lie in, through which the search would go round and round."""
     for name in folders:
         link = parent / name
         if not link.is_symlink():
             continue
-        # By way of other links, too: what was walked through need not be what it truly lies in.
-        real, through = link.resolve(), [place.resolve() for place in (parent, *parent.parents)]
+        # Through other links, too: the folders on the way here need not be those that the link really lies in.
+        real, through = link.resolve(), [folder.resolve() for folder in (parent, *parent.parents)]
         if parent.resolve().is_relative_to(real) or real in through:
             raise DataError(f"{link}: a link that leads back to {real}, which it lies in; remove the link")
 
 
 def _check_name(key: str, path: Path) -> None:
-    """Refuse names that no list, message or page could show.
-
-    Raises:
-        DataError: a control character, such as a line break, or bytes that are no UTF-8.
-    """
+    """Refuse names with control characters or bytes that are no UTF-8, which no list, message or page can show."""
     if not key.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in key):
         what = "bytes that are no UTF-8" if any("\ud800" <= letter <= "\udfff" for letter in key) else "a line break"
         what = what if what.startswith("bytes") or "\n" in key else "a control character"
@@ -148,7 +140,7 @@ def _check_name(key: str, path: Path) -> None:
 
 
 def _unreadable(error: OSError) -> None:
-    raise DataError(f"{error.filename}: the folder cannot be read ({error.strerror}); mend its permissions") from error
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair its permissions") from error
 
 
 def pair(
@@ -182,14 +174,14 @@ def pair(
     problems: list[Problem] = []
     if labels is not None:
         labels = _without(labels, exclude)
-        lone = sorted(images.keys() - labels.keys())
-        problems += [Problem("image without label", images[key], key=key) for key in lone]
-        lone = sorted(labels.keys() - images.keys())
-        problems += [Problem("label without image", labels[key], key=key) for key in lone]
+        unpaired = sorted(images.keys() - labels.keys())
+        problems += [Problem("image without label", images[key], key=key) for key in unpaired]
+        unpaired = sorted(labels.keys() - images.keys())
+        problems += [Problem("label without image", labels[key], key=key) for key in unpaired]
     if not images and not problems:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
     if problems and strict:
-        hint = _alike(images, labels or {})
+        hint = _similar(images, labels or {})
         raise DataError(
             f"{root}: {_summary(root, problems)}; {hint}complete the download, or name the files in `exclude`"
         )
@@ -199,15 +191,15 @@ def pair(
 
 
 def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
-    """A name for a data set's content: sha256 over its name, keys and file sizes.
+    """SHA-256 over a data set's name, keys and file sizes.
 
     Labels count only where the data set was opened with labels, so that a stage that must not read them does not
-    depend on them either. No file is opened, but for archives of many images: two of them are easily of one size, so
+    depend on them either. No file is opened, except archives of many images: two of them are easily of one size, so
     their bytes count (labels included, where one file holds both).
 
     Args:
         dataset: indexed.
-        strict: refuse files that are not there; otherwise they count as such, since they will be left out.
+        strict: refuse missing files; otherwise they count as missing, since they will be left out.
 
     Raises:
         DataError: when strict, a file has vanished since the data set was indexed.
@@ -219,18 +211,18 @@ def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
         try:
             content = [_content(file, archives, strict) for file in files]
         except FileNotFoundError as error:
-            raise DataError(f"{error.filename}: {_lost(Path(error.filename))}") from error
+            raise DataError(f"{error.filename}: {_missing(Path(error.filename))}") from error
         except OSError as error:
             raise DataError(
-                f"{error.filename}: cannot be read ({error.strerror}); mend the file or its link, or exclude it"
+                f"{error.filename}: cannot be read ({error.strerror}); repair the file or its link, or exclude it"
             ) from error
         digest.update(f"\n{sample.key}\0{content}".encode())
     return digest.hexdigest()
 
 
-def _lost(file: Path) -> str:
+def _missing(file: Path) -> str:
     if file.is_symlink():
-        return "a link that leads nowhere; mend it or exclude it"
+        return "a link that leads nowhere; repair it or exclude it"
     return "file is missing; it was there when the data set was indexed"
 
 
@@ -247,12 +239,12 @@ def _content(file: Path, archives: dict[str, str | None], strict: bool) -> int |
 
 @lru_cache(maxsize=256)
 def _hashed(file: Path, size: int, changed: int) -> str:
-    """Hashed once a process, unless size or time change: a plan asks for each data set many times."""
+    """Hashed once a process, unless size or modification time change."""
     return sha256(file)
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
-    """Whether a key matches one of some shell patterns: all in one look, for sets have many keys."""
+    """Whether a key matches one of some shell patterns, as one regular expression, since sets have many keys."""
     return re.compile("|".join(map(translate, patterns)) if patterns else r"(?!)").match
 
 
@@ -261,11 +253,11 @@ def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Pa
     return {key: path for key, path in files.items() if not excluded(key)}
 
 
-def _alike(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
-    """What to say where a lone image and a lone label have names that look the same, or nearly."""
-    lone = {_folded(key): key for key in sorted(labels.keys() - images.keys())}
+def _similar(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
+    """A hint where an unpaired image and an unpaired label have names that differ in case or Unicode form alone."""
+    unpaired = {_folded(key): key for key in sorted(labels.keys() - images.keys())}
     for key in sorted(images.keys() - labels.keys()):
-        other = lone.get(_folded(key))
+        other = unpaired.get(_folded(key))
         if other is not None:
             same = unicodedata.normalize("NFC", key) == unicodedata.normalize("NFC", other)
             how = "in the form of their Unicode letters (NFC, NFD)" if same else "in upper and lower case"
@@ -277,12 +269,12 @@ def _folded(key: str) -> str:
     return unicodedata.normalize("NFC", key).casefold()
 
 
-def _summary(root: Path, problems: Sequence[Problem], shown: int = 3) -> str:
+def _summary(root: Path, problems: Sequence[Problem], most: int = 3) -> str:
     """`2 images without label (images/7.png, images/8.png)`, for each kind."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for problem in problems:
         kinds[problem.kind].append(problem.file.relative_to(root).as_posix())
     return "; ".join(
-        f"{len(files)} x {kind} ({', '.join(files[:shown])}{', ...' if len(files) > shown else ''})"
+        f"{len(files)} x {kind} ({', '.join(files[:most])}{', ...' if len(files) > most else ''})"
         for kind, files in kinds.items()
     )

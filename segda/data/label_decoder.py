@@ -12,7 +12,7 @@ import numpy as np
 from segda.errors import DataError
 from segda.label_space import LabelSpace
 
-# The same thing under the names of different label spaces.
+# Names of one class in different label spaces.
 _ALIASES = (
     {"sidewalk", "pavement"},
     {"vegetation", "tree"},
@@ -22,20 +22,20 @@ _ALIASES = (
 
 
 def names_in(space: LabelSpace, classes: Mapping[int, str | None]) -> dict[int, str | None]:
-    """Put a data set's class names into the words of a label space: `pavement` is `sidewalk` in `cityscapes`.
+    """Rename a data set's classes as a label space does: `pavement` is `sidewalk` in `cityscapes`.
 
     Args:
         space: the task's label space.
         classes: native id to the data set's own class name; `None` where ignored.
 
     Returns:
-        `classes` with every name that the space lacks replaced by the space's word for it, where there is one.
+        `classes` with every name that the space lacks replaced by the space's name for it, if there is one.
     """
-    words = {name: name for name in space.classes}
+    names = {name: name for name in space.classes}
     for same in _ALIASES:
         for name in same & set(space.classes):
-            words |= dict.fromkeys(same - set(space.classes), name)
-    return {native: words.get(name, name) if name is not None else None for native, name in classes.items()}
+            names |= dict.fromkeys(same - set(space.classes), name)
+    return {native: names.get(name, name) if name is not None else None for native, name in classes.items()}
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class LabelDecoder:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
         if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
             return {}
-        natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([ids], [1])
+        natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([int(ids)], [1])
         return {
             int(native): int(count)
             for native, count in zip(natives, counts, strict=True)
@@ -99,7 +99,8 @@ class LabelDecoder:
     def to_classes(self, ids: np.ndarray) -> np.ndarray:
         """Map native ids to class indices; ids that are not named become the ignore index."""
         if not ids.ndim:
-            return np.array(self._indices[ids] if 0 <= ids < 256 else self.space.ignore_index, dtype=np.uint8)
+            native = int(ids)
+            return np.array(self._indices[native] if 0 <= native < 256 else self.space.ignore_index, dtype=np.uint8)
         if ids.dtype == np.uint8:
             label = cv2.LUT(ids, self._indices)
         else:
@@ -110,7 +111,7 @@ class LabelDecoder:
 
 
 def ranges(ids: Mapping[int, str | None]) -> str:
-    """A set of ids in few words, such as `0..12, 20`."""
+    """A set of ids in short, such as `0..12, 20`."""
     runs: list[list[int]] = []
     for native in sorted(ids):
         if runs and native == runs[-1][1] + 1:

@@ -1,6 +1,6 @@
 """Endless training batches whose order is a pure function of seed, epoch and rank.
 
-A position is a sample's place in the endless concatenation of shuffled epochs. Step `k` of a global batch of `B` holds
+A position is a sample's index in the endless concatenation of shuffled epochs. Step `k` of a global batch of `B` holds
 the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks; chunk `m * world + r` is micro-batch
 `m` of rank `r`. So neither restarts, nor processes, nor workers change which samples a step sees.
 """
@@ -75,9 +75,9 @@ def batches(
     """Micro-batches of this rank from step `start` on, for ever. The global random state is not touched.
 
     Args:
-        source: the labelled data set; a data set opened without labels gives `label=None`.
+        source: the labelled data set; `label` is `None` where it was opened without labels.
         target: the other domain, read without labels whatever it holds; `None` for plain supervised training.
-        transforms: geometry for source and target; each gives all images of its domain one size.
+        transforms: geometry for source and target; each brings all images of its domain to one size.
         batch: samples a step and domain, over all ranks and micro-batches.
         seed: the run's seed; source and target shuffle differently.
         start: the step to begin with.
@@ -87,15 +87,15 @@ def batches(
         workers: loader processes; 0 decodes in this one. The tensors are the same for any number.
         paired: target sample `i` is the counterpart of source sample `i`: the target follows the source's order, and
             the source's transform is applied to both. Otherwise the two are drawn independently.
-        device: where the tensors are to be, the CPU if `None`; a GPU copies bytes while it computes, and converts them.
+        device: of the tensors, the CPU if `None`; a GPU copies bytes while it computes, and converts them.
 
     Returns:
         An iterator of batches of `batch / (world * accumulate)` samples a domain.
 
     Raises:
         ConfigError: `batch` cannot be split evenly, the target has no transform, or there is no target to pair with.
-        DataError: a data set is empty, or the keys of a pair of sets differ; and raised by the iterator, in one line
-            also from a worker: a broken file, an unknown id, images of different sizes.
+        DataError: a data set is empty, or the keys of a pair of sets differ; and from the iterator, also where a worker
+            reads: a broken file, an unknown id, images of different sizes.
     """
     if batch < 1 or batch % (world * accumulate):
         raise ConfigError(
@@ -105,7 +105,7 @@ def batches(
     if paired and target is None:
         raise ConfigError("paired: there is no target to pair the source with; give `target`, or leave `paired` out")
     if target is not None and transforms[1] is None and not paired:
-        raise ConfigError("target data needs a transform of its own; give transforms=(source, target)")
+        raise ConfigError("target data needs its own transform; give transforms=(source, target)")
     for data in (source, target):
         if data is not None and not len(data):
             raise DataError(f"{data.root}: data set {data.name!r} holds no sample to train on")
@@ -115,24 +115,26 @@ def batches(
         streams.append(_Stream(target, transforms[0], derive_seed(seed, "source"), labels=False))
     elif target is not None and transforms[1] is not None:
         streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
-    places = positions(batch, start, rank, world, accumulate)
-    return _iterate(_Samples(streams, paired), places, workers, device or _CPU)
+    micro_batches = positions(batch, start, rank, world, accumulate)
+    return _iterate(_Samples(streams, paired), micro_batches, workers, device or _CPU)
 
 
 def _check_pairs(source: Dataset, target: Dataset) -> None:
     keys, others = ([sample.key for sample in data.samples] for data in (source, target))
     if keys != others:
-        lone = sorted(set(keys) ^ set(others))
+        unpaired = sorted(set(keys) ^ set(others))
         raise DataError(
-            f"{target.root}: {len(others)} samples do not pair with the {len(keys)} of {source.root}: {len(lone)} "
-            f"names have no counterpart, {lone[0]!r} first; pairs are files of one name in both sets"
+            f"{target.root}: {len(others)} samples do not pair with the {len(keys)} of {source.root}: {len(unpaired)} "
+            f"names have no counterpart, {unpaired[0]!r} first; pairs are files of one name in both sets"
         )
 
 
-def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int, device: torch.device) -> Iterator[Batch]:
+def _iterate(
+    samples: "_Samples", micro_batches: Iterator[list[int]], workers: int, device: torch.device
+) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         samples,  # type: ignore[arg-type]  # needs no length: the sampler has no end
-        batch_sampler=_Endless(places),
+        batch_sampler=_Endless(micro_batches),
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
@@ -147,7 +149,7 @@ def _iterate(samples: "_Samples", places: Iterator[list[int]], workers: int, dev
 
 
 def _ready(domain: DomainBatch, device: torch.device) -> DomainBatch:
-    """What a worker sent, on the device, in the types and the range of a `DomainBatch`."""
+    """A worker's batch on the device, in the types and the range of a `DomainBatch`."""
     label = None if domain.label is None else domain.label.to(device, non_blocking=True).long()
     return domain._replace(image=_in_range(domain.image.to(device, non_blocking=True)), label=label)
 
@@ -167,10 +169,10 @@ class _Stream:
     _epoch: tuple[int, np.ndarray] = field(default=(-1, np.empty(0, dtype=np.int64)), repr=False)
 
     def decode(self, position: int) -> _Decoded:
-        epoch, place = divmod(position, len(self.data))
+        epoch, index = divmod(position, len(self.data))
         if self._epoch[0] != epoch:
             self._epoch = (epoch, order(self.seed, epoch, len(self.data)))
-        index = int(self._epoch[1][place])
+        index = int(self._epoch[1][index])
         sample = self.data.samples[index]
         if self.labels:
             return (*self.data.read(index), sample.key)
@@ -188,7 +190,7 @@ class _Samples:
         try:
             decoded = [stream.decode(position) for stream in self.streams]
             if self.paired and decoded[0][0].shape != decoded[1][0].shape:
-                # The random geometry depends on the size, so that a pair of two sizes would be moved apart.
+                # The random geometry depends on the size: a pair of two sizes would no longer match.
                 first, second = ("x".join(str(side) for side in image.shape[:2]) for image, _, _ in decoded)
                 raise DataError(
                     f"{self.streams[1].data.root}: {decoded[1][2]} is {second} (height x width) but its counterpart is "
@@ -205,10 +207,10 @@ class _Samples:
 
 @dataclass
 class _Endless:
-    places: Iterator[list[int]]
+    micro_batches: Iterator[list[int]]
 
     def __iter__(self) -> Iterator[list[int]]:
-        return self.places
+        return self.micro_batches
 
 
 def _collate(samples: list[Any]) -> Batch | SegdaError:
@@ -217,24 +219,24 @@ def _collate(samples: list[Any]) -> Batch | SegdaError:
             return sample
     domains = []
     for stream in zip(*samples, strict=True):
-        images, labels, places, keys = zip(*stream, strict=True)
+        images, labels, drawn, keys = zip(*stream, strict=True)
         sizes = {tuple(image.shape[:2]) for image in images}
         if len(sizes) > 1:
             return DataError(
                 f"images of different sizes in one batch: {', '.join(keys[:4])} are {sorted(sizes)[:4]} "
                 "(height, width); set `crop` or `resize`"
             )
-        # Bytes: as floats and long integers they would take five times as much of what workers send.
+        # Workers send bytes: floats and int64 would be five times as many.
         label = None if labels[0] is None else torch.from_numpy(np.stack(labels))
-        domains.append(DomainBatch(_stack(images), label, torch.tensor(places), list(keys)))
+        domains.append(DomainBatch(_stack(images), label, torch.tensor(drawn), list(keys)))
     return Batch(domains[0], domains[1] if len(domains) > 1 else None)
 
 
 def _stack(images: Sequence[np.ndarray]) -> Tensor:
     """Images `[H, W, 3]` of one size and type as one tensor `[B, 3, H, W]` of that type."""
     pixels = np.empty((len(images), 3, *images[0].shape[:2]), dtype=images[0].dtype)
-    for place, image in enumerate(images):
-        cv2.split(image, list(pixels[place]))  # into the three planes, many times faster than a transposed copy
+    for planes, image in zip(pixels, images, strict=True):
+        cv2.split(image, list(planes))  # many times faster than a transposed copy
     return torch.from_numpy(pixels)
 
 
@@ -242,15 +244,15 @@ def _in_range(pixels: Tensor) -> Tensor:
     """uint8 to float32 in `[-1, 1]`; floats are in that range already."""
     if pixels.is_floating_point():
         return pixels
-    # A GPU multiplies by the inverse of a plain number, which rounds otherwise than a CPU's division.
+    # A GPU multiplies by the inverse of a Python number, which rounds differently from a CPU's division.
     half = 127.5 if pixels.device.type == "cpu" else torch.full((), 127.5, device=pixels.device)
     return pixels.float().div_(half).sub_(1)
 
 
 def _start_worker(_: int) -> None:
-    # Each worker is one process of many: OpenCV's own threads would fight for the same cores.
+    # OpenCV's threads would compete with the other workers for the same cores.
     cv2.setNumThreads(0)
-    # Schedulers send SIGTERM to all processes of a job. The training process still wants batches to finish its step,
-    # and ends its workers itself; one that it forgets ends after a minute.
+    # Schedulers send SIGTERM to all processes of a job. The training process needs batches to finish its step, and
+    # ends its workers itself; an orphan ends after a minute.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(60))
     signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))

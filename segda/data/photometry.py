@@ -1,4 +1,4 @@
-"""Photometric augmentation on the device: kornia's operations with each sample's own factors."""
+"""Photometric augmentation on the device: kornia's operations with factors of each sample."""
 
 import math
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ class Photometry:
 
         Args:
             image: float32 `[B, 3, H, W]` in `[-1, 1]`.
-            position: int64 `[B]`, each sample's place in the data order.
-            seed: start of all draws; give each stream its own, `derive_seed(seed, "source", "photometry")`.
+            position: int64 `[B]`, each sample's index in the data order.
+            seed: of all draws; another one for each stream, `derive_seed(seed, "source", "photometry")`.
 
         Returns:
             float32 `[B, 3, H, W]` in `[-1, 1]`; the input is left as it was.
@@ -60,7 +60,7 @@ class Photometry:
         # kornia takes seconds to import; runs without augmentation should not wait for it.
         from kornia import enhance, filters
 
-        generators = [np.random.default_rng(derive_seed(seed, place)) for place in position.tolist()]
+        generators = [np.random.default_rng(derive_seed(seed, each)) for each in position.tolist()]
 
         def draw(low: float, high: float) -> tuple[Tensor, Tensor]:
             """Factors `[B]` on the CPU, and which samples take part `[B, 1, 1, 1]`. Always two draws a sample."""

@@ -1,11 +1,11 @@
-"""How much a file may claim to hold, so that a small one cannot make a reader fill the memory."""
+"""Limits to the size that a file claims, so that a small one cannot make a reader fill the memory."""
 
 import os
 
 from segda.errors import ConfigError
 
 MAX_DEFLATE_RATIO = 1033
-"""Bytes that one byte of zlib can stand for, at most: whoever claims more is not telling the truth."""
+"""The most bytes that one byte of zlib can unpack to: a file that claims more is damaged."""
 
 
 def most(variable: str, default: int, unit: str) -> int:

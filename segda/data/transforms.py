@@ -13,7 +13,7 @@ from segda.random_streams import derive_seed
 
 Fill = Literal["grey", "black"]
 
-# What stands where an image does not reach: 0 and -1 in [-1, 1].
+# The value of pixels outside the image: 0 and -1 in [-1, 1].
 _FILLS: dict[Fill, int] = {"grey": 128, "black": 0}
 
 
@@ -25,7 +25,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         size: `(height, width)`.
 
     Returns:
-        `[height, width, 3]` of the same type; the very same array if it has the size already.
+        `[height, width, 3]` of the same type; the same array if it has the size already.
     """
     if image.shape[:2] == size:
         return image
@@ -40,7 +40,7 @@ def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if label.shape in (size, ()):
         return label
-    # INTER_NEAREST takes the pixel left of the exact place, which shifts labels against the image by half a pixel.
+    # INTER_NEAREST takes the pixel left of the exact position, which shifts labels against the image by half a pixel.
     return cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
@@ -48,14 +48,14 @@ class TrainTransform:
     """Resize, random scale, rotation and shift, crop, flip, in this order: a pure function of `(seed, position)`.
 
     Args:
-        resize: `(height, width)` that every image is brought to first; `None` keeps its own.
+        resize: `(height, width)` of every image before the rest; `None` keeps its size.
         crop: `(height, width)` of the random crop; smaller images are padded, ignored there; `None` for no crop.
         scale: range of the random factor `(low, high)` of both sides; `None` for none.
         flip: mirror left and right with probability one half.
-        seed: start of all draws; give each stream its own, `derive_seed(seed, "target", "geometry")`.
+        seed: of all draws; another one for each stream, `derive_seed(seed, "target", "geometry")`.
         rotate: up to so many degrees either way, about the middle; 0 for none.
         shift: up to this share of the height and of the width, either way; 0 for none.
-        fill: what padding, rotation and shift leave open: mid-grey, or black for digits; ignored in label maps.
+        fill: of the pixels outside the image: mid-grey, or black for digits; ignored in label maps.
 
     Raises:
         ConfigError: a size below 1, a scale range that is empty or not positive, or `rotate`, `shift` or `fill` out of
@@ -88,7 +88,7 @@ class TrainTransform:
         self.crop, self.scale, self.flip, self.seed = crop, scale, flip, seed
         self.rotate, self.shift, self.fill = rotate, shift, fill
         moves = bool(rotate or shift)
-        # Nothing to draw, no albumentations: a call costs more than reading a digit does.
+        # Without a draw there is no need of albumentations: a call takes longer than reading a digit.
         self._compose = self._steps(moves) if crop is not None or scale is not None or flip or moves else None
 
     def __call__(
@@ -100,7 +100,7 @@ class TrainTransform:
             image: uint8 RGB `[H, W, 3]`; or float32 in `[-1, 1]`, which can be resized and flipped alone.
             label: uint8 `[H, W]`, or `[]` (one class for the whole image, left as it is), or `None`; the geometry of
                 the image does not depend on it.
-            position: the sample's place in the data order.
+            position: the sample's index in the data order.
 
         Returns:
             Image and label of the new size, contiguous; 255 where the label was padded.
@@ -118,7 +118,7 @@ class TrainTransform:
                 "augment: only 8-bit pictures are cropped, scaled, rotated or shifted; leave these options out"
             )
         # One pair of generators for the whole chain: `set_random_seed` would give every transform the same seed, and
-        # so tie the crop's place to the scale and the flip.
+        # so tie the crop's position to the scale and the flip.
         draws = derive_seed(self.seed, position)
         self._compose.set_random_state(np.random.default_rng(draws), random.Random(draws))
         if label is None or not label.ndim:
@@ -127,7 +127,7 @@ class TrainTransform:
         return np.ascontiguousarray(done["image"]), np.ascontiguousarray(done["mask"])
 
     def _steps(self, moves: bool) -> Any:
-        # Else albumentations asks the package index for a newer release when it is imported.
+        # Otherwise albumentations looks for a newer release on the package index when it is imported.
         os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
         import albumentations
 

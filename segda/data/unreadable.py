@@ -1,4 +1,4 @@
-"""Which samples of a data set cannot be read, found by reading all of them once; and the data set without them."""
+"""The samples of a data set that cannot be read, found by reading all of them once; and the data set without them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,14 +9,14 @@ from segda.data.dataset import Dataset, Problem
 from segda.data.prefetch import in_order
 from segda.errors import DataError
 
-#: Problems of single files, beside which the rest of a data set is as good as ever.
+#: Problems of single files, which leave the rest of a data set usable.
 OF_ONE_FILE = (
     "image without label", "label without image", "missing file", "another size", "picture outside class folders",
 )  # fmt: skip
 
 
 class Skipped(NamedTuple):
-    """A file that was left out: its sample's key, as far as that is known; its path below the root; and why."""
+    """A file that is left out: its sample's key, if it has one; its path below the root; and the reason."""
 
     key: str
     file: str
@@ -24,7 +24,7 @@ class Skipped(NamedTuple):
 
 
 def check_problems(dataset: Dataset) -> None:
-    """Refuse what leaving out single files does not mend.
+    """Refuse problems that remain when single files are left out.
 
     Raises:
         DataError: classes without pictures, labels of one class alone, and the like.
@@ -32,31 +32,30 @@ def check_problems(dataset: Dataset) -> None:
     for problem in dataset.problems:
         if problem.kind not in OF_ONE_FILE:
             detail = f" ({problem.detail})" if problem.detail else ""
-            raise DataError(f"{problem.file}: {problem.kind}{detail}; no file is at fault that could be left out")
+            raise DataError(f"{problem.file}: {problem.kind}{detail}; leaving out single files does not help")
 
 
 def find(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None] = lambda done: None) -> list[Skipped]:
-    """Read every sample, and name those that cannot be read, by key; before them, files without a partner.
+    """Read every sample; those that cannot be read, by key, after the files without a partner.
 
     Args:
         dataset: opened with `strict=False`, so that files without a partner are listed.
         workers: decoding threads.
         progress: called with the number of samples read.
     """
-    at_fault = {problem.file: problem for problem in dataset.problems}
-    kept = {file for sample in dataset.samples for file in (sample.image, sample.label)}
-    found = [
-        Skipped(problem.key, _below(problem.file, dataset.root), _said(problem))
+    problems = {problem.file: problem for problem in dataset.problems}
+    used = {file for sample in dataset.samples for file in (sample.image, sample.label)}
+    skipped = [
+        Skipped(problem.key, _below(problem.file, dataset.root), _reason(problem))
         for problem in dataset.problems
-        if problem.file not in kept
+        if problem.file not in used
     ]
-    places = range(len(dataset))
-    looked = in_order(lambda place: _look(dataset, place, at_fault), places, workers=workers, ahead=4 * workers)
-    for done, skipped in enumerate(looked, start=1):
-        if skipped is not None:
-            found.append(skipped)
+    indices = range(len(dataset))
+    read = in_order(lambda index: _read(dataset, index, problems), indices, workers=workers, ahead=4 * workers)
+    for done, unreadable in enumerate(read, start=1):
+        skipped += [unreadable] if unreadable is not None else []
         progress(done)
-    return found
+    return skipped
 
 
 def without(dataset: Dataset, keys: Iterable[str]) -> Dataset:
@@ -74,13 +73,13 @@ def without(dataset: Dataset, keys: Iterable[str]) -> Dataset:
     return replace(dataset, samples=samples)
 
 
-def _look(dataset: Dataset, place: int, at_fault: dict[Path, Problem]) -> Skipped | None:
-    sample = dataset.samples[place]
+def _read(dataset: Dataset, index: int, problems: dict[Path, Problem]) -> Skipped | None:
+    sample = dataset.samples[index]
     for file in (sample.image, sample.label):
-        if file in at_fault:
-            return Skipped(sample.key, _below(file, dataset.root), _said(at_fault[file]))
+        if file in problems:
+            return Skipped(sample.key, _below(file, dataset.root), _reason(problems[file]))
     try:
-        dataset.read(place)
+        dataset.read(index)
     except DataError as error:
         file = sample.image if sample.label is None or str(error).startswith(f"{sample.image}:") else sample.label
         reason = str(error).removeprefix(f"{file}: ").replace(f"{dataset.root}/", "")
@@ -89,9 +88,9 @@ def _look(dataset: Dataset, place: int, at_fault: dict[Path, Problem]) -> Skippe
 
 
 def _below(file: Path, root: Path) -> str:
-    """A path that says the same on every machine."""
+    """A path that is the same on every machine."""
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
-def _said(problem: Problem) -> str:
+def _reason(problem: Problem) -> str:
     return f"{problem.kind}: {problem.detail}" if problem.detail else problem.kind

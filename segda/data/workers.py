@@ -1,9 +1,9 @@
-"""How many processors there are to work with, and how many processes should load data."""
+"""Available processors, and the number of processes that load data."""
 
 import os
 
 MOST = 8
-"""Loading processes of one training process: beyond, their batches take more memory than they save time."""
+"""The most loading processes of one training process: more would cost memory and save little time."""
 
 
 def available() -> int:
@@ -14,12 +14,11 @@ def available() -> int:
 def loading(processes: int) -> int:
     """Processes that load data for each of some training processes on one machine: 1 to `MOST`.
 
-    Training takes a processor itself; the other ones load. One there always is, since it works while a GPU does, and
-    starts within a tenth of a second.
+    Training takes one processor, the others load. There is always one, since it works while a GPU does.
     """
     return min(max(available() // processes - 1, 1), MOST)
 
 
 def here(processes: int) -> int:
-    """How many of a launch's processes share this machine, as far as its launcher says."""
+    """The number of a launch's processes on this machine, according to its launcher."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", processes))

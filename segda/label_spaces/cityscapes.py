@@ -76,11 +76,11 @@ SPACE = LabelSpace(
 
 
 def to_ids(label: np.ndarray, space: LabelSpace = SPACE) -> np.ndarray:
-    """Class indices to raw ids, as the official scorer and the `labelIds` files want them.
+    """Class indices to raw ids, as the official scorer and the `labelIds` files have them.
 
     Args:
         label: integer `[H, W]` of class indices; 255 where ignored.
-        space: whose indices they are; its classes are called as Cityscapes calls them.
+        space: of the indices; its classes have Cityscapes' names.
 
     Returns:
         uint8 `[H, W]` of raw ids; ignored pixels become 0 (`unlabeled`).
@@ -88,15 +88,15 @@ def to_ids(label: np.ndarray, space: LabelSpace = SPACE) -> np.ndarray:
     Raises:
         ConfigError: the space has a class that Cityscapes does not evaluate.
     """
-    known = {_RAW[raw][0]: raw for raw in EVALUATED}
+    ids = {_RAW[raw][0]: raw for raw in EVALUATED}
     for name in space.classes:
-        if name not in known:
+        if name not in ids:
             raise ConfigError(
                 f"label space {space.name!r}: class {name!r} has no id among Cityscapes' evaluated ones, "
-                f"{', '.join(known)}"
+                f"{', '.join(ids)}"
             )
     table = np.zeros(256, dtype=np.uint8)
-    table[: space.count] = [known[name] for name in space.classes]
+    table[: space.count] = [ids[name] for name in space.classes]
     return table[label]
 
 

@@ -2,7 +2,7 @@
 
 from segda.label_space import LabelSpace
 
-# Ten colours that are told apart in a scatter plot (Tableau's).
+# Ten colours for a scatter plot (Tableau's).
 _CLASSES = {
     "0": (31, 119, 180),
     "1": (255, 127, 14),

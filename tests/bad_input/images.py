@@ -140,10 +140,10 @@ CASES = (
       for what, content in LARGE.items()),
     *(Case(f"animated {form}", holds(frames(form)), PLACE, "files of their own", RUN, "pair")
       for form in ("PNG", "GIF", "WEBP", "TIFF")),
-    Case("a link that leads nowhere", moved(lambda path: path.symlink_to("gone.png")), PLACE, "mend", RUN, "pair"),
-    Case("a link to itself", moved(lambda path: path.symlink_to(path.name)), PLACE, "mend", RUN, "pair"),
+    Case("a link that leads nowhere", moved(lambda path: path.symlink_to("gone.png")), PLACE, "repair", RUN, "pair"),
+    Case("a link to itself", moved(lambda path: path.symlink_to(path.name)), PLACE, "repair", RUN, "pair"),
     Case("a link to a folder", moved(lambda path: path.symlink_to("..")), "a.png", "remove", RUN, "pair"),
-    Case("a pipe", moved(os.mkfifo), PLACE, "put the image in its place", RUN, "pair"),
+    Case("a pipe", moved(os.mkfifo), PLACE, "replace it by the image", RUN, "pair"),
     Case("a folder called .png", moved(Path.mkdir), "labels/train/a.png", "exclude", RUN, "pair"),
     Case("a label's size", holds(encoded("PNG", Image.new("RGB", (3, 3)))), PLACE, "must match", RUN, "pair"),
     Case("a picture of one pixel beside a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), PLACE,

@@ -11,6 +11,7 @@ from pipelines.definition.schema import DataConfig, MethodConfig
 from pipelines.planning import plan as plans
 from segda.artefacts.store import Store
 from segda.config import loading
+from segda.config.validation import validate
 
 CONFIGS = loading.shipped("pipelines").parent
 PIPELINES = sorted(loading.shipped("pipelines").rglob("*.yaml"))
@@ -103,7 +104,7 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
 
 @pytest.mark.parametrize("path", METHODS, ids=stem)
 def test_a_method_validates(path: Path) -> None:
-    method = loading.validate(MethodConfig, loading.load(path, "methods"), path.stem)
+    method = validate(MethodConfig, loading.load(path, "methods"), path.stem)
     check_components(method, path.stem)
     assert method.title
     assert method.source
@@ -118,7 +119,7 @@ def test_method_titles_differ() -> None:
 
 @pytest.mark.parametrize("path", DATA, ids=stem)
 def test_a_data_set_validates(path: Path) -> None:
-    data = loading.validate(DataConfig, loading.load(path, "data"), path.stem)
+    data = validate(DataConfig, loading.load(path, "data"), path.stem)
     check_component("segda.data.readers", data, path.stem, READER)
     assert isinstance(data.root, str)
     assert not Path(data.root).is_absolute()

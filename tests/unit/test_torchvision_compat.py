@@ -1,4 +1,4 @@
-"""A torchvision whose compiled library does not load with this torch still imports."""
+"""A torchvision whose compiled library does not load beside this torch still imports."""
 
 import importlib.util
 import subprocess
@@ -9,6 +9,8 @@ import torch
 
 from segda import torchvision_compat
 
+READY = "from segda.torchvision_compat import import_ready\nimport_ready()\n"
+
 
 def _run(code: str) -> str:
     """Standard output of a fresh interpreter."""
@@ -18,18 +20,14 @@ def _run(code: str) -> str:
 
 
 def test_torchvision_imports_in_a_fresh_interpreter() -> None:
-    code = (
-        "from segda import torchvision_compat\ntorchvision_compat.import_ready()\n"
-        "import torchvision.transforms.v2\nprint('imported')"
-    )
+    code = f"{READY}import torchvision.transforms.v2; print('imported')"
     assert "imported" in _run(code)
 
 
 def test_an_import_that_failed_before_does_no_harm() -> None:
     code = (
         "try:\n import torchvision\nexcept RuntimeError as error:\n assert 'nms' in str(error), error\n"
-        "from segda import torchvision_compat\ntorchvision_compat.import_ready()\n"
-        "import torchvision.ops\nprint('imported')"
+        f"{READY}import torchvision.ops; print('imported')"
     )
     assert "imported" in _run(code)
 
@@ -44,7 +42,7 @@ def test_calling_it_again_and_after_the_import_does_nothing() -> None:
 
 
 def _no_definition(*arguments: object) -> None:
-    pytest.fail(f"declared {arguments} although torchvision is whole or absent")
+    pytest.fail(f"declared {arguments} although nothing is amiss")
 
 
 def test_declares_nothing_where_torchvision_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
