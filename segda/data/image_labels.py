@@ -95,8 +95,8 @@ def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single
         )
     if ids is None:
         return dataset
-    first = dataset.samples[0].label or dataset.root
-    file = first.parent if first.parent.is_file() else dataset.root
+    label = dataset.samples[0].label or dataset.root
+    file = label.parent if label.parent.is_file() else dataset.root
     natives, indices, counts = np.unique(ids, return_index=True, return_counts=True)
     inside = (natives >= 0) & (natives < 256)
     named = inside & (decoder.table[np.where(inside, natives, 0)] >= 0)
