@@ -110,21 +110,6 @@ class ArchivePictures:
         return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 
-@dataclass(frozen=True)
-class ArchiveLabels:
-    """Decodes `<archive>/<number>` to a native id, an integer array without dimensions."""
-
-    labels: Part
-
-    def __call__(self, path: Path) -> np.ndarray:
-        """One id.
-
-        Raises:
-            DataError: as `Part.entry`.
-        """
-        return self.labels.entry(path)
-
-
 def unopened(path: Path) -> np.ndarray:
     """The label decoder of a data set that was opened without labels.
 
@@ -161,15 +146,6 @@ def part(root: Path, names: Sequence[str], read: Read) -> Part:
     return Part(first_file(root, names), read)
 
 
-def max_bytes() -> int:
-    """The most bytes that an archive may unpack to: `SEGDA_MAX_ARCHIVE_BYTES`, else 8e9.
-
-    Raises:
-        ConfigError: the variable is no whole number above 0.
-    """
-    return size_limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
-
-
 def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
     """Refuse an array that is too large according to the file's head.
 
@@ -179,12 +155,14 @@ def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
         item: bytes of each entry.
 
     Raises:
-        DataError: it is above the limit, or a size is negative.
+        DataError: it is above the limit (`SEGDA_MAX_ARCHIVE_BYTES`, else 8e9), or a size is negative.
+        ConfigError: `SEGDA_MAX_ARCHIVE_BYTES` is no whole number above 0.
     """
     claimed = math.prod(int(size) for size in shape) * item
-    if claimed > max_bytes() or min(shape, default=0) < 0:
+    limit = size_limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
+    if claimed > limit or min(shape, default=0) < 0:
         raise DataError(
-            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), above the limit of {max_bytes()}; fetch "
+            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), above the limit of {limit}; fetch "
             f"the file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(claimed, 1)}"
         )
     size = file.stat().st_size
@@ -278,6 +256,6 @@ def open_archive(  # noqa: D417
         Sample(keys[index], images.path(keys[index]), None if labels is None else labels.path(keys[index]))
         for index in chosen
     )
-    decoder = LabelDecoder(space, classes, unopened if labels is None else ArchiveLabels(labels))
+    decoder = LabelDecoder(space, classes, unopened if labels is None else labels.entry)
     dataset = Dataset(name, root, space, samples, ArchivePictures(images), decoder)
     return checked(dataset, None if ids is None else ids[chosen], strict, allow_single_class)

@@ -103,15 +103,6 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def max_pixels() -> int:
-    """The most pixels that an image may have: `SEGDA_MAX_PIXELS`, else 100 million.
-
-    Raises:
-        ConfigError: the variable is no whole number above 0.
-    """
-    return size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
-
-
 def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
     data = _content(path)
     with _opened(path, io.BytesIO(data), exact=exact) as image:
@@ -162,9 +153,10 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
     Raises:
         DataError: too many pixels, several pictures, or, where `exact`, a lossy format.
     """
-    if image.width * image.height > max_pixels():
+    limit = size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
+    if image.width * image.height > limit:
         raise DataError(
-            f"{path}: claims {image.height}x{image.width} pixels (height x width), above the limit of {max_pixels()}; "
+            f"{path}: claims {image.height}x{image.width} pixels (height x width), above the limit of {limit}; "
             f"cut it into smaller ones or exclude it, or raise the limit: {MAX_PIXELS_VARIABLE}="
             f"{image.width * image.height}"
         )

@@ -134,7 +134,7 @@ def _iterate(
 ) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         samples,  # type: ignore[arg-type]  # needs no length: the sampler has no end
-        batch_sampler=_Endless(micro_batches),
+        batch_sampler=micro_batches,
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=device.type == "cuda",
@@ -203,14 +203,6 @@ class _Samples:
             # Returned, not raised: torch would wrap it in the worker's traceback.
             return error
         return ready
-
-
-@dataclass
-class _Endless:
-    micro_batches: Iterator[list[int]]
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return self.micro_batches
 
 
 def _collate(samples: list[Any]) -> Batch | SegdaError:

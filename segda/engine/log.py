@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from segda.engine.health import Finding, HealthMonitor, Limits
-from segda.errors import ArtefactError
-from segda.files import write_whole
+from segda.files import unwritable, write_whole
 from segda.terminal.progress import ProgressLine
 
 NOTABLE_WAIT = 0.05
@@ -51,7 +50,7 @@ class Log:
         try:
             self.file = self.path.open("a", encoding="utf-8")
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error, "it goes on from the last checkpoint") from error
 
     def __enter__(self) -> "Log":
         self.progress.__enter__()
@@ -112,20 +111,13 @@ class Log:
             self.file.write(json.dumps({"step": values["step"], "seconds": seconds, **values}) + "\n")
             self.file.flush()
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise unwritable(self.path, error, "it goes on from the last checkpoint") from error
 
 
 def _short(name: str) -> str:
     """A loss's name for the progress line: without its player, unless that is the discriminator."""
     player, _, term = name.partition(".")
     return f"{term} (D)" if player == "discriminator" else term
-
-
-def _unwritable(path: Path, error: OSError) -> ArtefactError:
-    return ArtefactError(
-        f"{path}: cannot be written ({error.strerror or error}); free space or repair the folder, then run the same "
-        "command again: it goes on from the last checkpoint"
-    )
 
 
 def _lines_before(path: Path, start: int) -> list[str]:

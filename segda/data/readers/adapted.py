@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import Unpack
 
-from segda.data.archive import ArchiveLabels, part
+from segda.data.archive import part
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_index, read_rgb
 from segda.data.image_labels import open_pictures
@@ -62,7 +62,7 @@ def build(
     if with_labels and whole_image:
         classes = part(root, ["dataset.json"], _classes)
         labels = {key: classes.path(str(number)) for number, key in enumerate(keys) if key in images}
-        read_ids = ArchiveLabels(classes)
+        read_ids = classes.entry
     elif with_labels:
         labels, missing = _listed(root, "labels", ".png", keys)
         problems += missing

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import Unpack
 
-from segda.data.archive import ArchiveLabels, part, unopened
+from segda.data.archive import part, unopened
 from segda.data.dataset import Dataset
 from segda.data.image_labels import ImageLabelOptions, open_pictures
 from segda.data.index import PICTURES, find_files
@@ -49,7 +49,7 @@ def build(
     if names is not None and ids is not None:
         listed = {Path(str(name)).stem: ids.path(str(line)) for line, name in enumerate(names.array())}
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
-    read_ids = unopened if ids is None else ArchiveLabels(ids)
+    read_ids = unopened if ids is None else ids.entry
     return open_pictures("mnist_m", root, space, classes, images, listed, read_ids, **options)
 
 
