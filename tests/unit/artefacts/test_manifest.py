@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -61,24 +60,6 @@ def test_damage_is_seen(tmp_path: Path) -> None:
 def test_scores_of_absent_classes_become_null(tmp_path: Path) -> None:
     manifests.write_json(tmp_path / "x.json", {"iou": [math.nan, 0.5], "deep": {"a": math.inf}})
     assert json.loads((tmp_path / "x.json").read_text()) == {"iou": [None, 0.5], "deep": {"a": None}}
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_content_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    path = tmp_path / "manifest.json"
-    manifests.write_json(path, {"a": 1})
-
-    def fail(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(ArtefactError, match="No space left on device"):
-        manifests.write_json(path, {"a": 2})
-    monkeypatch.undo()
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -83,26 +83,6 @@ def test_shipped_configs_are_found_from_any_folder(folder: Path) -> None:
     assert loading.find("camvid", "data").resolve() == own
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("base: nothing", "top.yaml: base: no pipelines config called 'nothing'"),
-        ("base: gone.yaml", "top.yaml: base: gone.yaml: no such file"),
-        ("base: top.yaml", "is its own base"),
-        ("base: loop.yaml", "is its own base"),
-        ("base: 3", "top.yaml: base: found 3"),
-        ("base: broken.yaml", "broken.yaml: line 1: not valid YAML"),
-    ],
-)
-def test_wrong_bases(folder: Path, text: str, message: str) -> None:
-    write(folder, "loop.yaml", "base: top.yaml")
-    write(folder, "broken.yaml", "a: [")
-    with pytest.raises(ConfigError) as caught:
-        loading.load(write(folder, "top.yaml", text), "pipelines")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_an_unknown_config_gets_the_nearest_name(folder: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'cityscapes'"):
         loading.find("cityscape", "data")

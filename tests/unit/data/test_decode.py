@@ -49,29 +49,6 @@ def test_channels_are_read_with_all_their_bits(tmp_path: Path) -> None:
     assert read_channels(tmp_path / "a.png").tolist() == stored.tolist()
 
 
-@pytest.mark.parametrize("read", [read_rgb, read_index, read_channels, image_size])
-@pytest.mark.parametrize("content", [b"", b"no image at all"])
-def test_what_is_no_image_is_named(tmp_path: Path, read: object, content: bytes) -> None:
-    path = tmp_path / "x.png"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"x\.png: not a readable image.* bytes; fetch"):
-        read(path)  # type: ignore[operator]
-    path.unlink()
-    with pytest.raises(DataError, match=r"x\.png: file is missing"):
-        read(path)  # type: ignore[operator]
-
-
-@pytest.mark.parametrize("ending", [".png", ".jpg"])
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.95])
-def test_truncated_pictures_are_noticed(tmp_path: Path, ending: str, share: float) -> None:
-    path = tmp_path / f"x{ending}"
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    assert cv2.imwrite(str(path), pixels)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(DataError, match="not a readable image"):
-        read_rgb(path)
-
-
 def test_a_jpeg_with_bytes_after_its_end_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "x.jpg"
     assert cv2.imwrite(str(path), np.zeros((8, 8, 3), dtype=np.uint8))

@@ -23,12 +23,6 @@ def test_finds_by_ending_in_any_depth_and_case(tmp_path: Path) -> None:
     }
 
 
-def test_two_files_for_one_key(tmp_path: Path) -> None:
-    touch(tmp_path / "i/a.png", tmp_path / "i/a.jpg")
-    with pytest.raises(DataError, match="same name but for the ending"):
-        find_files(tmp_path, "i", [".png", ".jpg"])
-
-
 def test_unpaired_files_are_summed_up_in_one_line(tmp_path: Path) -> None:
     images = {f"{number}": tmp_path / f"i/{number}.png" for number in range(6)}
     labels = {"0": tmp_path / "l/0.png", "9": tmp_path / "l/9.png"}

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from segda.data.readers import gta5
 from segda.errors import ConfigError, DataError
@@ -52,8 +53,7 @@ def test_labels_of_the_known_odd_frames_take_their_images_size(
 
 
 def test_split_file_restricts_to_its_lists(root: Path, cityscapes: LabelSpace) -> None:
-    scipy_io = pytest.importorskip("scipy.io")
-    scipy_io.savemat(root / "split.mat", {"trainIds": [[1]], "valIds": [[2]], "testIds": [[9]]})
+    savemat(root / "split.mat", {"trainIds": [[1]], "valIds": [[2]], "testIds": [[9]]})
     keys = {
         split: [sample.key for sample in gta5.build(root, cityscapes, split, split_file="split.mat").samples]
         for split in ("train", "val")
@@ -61,27 +61,8 @@ def test_split_file_restricts_to_its_lists(root: Path, cityscapes: LabelSpace) -
     assert keys == {"train": ["00001"], "val": ["00002"]}
     with pytest.raises(DataError, match="no images"):
         gta5.build(root, cityscapes, "test", split_file="split.mat")
-    with pytest.raises(DataError, match=r"absent\.mat is missing"):
-        gta5.build(root, cityscapes, "train", split_file="absent.mat")
-    (root / "split.mat").write_bytes(b"not matlab")
-    with pytest.raises(DataError, match="cannot read 'trainIds'"):
-        gta5.build(root, cityscapes, "train", split_file="split.mat")
 
 
 def test_val_needs_a_split_file(root: Path, cityscapes: LabelSpace) -> None:
     with pytest.raises(ConfigError, match="gta5 has no split 'val'"):
         gta5.build(root, cityscapes, "val")
-
-
-def test_an_rgb_label_is_refused(root: Path, cityscapes: LabelSpace, write_image: Callable) -> None:
-    write_image(root / "labels/00001.png", 2, 4)
-    with pytest.raises(DataError, match=r"labels/00001\.png: a label image of mode RGB"):
-        gta5.build(root, cityscapes).read(0)
-
-
-def test_an_id_outside_the_map_is_named_with_its_pixels(
-    root: Path, cityscapes: LabelSpace, write_label: Callable
-) -> None:
-    write_label(root / "labels/00001.png", [[7, 77, 77, 23], [7, 7, 7, 35]], palette=True)
-    with pytest.raises(DataError, match=r"00001\.png: id 35 \(1 pixels\), id 77 \(2 pixels\) .* names 0\.\.34, 255"):
-        gta5.build(root, cityscapes).read(0)
