@@ -25,14 +25,12 @@ _EXPECTED = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
-    "path_type": "a path",
     "none_required": "null",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "dataclass_type": "a mapping",
     "list_type": "a list",
     "tuple_type": "a list",
-    "set_type": "a list",
     "greater_than": "a number above {gt}",
     "greater_than_equal": "a number of at least {ge}",
     "less_than": "a number below {lt}",
@@ -40,7 +38,6 @@ _EXPECTED = {
     "too_short": "at least {min_length} entries",
     "too_long": "at most {max_length} entries",
     "literal_error": "{expected}",
-    "enum": "{expected}",
     "finite_number": "a finite number",
 }
 

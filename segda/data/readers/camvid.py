@@ -11,22 +11,9 @@ from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
 from segda.data.index import PICTURES, ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
-from segda.label_space import LabelSpace
+from segda.label_space import LabelSpace, load
 
-IDS: dict[int, str | None] = {
-    0: "sky",
-    1: "building",
-    2: "pole",
-    3: "road",
-    4: "pavement",
-    5: "tree",
-    6: "sign",
-    7: "fence",
-    8: "car",
-    9: "pedestrian",
-    10: "bicyclist",
-    11: None,  # void
-}
+IDS: dict[int, str | None] = {**dict(enumerate(load("camvid").classes)), 11: None}  # 11 is void
 
 
 def build(
