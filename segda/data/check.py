@@ -44,17 +44,6 @@ class CheckReport:
     ignored: int
     problems: tuple[Problem, ...]
 
-    @property
-    def absent(self) -> tuple[str, ...]:
-        """Classes without a single pixel."""
-        return tuple(name for name, count in self.pixels.items() if not count)
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Class name to its share of the pixels that count, in `[0, 1]`."""
-        total = max(sum(self.pixels.values()), 1)
-        return {name: count / total for name, count in self.pixels.items()}
-
 
 @dataclass
 class _Pair:
@@ -134,8 +123,9 @@ def render(report: CheckReport, *, most: int = 10) -> str:
         "",
         f"{'class':<16}{'share':>8}{report.unit:>16}",
     ]
+    total = sum(report.pixels.values())
     for name, count in report.pixels.items():
-        share = f"{100 * report.shares[name]:7.3f}%" if count else "  absent"
+        share = f"{100 * count / total:7.3f}%" if count else "  absent"
         lines.append(f"{name:<16}{share}{count:>16,}")
     lines += [f"{'(ignored)':<24}{report.ignored:>16,}", "", f"{'native id':<16}{report.unit:>24}  class"]
     for native, count in report.ids.items():

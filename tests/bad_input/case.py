@@ -1,4 +1,4 @@
-"""What a case of the corpus is: how a sound input is spoilt, and what the command line must say."""
+"""A case of the corpus: how a sound input is damaged, and what the command line must print."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tools import fuzz_files, fuzz_targets
 
 Spoil = Callable[[Path], object]
-"""Given the case's own folder, in which sound files lie."""
+"""Called with the case's folder, which holds sound files."""
 
 
 class Case(NamedTuple):
@@ -16,11 +16,11 @@ class Case(NamedTuple):
 
     Attributes:
         name: what is wrong.
-        spoil: makes it so.
+        spoil: damages the files.
         names: the file or key that the line must name.
-        remedy: a part of what the line must tell to do.
+        remedy: a part of the remedy that the line must name.
         words: the command.
-        base: which sound files lie in the folder; see `BASES`.
+        base: the sound files in the folder; see `BASES`.
     """
 
     name: str

@@ -146,7 +146,7 @@ CASES = (
     Case("a pipe", moved(os.mkfifo), PLACE, "replace it by the image", RUN, "pair"),
     Case("a folder called .png", moved(Path.mkdir), "labels/train/a.png", "exclude", RUN, "pair"),
     Case("a label's size", holds(encoded("PNG", Image.new("RGB", (3, 3)))), PLACE, "must match", RUN, "pair"),
-    Case("a picture of one pixel beside a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), PLACE,
+    Case("a picture of one pixel with a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), PLACE,
          "must match", RUN, "pair"),
 )  # fmt: skip
 

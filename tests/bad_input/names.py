@@ -23,7 +23,7 @@ def called(image: str | bytes, label: str | bytes | None = None) -> Spoil:
     return spoil
 
 
-def beside(name: str, place: str = IMAGES) -> Spoil:
+def copied(name: str, place: str = IMAGES) -> Spoil:
     """One more file."""
 
     def spoil(folder: Path) -> None:
@@ -74,7 +74,7 @@ CASES = (
     Case("a bell in a name", called("a\x07"), "'a\\x07.png'", RENAME, RUN, "pair"),
     Case("a name that is no UTF-8", called(b"a\xff\xfe"), "'a\\udcff\\udcfe.png'", RENAME, RUN, "pair"),
     Case("a name in Latin-1", called("é".encode("latin-1")), "\\udce9.png", RENAME, RUN, "pair"),
-    Case("a folder with a line break", beside("x\ny/b.png"), "b.png", RENAME, RUN, "pair"),
+    Case("a folder with a line break", copied("x\ny/b.png"), "b.png", RENAME, RUN, "pair"),
     Case("a folder that is no UTF-8", lambda folder: shutil.copytree(
         folder / IMAGES, os.fsdecode(os.path.join(os.fsencode(folder / IMAGES), b"\xfe"))), "a.png", RENAME, RUN,
         "pair"),
@@ -82,12 +82,12 @@ CASES = (
     Case("NFD and NFC", called(NFD, NFC), "NFC, NFD", "rename one", RUN, "pair"),
     Case("upper and lower case", called("A", "a"), "A.png and a.png", "rename one", RUN, "pair"),
     Case("upper and lower case of a folder", lambda folder: (
-        beside("Ulm/b.png")(folder), beside("ulm/b.png", LABELS)(folder)), "upper and lower case", "rename one", RUN,
+        copied("Ulm/b.png")(folder), copied("ulm/b.png", LABELS)(folder)), "upper and lower case", "rename one", RUN,
         "pair"),
-    Case("two endings", beside("a.jpg"), "a.jpg", "keep one of them", RUN, "pair"),
-    Case("two cases of one ending", beside("a.PNG"), "a.PNG", "keep one of them", RUN, "pair"),
-    Case("an image without a label", beside("b.png"), "images/train/b.png", EXCLUDE, RUN, "pair"),
-    Case("a label without an image", beside("b.png", LABELS), "labels/train/b.png", EXCLUDE, RUN, "pair"),
+    Case("two endings", copied("a.jpg"), "a.jpg", "keep one of them", RUN, "pair"),
+    Case("two cases of one ending", copied("a.PNG"), "a.PNG", "keep one of them", RUN, "pair"),
+    Case("an image without a label", copied("b.png"), "images/train/b.png", EXCLUDE, RUN, "pair"),
+    Case("a label without an image", copied("b.png", LABELS), "labels/train/b.png", EXCLUDE, RUN, "pair"),
     Case("another ending behind the first", called("a", "a.png"), "labels/train/a.png.png", EXCLUDE, RUN, "pair"),
     Case("a space at the end of a name", called("a", "a "), "labels/train/a .png", EXCLUDE, RUN, "pair"),
     Case("no images", without(f"{IMAGES}/a.png", f"{LABELS}/a.png"), "set: no images found", "layout", RUN, "pair"),
@@ -137,12 +137,12 @@ ODD = {
 HANDLED = (
     *(Handled(f"a name with {what}", called(name), exported(name), RUN, "pair") for what, name in ODD.items()),
     Handled("names that differ in case alone", lambda folder: (
-        beside("A.png")(folder), beside("A.png", LABELS)(folder)), exported("a", "A"), RUN, "pair"),
+        copied("A.png")(folder), copied("A.png", LABELS)(folder)), exported("a", "A"), RUN, "pair"),
     Handled("a link to a file", lambda folder: (
-        linked("b.png", "a.png")(folder), beside("b.png", LABELS)(folder)), exported("a", "b"), RUN, "pair"),
+        linked("b.png", "a.png")(folder), copied("b.png", LABELS)(folder)), exported("a", "b"), RUN, "pair"),
     Handled("a link to a folder elsewhere", lambda folder: (
-        linked("elsewhere", "../../../sound/images/train")(folder), beside("elsewhere/a.png", LABELS)(folder)),
+        linked("elsewhere", "../../../sound/images/train")(folder), copied("elsewhere/a.png", LABELS)(folder)),
         exported("a", "elsewhere/a"), RUN, "pair"),
-    Handled("files beside the images", lambda folder: (folder / IMAGES / "Thumbs.db").write_bytes(b""), exported("a"),
+    Handled("a file of another kind", lambda folder: (folder / IMAGES / "Thumbs.db").write_bytes(b""), exported("a"),
             RUN, "pair"),
 )  # fmt: skip

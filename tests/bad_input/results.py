@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from tests.bad_input import images
+from tests.bad_input.archives import holds as written
 from tests.bad_input.case import Case, Handled, Spoil
 from tools.fuzz_files import HEIGHT, WIDTH, pictures
 
@@ -48,7 +49,7 @@ def flipped(place: int) -> Callable[[bytes], bytes]:
     return change
 
 
-def with_entry(*path: str, value: Any, sealed: bool = False) -> Callable[[bytes], bytes]:
+def with_entry(*path: str, value: Any, keep_checksum: bool = False) -> Callable[[bytes], bytes]:
     """A JSON file with one entry replaced, as an older segda may have written it: without a checksum."""
 
     def change(content: bytes) -> bytes:
@@ -57,7 +58,7 @@ def with_entry(*path: str, value: Any, sealed: bool = False) -> Callable[[bytes]
         for key in path[:-1]:
             node = node[key]
         node[path[-1]] = value
-        if not sealed:
+        if not keep_checksum:
             whole.pop("checksum")
         return json.dumps(whole).encode()
 
@@ -76,23 +77,15 @@ def every(name: str, pattern: str, names: str, words: tuple[str, ...], *gone: st
     )
 
 
-def weights_of(content: dict[str, torch.Tensor] | bytes) -> Spoil:
-    data = content if isinstance(content, bytes) else safetensors.torch.save(content)
-    return lambda folder: (folder / WEIGHTS).write_bytes(data)
-
-
 def weights_case(name: str, content: dict[str, torch.Tensor] | bytes, remedy: str) -> Case:
     encoder = f"stages.source.networks.encoder={{name: dilated_resnet, depth: 18, weights: {WEIGHTS}}}"
     words = ("run", "job.yaml", "--only", "source", "--set", encoder)
-    return Case(f"weights: {name}", weights_of(content), WEIGHTS, remedy, words, "run")
+    data = content if isinstance(content, bytes) else safetensors.torch.save(content)
+    return Case(f"weights: {name}", written(WEIGHTS, data), WEIGHTS, remedy, words, "run")
 
 
 def predicted(path: str) -> tuple[str, ...]:
     return ("predict", "job", path, "-o", "out", "--cpu")
-
-
-def written(path: str, content: bytes) -> Spoil:
-    return lambda folder: (folder / path).write_bytes(content)
 
 
 def video(path: str, codec: str, share: float) -> Spoil:
@@ -117,8 +110,8 @@ CASES = (
     *every("results file", "results.json", "results.json", ("table", "results.json"))[:2],
     Case("manifest.json: a changed letter", holds(MANIFEST, flipped(300)), "manifest.json", "move", RUN, "run"),
     Case("manifest.json: a changed number of steps", holds(
-        MANIFEST, with_entry("config", "steps", value=3, sealed=True)), "manifest.json", AGAIN, RUN, "run"),
-    Case("manifest.json: of a later segda", holds(MANIFEST, with_entry("schema", value=9, sealed=True)),
+        MANIFEST, with_entry("config", "steps", value=3, keep_checksum=True)), "manifest.json", AGAIN, RUN, "run"),
+    Case("manifest.json: of a later segda", holds(MANIFEST, with_entry("schema", value=9, keep_checksum=True)),
          "manifest.json", "schema", RUN, "run"),
     *(Case(f"manifest.json: {key} is {value!r}", holds(MANIFEST, with_entry(key, value=value)), key, AGAIN, RUN, "run")
       for key, value in (("outputs", []), ("outputs", {"a": 1}), ("outputs", {"a": {}}), ("config", None), ("key", 3),

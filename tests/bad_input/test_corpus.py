@@ -19,7 +19,7 @@ PARSER = cache(parser)
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The sound files of each base, made when they are first asked for."""
+    """The sound files of each base, made on first use."""
     return {}
 
 
@@ -37,7 +37,7 @@ def place(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Path:
-    """The case's own folder, spoilt, as the current one and the data root."""
+    """The case's damaged folder, as the current one and the data root."""
     case: Case | Handled = request.getfixturevalue("case")
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
     monkeypatch.setenv("SEGDA_MAX_PIXELS", "")  # a case may change it
@@ -63,10 +63,10 @@ def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.C
     code = main(list(case.words))
     shown = capfd.readouterr()
     assert code == 2, shown
-    # Of two kinds of damage a library in C speaks itself: right checksums around wrong content, as no download makes
-    # it, and the lists inside an AVI, of which it shows four bytes as they are, line breaks too.
-    told = re.sub(r"Unexpected element\. Expected: LIST\. Got: .*?\.\n", "", shown.err, flags=re.DOTALL)
-    lines = [line for line in told.splitlines() if not line.startswith("libpng error: ")]
+    # Libraries in C print their own lines about two kinds of damage: wrong content with right checksums, and the lists
+    # inside an AVI, of which they print four bytes as they are, line breaks too.
+    printed = re.sub(r"Unexpected element\. Expected: LIST\. Got: .*?\.\n", "", shown.err, flags=re.DOTALL)
+    lines = [line for line in printed.splitlines() if not line.startswith("libpng error: ")]
     assert len(lines) == 1, shown.err
     assert lines[0].startswith("error: ")
     assert lines[0].isprintable()

@@ -72,7 +72,7 @@ def test_what_is_left_out_is_named_in_the_manifest_and_the_rest_trains_as_if_alo
 
 
 def test_the_list_is_kept_for_resuming_whatever_can_be_read_by_then(data: Path) -> None:
-    """Killed after the list was written, then the file is mended: the stage goes on with its list."""
+    """Killed after the list was written, then the file is repaired: the stage goes on with its list."""
     assert main(["job.yaml", "--only", "source", "--runs", "undisturbed"]) == 0
     words = ["job.yaml", "--only", "source"]
     assert killed(lambda: assert_done(words), 3, kinds=("step",))
@@ -81,9 +81,9 @@ def test_the_list_is_kept_for_resuming_whatever_can_be_read_by_then(data: Path) 
     kept = (folder / "skipped.json").read_bytes()
     # Of the same size, so that neither fingerprint nor key change.
     size = (data / BROKEN).stat().st_size
-    mended = cv2.imencode(".png", np.zeros((52, 96, 3), np.uint8))[1].tobytes().ljust(size, b"\0")
-    assert len(mended) == size
-    (data / BROKEN).write_bytes(mended)
+    repaired = cv2.imencode(".png", np.zeros((52, 96, 3), np.uint8))[1].tobytes().ljust(size, b"\0")
+    assert len(repaired) == size
+    (data / BROKEN).write_bytes(repaired)
     assert read_rgb(data / BROKEN).shape == (52, 96, 3)
     assert main(words) == 0
     assert (folder / "skipped.json").read_bytes() == kept
@@ -169,7 +169,7 @@ stages:
     assert keys[0] == keys[1] == {"00002", "00003", "00004"}
 
 
-def test_commands_leave_out_what_the_config_says_and_tell(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_leave_out_what_the_config_says_and_print_it(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["job.yaml", "--only", "source"]) == 0
     image = next((data.parent / "cityscapes/leftImg8bit/val").rglob("*.png"))
     image.write_bytes(b"")

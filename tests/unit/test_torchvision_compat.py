@@ -1,4 +1,4 @@
-"""A torchvision whose compiled library does not load beside this torch still imports."""
+"""A torchvision whose compiled library does not load with this torch still imports."""
 
 import importlib.util
 import subprocess

@@ -1,4 +1,4 @@
-"""Damaged JSON of a run: told by its checksum, and without one by its form."""
+"""Damaged JSON of a run is noticed by its checksum, and without one by its form."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ def opened(content: object) -> dict[str, object]:
     return checked_json.verified(Path("x.json"), content, FORM, "run it again")
 
 
-def test_what_was_sealed_comes_back_as_it_was() -> None:
+def test_content_with_a_checksum_comes_back() -> None:
     assert opened(checked_json.with_checksum(CONTENT)) == CONTENT
 
 
 @pytest.mark.parametrize("change", [{"more": [2]}, {"new": 1}, {"stages": {}}])
-def test_any_change_of_what_was_sealed_is_noticed(change: dict[str, object]) -> None:
+def test_any_change_is_noticed(change: dict[str, object]) -> None:
     with pytest.raises(ArtefactError, match=r"x\.json: damaged, it does not hold what was written; run it again"):
         opened({**checked_json.with_checksum(CONTENT), **change})
 

@@ -1,4 +1,4 @@
-"""Manifests: atomic, and able to tell when an output is not what it was."""
+"""Manifests: written whole, and compared with the outputs."""
 
 import json
 import math

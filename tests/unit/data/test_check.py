@@ -27,19 +27,17 @@ def test_a_sound_set(root: Path, cityscapes: LabelSpace) -> None:
     assert report.sizes == {(2, 4): 4}
     assert report.ids == {0: 8, 7: 16, 23: 8}
     assert (report.pixels["road"], report.pixels["sky"], report.ignored) == (16, 8, 8)
-    assert report.shares["road"] == pytest.approx(2 / 3)
-    assert sum(report.shares.values()) == pytest.approx(1)
-    assert len(report.absent) == 17
     assert report.problems == ()
     text = render(report)
     assert "no problems found" in text
     assert "66.667%" in text
+    assert text.count("  absent") == 17
 
 
 def test_all_problems_are_found_not_the_first_alone(
     root: Path, cityscapes: LabelSpace, write_image: Callable, write_label: Callable
 ) -> None:
-    write_image(root / "images/lonely.png")
+    write_image(root / "images/unpaired.png")
     write_label(root / "labels/orphan.png", [[0]])
     (root / "images/1.png").write_bytes(b"broken")
     broken = root / "labels/2.png"
@@ -52,7 +50,7 @@ def test_all_problems_are_found_not_the_first_alone(
         ("broken file", "labels/2.png"),
         ("id outside the map", "labels/3.png"),
         ("id outside the map", "labels/3.png"),
-        ("image without label", "images/lonely.png"),
+        ("image without label", "images/unpaired.png"),
         ("label without image", "labels/orphan.png"),
         ("size mismatch", "labels/3.png"),
     ]
@@ -67,7 +65,7 @@ def test_all_problems_are_found_not_the_first_alone(
 
 def test_rendering_shortens_long_lists(root: Path, cityscapes: LabelSpace, write_image: Callable) -> None:
     for number in range(14):
-        write_image(root / f"images/lonely{number}.png")
+        write_image(root / f"images/unpaired{number}.png")
     text = render(check(gta5.build(root, cityscapes, strict=False)))
     assert "image without label: 14" in text
     assert "... and 4 more" in text

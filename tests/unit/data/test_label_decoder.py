@@ -25,11 +25,11 @@ def test_maps_by_name_in_every_integer_type(dtype: type) -> None:
     assert label.tolist() == [[255, 0], [1, 255]]
 
 
-@pytest.mark.parametrize(("dtype", "strange"), [(np.uint8, 200), (np.uint16, 300), (np.int32, -1)])
-def test_ids_outside_the_map_are_counted(dtype: type, strange: int) -> None:
-    ids = np.array([[7, 10, strange], [7, 10, 10]]).astype(dtype)
+@pytest.mark.parametrize(("dtype", "unknown"), [(np.uint8, 200), (np.uint16, 300), (np.int32, -1)])
+def test_ids_outside_the_map_are_counted(dtype: type, unknown: int) -> None:
+    ids = np.array([[7, 10, unknown], [7, 10, 10]]).astype(dtype)
     made = decoder(ids)
-    assert made.unknown(ids) == {10: 3, strange: 1}
+    assert made.unknown(ids) == {10: 3, unknown: 1}
     assert made.to_classes(ids).tolist() == [[0, 255, 255], [0, 255, 255]]
     with pytest.raises(DataError, match=r"a\.png: .*id 10 \(3 pixels\).* outside .* names 0, 7\.\.9"):
         made(Path("a.png"))

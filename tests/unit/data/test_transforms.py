@@ -8,7 +8,7 @@ from segda.errors import ConfigError
 
 
 def pixels(height: int = 20, width: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """An image whose red channel tells the row, green the column, and a label that tells both."""
+    """An image with the row in red and the column in green, and a label with both."""
     rows, columns = np.mgrid[:height, :width].astype(np.uint8)
     return np.dstack([rows, columns, rows]), (rows * 8 + columns).astype(np.uint8)
 

@@ -98,18 +98,10 @@ def test_labels_deleted_is_an_error_where_they_are_wanted(layout: Layout, tmp_pa
         build(layout, tmp_path)
 
 
-def test_an_image_without_label(layout: Layout, tmp_path: Path) -> None:
-    (tmp_path / layout.label.format("b")).unlink()
-    with pytest.raises(DataError, match=r"1 x image without label \(.*b.*\)|1 of the files .*b\.png"):
-        build(layout, tmp_path)
-    loose = build(layout, tmp_path, strict=False)
-    assert len(loose) == 2
-    assert len(loose.problems) == 1
-
-
-def test_a_label_without_image(layout: Layout, tmp_path: Path) -> None:
-    (tmp_path / layout.image.format("b")).unlink()
-    with pytest.raises(DataError, match=r"1 x label without image \(.*b.*\)|1 of the files .*b\.png"):
+@pytest.mark.parametrize(("gone", "kind"), [("label", "image without label"), ("image", "label without image")])
+def test_an_unpaired_file(layout: Layout, tmp_path: Path, gone: str, kind: str) -> None:
+    (tmp_path / getattr(layout, gone).format("b")).unlink()
+    with pytest.raises(DataError, match=rf"1 x {kind} \(.*b.*\)|1 of the files .*b\.png"):
         build(layout, tmp_path)
     loose = build(layout, tmp_path, strict=False)
     assert len(loose) == 2

@@ -1,4 +1,4 @@
-"""The real sets with one class an image, where they are at hand: numbers as published, or as their folder tells."""
+"""The real sets with one class an image, where they are available: counts as published, or classes as their folders."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_mnist_and_usps_have_the_published_classes(real_data: Path, split: str) 
 
 
 def test_usps_looks_like_mnist(real_data: Path) -> None:
-    """The nearest mean picture of MNIST's classes tells most of USPS: labels, orientation and polarity are right."""
+    """The nearest mean picture of MNIST's classes classifies most of USPS: labels and orientation are right."""
     means, pictures, truth = [], [], []
     space = load("digits")
     source = mnist.build(real_data / "digits/MNIST", space, "test")

@@ -77,7 +77,7 @@ class Layout(NamedTuple):
     write: Callable[[Path, np.ndarray], None]
     images: np.ndarray
     file: str
-    tells: str = "train-labels-idx1-ubyte"
+    labels: str = "train-labels-idx1-ubyte"
 
 
 def three(grey: np.ndarray) -> np.ndarray:
@@ -120,8 +120,8 @@ def test_images_and_labels_are_those_that_were_written(layout: Layout, tmp_path:
 
 
 def test_without_labels_none_are_given(layout: Layout, tmp_path: Path) -> None:
-    if layout.tells != layout.file:
-        (tmp_path / layout.tells).unlink()
+    if layout.labels != layout.file:
+        (tmp_path / layout.labels).unlink()
     data = build(layout, tmp_path, with_labels=False)
     assert data.read(2)[1] is None
     assert len(data) == 6
@@ -151,7 +151,7 @@ def test_a_label_that_is_no_digit(layout: Layout, tmp_path: Path) -> None:
     layout.write(root, wrong)
     with pytest.raises(DataError, match=r"7[78]") as raised:
         build(layout, root)
-    assert layout.tells in str(raised.value)
+    assert layout.labels in str(raised.value)
     report = check(build(layout, root, strict=False))
     assert [problem.kind for problem in report.problems] == ["id outside the map"]
 
