@@ -18,6 +18,7 @@ from segda.artefacts.manifest import Manifest
 from segda.config.lookup import module
 from segda.engine.session import Session
 from segda.errors import ArtefactError
+from segda.evaluation.predict import Predictor
 from segda.networks import networks as network_building
 from segda.networks import weights
 from segda.networks.networks import Networks, Tied
@@ -57,15 +58,13 @@ def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, class
         )
 
 
-def load_networks(
-    stage_folder: Path, config: dict[str, Any], wanted: tuple[str, ...], device: torch.device
-) -> Networks:
+def load_networks(stage_folder: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device) -> Networks:
     """The networks that a finished stage published, built as its config says and loaded with its weights.
 
     Args:
         stage_folder: the stage's folder, with `networks/`.
         config: the config in its manifest.
-        wanted: which kinds of networks, such as `encoder` and `head`.
+        kinds: of networks, such as `encoder` and `head`.
         device: where to put them.
 
     Raises:
@@ -74,8 +73,8 @@ def load_networks(
     classes = build_task(ComponentConfig(**config["task"])).space.count
     plain = NetworksConfig.model_validate(without_weights(config["networks"]))
     method = MethodConfig.model_validate(config["method"])
-    needs = {need for need in needed_networks(method) if need.split(".")[0] in wanted}
-    for kind in wanted:
+    needs = {need for need in needed_networks(method) if need.split(".")[0] in kinds}
+    for kind in kinds:
         if not any(need.split(".")[0] == kind for need in needs):
             raise ArtefactError(f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does")
     networks = build_networks(plain, needs, tied=method.tied, classes=classes)
@@ -85,17 +84,26 @@ def load_networks(
     return networks
 
 
+def load_predictor(stage_folder: Path, manifest: Manifest, device: torch.device) -> Predictor:
+    """The encoder and head that a finished stage published, with its task and the size that it was trained at.
+
+    Raises:
+        ArtefactError: a network is missing or does not fit.
+    """
+    networks = load_networks(stage_folder, manifest.config, ("encoder", "head"), device)
+    task = build_task(ComponentConfig(**manifest.config["task"]))
+    return Predictor(networks, task, working_size(manifest), device=device)
+
+
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
-    """A networks config that loads no pretrained file: finished networks bring all their weights along."""
-    return {**config, "encoder": _without_weights(config["encoder"])}
+    """A networks config whose encoders, also wrapped ones, load no pretrained file: finished networks replace it."""
 
+    def without(encoder: Any) -> Any:
+        if not isinstance(encoder, dict):
+            return encoder
+        return {name: without(value) for name, value in encoder.items() if name != "weights"}
 
-def _without_weights(encoder: dict[str, Any]) -> dict[str, Any]:
-    """An encoder's options without `weights`, also where it wraps another encoder."""
-    return {
-        name: _without_weights(value) if isinstance(value, dict) else value
-        for name, value in encoder.items() if name != "weights"
-    }  # fmt: skip
+    return {**config, "encoder": without(config["encoder"])}
 
 
 def output_stride(networks: Networks) -> int:
@@ -115,8 +123,8 @@ def networks_on_meta(config: TrainingConfig, method: MethodConfig) -> Networks:
 def networks_at_random(config: TrainingConfig, method: MethodConfig) -> Networks:
     """A stage's networks with random parameters, whatever weights its config names."""
     plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
-    needs = needed_networks(method)
-    return build_networks(plain, needs, tied=method.tied, classes=build_task(config.task).space.count)
+    classes = build_task(config.task).space.count
+    return build_networks(plain, needed_networks(method), tied=method.tied, classes=classes)
 
 
 def load_judge(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Networks | None:

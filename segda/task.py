@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from segda.batch import Domain
 from segda.label_space import LabelSpace
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
@@ -30,11 +31,11 @@ class Task(Protocol):
         """The loss of logits `[B, K, h, w]` against labels, a mean over images."""
         ...
 
-    def predict(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+    def predict(self, networks: Networks, image: Tensor, size: Any, domain: Domain = "target") -> Tensor:
         """Class indices `[B, *size]` for images `[B, 3, H, W]` in `[-1, 1]`; `size` is that of a label."""
         ...
 
-    def probabilities(self, networks: Networks, image: Tensor, size: Any) -> Tensor:
+    def probabilities(self, networks: Networks, image: Tensor, size: Any, domain: Domain = "target") -> Tensor:
         """Class probabilities `[B, K, *size]`."""
         ...
 

@@ -8,6 +8,7 @@ adaptation are closest to the mean of the whole split.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 
 from pipelines.commands.arguments import finished_rows
 from pipelines.definition.schema import DataConfig
-from pipelines.stages.report.samples import Predictor
+from pipelines.networks import load_predictor
 from segda.artefacts.store import Store
 from segda.files import write_whole
 from segda.report.thumbnails import Line, Tile, grid
@@ -42,9 +43,9 @@ def draw(store: Store, run: str) -> bytes:
     images, labels = zip(*(target.read(index) for index in range(len(target))), strict=True)
     predictions = []
     for folder, manifest in finished_rows(store, run, ["source only", "pixel+feature"]).values():
-        predict = Predictor(folder, manifest, torch.device("cpu"))
-        size = tuple(stages["evaluate"]["data"]["resize"])
-        predictions.append([predict(image, size, label.shape) for image, label in zip(images, labels, strict=True)])
+        height, width = stages["evaluate"]["data"]["resize"]
+        predictor = replace(load_predictor(folder, manifest, torch.device("cpu")), resize=(height, width))
+        predictions.append([predictor.predict(image) for image in images])
     accuracy = np.array([
         [np.mean(predicted[label != 255] == label[label != 255]) for predicted, label in zip(row, labels, strict=True)]
         for row in predictions

@@ -1,4 +1,4 @@
-"""What several commands take: a data set, test-time augmentation, the finished networks of a run."""
+"""Arguments that several commands share: finished networks of a run, data sets, test-time augmentation."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,10 +6,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
+
     from pipelines.definition.schema import DataConfig
     from segda.artefacts.manifest import Manifest
     from segda.artefacts.store import Store
     from segda.evaluation.test_time_augmentation import Augmentation
+
+
+def add_rows_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `RUN`, `--stage`, `--runs` and `--cpu`."""
+    parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
+    parser.add_argument("--stage", action="append", default=[], help="a row of the evaluation or a stage; repeatable")
+    add_runs_argument(parser)
+    parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
+
+
+def add_runs_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--runs`."""
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of results (./runs)")
+
+
+def add_domain_arguments(parser: argparse.ArgumentParser, domain: str, *, required: bool, text: str) -> None:
+    """Add `--source` or `--target`, with root and split of that data set."""
+    parser.add_argument(f"--{domain}", required=required, metavar="DATA", help=text)
+    parser.add_argument(f"--{domain}-root", metavar="PATH", help="its folder, instead of the config's")
+    parser.add_argument(f"--{domain}-split", metavar="SPLIT", help="its split, instead of the config's")
+
+
+def read_domain(args: argparse.Namespace, domain: str) -> "DataConfig | None":
+    """The data set of `add_domain_arguments`, `None` if it is not named."""
+    name, root, split = (getattr(args, f"{domain}{suffix}") for suffix in ("", "_root", "_split"))
+    return None if name is None else read_data(name, root, split)
+
+
+def device(args: argparse.Namespace) -> "torch.device":
+    """The GPU if there is one, unless `--cpu` is given."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() and not args.cpu else "cpu")
 
 
 def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
@@ -17,7 +52,7 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
 
     Args:
         name: a file in `configs/data`, a path that ends in `.yaml`, or the folder of a finished export.
-        root: replaces the config's root; relative to the current folder, as paths on a command line are.
+        root: replaces the config's root; relative to the current folder.
         split: replaces the config's split.
 
     Raises:
@@ -42,14 +77,14 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
 
 
 def add_augmentation_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--flip`, `--scales`, `--window` and `--stride`."""
+    """Add `--flip`, `--scales`, `--window`, `--stride` and `--window-batch`."""
     group = parser.add_argument_group("test-time augmentation, whose probabilities are averaged")
-    group.add_argument("--flip", action="store_true", help="show the mirrored image, too")
+    group.add_argument("--flip", action="store_true", help="predict on the mirrored image, too")
     group.add_argument(
-        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="show the image at these scales (1.0)"
+        "--scales", type=float, nargs="+", default=[1.0], metavar="FACTOR", help="resize the image by these (1.0)"
     )
     group.add_argument(
-        "--window", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="show this much of the image at a time"
+        "--window", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="predict on windows of this size"
     )
     group.add_argument(
         "--stride", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"),
@@ -61,30 +96,25 @@ def add_augmentation_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def read_augmentation(given: argparse.Namespace) -> "Augmentation":
-    """What the options mean.
+def read_augmentation(args: argparse.Namespace) -> "Augmentation":
+    """The options as test-time augmentation.
 
     Raises:
         ConfigError: they make no sense.
     """
     from segda.evaluation.test_time_augmentation import Augmentation
 
-    return Augmentation(
-        given.flip,
-        tuple(given.scales),
-        None if given.window is None else (given.window[0], given.window[1]),
-        None if given.stride is None else (given.stride[0], given.stride[1]),
-        given.window_batch,
-    )
+    window, stride = (pair and (pair[0], pair[1]) for pair in (args.window, args.stride))
+    return Augmentation(args.flip, tuple(args.scales), window, stride, args.window_batch)
 
 
-def finished_rows(store: "Store", run: str, wanted: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:
+def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:
     """Row name to the folder and manifest of the stage whose networks it scores.
 
     Args:
-        store: where results lie.
+        store: of results.
         run: the name of a run, its lock file, or the folder of one finished stage.
-        wanted: rows of the run's evaluation or names of stages; all finished rows when empty.
+        names: rows of the run's evaluation or names of stages; all finished rows when empty.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.
@@ -100,25 +130,24 @@ def finished_rows(store: "Store", run: str, wanted: Sequence[str] = ()) -> dict[
                 f"{run}: a finished {manifest.kind!r} stage without a segmentation network; name a stage that trains "
                 "a head, such as supervise or align"
             )
-        if any(name != manifest.stage for name in wanted):
+        if any(name != manifest.stage for name in names):
             raise ArtefactError(f"{run}: holds stage {manifest.stage!r} alone; leave out --stage, or name the run")
         return {manifest.stage: (Path(run), manifest)}
     store, run = store.locate(run)
     lock = store.read_lock(run)
     folders = {stage: store.root / entry["folder"] for stage, entry in lock["stages"].items() if entry["folder"]}
     choices = {stage: folder for stage, folder in folders.items() if _has_head(folder)}
-    offered: dict[str, Path] = {}
+    rows: dict[str, Path] = {}
     for stage in lock["config"]["stages"].values():
         if stage["kind"] == "evaluate":
-            rows = {row: folders.get(reference["from"]) for row, reference in stage["rows"].items()}
-            offered.update({row: folder for row, folder in rows.items() if folder and _has_head(folder)})
-    offered = offered or choices
-    # A stage may be named even if it is no row.
-    choices = {**choices, **offered}
-    for name in wanted:
+            scored = {row: folders.get(reference["from"]) for row, reference in stage["rows"].items()}
+            rows.update({row: folder for row, folder in scored.items() if folder and _has_head(folder)})
+    rows = rows or choices
+    choices = {**choices, **rows}  # a stage that is no row may be named, too
+    for name in names:
         if name not in choices:
             raise ArtefactError(f"{run}: no finished row or stage {name!r}; {nearest(name, choices)}")
-    chosen = {name: choices[name] for name in wanted} if wanted else offered
+    chosen = {name: choices[name] for name in names} if names else rows
     if not chosen:
         raise ArtefactError(f"{run}: no finished stage with a segmentation network; run it first: segda run {run}")
     return {name: (folder, manifests.verify(folder)) for name, folder in chosen.items()}

@@ -10,22 +10,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", metavar="DATA", help="a shipped data config, the path of a .yaml file, or the folder of an export"
     )
-    parser.add_argument("--root", metavar="PATH", help="the data set's folder, in place of the config's")
-    parser.add_argument("--split", help="the split, in place of the config's")
+    parser.add_argument("--root", metavar="PATH", help="the data set's folder, instead of the config's")
+    parser.add_argument("--split", help="the split, instead of the config's")
     parser.add_argument("--labels", default="cityscapes", metavar="SPACE", help="label space (cityscapes)")
 
 
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
-    """Print what was found; 0 when the data set can be used, 1 otherwise."""
-    # A data config's name is not taken for a folder that happens to be called so.
-    if Path(given.data).is_dir() and (Path(given.data).name != given.data or _holds_a_stage(Path(given.data))):
-        return verify(Path(given.data))
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    """Print the report; 0 when the data set can be used, 1 otherwise."""
+    # A folder with the name of a data config is not meant, unless it holds a result.
+    if Path(args.data).is_dir() and (Path(args.data).name != args.data or _holds_result(Path(args.data))):
+        return verify(Path(args.data))
     from pipelines.commands.arguments import read_data
     from pipelines.training.open_data import data_root, open_dataset
     from segda.data.check import check, render
 
-    data = read_data(given.data, given.root, given.split)
-    report = check(open_dataset(data, given.labels, data_root(data), with_labels=True, strict=False))
+    data = read_data(args.data, args.root, args.split)
+    report = check(open_dataset(data, args.labels, data_root(data), with_labels=True, strict=False))
     print(render(report))
     return 1 if report.problems else 0
 
@@ -46,11 +46,11 @@ def verify(folder: Path) -> int:
         f"{len(keys) if isinstance(keys, list) else 'no'} images, {len(content['files'])} files"
     ))  # fmt: skip
     for difference in differences:
-        told = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"
-        print(f"{difference.kind:<9} {escape(told)}")
+        line = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"
+        print(f"{difference.kind:<9} {escape(line)}")
     print(f"{len(differences)} problems" if differences else "no problems found")
     return 1 if differences else 0
 
 
-def _holds_a_stage(folder: Path) -> bool:
+def _holds_result(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("dataset.json", "stage.json"))

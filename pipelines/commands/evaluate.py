@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.commands.arguments import add_augmentation_arguments, read_augmentation
+from pipelines.commands.arguments import (
+    add_augmentation_arguments,
+    add_rows_arguments,
+    finished_rows,
+    read_augmentation,
+    read_data,
+)
 
 if TYPE_CHECKING:
     from pipelines.definition.schema import DataConfig
@@ -16,14 +22,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
+    add_rows_arguments(parser)
     parser.add_argument("--data", required=True, metavar="NAME", help="a data config, or the path of a .yaml file")
-    parser.add_argument("--split", help="the split, in place of the config's")
-    parser.add_argument("--root", metavar="PATH", help="the data set's folder, in place of the config's")
-    parser.add_argument("--stage", action="append", default=[], help="a row of the evaluation or a stage; repeatable")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
-    parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    parser.add_argument("--split", help="the split, instead of the config's")
+    parser.add_argument("--root", metavar="PATH", help="the data set's folder, instead of the config's")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--boundary", action="store_true", help="score the borders of the classes, too")
     parser.add_argument(
         "--format-submission", type=Path, metavar="DIR",
@@ -32,58 +35,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_augmentation_arguments(parser)
 
 
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Score every row and print the table."""
     import json
 
-    from pipelines.commands.arguments import finished_rows, read_data
     from pipelines.scoring.score import score
-    from pipelines.training.unreadable_files import open_now
+    from pipelines.training.unreadable_files import open_readable
     from segda.artefacts.store import Store
     from segda.engine.session import Session
     from segda.report.terminal import print_scores
 
-    rows = finished_rows(Store(given.runs), given.run, given.stage)
-    data = read_data(given.data, given.root, given.split)
-    how = read_augmentation(given)
-    session = Session(cpu=given.cpu)
-    if given.format_submission is not None:
-        write_submission(rows, data, how, given.format_submission, session)
+    rows = finished_rows(Store(args.runs), args.run, args.stage)
+    data = read_data(args.data, args.root, args.split)
+    augmentation = read_augmentation(args)
+    session = Session(cpu=args.cpu)
+    if args.format_submission is not None:
+        write_submission(rows, data, augmentation, args.format_submission, session)
         session.close()
         return 0
-    scored, opened = {}, {}
+    scores, opened = {}, {}
     for name, (folder, manifest) in rows.items():
         labels = manifest.config["task"]["labels"]
         if labels not in opened:
-            opened[labels] = open_now(data, labels, True)
-        scored[name] = score(
-            folder, manifest, opened[labels], data.resize, data.split, session, inference=how, boundary=given.boundary
+            opened[labels] = open_readable(data, labels, True)
+        evaluation = score(
+            folder, manifest, data, opened[labels], session, augmentation=augmentation, boundary=args.boundary
         )
-    if session.is_main:
-        if given.json:
-            print(json.dumps({name: row.to_json() for name, row in scored.items()}, indent=1))
-        else:
-            print_scores({name: row.to_json() for name, row in scored.items()})
+        scores[name] = evaluation.to_json()
+    if session.is_main and args.json:
+        print(json.dumps(scores, indent=1))
+    elif session.is_main:
+        print_scores(scores)
     session.close()
     return 0
 
 
 def write_submission(
-    rows: Mapping[str, tuple[Path, "Manifest"]],
+    rows: "Mapping[str, tuple[Path, Manifest]]",
     data: "DataConfig",
-    how: "Augmentation",
+    augmentation: "Augmentation",
     folder: Path,
     session: "Session",
 ) -> None:
-    """Write the predictions of a row's networks as the Cityscapes server wants them; labels are not opened.
+    """Write the predictions of a row's networks in the format of the Cityscapes server; labels are not opened.
 
     Raises:
         ConfigError: there are several rows, of which one must be named, or their classes are not Cityscapes'.
-        DataError: an image is not named as Cityscapes names them, or the folder holds other predictions.
+        DataError: an image is not named as in Cityscapes, or the folder holds other predictions.
     """
-    from pipelines.definition.schema import ComponentConfig
-    from pipelines.networks import build_task, load_networks, working_size
-    from pipelines.training.unreadable_files import open_now
+    from dataclasses import replace
+
+    from pipelines.networks import load_predictor
+    from pipelines.training.unreadable_files import open_readable
     from segda.errors import ConfigError
     from segda.evaluation.cityscapes_submission import write
     from segda.terminal.progress import ProgressLine
@@ -91,14 +94,11 @@ def write_submission(
     if len(rows) > 1:
         raise ConfigError(f"--format-submission: one prediction an image; name one --stage of {', '.join(rows)}")
     name, (stage, manifest) = next(iter(rows.items()))
-    dataset = open_now(data, manifest.config["task"]["labels"], False)
-    networks = load_networks(stage, manifest.config, ("encoder", "head"), session.device)
+    dataset = open_readable(data, manifest.config["task"]["labels"], False)
+    predictor = load_predictor(stage, manifest, session.device)
+    predictor = replace(predictor, resize=data.resize or predictor.resize, augmentation=augmentation)
     share = len(range(session.rank, len(dataset), session.world))
     with ProgressLine(name, 0, share, "images", show=session.is_main) as line:
-        write(
-            networks, dataset, build_task(ComponentConfig(**manifest.config["task"])), folder,
-            resize=data.resize or working_size(manifest), inference=how, device=session.device,
-            rank=session.rank, world=session.world, progress=lambda done, total: line.update(done),
-        )  # fmt: skip
+        write(predictor, dataset, folder, rank=session.rank, world=session.world, progress=line.update)
     session.barrier()
     session.print(f"{len(dataset)} label-id images of {name!r}: {folder}")

@@ -1,12 +1,14 @@
-"""Decode and resize the data sets of a pipeline's training stages once, into arrays that training maps into memory."""
+"""Decode and resize the data sets of a pipeline's training stages once, into arrays that training memory-maps."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.commands.arguments import add_runs_argument
+
 if TYPE_CHECKING:
-    from pipelines.definition.pipeline import Pipeline, Stage
+    from pipelines.definition.schema import TrainingConfig
     from pipelines.planning.plan import StagePlan
     from pipelines.training.packs import Packing
 
@@ -19,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], dest="settings", metavar="A.B=VALUE", help="change the config; repeatable"
     )
     parser.add_argument("--seed", type=int, help="short for --set seed=…")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
-    parser.add_argument("--verify", action="store_true", help="read packs that are there, and mend damaged ones")
+    add_runs_argument(parser)
+    parser.add_argument("--verify", action="store_true", help="read existing packs, and repair damaged ones")
 
 
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
-    """Pack what can be packed, a line each; what is there already is left."""
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    """Make the packs that are missing; print a line for each data set."""
     from pipelines.definition import loading as pipelines
-    from pipelines.definition.schema import TrainingConfig
+    from pipelines.definition.schema import TrainingConfig, data_fields
     from pipelines.planning import plan as plans
     from pipelines.training import packs
     from segda.artefacts.store import Store
@@ -34,57 +36,52 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.engine import signals
     from segda.terminal.escape import escape
 
-    loaded = pipelines.load(given.name, given.settings, given.seed)
-    plan = {planned.stage: planned for planned in plans.make_plan(loaded, Store(given.runs), given.only)}
+    pipeline = pipelines.load(args.name, args.settings, args.seed)
+    plan = {planned.stage: planned for planned in plans.make_plan(pipeline, Store(args.runs), args.only)}
     made = set()
     with signals.handle_signals():
-        for stage in loaded.stages.values():
-            if not isinstance(stage.config, TrainingConfig) or (given.only and stage.name not in given.only):
+        for stage in pipeline.stages.values():
+            if not isinstance(stage.config, TrainingConfig) or (args.only and stage.name not in args.only):
                 continue
-            for field, wanted in _wanted(stage, plan, given.runs, loaded).items():
-                if isinstance(wanted, str):
-                    told = wanted
-                elif wanted.folder in made:
-                    told = f"{wanted.folder}, as above"
+            for field in data_fields(stage.config):
+                packing = _packing(stage.config, field, plan[stage.name], plan, args.runs)
+                if isinstance(packing, str):
+                    message = packing
+                elif packing.folder in made:
+                    message = f"{packing.folder}, as above"
                 else:
-                    made.add(wanted.folder)
+                    made.add(packing.folder)
                     try:
-                        told = packs.make(wanted, verify=given.verify)
+                        message = packs.make(packing, verify=args.verify)
                     except NotPicturesError:
-                        told = "not packed: images are not of 8 bits"
-                print(escape(f"{stage.name}.{field}: {told}"), flush=True)
+                        message = "not packed: images are not of 8 bits"
+                print(escape(f"{stage.name}.{field}: {message}"), flush=True)
     return 0
 
 
-def _wanted(
-    stage: "Stage", plan: "dict[str, StagePlan]", runs: Path, pipeline: "Pipeline"
-) -> "dict[str, Packing | str]":
-    """What would be packed for each data set of a stage, or why nothing is."""
-    from pipelines.definition.schema import Reference, TrainingConfig, data_fields
+def _packing(
+    config: "TrainingConfig", field: str, planned: "StagePlan", plan: "dict[str, StagePlan]", runs: Path
+) -> "Packing | str":
+    """The pack of a stage's data set, or why there is none."""
+    from pipelines.definition.schema import Reference, data_fields
     from pipelines.training import packs, unreadable_files
     from pipelines.training.open_data import data_root, open_dataset
     from segda.data import unreadable
 
-    assert isinstance(stage.config, TrainingConfig)
-    found: dict[str, Packing | str] = {}
-    for field, (data, with_labels) in data_fields(stage.config).items():
-        root = data.root
-        if packs.is_paired(stage.config):
-            found[field] = "not packed: pairs are read as they are"
-            continue
-        if isinstance(root, Reference):
-            origin = plan[root.stage]
-            if origin.state != "done" or origin.folder is None:
-                found[field] = f"not packed: stage {root.stage} is not finished"
-                continue
-            place = origin.folder / root.output if root.output else origin.folder
-        else:
-            place = data_root(data)
-        dataset = open_dataset(data, stage.config.task.options["labels"], place, with_labels)
-        if unreadable_files.skips(data):
-            folder = plan[stage.name].folder
-            listed = folder is not None and (folder / unreadable_files.FILE_NAME).is_file()
-            lists = unreadable_files.read(folder)[field] if folder and listed else unreadable.find(dataset)
-            dataset = unreadable.without(dataset, unreadable_files.keys(lists))
-        found[field] = packs.plan(data, dataset, runs)
-    return found
+    data, with_labels = data_fields(config)[field]
+    if packs.is_paired(config):
+        return "not packed: pairs are read as they are"
+    if isinstance(data.root, Reference):
+        origin = plan[data.root.stage]
+        if origin.state != "done" or origin.folder is None:
+            return f"not packed: stage {data.root.stage} is not finished"
+        root = data.root.path(origin.folder)
+    else:
+        root = data_root(data)
+    dataset = open_dataset(data, config.task.options["labels"], root, with_labels)
+    if unreadable_files.skips(data):
+        folder = planned.folder
+        is_listed = folder is not None and (folder / unreadable_files.FILE_NAME).is_file()
+        files = unreadable_files.read(folder)[field] if folder and is_listed else unreadable.find(dataset)
+        dataset = unreadable.without(dataset, unreadable_files.keys(files))
+    return packs.plan(data, dataset, runs)

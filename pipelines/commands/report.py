@@ -1,20 +1,18 @@
-"""Show a finished run's table, and where its report lies.
-
-The report itself is made by the pipeline's `report` stage; this command only reads.
-"""
+"""Print a finished run's table and the path of its report, which the pipeline's `report` stage has written."""
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from pipelines.commands.arguments import add_runs_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="a run's name or lock file")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
+    add_runs_argument(parser)
 
 
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Print the tables of the run's evaluations and the files of its reports."""
     from segda.artefacts import manifest as manifests
     from segda.artefacts.manifest import read_json
@@ -23,19 +21,19 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.report.terminal import print_scores
     from segda.terminal.escape import escape
 
-    store, run = Store(given.runs).locate(given.run)
-    shown = 0
+    store, run = Store(args.runs).locate(args.run)
+    printed = False
     for entry in store.read_lock(run)["stages"].values():
         folder = store.root / (entry["folder"] or "")
         if entry["kind"] not in ("evaluate", "report") or not (folder / manifests.FILE_NAME).is_file():
             continue
-        shown += 1
+        printed = True
         manifest = manifests.verify(folder, full=entry["kind"] == "evaluate")
         if entry["kind"] == "evaluate":
             print_scores(read_json(folder / "evaluation.json"))
         else:
             pages = [file for file in manifest.outputs if file.endswith(".html")]
             print("\n".join(f"report: {escape(folder / page)}" for page in pages))
-    if not shown:
+    if not printed:
         raise ArtefactError(f"{run}: no finished evaluation or report; run it first: segda run {run}")
     return 0

@@ -1,9 +1,11 @@
-"""Show what runs scored, the seeds of a pipeline put together: mean, spread and gain, beside papers' numbers."""
+"""Print the scores of runs over the seeds of a pipeline: mean, spread and gain, with papers' numbers."""
 
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipelines.commands.arguments import add_runs_argument
 
 if TYPE_CHECKING:
     from segda.report.results_file import Scored
@@ -17,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", nargs="*", metavar="PATH", help="a folder of runs (.), a run's name, its lock file, or a results file"
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where results lie (./runs)")
-    parser.add_argument("--row", action="append", default=[], metavar="ROW", help="show this row alone; repeatable")
+    add_runs_argument(parser)
+    parser.add_argument("--row", action="append", default=[], metavar="ROW", help="show only this row; repeatable")
     parser.add_argument("--classes", action="store_true", help="show the scores by class, too")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -26,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a results file, which needs no runs")
     parser.add_argument(
         "--claims", type=Path, metavar="FILE",
-        help=f"papers' numbers to show beside ours; NAME{CLAIMS_ENDING} beside NAME.json is found by itself",
+        help=f"papers' numbers to show with ours; by default NAME{CLAIMS_ENDING} next to NAME.json",
     )  # fmt: skip
 
 
-def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
+def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Print the tables."""
     import json
 
@@ -40,48 +42,48 @@ def execute(given: argparse.Namespace, words: Sequence[str]) -> int:
     from segda.report import results_file, seed_table, terminal
     from segda.terminal.escape import escape
 
-    paths = given.path or (["."] if given.runs == Path("runs") else [str(given.runs)])
-    scored = [run for path in paths for run in collect(path, given.runs)]
+    paths = args.path or (["."] if args.runs == Path("runs") else [str(args.runs)])
+    scored = [run for path in paths for run in collect(path, args.runs)]
     if not scored:
         raise ArtefactError(f"{', '.join(paths)}: no finished evaluation; finish a run first: segda run NAME")
     experiments = seed_table.experiments(scored)
-    if given.save is not None:
-        results_file.write(given.save, scored)
-    claims = claimed([*paths, *([str(given.save)] if given.save else [])], given.claims, set(experiments))
-    built = [_wanted(title, runs, claims.get(title), given.row) for title, runs in experiments.items()]
+    if args.save is not None:
+        results_file.write(args.save, scored)
+    claims = read_claims([*paths, *([str(args.save)] if args.save else [])], args.claims, set(experiments))
+    built = [_table(title, runs, claims.get(title), args.row) for title, runs in experiments.items()]
     tables = [table for table in built if table is not None]
     if not tables:
         rows = dict.fromkeys(row for run in scored for row in run.evaluations)
-        raise ArtefactError(f"--row: no table has {', '.join(given.row)}; rows are {', '.join(rows)}")
-    if given.json:
+        raise ArtefactError(f"--row: no table has {', '.join(args.row)}; rows are {', '.join(rows)}")
+    if args.json:
         print(json.dumps({"tables": {table.title: seed_table.to_json(table) for table in tables}}, indent=1))
         return 0
     console = Console()
     for number, table in enumerate(tables):
         if number:
             print()
-        if given.markdown:
+        if args.markdown:
             if len(tables) > 1:
                 print(f"**{escape(table.title)}**, {table.headline} in percent\n")
             print(seed_table.to_markdown(table))
             continue
         console.print(terminal.over_seeds(table, console.width))
-        if given.classes:
+        if args.classes:
             print()
             console.print(terminal.renderable(table.scores, console.width))
     return 0
 
 
 def collect(path: str, runs: Path) -> Iterator["Scored"]:
-    """What the runs scored that a user means by `path`.
+    """The scores of the runs that `path` names.
 
     Args:
         path: a folder with runs in it or in its folder `runs`, a run's lock file, a results file, or the name of a run
             in `runs`; the name of a pipeline stands for all its seeds.
-        runs: where named runs lie.
+        runs: the folder of named runs.
 
     Raises:
-        ArtefactError: there is nothing of the kind.
+        ArtefactError: there is no such run.
     """
     from segda.artefacts.store import LOCK_ENDING, Store
     from segda.errors import ArtefactError
@@ -104,11 +106,11 @@ def collect(path: str, runs: Path) -> Iterator["Scored"]:
         yield from results_file.of_run(store, run)
 
 
-def claimed(paths: Sequence[str], named: Path | None, titles: set[str]) -> dict[str, "Claims"]:
-    """The claims for each table, from the named file and from those beside results files.
+def read_claims(paths: Sequence[str], file: Path | None, titles: set[str]) -> dict[str, "Claims"]:
+    """The claims for each table, from a file, or from those next to results files.
 
     Raises:
-        ConfigError: a file is missing or wrong, or is about a table that is not there.
+        ConfigError: a file is missing or wrong, or names a table that there is not.
     """
     from pydantic import Field
 
@@ -123,25 +125,24 @@ def claimed(paths: Sequence[str], named: Path | None, titles: set[str]) -> dict[
         sources: dict[str, str] = {}
         tables: dict[str, dict[str, dict[str, float]]] = Field(min_length=1)
 
-    beside = (Path(path.removesuffix(".json") + CLAIMS_ENDING) for path in paths if path.endswith(".json"))
-    files = [named] if named else list(dict.fromkeys(file for file in beside if file.is_file()))
-    found = {}
-    for file in files:
-        content = validate(File, read_mapping(file), str(file))
+    candidates = (Path(path.removesuffix(".json") + CLAIMS_ENDING) for path in paths if path.endswith(".json"))
+    claims = {}
+    for each in [file] if file else dict.fromkeys(path for path in candidates if path.is_file()):
+        content = validate(File, read_mapping(each), str(each))
         for title, rows in content.tables.items():
-            if title not in titles and named:
-                raise ConfigError(f"{file}: tables.{title}: no such table; {nearest(title, titles)}")
-            found[title] = Claims(rows, content.sources)
-    return found
+            if title not in titles and file:
+                raise ConfigError(f"{each}: tables.{title}: no such table; {nearest(title, titles)}")
+            claims[title] = Claims(rows, content.sources)
+    return claims
 
 
-def _wanted(title: str, runs: list["Scored"], claims: "Claims | None", rows: Sequence[str]) -> "SeedTable | None":
-    """The table with the wanted rows that it has; `None` where it has none of them."""
+def _table(title: str, runs: list["Scored"], claims: "Claims | None", rows: Sequence[str]) -> "SeedTable | None":
+    """A table with those of the rows that it has; `None` where it has none of them."""
     from segda.report import seed_table
 
-    known = {*(name for run in runs for name in run.evaluations), *(claims.values if claims else ())}
-    kept = [row for row in rows if row in known]
-    return seed_table.build(title, runs, claims, kept) if kept or not rows else None
+    names = {*(name for run in runs for name in run.evaluations), *(claims.values if claims else ())}
+    chosen = [row for row in rows if row in names]
+    return seed_table.build(title, runs, claims, chosen) if chosen or not rows else None
 
 
 def _is_seed(run: str, pipeline: str) -> bool:

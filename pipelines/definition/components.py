@@ -1,4 +1,4 @@
-"""Are the components that a stage's config names there, and do their options fit the signatures of their `build`?"""
+"""Check components of a config: that they exist, and that their options fit the signature of `build`."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -21,31 +21,31 @@ TRANSFER = ("device",)
 
 def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
     try:
-        found = module(package, name)
+        component = module(package, name)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
-    if not hasattr(found, "build"):
+    if not hasattr(component, "build"):
         raise ConfigError(f"{path}: {name!r} has no function 'build', which every component needs")
-    builder: Callable[..., Any] = found.build
+    builder: Callable[..., Any] = component.build
     return builder
 
 
-def check_component(package: str, component: ComponentConfig, path: str, given: Collection[str] = ()) -> None:
-    """Does `component` exist in `package`, and do its options fit?
+def check_component(package: str, component: ComponentConfig, path: str, passed: Collection[str] = ()) -> None:
+    """Check that a component exists and that its options fit.
 
     Args:
-        package: where a bare name is looked up.
+        package: of names without a dot.
         component: name and options.
-        path: where it stands in the config, for the message.
-        given: parameters of `build` that code passes.
+        path: in the config, for the message.
+        passed: parameters of `build` that code passes.
 
     Raises:
         ConfigError: no such component, or an option does not fit.
     """
     builder = _builder(package, component.name, f"{path}.name")
-    for option in component.options.keys() & set(given):
+    for option in component.options.keys() & set(passed):
         raise ConfigError(f"{path}.{option}: is set by the code, not by a config; remove it")
-    validate_options(builder, component.options, path, given)
+    validate_options(builder, component.options, path, passed)
 
 
 def _check_networks(networks: NetworksConfig, path: str) -> None:
@@ -56,9 +56,8 @@ def _check_networks(networks: NetworksConfig, path: str) -> None:
         check_component("segda.networks.decoders", networks.decoder, f"{path}.decoder", DECODER)
     if networks.sampler is not None:
         check_component("segda.networks.samplers", networks.sampler, f"{path}.sampler", SAMPLER)
-    for place, discriminator in networks.discriminators.items():
-        where = f"{path}.discriminators.{place}"
-        check_component("segda.networks.discriminators", discriminator, where, DISCRIMINATOR)
+    for name, discriminator in networks.discriminators.items():
+        check_component("segda.networks.discriminators", discriminator, f"{path}.discriminators.{name}", DISCRIMINATOR)
 
 
 def _check_method(method: MethodConfig, path: str) -> None:
@@ -70,7 +69,7 @@ def _check_method(method: MethodConfig, path: str) -> None:
 
 
 def check_task(task: ComponentConfig, path: str = "task") -> None:
-    """The task's module, options and label space.
+    """Check the task's module, options and label space.
 
     Raises:
         ConfigError: one of them does not exist or does not fit.
@@ -86,11 +85,11 @@ def check_task(task: ComponentConfig, path: str = "task") -> None:
 
 
 def check_components(node: Any, path: str) -> None:
-    """Every component below a config node.
+    """Check every component below a config node.
 
     Args:
         node: a stage's validated config, or a part of it.
-        path: where it stands in the pipeline, for the message.
+        path: in the pipeline, for the message.
 
     Raises:
         ConfigError: a component does not exist, or an option does not fit its signature.

@@ -1,4 +1,4 @@
-"""Do the stages of a pipeline fit together: what their labels train, and which networks they expect of one another?"""
+"""Check that stages fit together: whose labels train them, and which networks they expect of one another."""
 
 import os
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from pipelines.definition.pipeline import Stage
 
 LEARNING = ("supervise", "translate", "align", "export")
-"""Kinds that learn from labels, or hand them on to a stage that does. Scoring and showing are free to open them."""
+"""Kinds that learn from labels, or pass them on to a stage that does. Scoring and reporting may open any labels."""
 
-SOUGHT = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head"}
-"""Field of a reference to the network that it is followed for."""
+NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head"}
+"""Field of a reference to the network that the referenced stage must train."""
 
 
 def check(stages: Mapping[str, "Stage"]) -> None:
@@ -25,16 +25,16 @@ def check(stages: Mapping[str, "Stage"]) -> None:
         stages: validated, each by itself.
 
     Raises:
-        ConfigError: a stage would learn from the labels of a target set without being an oracle, or looks for a network
-            in a stage that trains none.
+        ConfigError: a stage would learn from the labels of a target set without being an oracle, or needs a network of
+            a stage that does not train it.
     """
     check_target_labels(stages)
     _check_networks(stages)
 
 
 def _identity(data: DataConfig) -> tuple[Any, ...]:
-    """What makes two data sets the same, whatever size they are read at."""
-    # A link that leads round in a circle is no folder, which is for opening it to say.
+    """Equal for equal data sets, whatever size they are resized to."""
+    # `realpath` accepts circular links; opening the data set reports them.
     root: Any = os.path.realpath(configs.data_path(data.root)) if isinstance(data.root, str) else data.root
     return data.name, root, data.split
 
@@ -69,23 +69,23 @@ def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
 def _check_networks(stages: Mapping[str, "Stage"]) -> None:
     for stage in stages.values():
         for path, reference in stage.references.items():
-            wanted = SOUGHT.get(path.split(".")[0])
+            network = NEEDED.get(path.split(".")[0])
             method = getattr(stages[reference.stage].config, "method", None)
-            if wanted is None or not isinstance(method, MethodConfig):
+            if network is None or not isinstance(method, MethodConfig):
                 continue
-            if not _offers(stages[reference.stage], wanted):
-                offering = [name for name, other in stages.items() if _offers(other, wanted)]
+            if not _offers(stages[reference.stage], network):
+                offering = [name for name, other in stages.items() if _offers(other, network)]
                 choices = f"refer to one that does: {', '.join(offering)}" if offering else "give it another method"
                 raise ConfigError(
-                    f"stages.{stage.name}.{path}: stage {reference.stage!r} trains no {wanted.split('.')[0]} (method "
+                    f"stages.{stage.name}.{path}: stage {reference.stage!r} trains no {network.split('.')[0]} (method "
                     f"{method.title!r}); {choices}"
                 )
 
 
-def _offers(stage: "Stage", wanted: str) -> bool:
+def _offers(stage: "Stage", network: str) -> bool:
     from segda.objectives import objective as objectives
 
     method = getattr(stage.config, "method", None)
     if not isinstance(method, MethodConfig) or not method.terms:
         return False
-    return wanted in objectives.needs(objectives.build(method.terms), method.frozen)
+    return network in objectives.needs(objectives.build(method.terms), method.frozen)

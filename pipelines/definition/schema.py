@@ -1,4 +1,4 @@
-"""What every stage's config is made of: strict, frozen, and turned into one clear line when it is wrong."""
+"""The parts of every stage's config: strict and frozen."""
 
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -37,6 +37,10 @@ class Reference(StrictConfig):
     stage: str = Field(alias="from")
     output: str | None = None
 
+    def path(self, folder: Path) -> Path:
+        """The output in the stage's folder, or the folder itself."""
+        return folder / self.output if self.output else folder
+
 
 class ComponentConfig(BaseModel):
     """A component chosen by name; all other keys bind to the signature of its module's `build`."""
@@ -51,15 +55,15 @@ class ComponentConfig(BaseModel):
 
 
 class DataConfig(ComponentConfig):
-    """A data set: reader, place, split, and the size that training and prediction work at.
+    """A data set: reader, folder, split, and the size for training and prediction.
 
     Attributes:
         name: a reader of `segda/data/readers`.
-        root: folder (relative ones lie below `SEGDA_DATA`), or the output of an earlier stage.
+        root: folder (relative to `SEGDA_DATA`), or the output of an earlier stage.
         split: which part of the set.
         resize: `(height, width)` that images and labels are resized to before cropping; `None` keeps each file's own.
             Scores are always taken at the labels' own size.
-        on_bad_file: what is done about a file that cannot be read: `fail`, which refuses all, or `skip` it and say so.
+        on_bad_file: what is done with a file that cannot be read: `fail`, or `skip` it and report it.
     """
 
     root: str | Reference
@@ -82,13 +86,13 @@ class MethodConfig(StrictConfig):
     """A method is a table of weighted terms, or a transfer that needs no training.
 
     Attributes:
-        title: how the method is called in reports.
+        title: the method's name in reports.
         source: where the method is published.
         tied: one encoder for both domains; `partly`: its first layers are each domain's own.
         frozen: networks that never learn, such as `encoder.source`; they are built, started from `init` and published.
         labels: `target` marks an oracle, the only method that may be trained on labels of the target domain.
         terms: term name to its weight and options.
-        transfer: a component of `segda/transfer` that gives an image the look of another one, in place of terms.
+        transfer: a component of `segda/transfer` that gives an image the look of another one, instead of terms.
     """
 
     title: str = ""
@@ -102,8 +106,8 @@ class MethodConfig(StrictConfig):
     @model_validator(mode="after")
     def _one_kind(self) -> "MethodConfig":
         if bool(self.terms) == (self.transfer is not None):
-            found = "both are given" if self.terms else "neither is given"
-            raise ValueError(f"{found}; give `terms` for a method that trains, `transfer` for one that does not")
+            problem = "both are given" if self.terms else "neither is given"
+            raise ValueError(f"{problem}; give `terms` for a method that trains, `transfer` for one that does not")
         return self
 
 
@@ -142,7 +146,7 @@ class AugmentConfig(StrictConfig):
         scale: range of a random resize factor before the crop.
         rotate: largest angle of a random rotation, in degrees.
         shift: largest random shift in either direction, as a share of the side.
-        fill: what padding, rotation and shift leave open: mid-grey, or black for digits.
+        fill: of pixels that padding, rotation and shift leave empty: mid-grey, or black for digits.
         photometry: options of `segda.data.photometry.Photometry`; `None` for none.
     """
 
@@ -241,15 +245,20 @@ class TrainingConfig(StageConfig):
     schedule: ScheduleConfig = ScheduleConfig()
     ema: float | None = Field(default=None, gt=0, lt=1)
 
+    @property
+    def labelled(self) -> DataConfig:
+        """The labelled set: `data` of a supervised stage, else `source`."""
+        return next(data for data, with_labels in data_fields(self).values() if with_labels)
+
 
 class AdaptingConfig(TrainingConfig):
-    """What stages share that learn from a labelled source and an unlabelled target.
+    """What stages that learn from a labelled source and an unlabelled target share.
 
     Attributes:
         source: the labelled set: the source itself, or an exported adapted one.
         target: the unlabelled set; its labels are never opened.
         init: an earlier stage whose networks of equal name are started from.
-        judge: an earlier stage whose encoder and head judge images without learning, for terms that need one.
+        judge: an earlier stage whose encoder and head classify images without learning, for terms that need them.
         paired: sample i of the target is the counterpart of sample i of the source.
     """
 
@@ -261,7 +270,7 @@ class AdaptingConfig(TrainingConfig):
 
 
 class Inputs(Protocol):
-    """What a running stage is told of the world outside its config."""
+    """What a running stage knows besides its config."""
 
     def folder(self, reference: Reference) -> Path:
         """The finished folder (or the named output in it) that a reference points to."""
@@ -272,7 +281,7 @@ class Inputs(Protocol):
         ...
 
     def root(self, data: DataConfig) -> Path:
-        """The folder that a data set's files lie in."""
+        """The folder of a data set's files."""
         ...
 
     def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
@@ -280,7 +289,7 @@ class Inputs(Protocol):
         ...
 
     def skipped(self, field: str) -> list[Skipped]:
-        """What is left out of the data set in a field of the config, as `on_bad_file: skip` asks for."""
+        """The unreadable files of the data set in a field of the config, where it has `on_bad_file: skip`."""
         ...
 
 
@@ -288,7 +297,7 @@ def references(node: Any, path: str = "") -> dict[str, Reference]:
     """Every reference below a config node, by its path in the config."""
     if isinstance(node, Reference):
         return {path: node}
-    found: dict[str, Reference] = {}
+    below: dict[str, Reference] = {}
     if isinstance(node, BaseModel):
         children = [(name, getattr(node, name)) for name in type(node).model_fields]
     elif isinstance(node, dict):
@@ -298,14 +307,14 @@ def references(node: Any, path: str = "") -> dict[str, Reference]:
     else:
         return {}
     for name, child in children:
-        found.update(references(child, f"{path}.{name}" if path else name))
-    return found
+        below.update(references(child, f"{path}.{name}" if path else name))
+    return below
 
 
 def data_fields(config: StageConfig) -> dict[str, tuple[DataConfig, bool]]:
     """The data sets that a stage opens, by field name, each with whether its labels are opened.
 
-    A field called `target` is opened without labels: no adapting stage may see those.
+    A field called `target` is opened without labels: no adapting stage may read them.
     """
     fields = ((name, getattr(config, name)) for name in type(config).model_fields)
     return {name: (value, name != "target") for name, value in fields if isinstance(value, DataConfig)}

@@ -1,4 +1,4 @@
-"""About how much disk the stages of a plan will take, and the refusal to begin where there is not that much.
+"""Estimate the disk space that the stages of a plan take, and refuse to begin if there is too little.
 
 Checkpoints and networks are counted tensor by tensor, exports by the files of the set that they translate. Tables, logs
 and reports are small and not counted.
@@ -14,6 +14,8 @@ from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Size, TrainingConfig
 from pipelines.networks import networks_on_meta
 from pipelines.planning.plan import StagePlan
+from pipelines.stages.export.config import Config as ExportConfig
+from pipelines.stages.generate import Config as GenerateConfig
 from pipelines.training.open_data import ListedData, data_root
 from segda.data.decode import image_size
 from segda.disk import free_space, readable_size
@@ -22,12 +24,12 @@ from segda.errors import ResourceError
 from segda.objectives import objective as objectives
 
 STATES = {"adam": 2, "adamw": 2, "sgd": 1}
-"""Numbers that an optimizer keeps for each parameter."""
+"""Numbers in an optimizer's state for each parameter."""
 
-# Bytes a pixel, image and label together, where there are no files yet to go by: measured on `streets`.
+# Bytes a pixel, image and label together, where there are no files yet: measured on `streets`.
 GENERATED = 1.4
 TRANSLATED = 2.2
-# What a file of one ending becomes as another: photographs, by this package's own encoders.
+# Growth of a file in another format: photographs, by this package's encoders.
 GROWTH = {("jpeg", "png"): 5.0, ("jpeg", "webp"): 3.0, ("png", "jpeg"): 0.35, ("png", "webp"): 0.7}
 
 
@@ -42,17 +44,17 @@ class DatasetSize(NamedTuple):
 
 
 class DiskEstimate:
-    """The disk that a plan's stages take."""
+    """Disk space of a plan's stages."""
 
     def __init__(self, pipeline: Pipeline, plan: Sequence[StagePlan], listed: ListedData | None = None) -> None:
-        """Args: pipeline; its plan, which says what is there already; the data sets that the plan has listed."""
+        """Args: pipeline; its plan, which names finished folders; the data sets that the plan has listed."""
         self.pipeline = pipeline
         self.listed = listed or ListedData()
         self.folders = {planned.stage: planned.folder for planned in plan if planned.state == "done"}
         self.plan = plan
 
     def of(self, stage: Stage) -> int | None:
-        """Bytes of a stage's finished folder, about; `None` where that cannot be told beforehand."""
+        """Bytes of a stage's finished folder, about; `None` where they cannot be estimated."""
         try:
             if isinstance(stage.config, TrainingConfig):
                 return training_bytes(stage.config, self.seen(stage))
@@ -60,7 +62,7 @@ class DiskEstimate:
                 return self._exported(stage)
             if stage.kind == "generate":
                 return round(sum(extent.images for extent in self._generated(stage).values()))
-        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+        except Exception:  # data or components that cannot be read: the run reports what is wrong with them
             return None
         return None
 
@@ -68,7 +70,7 @@ class DiskEstimate:
         """How large a data set of a stage is, or will be.
 
         Raises:
-            Exception: it cannot be told.
+            Exception: it cannot be estimated.
         """
         if isinstance(data.root, Reference):
             folder, origin = self.folders.get(data.root.stage), self.pipeline.stages[data.root.stage]
@@ -76,9 +78,10 @@ class DiskEstimate:
                 if origin.kind == "generate":
                     split = "" if data.root.output == "rendered" else f"_{data.split}"
                     return self._generated(origin)[f"{data.root.output}{split}"]
-                first = self.extent(origin, getattr(origin.config, "data"), True)  # noqa: B009
-                return first._replace(images=float(self._exported(origin)), labels=0.0, format="png")
-            root = folder / data.root.output if data.root.output else folder
+                assert isinstance(origin.config, ExportConfig)
+                source = self.extent(origin, origin.config.data, True)
+                return source._replace(images=float(self._exported(origin)), labels=0.0, format="png")
+            root = data.root.path(folder)
         else:
             root = data_root(data)
         dataset = self.listed.open(data, stage.config.task.options["labels"], root, with_labels)
@@ -92,34 +95,37 @@ class DiskEstimate:
         """Height and width of what a training stage's networks see.
 
         Raises:
-            Exception: it cannot be told.
+            Exception: it cannot be estimated.
         """
-        crop: Size | None = getattr(stage.config, "crop", None)
-        data: DataConfig = getattr(stage.config, "source", None) or getattr(stage.config, "data")  # noqa: B009
-        return crop or data.resize or self.extent(stage, data, True).size
+        assert isinstance(stage.config, TrainingConfig)
+        data = stage.config.labelled
+        return stage.config.crop or data.resize or self.extent(stage, data, True).size
 
     def _generated(self, stage: Stage) -> dict[str, DatasetSize]:
+        assert isinstance(stage.config, GenerateConfig)
+        size = stage.config.size
         counts = stage.config.model_dump(include={"rendered", "camera_train", "camera_val"})
-        size: Size = getattr(stage.config, "size")  # noqa: B009
-        pixels = size[0] * size[1]
-        return {name: DatasetSize(n, n * pixels * GENERATED, 0.0, size, "generated") for name, n in counts.items()}
+        return {
+            name: DatasetSize(number, number * size[0] * size[1] * GENERATED, 0.0, size, "generated")
+            for name, number in counts.items()
+        }
 
     def _exported(self, stage: Stage) -> int:
         """Images times bytes, from the source set's own files where they are there."""
         config = stage.config
-        data: DataConfig = getattr(config, "data")  # noqa: B009
-        extent = self.extent(stage, data, True)
-        kept = getattr(config, "layout", "") == "source"
-        size = extent.size if kept or data.resize is None else data.resize
+        assert isinstance(config, ExportConfig)
+        extent = self.extent(stage, config.data, True)
+        as_source = config.layout == "source"
+        size = extent.size if as_source or config.data.resize is None else config.data.resize
         if extent.format == "generated":
             return round(extent.number * size[0] * size[1] * TRANSLATED)
-        wanted = extent.format if kept else getattr(config, "format", None) or "png"
+        form = extent.format if as_source else config.format or "png"
         share = size[0] * size[1] / (extent.size[0] * extent.size[1])
-        return round((extent.images * GROWTH.get((extent.format, wanted), 1.0) + extent.labels) * share)
+        return round((extent.images * GROWTH.get((extent.format, form), 1.0) + extent.labels) * share)
 
 
 def training_bytes(config: TrainingConfig, size: Size) -> int:
-    """Bytes of a training stage's folder: its networks, and the checkpoints that are kept beside one being written."""
+    """Bytes of a training stage's folder: its networks, the checkpoints that stay, and one being written."""
     method = config.method
     networks, state = checkpoint_bytes(config, method, size)
     saved = min((config.steps - 1) // config.runtime.save_every, KEPT + 1)
@@ -138,7 +144,7 @@ def checkpoint_bytes(config: TrainingConfig, method: MethodConfig, size: Size) -
 
 
 def optimizer_bytes(config: TrainingConfig, modules: Mapping[str, nn.Module]) -> int:
-    """Bytes of what the optimizers keep."""
+    """Bytes of the optimizers' state."""
     total = 0
     for name, module in modules.items():
         player = config.discriminator_optimizer if name.startswith("discriminator") else config.optimizer
@@ -157,34 +163,30 @@ def _bytes(module: nn.Module) -> int:
 
 
 def needed(space: DiskEstimate) -> dict[str, int]:
-    """Bytes that each unfinished stage of a plan will yet add, about, as far as that can be told."""
-    found: dict[str, int] = {}
+    """Bytes that each unfinished stage of a plan will add, about, where they can be estimated."""
+    missing: dict[str, int] = {}
     for planned in space.plan:
         if planned.state in ("run", "resume"):
             size = space.of(space.pipeline.stages[planned.stage])
             if size is not None:
-                there = _written(planned.folder) if planned.state == "resume" else 0
-                found[planned.stage] = max(size - there, 0)
-    return found
+                written = _written(planned.folder) if planned.state == "resume" else 0
+                missing[planned.stage] = max(size - written, 0)
+    return missing
 
 
 def require(space: DiskEstimate, root: Path) -> None:
-    """Refuse to begin what the disk has no room for.
-
-    Args:
-        space: of the plan.
-        root: the folder of runs.
+    """Refuse a plan that the disk has no room for.
 
     Raises:
-        ResourceError: names the need, the room, and the stages that take most.
+        ResourceError: names the bytes needed and free, and the largest stages.
     """
     stages = needed(space)
     total, free = sum(stages.values()), free_space(root)
     if total > free:
         most = sorted(stages, key=lambda stage: -stages[stage])[:3]
-        told = ", ".join(f"{stage} {readable_size(stages[stage])}" for stage in most)
+        largest = ", ".join(f"{stage} {readable_size(stages[stage])}" for stage in most)
         raise ResourceError(
-            f"{root}: about {readable_size(total)} needed ({told}), {readable_size(free)} free; free space, choose "
+            f"{root}: about {readable_size(total)} needed ({largest}), {readable_size(free)} free; free space, choose "
             "another --runs, or begin all the same with --ignore-space"
         )
 

@@ -1,7 +1,7 @@
-"""`--plan --memory 11GB`: the largest crop with which the steps of each training stage fit into a memory.
+"""`--plan --memory 11GB`: the largest crop with which a step of each training stage fits into a memory.
 
-A step's tensors are counted as in `pipelines.planning.memory`: at the configured size and at twice its sides. A
-line over the pixels leads from there to the largest crop, where they are counted once more.
+A step's tensors are counted as in `pipelines.planning.memory`, at the configured size and at twice its sides. A linear
+model of bytes over pixels gives the largest crop, where they are counted once more.
 """
 
 import re
@@ -19,20 +19,20 @@ from segda.terminal.table import to_lines
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 NOTE = (
-    "Counted are a step's tensors in float32. Beside them: on a GPU the libraries' work space, which differs from card "
+    "Counted are a step's tensors in float32. In addition: on a GPU the libraries' work space, which differs from card "
     "to card; on a CPU the process itself, about half a GB."
 )
 
 
 def bytes_of(text: str) -> int:
-    """What a user calls a memory, such as `11GB`, `10.5 GiB` or `800MB`, in bytes.
+    """A size such as `11GB`, `10.5 GiB` or `800MB` in bytes.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is no size.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
-    unit = UNITS.get(found[2].upper()) if found else None
-    count = int(float(found[1]) * unit) if found and unit else 0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
+    unit = UNITS.get(match[2].upper()) if match else None
+    count = int(float(match[1]) * unit) if match and unit else 0
     if count < 1:
         raise ConfigError(f"--memory: found {text!r}; expected a number above 0 with MB, GB, MiB or GiB, such as 11GB")
     return count
@@ -45,40 +45,40 @@ class Crops:
         """Args: memory, of the plan."""
         self._memory = memory
 
-    def own(self, stage: Stage) -> tuple[Size, int] | None:
-        """What a stage's networks see as configured, and the bytes of a step; `None` where that cannot be told."""
+    def configured(self, stage: Stage) -> tuple[Size, int] | None:
+        """The size that a stage's networks see, and the bytes of a step; `None` where they cannot be estimated."""
         assert isinstance(stage.config, TrainingConfig)
         try:
             size = self._memory.sizes.seen(stage)
             return size, self._memory.training(stage.config, size)
-        except Exception:  # data or components that nobody here knows: a run will say what is wrong with them
+        except Exception:  # data or components that cannot be read: the run reports what is wrong with them
             return None
 
     def largest(self, stage: Stage, limit: int) -> tuple[Size, int] | None:
         """The largest crop whose step takes at most `limit` bytes, and the bytes that it takes; `None` for none.
 
-        It keeps the configured one's ratio of height and width, as near as the encoder's stride allows, and is no
-        larger than the stage's images, if their size is known.
+        It has the ratio of height and width of the configured one, as close as the encoder's stride allows, and is no
+        larger than the stage's images, if they are there.
         """
         config = stage.config
         assert isinstance(config, TrainingConfig)
-        known = self.own(stage)
-        if known is None:
+        configured = self.configured(stage)
+        if configured is None:
             return None
-        size, need = known
+        size, need = configured
         stride = output_stride(networks_on_meta(config, config.method))
         double = 2 * size[0], 2 * size[1]  # half of it may be too small for a network
         try:
             slope = (self._memory.training(config, double) - need) / (3 * size[0] * size[1])
         except ConfigError:  # networks for images of one size
-            return known if need <= limit else None
+            return configured if need <= limit else None
         bound, rows = self._bound(stage), 0
         for rows in range(10**4):  # more steps of the stride than any image has
             crop = _sized(rows + 1, size, stride)
-            told = need + slope * (crop[0] * crop[1] - size[0] * size[1])
-            if told > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
+            estimate = need + slope * (crop[0] * crop[1] - size[0] * size[1])
+            if estimate > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
                 break
-        for row in range(rows, 0, -1):  # the line is a little off where maps are padded
+        for row in range(rows, 0, -1):  # the model is a little off where maps are padded
             crop = _sized(row, size, stride)
             try:
                 exact = self._memory.training(config, crop)
@@ -107,15 +107,10 @@ def _sized(rows: int, size: Size, stride: int) -> Size:
 
 
 def lines(pipeline: Pipeline, plan: Sequence[StagePlan], memory: str) -> list[str]:
-    """What is left to train, a line a stage: its crop and what a step takes, then the largest crop that fits.
-
-    Args:
-        pipeline: of the plan.
-        plan: says what is left.
-        memory: see `bytes_of`.
+    """A line for each stage left to train: its crop and the bytes of a step, then the largest crop that fits.
 
     Raises:
-        ConfigError: it is no memory.
+        ConfigError: `memory` is no size; see `bytes_of`.
     """
     limit = bytes_of(memory)
     crops = Crops(MemoryEstimate(pipeline, DiskEstimate(pipeline, plan)))
@@ -123,12 +118,12 @@ def lines(pipeline: Pipeline, plan: Sequence[StagePlan], memory: str) -> list[st
     for planned in plan:
         stage = pipeline.stages[planned.stage]
         if isinstance(stage.config, TrainingConfig) and planned.state in ("run", "resume", "data missing"):
-            own, best = crops.own(stage), crops.largest(stage, limit)
-            rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_told(own), *_told(best)))
+            own, best = crops.configured(stage), crops.largest(stage, limit)
+            rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_cells(own), *_cells(best)))
     if len(rows) == 1:
         return [f"crops for {memory}: nothing is left to train"]
     return [f"crops (height x width) for {memory} (-: none, or cannot be told):", *to_lines(rows), NOTE]
 
 
-def _told(found: tuple[Size, int] | None) -> tuple[str, str]:
-    return ("-", "-") if found is None else (f"{found[0][0]}x{found[0][1]}", readable_size(found[1]))
+def _cells(crop: tuple[Size, int] | None) -> tuple[str, str]:
+    return ("-", "-") if crop is None else (f"{crop[0][0]}x{crop[0][1]}", readable_size(crop[1]))

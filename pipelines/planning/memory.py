@@ -4,20 +4,21 @@ So all that a step holds at its highest is counted, in seconds and without the m
 Left out: processes that load data, copies that several processes exchange, libraries' work space.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 
 import torch
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import AdaptingConfig, DataConfig, MethodConfig, Reference, Size, TrainingConfig
+from pipelines.definition.schema import AdaptingConfig, MethodConfig, Size, TrainingConfig
 from pipelines.networks import build_task, networks_at_random
 from pipelines.planning import disk as space
 from pipelines.planning.disk import DiskEstimate
 from pipelines.planning.plan import StagePlan
-from pipelines.stages.export import translation
-from pipelines.stages.export.translation import Tiling
+from pipelines.stages.evaluate import Config as EvaluateConfig
+from pipelines.stages.export.config import Config as ExportConfig
+from pipelines.stages.export.translation import Translator, tiling_of
 from pipelines.training.assembly import assemble
 from segda.batch import Batch, DomainBatch
 from segda.disk import free_space, readable_size
@@ -106,28 +107,26 @@ class MemoryEstimate:
     def _inferring(self, stage: Stage) -> int:
         """Bytes of the tensors of a stage whose networks learn nothing: those of its largest row, or its translator."""
         config = stage.config
-        data: DataConfig = getattr(config, "data")  # noqa: B009
-        rows: Mapping[str, Reference] = getattr(config, "rows", {})
-        translator: Reference | None = getattr(config, "translator", None)
-        own = self.sizes.extent(stage, data, False).size
+        assert isinstance(config, EvaluateConfig | ExportConfig)
+        own = self.sizes.extent(stage, config.data, False).size
         most = 0
-        for reference in [translator] if translator is not None else rows.values():
+        for reference in config.rows.values() if isinstance(config, EvaluateConfig) else [config.translator]:
+            if reference is None:
+                continue
             origin = self.pipeline.stages[reference.stage].config
             assert isinstance(origin, TrainingConfig)
             task = build_task(origin.task)
             with torch.no_grad(), MetaPeakMemory() as peak:
                 with DEVICE:
                     networks = networks_at_random(origin, origin.method)
-                    image = torch.zeros(1, 3, *(data.resize or own))
+                    image = torch.zeros(1, 3, *(config.data.resize or own))
                 for built in networks.modules.values():
                     built.eval()
-                if translator is not None:
-                    tile: Size | None = getattr(config, "tile", None)
-                    tiling = tile and Tiling(tile, getattr(config, "overlap"))  # noqa: B009
-                    translation.answer(networks, image, DEVICE, tiling)
-                else:
-                    augmentation = getattr(config, "augmentation").inference()  # noqa: B009
+                if isinstance(config, EvaluateConfig):
+                    augmentation = config.augmentation.build()
                     test_time_augmentation.predict(networks, task, image, own, augmentation)
+                else:
+                    Translator(networks, ("target",), DEVICE, tiling_of(config)).decode(image, "source", "target")
             most = max(most, peak.most)
         return most
 

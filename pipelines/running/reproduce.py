@@ -77,17 +77,7 @@ def _of_run(path: Path) -> Recorded:
 
 def _of_stage(folder: Path) -> Recorded:
     """A pipeline of a stage and those that it was made from, each as its manifest says."""
-    upstream: dict[Path, Manifest] = {}
-
-    def visit(path: Path) -> None:
-        if path not in upstream:
-            manifest = manifests.load(path)
-            for origin in manifest.inputs.values():
-                if origin.get("folder"):
-                    visit(path.parent / origin["folder"])
-            upstream[path] = manifest
-
-    visit(folder.resolve())
+    upstream = manifests.upstream(folder.resolve())
     names: dict[Path, str] = {}
     for path, manifest in upstream.items():
         # Stages of other runs may have the same name; their folders differ.

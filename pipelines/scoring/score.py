@@ -2,55 +2,48 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipelines.definition.schema import ComponentConfig
-from pipelines.networks import build_task, load_networks, working_size
+from pipelines.definition.schema import DataConfig
+from pipelines.networks import load_predictor
 from segda.artefacts.manifest import Manifest
-
-if TYPE_CHECKING:
-    from segda.data.dataset import Dataset
-    from segda.engine.session import Session
-    from segda.evaluation.scores import Evaluation
-    from segda.evaluation.test_time_augmentation import Augmentation as Inference
+from segda.data.dataset import Dataset
+from segda.data.index import fingerprint
+from segda.engine.session import Session
+from segda.evaluation.evaluate import evaluate
+from segda.evaluation.scores import Evaluation
+from segda.evaluation.test_time_augmentation import Augmentation
 
 
 def score(
     stage_folder: Path,
     manifest: Manifest,
-    dataset: "Dataset",
-    resize: tuple[int, int] | None,
-    split: str,
-    session: "Session",
+    data: DataConfig,
+    dataset: Dataset,
+    session: Session,
+    *,
+    augmentation: Augmentation,
+    boundary: bool,
     progress: Callable[[int, int], None] | None = None,
-    inference: "Inference | None" = None,
-    boundary: bool = False,
-) -> "Evaluation":
+) -> Evaluation:
     """Score the networks that a finished stage published.
 
     Args:
-        stage_folder: the stage's folder, with `networks/`.
-        manifest: its manifest, whose config says how the networks are built.
+        stage_folder: with `networks/`.
+        manifest: of the stage.
+        data: the data set's config; without `resize` the networks see the size that they were trained at.
         dataset: opened with labels.
-        resize: what the networks see; `None` for the size that they were trained at.
-        split: the split's name, for the protocol.
         session: the processes.
-        progress: called with images done and to do.
-        inference: test-time augmentation; none by default.
+        augmentation: at test time.
         boundary: score the borders of the classes, too.
+        progress: called with images done and to do.
     """
-    from segda.data.index import fingerprint
-    from segda.evaluation.evaluate import evaluate
-    from segda.evaluation.test_time_augmentation import NO_AUGMENTATION
-
-    resize = resize or working_size(manifest)
-    networks = load_networks(stage_folder, manifest.config, ("encoder", "head"), session.device)
+    predictor = load_predictor(stage_folder, manifest, session.device)
     result = evaluate(
-        networks,
+        predictor.networks,
         dataset,
-        build_task(ComponentConfig(**manifest.config["task"])),
-        resize=resize,
-        inference=inference or NO_AUGMENTATION,
+        predictor.task,
+        resize=data.resize or predictor.resize,
+        inference=augmentation,
         boundary=boundary,
         device=session.device,
         rank=session.rank,
@@ -62,7 +55,7 @@ def score(
     )
     method = manifest.config.get("method") or {}
     result.protocol.update(
-        split=split,
+        split=data.split,
         stage=stage_folder.name,
         method=method.get("title", ""),
         trained_on_target_labels=method.get("labels") == "target",

@@ -19,10 +19,10 @@ class Config(AdaptingConfig):
     """An aligning stage: `method` is any with a head, such as `dann`, `i2i_gta5` or `self_training`.
 
     Attributes:
-        target_statistics: number of target images, spread evenly over the set, that the published networks' batch
-            normalisation statistics are taken from (AdaBN); 0 leaves the mixture that training saw.
-        teacher_statistics: whether a teacher normalises by its running averages or by the batch that it judges. The
-            batch's are better where the domains' colours lie far apart, the running ones where they are close.
+        target_statistics: number of target images, spread evenly over the set, for the batch normalisation statistics
+            of the published networks (AdaBN); 0 keeps those of training.
+        teacher_statistics: whether a teacher normalises by its running averages or by its input batch. The batch's are
+            better where the domains' colours differ much, the running ones where they are close.
     """
 
     target_statistics: NonNegativeInt = 0

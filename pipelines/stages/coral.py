@@ -1,6 +1,6 @@
-"""CORAL in closed form: give source features the target's covariance, and train the head anew on them.
+"""CORAL in closed form: give source features the target's covariance, and train the head on them.
 
-Nothing of the encoder learns, so the transform is computed once, from both whole sets, before training begins.
+The encoder does not learn, so the transform is computed once, from both whole sets, before training.
 """
 
 from pathlib import Path
@@ -28,8 +28,8 @@ class Config(AdaptingConfig):
     """A stage of closed-form CORAL.
 
     Attributes:
-        init: a stage that trained `encoder` and `head` on the source; the head goes on from there.
-        regularisation: what is added to the diagonal of both covariances; the paper's is 1.
+        init: a stage that trained `encoder` and `head` on the source.
+        regularisation: added to the diagonal of both covariances; the paper's is 1.
     """
 
     init: Reference
@@ -40,11 +40,11 @@ def check(config: Config) -> None:
     """Refuse a config that cannot train.
 
     Raises:
-        ConfigError: as for other training stages; or the encoder learns, which the transform is not made for.
+        ConfigError: as for other training stages; or the encoder learns, for which the transform is not made.
     """
     if config.method.frozen != ["encoder"] or config.method.tied is not True:
         raise ConfigError(
-            f"method: {config.method.title!r} lets the encoder learn, or has several; a stage of kind coral needs "
+            f"method: {config.method.title!r} trains the encoder, or has several; a stage of kind coral needs "
             "`tied: true` and `frozen: [encoder]`, as method coral has them"
         )
     from pipelines.training import train
@@ -68,32 +68,33 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     target = open_stage_data(config, "target", inputs, with_labels=False, session=session)
     resizes: dict[Domain, Size | None] = {"source": config.source.resize, "target": config.target.resize}
     sets: dict[Domain, Dataset] = {"source": source, "target": target}
+    file = folder / "statistics.safetensors"
 
-    def recoloured(networks: "Networks") -> "Networks":
-        file = folder / "statistics.safetensors"
+    def measure(networks: "Networks") -> None:
+        measured = {
+            domain: feature_statistics(networks, dataset, domain, resizes[domain], config.batch, session, folder.name)
+            for domain, dataset in sets.items()
+        }
+        tensors = {
+            f"{domain}.{name}": value.cpu()
+            for domain, statistics in measured.items() for name, value in statistics._asdict().items()
+        }  # fmt: skip
+        if session.is_main:
+            write_whole(file, safetensors.torch.save(tensors))
+        session.barrier()
+
+    def load(decided: Any) -> tuple[dict[str, "Tensor"], str]:
+        content = file.read_bytes()
+        return safetensors.torch.load(content), f"checksum {hashlib.sha256(content).hexdigest()[:8]}"
+
+    def with_transform(networks: "Networks") -> "Networks":
+        # Read if written: with another number of processes, sums are rounded differently, and resume is not exact.
         if not session.on_main(file.is_file):
-            # Kept: a run of another number of processes would round otherwise, and so not go on exactly.
-            measured = {
-                f"{domain}.{name}": value.cpu()
-                for domain, dataset in sets.items()
-                for name, value in feature_statistics(
-                    networks, dataset, domain, resizes[domain], config.batch, session, folder.name
-                )
-                ._asdict()
-                .items()
-            }
-            if session.is_main:
-                write_whole(file, safetensors.torch.save(measured))
-            session.barrier()
-
-        def look(decided: Any) -> tuple[dict[str, "Tensor"], str]:
-            content = file.read_bytes()
-            return safetensors.torch.load(content), f"checksum {hashlib.sha256(content).hexdigest()[:8]}"
-
-        known = session.same_everywhere(str(file), look)
-        found = [FeatureStatistics(known[f"{domain}.mean"], known[f"{domain}.covariance"]) for domain in sets]
-        recolouring = coral_transform(*found, regularisation=config.regularisation)
-        return CoralNetworks(networks, CoralTransform(*(part.float().to(session.device) for part in recolouring)))
+            measure(networks)
+        tensors = session.same_everywhere(str(file), load)
+        statistics = [FeatureStatistics(tensors[f"{domain}.mean"], tensors[f"{domain}.covariance"]) for domain in sets]
+        transform = coral_transform(*statistics, regularisation=config.regularisation)
+        return CoralNetworks(networks, CoralTransform(*(part.float().to(session.device) for part in transform)))
 
     return train(
         config,
@@ -105,5 +106,5 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         published=PUBLISHED,
         folder=folder,
         session=session,
-        prepare=recoloured,
+        prepare=with_transform,
     )

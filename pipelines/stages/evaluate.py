@@ -1,4 +1,4 @@
-"""Score the networks of several stages on one labelled split: a row each, per class, protocol beside the scores."""
+"""Score the networks of several stages on one labelled split: a row each, by class, with the protocol."""
 
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 2
 OUTPUTS = ("evaluation.json", "table.csv", "table.json")
-#: Outputs that tell when or how fast they were made, so that no two are equal.
+#: Outputs that contain times, so that no two are equal.
 DATED = ("evaluation.json",)
 
 
@@ -27,8 +27,8 @@ class AugmentationConfig(StrictConfig):
     """Test-time augmentation; the default is none.
 
     Attributes:
-        flip: the mirrored image, too.
-        scales: factors of what the networks see otherwise.
+        flip: predict on the mirrored image, too.
+        scales: factors of the size that the networks see.
         window: `(height, width)` that networks see at a time; `None` for the whole image.
         stride: `(height, width)` from one window to the next; `None` for two thirds of the window's.
     """
@@ -40,16 +40,16 @@ class AugmentationConfig(StrictConfig):
 
     @model_validator(mode="after")
     def _sensible(self) -> "AugmentationConfig":
-        if not self.model_fields_set:  # the default is; torch is not loaded to find that
+        if not self.model_fields_set:  # the default needs no check, and no import of torch
             return self
         try:
-            self.inference()
+            self.build()
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return self
 
-    def inference(self) -> "Augmentation":
-        """The same for the engine."""
+    def build(self) -> "Augmentation":
+        """The augmentation for predictions."""
         from segda.evaluation.test_time_augmentation import Augmentation
 
         return Augmentation(**self.model_dump())
@@ -59,9 +59,9 @@ class Config(StageConfig):
     """An evaluating stage.
 
     Attributes:
-        data: the labelled split; `resize` is what the networks see, scores are taken at the labels' own size.
-        rows: row name to the stage whose networks it scores; the first row is what gains are counted from.
-        augmentation: how else each image is shown to the networks, and the probabilities averaged.
+        data: the labelled split; `resize` is the size for the networks, scores are taken at the labels' own size.
+        rows: row name to the stage whose networks it scores; gains are over the first row.
+        augmentation: at test time.
         boundary: score the borders of the classes (boundary IoU), too.
     """
 
@@ -72,12 +72,11 @@ class Config(StageConfig):
 
 
 def check(config: Config) -> None:
-    """Refuse scores that the task cannot have, before any training.
+    """Refuse options that do not fit the task, before any training.
 
     Raises:
-        ConfigError: borders or windows, of a task that answers for whole images.
+        ConfigError: borders or windows, for a task with one class an image.
     """
-
     from pipelines.networks import build_task
 
     maps = "label_map" in build_task(config.task).offers
@@ -90,43 +89,34 @@ def check(config: Config) -> None:
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Score every row, print the table and write it as JSON and CSV."""
-    from rich.console import Console
-
     from pipelines.scoring.score import score
     from pipelines.training.open_data import open_stage_data
-    from segda.report import table, terminal
+    from segda.report import table
+    from segda.report.terminal import print_scores
     from segda.terminal.progress import ProgressLine
 
     dataset = open_stage_data(config, "data", inputs, with_labels=True, session=session)
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
-        place, manifest = inputs.folder(reference), inputs.manifest(reference)
         share = len(range(session.rank, len(dataset), session.world))
         with ProgressLine(f"{folder.name} {name}", 0, share, "images", show=session.is_main) as line:
             rows[name] = score(
-                place,
-                manifest,
-                dataset,
-                config.data.resize,
-                config.data.split,
-                session,
+                inputs.folder(reference), inputs.manifest(reference), config.data, dataset, session,
+                augmentation=config.augmentation.build(), boundary=config.boundary,
                 progress=partial(show_progress, line),
-                inference=config.augmentation.inference(),
-                boundary=config.boundary,
-            )
+            )  # fmt: skip
     if session.is_main:
         evaluations = {name: row.to_json() for name, row in rows.items()}
-        scores = table.build([table.Result(name, [evaluation]) for name, evaluation in evaluations.items()])
         write_json(folder / "evaluation.json", evaluations)
+        scores = print_scores(evaluations)
         write_json(folder / "table.json", table.to_json(scores))
         write_whole(folder / "table.csv", table.to_csv(scores).encode())
-        Console().print(terminal.renderable(scores, Console().width))
     session.barrier()
     return {name: {"miou": row.confusion.mean_iou()} for name, row in rows.items()}
 
 
 def show_progress(line: "ProgressLine", done: int, total: int) -> None:
-    """Renew the live line after an image, and stop there if that was asked for."""
+    """Update the progress line after an image, and raise if a signal asked to stop."""
     from segda.engine import signals
 
     line.update(done)

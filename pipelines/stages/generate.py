@@ -24,19 +24,19 @@ class Config(StageConfig):
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
-    """Write both sets; files that are there already are kept."""
+    """Write both sets; existing files are kept."""
     from segda.demo.streets.write import write
     from segda.engine import signals
     from segda.terminal.progress import ProgressLine
+
+    scenes = config.rendered + config.camera_train + config.camera_val
 
     def progress(done: int) -> None:
         line.update(done)
         signals.raise_if_stopped(f"{done} scenes are written")
 
     if session.is_main:
-        with ProgressLine(
-            folder.name, 0, config.rendered + config.camera_train + config.camera_val, "pictures"
-        ) as line:
+        with ProgressLine(folder.name, 0, scenes, "images") as line:
             write(
                 folder,
                 rendered=config.rendered,
@@ -47,4 +47,4 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
                 progress=progress,
             )
     session.barrier()
-    return {"scenes": config.rendered + config.camera_train + config.camera_val}
+    return {"scenes": scenes}

@@ -15,7 +15,7 @@ OUTPUTS = ("rendered", "handwritten")
 
 
 class Config(StageConfig):
-    """Numbers of pictures.
+    """Numbers of images.
 
     Attributes:
         rendered_train: rendered digits of split `train`, for the reader `mnist`.
@@ -29,12 +29,12 @@ class Config(StageConfig):
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
-    """Write both sets; files that are there already are kept."""
+    """Write both sets; existing files are kept."""
     from segda.demo import handwritten_digits, rendered_digits
     from segda.terminal.progress import ProgressLine
 
     if session.is_main:
-        with ProgressLine(folder.name, 0, config.rendered_train + config.rendered_test, "pictures") as line:
+        with ProgressLine(folder.name, 0, config.rendered_train + config.rendered_test, "images") as line:
             rendered_digits.write(
                 folder / "rendered",
                 train=config.rendered_train,

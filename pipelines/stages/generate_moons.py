@@ -1,4 +1,4 @@
-"""Write the two intertwining moons: labelled points as they are, and the same turned as the target."""
+"""Write the two interleaving moons: labelled points, and the same rotated as the target."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ class Config(StageConfig):
     Attributes:
         train: points of each domain to train on.
         test: points of the target to score on.
-        noise: standard deviation about the moons, whose radius is 1.
-        angle: by how many degrees the target is turned.
+        noise: standard deviation of the points around the moons, whose radius is 1.
+        angle: rotation of the target in degrees.
     """
 
     train: PositiveInt = 300
@@ -31,7 +31,7 @@ class Config(StageConfig):
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
-    """Write both sets, for the reader `points`; files that are there already are kept."""
+    """Write both sets, for the reader `points`; existing files are kept."""
     from segda.demo import moons
 
     if session.is_main:

@@ -19,7 +19,7 @@ class Config(TrainingConfig):
     Attributes:
         data: the labelled set.
         method: `source_only`, or `oracle` when `data` is the target set, so that the row is marked as one.
-        init: an earlier stage whose networks of equal name are started from, to fine-tune them.
+        init: an earlier stage whose networks of equal name are fine-tuned.
     """
 
     data: DataConfig

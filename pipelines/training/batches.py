@@ -13,7 +13,7 @@ from segda.data.dataset import Dataset
 from segda.data.photometry import Photometry
 from segda.data.transforms import TrainTransform
 from segda.engine.session import Session
-from segda.evaluation.evaluate import as_input
+from segda.evaluation.batching import as_input
 from segda.random_streams import derive_seed
 
 

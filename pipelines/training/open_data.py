@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.definition.components import READER
 from pipelines.definition.schema import DataConfig, Inputs, StageConfig
 from segda import label_space
+from segda.artefacts.manifest import Manifest
 from segda.config import loading as configs
 from segda.config.lookup import module
 from segda.config.validation import validate_options
@@ -33,8 +34,8 @@ def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, s
         labels: name of the label space to read labels in.
         root: the folder of its files.
         with_labels: whether its labels are opened.
-        strict: refuse unpaired files rather than list them in `Dataset.problems`; `on_bad_file: skip` lists them, too,
-            and refuses only what does not come of single files.
+        strict: refuse unpaired files instead of listing them in `Dataset.problems`; `on_bad_file: skip` lists them,
+            too, and refuses only problems of the whole set.
 
     Raises:
         DataError: the folder is missing or is not as the reader expects.
@@ -74,17 +75,26 @@ class ListedData:
         return self._listed[key]
 
 
+def open_recorded_dataset(folder: Path, manifest: Manifest, field: str) -> Dataset:
+    """The data set in a field of a finished stage's config, with labels and including skipped files.
+
+    Raises:
+        DataError: the data set is missing or is not as the reader expects.
+    """
+    data = DataConfig(**manifest.config[field])
+    if isinstance(data.root, str):
+        root = data_root(data)
+    else:
+        root = data.root.path(folder.parent / manifest.inputs[f"{field}.root"]["folder"])
+    return open_dataset(data, manifest.config["task"]["labels"], root, with_labels=True)
+
+
 def open_stage_data(
     config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool, session: "Session | None" = None
 ) -> Dataset:
-    """Open the data set in the field `name` of a config, in the task's label space, less what the stage leaves out.
+    """Open the data set in the field `name` of a config, in the task's label space, without skipped files.
 
-    Args:
-        config: of a stage.
-        name: of the field.
-        inputs: says where its files are, and which are left out.
-        with_labels: whether its labels are opened.
-        session: the processes that open it, whose shares fit together only if they all see the same files.
+    With a session, all of its processes must see the same files.
     """
     data: DataConfig = getattr(config, name)
 

@@ -1,6 +1,6 @@
-"""Packs of the data sets that a stage trains on: named by all that decides their pixels, made once, shared by all.
+"""Packs of the data sets that a stage trains on: named by all that decides their pixels, made once, shared by runs.
 
-They lie in `packs` in the folder of runs. A pack enters no key, since training reads the same pixels with and without.
+They are in `packs` in the folder of runs. A pack enters no key, since training reads the same pixels with and without.
 """
 
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from pipelines.definition.schema import DataConfig, Size, TrainingConfig, data_fields
+from pipelines.definition.schema import AdaptingConfig, DataConfig, Size, TrainingConfig
 from segda.artefacts.key import digest
 from segda.artefacts.lock import FolderLock
 from segda.data import workers
@@ -28,12 +28,12 @@ FOLDER = "packs"
 
 
 class Packing(NamedTuple):
-    """A pack that is there or is to be made.
+    """A pack, made or not.
 
     Attributes:
-        dataset: what is packed, less what its stage leaves out.
+        dataset: what is packed, without skipped files.
         size: `(height, width)`; `None` for the files' own.
-        folder: where the pack lies or will lie.
+        folder: of the pack.
         about: all that decides its pixels, and their key.
     """
 
@@ -44,13 +44,7 @@ class Packing(NamedTuple):
 
 
 def plan(data: DataConfig, dataset: Dataset, runs: Path) -> Packing:
-    """Where the pack of a data set lies, or would.
-
-    Args:
-        data: its config.
-        dataset: opened with or without labels, less what its stage leaves out.
-        runs: the folder of runs.
-    """
+    """The pack of a data set, which is opened with or without labels, without skipped files."""
     inside = dataset.root.absolute().is_relative_to(runs.absolute())
     about = {
         "version": writer.VERSION,
@@ -61,7 +55,7 @@ def plan(data: DataConfig, dataset: Dataset, runs: Path) -> Packing:
         "labels": dataset.samples[0].label is not None,
         "resize": data.resize,
         "fingerprint": fingerprint(dataset, strict=data.on_bad_file == "fail"),
-        # The folder of a stage is called by its key, which says more than the sizes of its files.
+        # A stage's folder is named by its key, which says more than the sizes of its files.
         "root": dataset.root.absolute().relative_to(runs.absolute()).as_posix() if inside else None,
         "opencv": cv2.__version__,
     }
@@ -69,86 +63,79 @@ def plan(data: DataConfig, dataset: Dataset, runs: Path) -> Packing:
     return Packing(dataset, data.resize, runs / FOLDER / f"{data.name}-{key[:8]}", {**about, "key": key})
 
 
-def make(wanted: Packing, *, verify: bool = False) -> str:
-    """Make a pack unless it is there and whole; what was done, in a line.
+def make(packing: Packing, *, verify: bool = False) -> str:
+    """Make a pack unless it is complete; what was done, in a line.
 
-    Args:
-        wanted: from `plan`.
-        verify: read the pack and compare its checksums although nothing has touched it since that was last done.
+    With `verify`, its checksums are compared even if it has not changed since that was last done.
 
     Raises:
         DataError: a sample is broken, or the files are of different sizes and have no `resize`.
         ResourceError: the disk is too small.
-        ArtefactError: the pack cannot be written, or one of another key is in its place.
-        StoppedError: a signal asked to stop; the next packing goes on from there.
+        ArtefactError: the pack cannot be written, or its folder holds one of another key.
+        StoppedError: a signal asked to stop; the next packing resumes.
     """
-    folder, key = wanted.folder, wanted.about["key"]
+    folder, key = packing.folder, packing.about["key"]
     with FolderLock(folder.with_name(f".{folder.name}.claim"), folder, wait=True):
         if format.is_there(folder, key) and not verify:
-            return f"{folder}: there already, {_description(folder)}"
-        spoilt = format.damaged(folder, workers.available())
-        if spoilt == []:
-            return f"{folder}: every checksum is right, {_description(folder)}"
+            return f"{folder}: there already, {_summary(folder)}"
+        damaged = format.damaged(folder, workers.available())
+        if damaged == []:
+            return f"{folder}: every checksum is right, {_summary(folder)}"
         if folder.exists():
-            what = "not whole" if spoilt is None else f"{len(spoilt)} chunks damaged"
-            print(escape(f"{folder}: {what}; what is whole of it is kept, the rest is made again"), flush=True)
+            problem = "incomplete" if damaged is None else f"{len(damaged)} chunks damaged"
+            print(escape(f"{folder}: {problem}; intact chunks are kept, the rest is made again"), flush=True)
         else:
-            _require(wanted)
-        with ProgressLine(f"pack {folder.name}", 0, len(wanted.dataset), "images") as line:
+            _require_space(packing)
+        with ProgressLine(f"pack {folder.name}", 0, len(packing.dataset), "images") as line:
             writer.write(
-                wanted.dataset, wanted.size, folder, wanted.about,
+                packing.dataset, packing.size, folder, packing.about,
                 workers=workers.available(), progress=partial(_progress, line),
             )  # fmt: skip
-        return f"{folder}: packed, {_description(folder)}"
+        return f"{folder}: packed, {_summary(folder)}"
 
 
 def streams(
     config: TrainingConfig, source: Dataset, target: Dataset | None, runs: Path, session: Session
 ) -> tuple[Dataset, Dataset | None]:
-    """What a stage's batches are read from: its data sets, or their packs where `runtime.pack` asks for them.
+    """The data sets that a stage's batches are read from: its own, or with `runtime.pack` their packs.
 
-    Process 0 packs, and the others wait. Only batches are read from packs: whatever else looks at a data set is to find
-    files of their own size.
+    Process 0 packs, and the others wait. Only batches are read from packs: everything else needs files of their own
+    size.
     """
     if not config.runtime.pack:
         return source, target
     if is_paired(config):
         session.print(f"pack: {config.kind}: pairs are read as they are")
         return source, target
-    fields = {name: data for name, (data, _) in data_fields(config).items()}
-    from_pack = {
-        domain: dataset if dataset is None else _stream(fields[name], dataset, runs, session)
-        for domain, name, dataset in (
-            ("source", "source" if "source" in fields else "data", source), ("target", "target", target)
-        )
-    }  # fmt: skip
-    assert from_pack["source"] is not None
-    return from_pack["source"], from_pack["target"]
+    source = _packed(config.labelled, source, runs, session)
+    if target is not None and isinstance(config, AdaptingConfig):
+        target = _packed(config.target, target, runs, session)
+    return source, target
 
 
 def is_paired(config: TrainingConfig) -> bool:
     """Whether a stage reads pairs, whose sizes are compared before anything is resized."""
-    return bool(getattr(config, "paired", False))
+    return isinstance(config, AdaptingConfig) and config.paired
 
 
-def _stream(data: DataConfig, dataset: Dataset, runs: Path, session: Session) -> Dataset:
-    wanted = plan(data, dataset, runs)
+def _packed(data: DataConfig, dataset: Dataset, runs: Path, session: Session) -> Dataset:
+    packing = plan(data, dataset, runs)
 
     def pack_it() -> str:
         try:
-            return make(wanted)
+            return make(packing)
         except writer.NotPicturesError:
             return ""
 
-    told = session.on_main(pack_it)
-    session.print(told or f"pack: {data.name}: images are not of 8 bits, and are read as they are")
-    if not told:
+    message = session.on_main(pack_it)
+    session.print(message or f"pack: {data.name}: images are not of 8 bits, and are read as they are")
+    if not message:
         return dataset
 
     def look(decided: Any) -> tuple[Dataset, str]:
-        return open_pack(wanted.folder, dataset), wanted.about["key"]
+        return open_pack(packing.folder, dataset), packing.about["key"]
 
-    return session.same_everywhere(str(wanted.folder), look)
+    return session.same_everywhere(str(packing.folder), look)
 
 
 def _progress(line: ProgressLine, done: int) -> None:
@@ -156,19 +143,19 @@ def _progress(line: ProgressLine, done: int) -> None:
     signals.raise_if_stopped(f"{done} images are packed")
 
 
-def _require(wanted: Packing) -> None:
+def _require_space(packing: Packing) -> None:
     """Refuse to begin a pack that the disk has no room for."""
-    need, free = writer.layout_of(wanted.dataset, wanted.size).bytes, free_space(wanted.folder)
-    unfinished = writer.partial(wanted.folder)
-    there = sum(file.stat().st_blocks * 512 for file in unfinished.iterdir()) if unfinished.is_dir() else 0
-    if need - there > free:
+    need, free = writer.layout_of(packing.dataset, packing.size).bytes, free_space(packing.folder)
+    unfinished = writer.partial(packing.folder)
+    written = sum(file.stat().st_blocks * 512 for file in unfinished.iterdir()) if unfinished.is_dir() else 0
+    if need - written > free:
         raise ResourceError(
-            f"{wanted.folder}: a pack of {len(wanted.dataset)} images takes {readable_size(need)}, "
+            f"{packing.folder}: a pack of {len(packing.dataset)} images takes {readable_size(need)}, "
             f"{readable_size(free)} free; free space, choose another --runs, or leave out `pack`"
         )
 
 
-def _description(folder: Path) -> str:
+def _summary(folder: Path) -> str:
     content = format.content(folder)
     assert content is not None
     layout = content["layout"]

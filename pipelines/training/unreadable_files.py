@@ -1,8 +1,8 @@
-"""`on_bad_file: skip`: leave out files that cannot be read, and say which.
+"""`on_bad_file: skip`: leave out files that cannot be read, and report which.
 
-All files are read once, before a stage begins. What can be read is then the data set, in the order of its keys, so the
-order of batches stays a function of seed and position. The list is kept in the stage's folder: a stage that goes on
-leaves out what it left out before, on every process, whatever can be read by then.
+All files are read once, before a stage begins. The readable ones are then the data set, in the order of its keys, so
+the order of batches stays a function of seed and position. The list is written to the stage's folder: a resumed stage
+skips the same files on every process, even if they can be read by then.
 """
 
 import sys
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.definition.schema import DataConfig, Inputs, StageConfig, data_fields
+from pipelines.definition.schema import AdaptingConfig, DataConfig, Inputs, StageConfig, data_fields
 from pipelines.training.open_data import data_root, open_dataset
 from segda.artefacts.manifest import Manifest, read_json, write_json
 from segda.data import unreadable
@@ -23,27 +23,27 @@ FILE_NAME = "skipped.json"
 METRIC = "skipped"
 
 Lists = Mapping[str, list[Skipped]]
-"""Field of a stage's config to what is left out of that data set."""
+"""Field of a stage's config to the skipped files of that data set."""
 
 
 def skips(data: DataConfig) -> bool:
-    """Whether a config asks for files to be left out."""
+    """Whether unreadable files are skipped."""
     return data.on_bad_file == "skip"
 
 
 def prepare(config: StageConfig, inputs: Inputs, folder: Path) -> Lists:
-    """What a stage leaves out of each of its data sets that asks for that; found once, then read from `skipped.json`.
+    """The files that a stage skips in each data set with `on_bad_file: skip`, from `skipped.json` if it is there.
 
-    One process does it, and tells the others.
+    For one process, which hands the lists to the others.
 
     Raises:
         SegdaError: a data set cannot be opened, or nothing of it is left.
     """
-    fields = {name: found for name, found in data_fields(config).items() if skips(found[0])}
+    fields = {name: field for name, field in data_fields(config).items() if skips(field[0])}
     if not fields:
         return {}
     if not (folder / FILE_NAME).is_file():
-        write_json(folder / FILE_NAME, _found(config, fields, inputs, folder.name))
+        write_json(folder / FILE_NAME, _read_all(config, fields, inputs, folder.name))
     lists = read(folder)
     for name in fields:
         print(_line(name, lists.get(name, [])), flush=True)
@@ -51,7 +51,7 @@ def prepare(config: StageConfig, inputs: Inputs, folder: Path) -> Lists:
 
 
 def read(folder: Path) -> Lists:
-    """What `skipped.json` says.
+    """The lists in `skipped.json`.
 
     Raises:
         ArtefactError: it is damaged.
@@ -63,40 +63,40 @@ def read(folder: Path) -> Lists:
         raise ArtefactError(f"{folder / FILE_NAME}: damaged; move {folder} away and run the stage again") from None
 
 
-def open_now(data: DataConfig, labels: str, with_labels: bool) -> Dataset:
-    """Open a data set for a command, less what cannot be read where its config asks for that; prints what is not."""
+def open_readable(data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+    """Open a data set for a command; with `on_bad_file: skip`, without unreadable files, which are printed."""
     dataset = open_dataset(data, labels, data_root(data), with_labels)
     if not skips(data):
         return dataset
-    found = unreadable.find(dataset)
-    print(_line(data.name, found), file=sys.stderr)
-    for skipped in found:
+    files = unreadable.find(dataset)
+    print(_line(data.name, files), file=sys.stderr)
+    for skipped in files:
         print(f"  {skipped.file}: {skipped.reason}", file=sys.stderr)
-    return unreadable.without(dataset, keys(found))
+    return unreadable.without(dataset, keys(files))
 
 
-def keys(lists: Iterable[Skipped]) -> set[str]:
-    """The keys of the samples that are left out."""
-    return {skipped.key for skipped in lists if skipped.key}
+def keys(files: Iterable[Skipped]) -> set[str]:
+    """The keys of the skipped samples."""
+    return {skipped.key for skipped in files if skipped.key}
 
 
-def described(lists: Iterable[Skipped]) -> list[dict[str, str]]:
-    """As JSON has it."""
-    return [skipped._asdict() for skipped in lists]
+def as_json(files: Iterable[Skipped]) -> list[dict[str, str]]:
+    """Plain data, as `Skipped(**entry)` reads it."""
+    return [skipped._asdict() for skipped in files]
 
 
 def metrics(lists: Lists) -> dict[str, Any]:
-    """What a manifest says of the files that its stage left out; nothing where no config asks for that."""
-    return {METRIC: {name: described(found) for name, found in lists.items()}} if lists else {}
+    """The skipped files for a manifest's metrics; nothing where no data set has `on_bad_file: skip`."""
+    return {METRIC: {name: as_json(files) for name, files in lists.items()}} if lists else {}
 
 
 def of_manifest(manifest: Manifest) -> dict[str, list[Skipped]]:
-    """What a finished stage left out, by field."""
-    told = manifest.metrics.get(METRIC) or {}
-    return {name: [Skipped(**entry) for entry in entries] for name, entries in told.items()}
+    """The skipped files of a finished stage, by field."""
+    lists = manifest.metrics.get(METRIC) or {}
+    return {name: [Skipped(**entry) for entry in entries] for name, entries in lists.items()}
 
 
-def _found(
+def _read_all(
     config: StageConfig, fields: Mapping[str, tuple[DataConfig, bool]], inputs: Inputs, title: str
 ) -> dict[str, list[dict[str, str]]]:
     lists = {}
@@ -105,16 +105,18 @@ def _found(
         with ProgressLine(f"{title} {name}: can all be read?", 0, len(dataset), "images") as line:
             lists[name] = unreadable.find(dataset, workers=max(config.runtime.loading(1), 1), progress=line.update)
         unreadable.without(dataset, keys(lists[name]))
-    if getattr(config, "paired", False):
-        # A pair is left out as a whole.
+    if isinstance(config, AdaptingConfig) and config.paired:
+        # A pair is skipped as a whole.
         for name, other in (("source", "target"), ("target", "source")):
-            known = keys(lists.get(name, []))
-            lone = [skipped for skipped in lists.get(other, []) if skipped.key and skipped.key not in known]
-            lists.setdefault(name, []).extend(Skipped(s.key, s.file, "its counterpart was left out") for s in lone)
-    return {name: described(found) for name, found in lists.items()}
+            own = keys(lists.get(name, []))
+            counterparts = [skipped for skipped in lists.get(other, []) if skipped.key and skipped.key not in own]
+            lists.setdefault(name, []).extend(
+                Skipped(s.key, s.file, "its counterpart was left out") for s in counterparts
+            )
+    return {name: as_json(files) for name, files in lists.items()}
 
 
-def _line(name: str, found: list[Skipped]) -> str:
-    if not found:
+def _line(name: str, files: list[Skipped]) -> str:
+    if not files:
         return f"{name}: all files can be read"
-    return f"{name}: {len(found)} files left out, {found[0].file} first ({found[0].reason})"
+    return f"{name}: {len(files)} files left out, {files[0].file} first ({files[0].reason})"

@@ -142,6 +142,32 @@ def load(folder: Path) -> Manifest:
     return manifest
 
 
+def origins(folder: Path, manifest: Manifest) -> list[Path]:
+    """The folders of the stages that a stage was made from, each once."""
+    names = (origin["folder"] for origin in manifest.inputs.values() if origin.get("folder"))
+    return [folder.parent / name for name in dict.fromkeys(names)]
+
+
+def upstream(*folders: Path) -> dict[Path, Manifest]:
+    """Finished stages and all that they were made from, by folder; each after what it was made from.
+
+    Raises:
+        ArtefactError: one of them is not finished, or is damaged.
+    """
+    stages: dict[Path, Manifest] = {}
+
+    def visit(folder: Path) -> None:
+        if folder not in stages:
+            manifest = load(folder)
+            for origin in origins(folder, manifest):
+                visit(origin)
+            stages[folder] = manifest
+
+    for folder in folders:
+        visit(folder)
+    return stages
+
+
 def _fault(manifest: Manifest) -> str | None:
     """A path that leads out of its folder, or seconds that are no number."""
     for name in manifest.outputs:

@@ -1,20 +1,18 @@
-"""Score networks on a labelled data set: one pass, one confusion matrix, and the protocol beside the scores."""
+"""Score networks on a labelled data set: one pass, one confusion matrix, and the protocol of the scores."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from segda.data.dataset import Dataset
-from segda.data.loader import to_tensor
-from segda.data.prefetch import in_order
-from segda.data.transforms import resize_image
 from segda.errors import ArtefactError, ConfigError, DataError
+from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import sha256
@@ -63,34 +61,35 @@ def evaluate(
         rank: this process.
         world: the number of processes.
         reduce: the elementwise sum over all processes of an int64 tensor on `device`; called once.
-        network_files: a name and a file for each fingerprint to be kept.
+        network_files: name to file, for fingerprints in the protocol.
         data_fingerprint: the caller's hash of the data set's files.
         progress: called after each image with the number done and the number to do in this process.
 
     Raises:
-        ConfigError: the data set is not in the task's label space, or windows or boundaries are asked for where an
+        ConfigError: the data set is not in the task's label space, or windows or boundaries are requested where an
             image has one class.
         DataError: the data set is empty or has no labels, or a label holds a value outside the label space.
         ArtefactError: one of `network_files` cannot be read.
     """
     _check(dataset, task)
     if boundary and task.measure != "IoU":
-        raise ConfigError("boundary: the task answers for whole images, which have no borders; leave it out")
+        raise ConfigError("boundary: the task predicts one class an image, which has no borders; leave it out")
     fingerprints = {name: _fingerprint(path) for name, path in (network_files or {}).items()}
     start = time.monotonic()
     confusion = task.meter()
     borders = Boundary(task.space.classes, task.space.ignore_index) if boundary else None
     share = range(rank, len(dataset), world)
-    with torch.inference_mode(), evaluating(networks):
+    with torch.inference_mode(), _evaluation_mode(networks):
         done = 0
-        for group in _groups(dataset, share, task.evaluation_batch, resize):
-            inputs = torch.cat([sample.image for sample in group]).to(device)
-            predictions = predict(networks, task, inputs, group[0].label.shape, inference)
-            for sample, prediction in zip(group, predictions, strict=True):
-                confusion.update(torch.from_numpy(sample.label).to(device), prediction, name=sample.name)
+        for batch in batched(read_samples(dataset, share, resize), _shape, task.evaluation_batch):
+            inputs = torch.cat([sample.image for sample in batch]).to(device)
+            predictions = predict(networks, task, inputs, _label(batch[0]).shape, inference)
+            for sample, prediction in zip(batch, predictions, strict=True):
+                label, name = _label(sample), str(dataset.samples[sample.index].label)
+                confusion.update(torch.from_numpy(label).to(device), prediction, name=name)
                 if borders is not None:
-                    borders.update(sample.label, prediction, name=sample.name)
-            done += len(group)
+                    borders.update(label, prediction, name=name)
+            done += len(batch)
             if progress is not None:
                 progress(done, len(share))
     parts = [confusion.to_tensor(), torch.tensor([len(share)]), *([borders.to_tensor()] if borders else [])]
@@ -126,53 +125,13 @@ def _groupings(task: Task) -> dict[str, Any]:
     return {name: group for name, group in groups.items() if group}
 
 
-class _Ready(NamedTuple):
-    """One sample as the networks take it: `[1, 3, H, W]`, the label's class indices, and the label's name."""
-
-    image: Tensor
-    label: np.ndarray
-    name: str
+def _label(sample: ReadSample) -> np.ndarray:
+    assert sample.label is not None  # _check refused data sets without labels
+    return sample.label
 
 
-def _groups(
-    dataset: Dataset, share: Iterable[int], size: int, resize: tuple[int, int] | None
-) -> Iterator[list[_Ready]]:
-    """Samples one after another, up to `size` neighbours of one shape together."""
-    group: list[_Ready] = []
-    for ready in _ahead(dataset, share, resize):
-        alike = group and (ready.image.shape, ready.label.shape) == (group[0].image.shape, group[0].label.shape)
-        if group and (not alike or len(group) == size):
-            yield group
-            group = []
-        group.append(ready)
-    if group:
-        yield group
-
-
-def _ahead(dataset: Dataset, share: Iterable[int], resize: tuple[int, int] | None) -> Iterator[_Ready]:
-    """The samples in order; while one is worked on, a thread decodes and resizes the next."""
-
-    def read(index: int) -> _Ready:
-        pixels, classes = dataset.read(index)
-        assert classes is not None  # _check refused data sets without labels
-        return _Ready(as_input(pixels, resize), np.array(classes, order="C"), str(dataset.samples[index].label))
-
-    return in_order(read, share, workers=1, ahead=1)
-
-
-def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
-    """A decoded image as the networks take it.
-
-    Args:
-        image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
-        resize: height and width, or `None` to keep the image's own.
-
-    Returns:
-        float32 `[1, 3, H, W]` in `[-1, 1]`.
-    """
-    # The very functions of training: networks must be scored on what they were trained to see.
-    resized = image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))
-    return to_tensor(resized)[None]
+def _shape(sample: ReadSample) -> tuple[Any, ...]:
+    return sample.image.shape, _label(sample).shape
 
 
 def _check(dataset: Dataset, task: Task) -> None:
@@ -189,7 +148,7 @@ def _check(dataset: Dataset, task: Task) -> None:
 
 
 @contextmanager
-def evaluating(networks: Networks) -> Iterator[None]:
+def _evaluation_mode(networks: Networks) -> Iterator[None]:
     """All networks in evaluation mode; afterwards each submodule in the mode it was in, frozen ones included."""
     modes = {module: module.training for top in networks.modules.values() for module in top.modules()}
     for top in networks.modules.values():

@@ -1,8 +1,8 @@
-"""What finished networks see in anybody's pictures and videos: colour maps, overlays and class indices as files."""
+"""Predict images and videos: class indices, and colour maps, overlays and index images as files."""
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import torch
 
+from segda.batch import Domain
 from segda.data.decode import read_rgb
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
-from segda.evaluation.evaluate import as_input, evaluating
+from segda.evaluation.batching import as_input
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import write_whole
 from segda.label_space import LabelSpace
@@ -24,7 +25,7 @@ from segda.task import Task
 
 Kind = Literal["colour", "overlay", "ids"]
 KINDS: tuple[Kind, ...] = ("colour", "overlay", "ids")
-"""Palette colours; the picture with those laid over it; class indices, 8 bits in one channel."""
+"""Palette colours; the image with those laid over it; class indices, 8 bits in one channel."""
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
@@ -32,11 +33,11 @@ DESCRIPTION = "predictions.json"
 
 _ENDINGS: dict[Kind, str] = {"colour": ".png", "overlay": ".jpg", "ids": ".png"}
 _OPACITY = 0.5  # of the colours in an overlay
-_QUALITY = 92  # of overlays, which are for looking at
+_QUALITY = 92  # of overlays, which people look at
 
 
 class Item(NamedTuple):
-    """A file to predict; `key` is its path below the folder that was named, without the ending."""
+    """A file to predict; `key` is its path below the folder that was searched, without the ending."""
 
     key: str
     path: Path
@@ -48,11 +49,11 @@ class Item(NamedTuple):
 
 
 def find(paths: Iterable[Path], without: Path) -> list[Item]:
-    """The pictures and videos that are meant, sorted by key.
+    """Images and videos in files and folders, sorted by key.
 
     Args:
         paths: files, and folders that are searched with all below them; hidden files and other endings are left out.
-        without: a folder to leave out, where predictions are written, which may lie in one of the others.
+        without: a folder to leave out: where predictions are written, which may lie in one of the others.
 
     Raises:
         DataError: a path is missing or of another ending, a folder holds nothing, or two files have one key.
@@ -68,87 +69,106 @@ def find(paths: Iterable[Path], without: Path) -> list[Item]:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """How pictures are predicted and what is written of them.
+class Predictor:
+    """Finished networks that predict the classes of single images.
 
     Attributes:
-        networks: an encoder and a head, on `device`.
-        task: asks them.
-        kinds: what is written.
-        resize: height and width of what the networks see; `None` for each picture's own.
-        inference: test-time augmentation.
+        networks: an encoder and a head in evaluation mode, on `device`.
+        task: reads classes from their output.
+        resize: height and width of what the networks see; `None` for each image's own.
+        augmentation: test-time augmentation.
         device: where the networks are.
     """
 
     networks: Networks
     task: Task
-    kinds: Sequence[Kind] = KINDS
     resize: tuple[int, int] | None = None
-    inference: Augmentation = NO_AUGMENTATION
+    augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device | str = "cpu"
 
-    def __post_init__(self) -> None:
-        if self.task.measure != "IoU":
-            raise ConfigError("predict: the networks give one class an image, not one a pixel; name another stage")
-
-    def classes(self, image: np.ndarray) -> np.ndarray:
-        """Class indices of one picture, uint8 `[H, W]`, from uint8 RGB `[H, W, 3]`."""
-        size = (int(image.shape[0]), int(image.shape[1]))
-        shown = as_input(image, self.resize).to(self.device)
-        with torch.inference_mode(), evaluating(self.networks):
-            found: np.ndarray = predict(self.networks, self.task, shown, size, self.inference)[0].byte().cpu().numpy()
-        return found
-
-    def write(self, items: Sequence[Item], folder: Path, progress: Callable[[int], None] = lambda done: None) -> None:
-        """Predict the items and write `folder/<kind>/<key>`, each file whole or not at all.
-
-        A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
-        `ids/<key>/000000.png`, ...
+    @torch.inference_mode()
+    def predict(self, image: np.ndarray, size: tuple[int, ...] | None = None, domain: Domain = "target") -> np.ndarray:
+        """Class indices of one image.
 
         Args:
-            items: what to predict.
-            folder: made where it is missing.
-            progress: called with the number of pictures and frames done.
+            image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
+            size: of a label: height and width, `()` for one class an image; `None` for the image's own.
+            domain: whose encoder sees the image, where the domains have one each.
 
-        Raises:
-            DataError: a file cannot be read.
-            ArtefactError: a file cannot be written.
+        Returns:
+            uint8, of `size`.
         """
-        done = 0
-        for item in items:
-            if item.is_video:
-                for _ in self._video(item, folder):
-                    done += 1
-                    progress(done)
-                continue
-            image = read_rgb(item.path)
-            classes = self.classes(image)
-            for kind in self.kinds:
-                pixels = drawn(kind, image, classes, self.task.space)
-                path = folder / kind / f"{item.key}{_ENDINGS[kind]}"
-                write_whole(path, _encoded(pixels, _ENDINGS[kind]), durable=False)
-            done += 1
-            progress(done)
+        size = (int(image.shape[0]), int(image.shape[1])) if size is None else size
+        seen = as_input(image, self.resize).to(self.device)
+        classes: np.ndarray = (
+            predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].byte().cpu().numpy()
+        )
+        return classes
 
-    def _video(self, item: Item, folder: Path) -> Iterable[None]:
-        _, rate = video.describe(item.path)
-        with ExitStack() as files:
-            moving = [kind for kind in self.kinds if kind != "ids"]
-            opened = {
-                kind: files.enter_context(video.VideoFile(folder / kind / f"{item.key}.mp4", rate)) for kind in moving
-            }
-            for number, frame in enumerate(video.frames(item.path)):
-                classes = self.classes(frame)
-                for kind, file in opened.items():
-                    file.add(drawn(kind, frame, classes, self.task.space))
-                if "ids" in self.kinds:
-                    path = folder / "ids" / item.key / f"{number:06d}.png"
-                    write_whole(path, _encoded(classes, ".png"), durable=False)
-                yield
+
+def write(
+    predictor: Predictor,
+    items: Sequence[Item],
+    folder: Path,
+    kinds: Sequence[Kind] = KINDS,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Predict the items and write `folder/<kind>/<key>`, each file whole or not at all.
+
+    A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
+    `ids/<key>/000000.png`, ...
+
+    Args:
+        predictor: of label maps.
+        items: what to predict.
+        folder: made where it is missing.
+        kinds: what is written.
+        progress: called with the number of images and frames done.
+
+    Raises:
+        ConfigError: the task predicts one class an image.
+        DataError: a file cannot be read.
+        ArtefactError: a file cannot be written.
+    """
+    if predictor.task.measure != "IoU":
+        raise ConfigError("predict: the networks predict one class an image, not one a pixel; name another stage")
+    done = 0
+    for item in items:
+        if item.is_video:
+            for _ in _write_video(predictor, item, folder, kinds):
+                done += 1
+                progress(done)
+            continue
+        image = read_rgb(item.path)
+        classes = predictor.predict(image)
+        for kind in kinds:
+            pixels = drawn(kind, image, classes, predictor.task.space)
+            path = folder / kind / f"{item.key}{_ENDINGS[kind]}"
+            write_whole(path, _encoded(pixels, _ENDINGS[kind]), durable=False)
+        done += 1
+        progress(done)
+
+
+def _write_video(predictor: Predictor, item: Item, folder: Path, kinds: Sequence[Kind]) -> Iterator[None]:
+    """Write the files of a video frame by frame."""
+    _, rate = video.describe(item.path)
+    with ExitStack() as files:
+        opened = {
+            kind: files.enter_context(video.VideoFile(folder / kind / f"{item.key}.mp4", rate))
+            for kind in kinds if kind != "ids"
+        }  # fmt: skip
+        for number, frame in enumerate(video.frames(item.path)):
+            classes = predictor.predict(frame)
+            for kind, file in opened.items():
+                file.add(drawn(kind, frame, classes, predictor.task.space))
+            if "ids" in kinds:
+                path = folder / "ids" / item.key / f"{number:06d}.png"
+                write_whole(path, _encoded(classes, ".png"), durable=False)
+            yield
 
 
 def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> np.ndarray:
-    """One kind of picture of a prediction: uint8 RGB `[H, W, 3]`, or for `ids` uint8 `[H, W]`."""
+    """One kind of image of a prediction: uint8 RGB `[H, W, 3]`, or for `ids` uint8 `[H, W]`."""
     if kind == "ids":
         return classes
     colours = space.colorize(classes)
@@ -156,7 +176,7 @@ def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace)
 
 
 def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:
-    """Write beside the predictions what their numbers and colours mean, and which networks made them."""
+    """Write `predictions.json`: what indices and colours mean, and which networks predicted."""
     classes = [
         {"index": index, "name": name, "colour": list(colour)}
         for index, (name, colour) in enumerate(zip(space.classes, space.palette, strict=True))
@@ -176,7 +196,7 @@ def _below(top: Path, without: Path) -> list[Item]:
             if path.suffix.lower() in IMAGES + VIDEOS and not name.startswith("."):
                 items.append(Item(path.relative_to(top).with_suffix("").as_posix(), path))
     if not items:
-        raise DataError(f"{top}: no picture or video in it; expected files that end in {', '.join(IMAGES + VIDEOS)}")
+        raise DataError(f"{top}: no image or video in it; expected files that end in {', '.join(IMAGES + VIDEOS)}")
     return items
 
 
@@ -184,12 +204,12 @@ def _single(path: Path) -> Item:
     if not path.is_file():
         raise DataError(f"{path}: no such file or folder")
     if path.suffix.lower() not in IMAGES + VIDEOS:
-        raise DataError(f"{path}: neither picture nor video; expected an ending of {', '.join(IMAGES + VIDEOS)}")
+        raise DataError(f"{path}: neither image nor video; expected an ending of {', '.join(IMAGES + VIDEOS)}")
     return Item(path.stem, path)
 
 
 def _encoded(pixels: np.ndarray, ending: str) -> bytes:
-    """A picture as the bytes of a file: uint8 RGB `[H, W, 3]` or one channel `[H, W]`."""
+    """An image as the bytes of a file: uint8 RGB `[H, W, 3]` or one channel `[H, W]`."""
     stored = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if ending == ".jpg" else []
     return cv2.imencode(ending, stored, options)[1].tobytes()

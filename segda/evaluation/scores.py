@@ -1,4 +1,4 @@
-"""The scores of networks on a data set, as they are kept: counts, what follows from them, and the protocol."""
+"""The scores of networks on a data set: counts, the scores computed from them, and the protocol."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Evaluation:
         confusion: pixel counts over the whole set.
         images: number of images scored.
         protocol: how it was measured; the keys are listed in `evaluate`.
-        boundary: counts along the borders of the classes, where they were asked for.
+        boundary: counts along the borders of the classes, if scored.
     """
 
     confusion: Confusion
@@ -27,20 +27,10 @@ class Evaluation:
     protocol: dict[str, Any]
     boundary: Boundary | None = None
 
-    @property
-    def pixels(self) -> int:
-        """Number of pixels scored."""
-        return self.confusion.pixels
-
-    @property
-    def ignored(self) -> int:
-        """Number of pixels whose label is the ignore index."""
-        return self.confusion.ignored
-
     def to_json(self) -> dict[str, Any]:
         """Scores, as unrounded fractions with `None` in place of NaN, the protocol and the counts.
 
-        `subspaces` and `categories` are there where the label space has them, `boundary` where it was asked for.
+        `subspaces` and `categories` are there where the label space has them, `boundary` if it was scored.
         """
         confusion = self.confusion
         content: dict[str, Any] = {

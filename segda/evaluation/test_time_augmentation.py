@@ -1,22 +1,23 @@
-"""How a finished network is asked: once, or mirrored, at several scales and in windows, probabilities averaged."""
+"""Test-time augmentation: the mean of the probabilities over mirror images, scales and sliding windows."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from segda.batch import Domain
 from segda.errors import ConfigError
 from segda.networks.networks import Networks
 from segda.task import Task
 
-PIXELS_AT_ONCE = 2048 * 1024  # windows that are seen in one pass take no more memory than the largest usual image
+PIXELS_AT_ONCE = 2048 * 1024  # windows in one pass take no more memory than the largest usual image
 
-Place = tuple[slice, slice]
-"""Rows and columns of a window."""
+Window = tuple[slice, slice]
+"""Its rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Augmentation:
     """Test-time augmentation; the default is none.
 
     Attributes:
-        flip: ask for the mirrored image, too.
-        scales: factors of what the networks see otherwise; each is asked for.
+        flip: predict on the mirrored image, too.
+        scales: factors of the size that the networks see.
         window: height and width of the part of the (scaled) image that networks see at a time; `None` for all of it.
         stride: rows and columns from one window to the next; `None` for two thirds of the window's.
         window_batch: windows that networks see in one pass, which changes rounding at most; `None` for one on a CPU,
@@ -56,24 +57,24 @@ class Augmentation:
 
     @property
     def plain(self) -> bool:
-        """Whether every image is asked for once, as a whole."""
+        """Whether it is none: one pass over the whole image."""
         return not self.flip and self.scales == (1.0,) and self.window is None
 
     @property
     def steps(self) -> tuple[int, int]:
         """Rows and columns from one window to the next."""
-        assert self.window is not None  # asked for where there are windows alone
+        assert self.window is not None  # only used with windows
         return self.stride or (max(1, 2 * self.window[0] // 3), max(1, 2 * self.window[1] // 3))
 
     def at_once(self, device: torch.device) -> int:
         """Windows that networks see in one pass."""
-        assert self.window is not None  # asked for where there are windows alone
+        assert self.window is not None  # only used with windows
         if self.window_batch is not None:
             return self.window_batch
         return 1 if device.type == "cpu" else max(1, PIXELS_AT_ONCE // (self.window[0] * self.window[1]))
 
     def rule(self, task: Task) -> str:
-        """How an answer comes about, for the protocol of a score: in the task's own words where it is plain."""
+        """How a prediction is made, for the protocol of a score: the task's own rule where there is none."""
         if self.plain:
             return task.prediction_rule
         parts = [f"scales {', '.join(f'{scale:g}' for scale in self.scales)}"]
@@ -92,41 +93,55 @@ class Augmentation:
 NO_AUGMENTATION = Augmentation()
 
 
-def predict(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+def predict(
+    networks: Networks,
+    task: Task,
+    image: Tensor,
+    size: tuple[int, ...],
+    augmentation: Augmentation,
+    domain: Domain = "target",
+) -> Tensor:
     """The most likely class of every pixel, or of every image.
 
     Args:
         networks: an encoder and a head.
-        task: asks them.
+        task: reads classes from their output.
         image: `[B, 3, H, W]` in `[-1, 1]`.
-        size: height and width of the answer; `()` where an image has one class.
-        how: with which test-time augmentation.
+        size: height and width of the prediction; `()` where an image has one class.
+        augmentation: what to average over.
+        domain: whose encoder sees the image, where the domains have one each.
 
     Returns:
         int64 `[B, *size]` of class indices; without augmentation exactly what `task.predict` returns.
 
     Raises:
-        ConfigError: windows for a task that answers for whole images.
+        ConfigError: windows for a task that predicts a class an image.
     """
-    if how.plain:
-        return task.predict(networks, image, size)
-    return probabilities(networks, task, image, size, how).argmax(dim=1)
+    if augmentation.plain:
+        return task.predict(networks, image, size, domain)
+    return probabilities(networks, task, image, size, augmentation, domain).argmax(dim=1)
 
 
-def probabilities(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+def probabilities(
+    networks: Networks,
+    task: Task,
+    image: Tensor,
+    size: tuple[int, ...],
+    augmentation: Augmentation,
+    domain: Domain = "target",
+) -> Tensor:
     """The mean over scales and mirror images of the probability of every class, `[B, K, *size]`; see `predict`."""
-    if how.window is not None and not size:
-        raise ConfigError("window: the task answers for whole images; leave window and stride out")
+    if augmentation.window is not None and not size:
+        raise ConfigError("window: the task predicts one class an image; leave window and stride out")
     total: Tensor | None = None
-    for scale in how.scales:
+    for scale, mirrored in product(augmentation.scales, (False, True) if augmentation.flip else (False,)):
         scaled = _scaled(image, scale)
-        for mirrored in (False, True) if how.flip else (False,):
-            answer = _windowed(networks, task, scaled.flip(-1) if mirrored else scaled, size, how)
-            if mirrored and size:
-                answer = answer.flip(-1)
-            total = answer if total is None else total.add_(answer)
+        part = _windowed(networks, task, scaled.flip(-1) if mirrored else scaled, size, augmentation, domain)
+        if mirrored and size:
+            part = part.flip(-1)
+        total = part if total is None else total.add_(part)
     assert total is not None  # there is at least one scale
-    return total / (len(how.scales) * (1 + how.flip))
+    return total / (len(augmentation.scales) * (1 + augmentation.flip))
 
 
 def starts(length: int, window: int, step: int) -> list[int]:
@@ -136,23 +151,27 @@ def starts(length: int, window: int, step: int) -> list[int]:
     return [*range(0, length - window, step), length - window]
 
 
-def _windowed(networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], how: Augmentation) -> Tensor:
+def _windowed(
+    networks: Networks, task: Task, image: Tensor, size: tuple[int, ...], augmentation: Augmentation, domain: Domain
+) -> Tensor:
     """Probabilities `[B, K, *size]`: of the whole image where a window covers it, else the mean over the windows.
 
-    The mean is taken at the resolution of `image`, where windows meet pixel for pixel, and brought to `size` then.
+    The mean is taken at the resolution of `image`, where windows meet pixel for pixel, and resized to `size` then.
     """
     height, width = int(image.shape[-2]), int(image.shape[-1])
-    if how.window is None or (how.window[0] >= height and how.window[1] >= width):
-        return task.probabilities(networks, image, size)
+    window = augmentation.window
+    if window is None or (window[0] >= height and window[1] >= width):
+        return task.probabilities(networks, image, size, domain)
     total: Tensor | None = None
     times = torch.zeros(1, 1, height, width, device=image.device)
-    for places in _batched(_places(height, width, how), how.at_once(image.device)):
-        parts = torch.cat([image[..., rows, columns] for rows, columns in places])  # all windows have one size
-        answers = task.probabilities(networks, parts, tuple(parts.shape[-2:]))
+    windows = _windows(height, width, window, augmentation.steps)
+    while group := list(islice(windows, augmentation.at_once(image.device))):
+        inputs = torch.cat([image[..., rows, columns] for rows, columns in group])  # all windows have one size
+        outputs = task.probabilities(networks, inputs, tuple(inputs.shape[-2:]), domain)
         if total is None:
-            total = answers.new_zeros(len(image), answers.shape[1], height, width)
-        for (rows, columns), answer in zip(places, answers.split(len(image)), strict=True):
-            total[..., rows, columns] += answer
+            total = outputs.new_zeros(len(image), outputs.shape[1], height, width)
+        for (rows, columns), output in zip(group, outputs.split(len(image)), strict=True):
+            total[..., rows, columns] += output
             times[..., rows, columns] += 1
     assert total is not None  # there is at least one window
     mean = total / times
@@ -161,21 +180,14 @@ def _windowed(networks: Networks, task: Task, image: Tensor, size: tuple[int, ..
     return functional.interpolate(mean, size=size, mode="bilinear", align_corners=False)
 
 
-def _places(height: int, width: int, how: Augmentation) -> Iterator[Place]:
-    assert how.window is not None  # the caller saw to it
-    for top in starts(height, how.window[0], how.steps[0]):
-        for left in starts(width, how.window[1], how.steps[1]):
-            yield slice(top, min(top + how.window[0], height)), slice(left, min(left + how.window[1], width))
-
-
-def _batched(places: Iterator[Place], size: int) -> Iterator[list[Place]]:
-    """The places in groups of `size`, of which the last may be smaller."""
-    while group := list(islice(places, size)):
-        yield group
+def _windows(height: int, width: int, window: tuple[int, int], steps: tuple[int, int]) -> Iterator[Window]:
+    for top in starts(height, window[0], steps[0]):
+        for left in starts(width, window[1], steps[1]):
+            yield slice(top, min(top + window[0], height)), slice(left, min(left + window[1], width))
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:
-    """The image at `scale` times its size: bilinear, with all pixels counted where it shrinks."""
+    """The image at `scale` times its size: bilinear, antialiased where it shrinks."""
     if scale == 1:
         return image
     size = [max(1, round(int(side) * scale)) for side in image.shape[-2:]]

@@ -1,4 +1,4 @@
-"""Videos frame by frame, through OpenCV: read one after another, written whole or not at all."""
+"""Read and write videos frame by frame with OpenCV; a file is written completely or not at all."""
 
 import errno
 import os
@@ -12,17 +12,16 @@ import numpy as np
 
 from segda.errors import ArtefactError, DataError
 
-# Else FFmpeg, inside OpenCV, writes lines of its own beside the one that a user is shown. It looks here once, when the
-# first video is read or written.
+# Silences FFmpeg inside OpenCV, which reads this once, when the first video is opened: errors are ours to report.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-_CODEC = "mp4v"  # in every build of OpenCV, and what an .mp4 file may hold
-_FULL = 1 << 20  # bytes left on a disk below which it is blamed for a video that is cut off
-_RATE = 25.0  # for the few files that do not tell theirs
+_CODEC = "mp4v"  # in every build of OpenCV, and allowed in .mp4
+_FULL = 1 << 20  # with fewer bytes free, a truncated video is put down to a full disk
+_RATE = 25.0  # for the few files without one
 
 
 def describe(path: Path) -> tuple[int, float]:
-    """Number of frames, as far as the file tells, and frames per second.
+    """Number of frames according to the file, and frames per second.
 
     Raises:
         DataError: the file is no video that OpenCV reads.
@@ -42,32 +41,29 @@ def frames(path: Path) -> Iterator[np.ndarray]:
         DataError: the file is no video that OpenCV reads, or has no frame.
     """
     video = _opened(path)
-    found = False
+    count = 0
     try:
-        while True:
-            more, frame = video.read()
-            if not more:
-                break
-            found = True
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+        while (read := video.read())[0]:
+            count += 1
+            yield cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB)
     finally:
         video.release()
-    if not found:
+    if not count:
         raise DataError(f"{path}: no frame in it; fetch the file again")
 
 
 class VideoFile:
-    """An `.mp4` file being written; it appears under its name when the `with` block ends without an error."""
+    """An `.mp4` file being written; it gets its name when the `with` block ends without an error."""
 
     def __init__(self, path: Path, rate: float) -> None:
         """Write nothing yet.
 
         Args:
-            path: ends in `.mp4`; its folder is made where it is missing.
+            path: ends in `.mp4`; its folder is created.
             rate: frames per second.
         """
         self.path, self.rate = path, rate
-        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # OpenCV goes by the ending
+        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # OpenCV goes by the suffix
         self._writer: cv2.VideoWriter | None = None
         self._added = 0
 
@@ -75,16 +71,16 @@ class VideoFile:
         return self
 
     def add(self, frame: np.ndarray) -> None:
-        """Append a frame, uint8 RGB `[H, W, 3]`, all of one size; an odd last row or column is left out by the codec.
+        """Append a frame, uint8 RGB `[H, W, 3]`, all of one size; the codec drops an odd last row or column.
 
         Raises:
-            DataError: the folder cannot be made, or OpenCV cannot write such a file.
+            DataError: the folder cannot be created, or OpenCV cannot write such a file.
         """
         if self._writer is None:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise DataError(f"{self.path.parent}: cannot be made ({error.strerror}); choose another -o") from error
+                raise DataError(f"{self.path.parent}: not created ({error.strerror}); choose another -o") from error
             code = cv2.VideoWriter.fourcc(*_CODEC)
             self._writer = cv2.VideoWriter(str(self._partial), code, self.rate, (frame.shape[1], frame.shape[0]))
             if not self._writer.isOpened():
@@ -110,18 +106,18 @@ class VideoFile:
             self._partial.unlink(missing_ok=True)
 
     def _check_whole(self) -> None:
-        """OpenCV says nothing of a disk that is full: the file then lacks its index or its last frames."""
+        """OpenCV reports no error for a full disk: the file then lacks its index or its last frames."""
         try:
-            found = describe(self._partial)[0]
+            written = describe(self._partial)[0]
         except DataError:
-            found = 0
-        if found != self._added:
+            written = 0
+        if written != self._added:
             why = os.strerror(errno.ENOSPC) if shutil.disk_usage(self.path.parent).free < _FULL else "it is cut off"
             raise _unwritable(self.path, why)
 
 
 def _unwritable(path: Path, why: str) -> ArtefactError:
-    return ArtefactError(f"{path}: cannot be written ({why}); free space or mend the folder, then predict again")
+    return ArtefactError(f"{path}: cannot be written ({why}); free space or repair the folder, then predict again")
 
 
 def _opened(path: Path) -> cv2.VideoCapture:

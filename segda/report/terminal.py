@@ -143,8 +143,8 @@ def _table(
     return grid
 
 
-def print_scores(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table of evaluations, each as `Evaluation.to_json` writes it; gains are over the first.
+def print_scores(evaluations: Mapping[str, Mapping[str, Any]]) -> ScoreTable:
+    """Print and return the table of rows, each as `Evaluation.to_json` writes it; gains are over the first.
 
     Raises:
         ArtefactError: they are over different classes.
@@ -152,3 +152,4 @@ def print_scores(evaluations: Mapping[str, Mapping[str, Any]]) -> None:
     console = Console()
     scores = build([Result(name, [evaluation]) for name, evaluation in evaluations.items()])
     console.print(renderable(scores, console.width))
+    return scores

@@ -96,13 +96,6 @@ def test_other_uses_of_target_labels_are_free(
     assert capsys.readouterr().err == ""
 
 
-def test_a_missing_file_of_weights(data: Path, refused: Refused) -> None:
-    encoder = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: weights/resnet18.pth}"
-    line = refused("job.yaml", "--set", encoder)
-    assert str(data / "weights" / "resnet18.pth") in line
-    assert not list(Path("runs").glob("*/stage.json"))
-
-
 def test_a_damaged_file_of_weights(data: Path, refused: Refused) -> None:
     (data / "weights").mkdir()
     (data / "weights" / "resnet18.safetensors").write_bytes(b"PK\x03\x04 and nothing more")

@@ -141,7 +141,7 @@ def test_a_damaged_pack_is_noticed_and_mended(job: Path, capsys: pytest.CaptureF
     file.write_bytes(content)
     capsys.readouterr()
     assert main([*words, "--set", "runtime.pack=true"]) == 0
-    assert "1 chunks damaged; what is whole of it is kept, the rest is made again" in capsys.readouterr().out
+    assert "1 chunks damaged; intact chunks are kept, the rest is made again" in capsys.readouterr().out
     assert published("runs") == published("whole")
 
 
@@ -188,7 +188,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(
 def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
     job: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.training.packs._require", lambda wanted: None)
+    monkeypatch.setattr("pipelines.training.packs._require_space", lambda wanted: None)
     disk = Disk(tmp_path / "disk", 4 << 20)
     try:
         words = ["pack", "job.yaml", "--only", "source", "--runs", str(disk.folder)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.__main__ import main
-from pipelines.commands.predict import KINDS, chosen
+from pipelines.commands.predict import KINDS, default_row
 from segda.artefacts.manifest import Manifest
 from segda.evaluation import predict
 from tests.cli.conftest import Refused
@@ -69,6 +69,6 @@ def test_without_a_name_the_last_row_that_is_no_oracle_predicts() -> None:
     def row(labels: str) -> tuple[Path, Manifest]:
         return Path(), Manifest("s", "supervise", 1, "0", {"method": {"labels": labels}}, {}, {})
 
-    assert chosen({"source only": row("source"), "both": row("source"), "oracle": row("target")}) == "both"
-    assert chosen({"oracle": row("target")}) == "oracle"
+    assert default_row({"source only": row("source"), "both": row("source"), "oracle": row("target")}) == "both"
+    assert default_row({"oracle": row("target")}) == "oracle"
     assert KINDS == predict.KINDS

@@ -59,13 +59,3 @@ def test_an_export_of_digits_is_whole_without_a_folder_of_labels(digits: Path) -
     assert not (tiny.folder(digits, "restyled") / "labels").exists()
     published = manifests.load(tiny.folder(digits, "restyled")).outputs
     assert {name.split("/")[0] for name in published} == {"images", "dataset.json"}
-
-
-def test_the_moons_job_ends_with_a_table(tmp_path: Path) -> None:
-    runs = run(
-        "base: moons\nruntime: {workers: 0, cpu: true}\n"
-        "stages: {source: {steps: 5}, dann: {steps: 5}, moons: {train: 40, test: 20}}\n",
-        tmp_path,
-    )
-    evaluation = json.loads((tiny.folder(runs, "evaluate") / "evaluation.json").read_text())
-    assert list(evaluation) == ["source only", "DANN"]

@@ -10,13 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from pipelines.__main__ import main
 from pipelines.definition import loading as pipelines
 from pipelines.running.execution import run_pipeline
+from pipelines.stages.export.translation import load_translator
+from pipelines.stages.report.content import tiling_of_export
+from pipelines.stages.report.samples import Samples, map_rows
 from segda import label_space
+from segda.artefacts import manifest as manifests
 from segda.artefacts.store import Store
 from segda.config.lookup import module
 from segda.data.readers import adapted, gta5
@@ -310,8 +315,8 @@ def test_a_judge_reports_and_its_threshold_drops_or_refuses(data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"minimum_agreement": 0.5}, "minimum_agreement: nobody measures it"),
-        ({"on_disagreement": "drop"}, "on_disagreement: drop: below what"),
+        ({"minimum_agreement": 0.5}, "minimum_agreement: no judge measures"),
+        ({"on_disagreement": "drop"}, "on_disagreement: drop: needs a limit"),
         ({"tile": [64, 64]}, "tile: a method without training"),
         ({"format": "tiff"}, "format"),
         ({"layout": "source", "format": "jpeg"}, "format: jpeg: with layout: source the images keep their names"),
@@ -378,3 +383,29 @@ def test_tiles_of_a_translator(finished: Path, tmp_path: Path, job: Path) -> Non
     for image in (whole / "images").iterdir():
         off = np.abs(pixels(image).astype(int) - pixels(tiled / "images" / image.name))
         assert 0 < off.mean() < 40
+
+
+@pytest.mark.parametrize("tile", [None, [64, 64]])
+def test_the_report_shows_what_the_export_wrote(data: Path, tile: list[int] | None) -> None:
+    """Images of 52x96 are padded, which changes the statistics that a translator normalises by."""
+    networks = {
+        "encoder": {"name": "translator", "width": 4, "blocks": 1},
+        "decoder": {"name": "translator", "blocks": 1},
+        "discriminators": {"image": {"name": "patch70", "width": 4}},
+    }
+    pair = {"source": {"base": "gta5"}, "target": {"base": "cityscapes"}}
+    translate = {"kind": "translate", **pair, "method": "cyclegan", "networks": networks, "steps": 1, "crop": [32, 32]}
+    export = {"kind": "export", "data": {"base": "gta5"}, "translator": {"from": "translate"}}
+    tiles = {} if tile is None else {"tile": tile, "overlap": 32}
+    file = job()
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**content, "stages": {"translate": translate, "adapted": {**export, **tiles}}}))
+    tiny.run(file, Path("runs"))
+    folder, translator = tiny.folder(Path("runs"), "adapted"), tiny.folder(Path("runs"), "translate")
+    stages = manifests.upstream(folder)
+    tiling = tiling_of_export(stages, translator)
+    shown = Samples("source", gta5.build(data / "gta5", SPACE), range(3), None)
+    loaded = load_translator(translator, stages[translator], torch.device("cpu"), tiling)
+    for row, name in zip(map_rows(shown, shown, loaded, {}), ("00001", "00002", "00003"), strict=True):
+        assert row.pictures[1].title == "translated"
+        np.testing.assert_array_equal(row.pictures[1].pixels, pixels(folder / "images" / f"{name}.png"))

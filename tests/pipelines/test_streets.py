@@ -1,6 +1,5 @@
 """The main job in small: every stage, what it leaves behind, and what makes it run again."""
 
-import csv
 import json
 import re
 import shutil
@@ -107,29 +106,6 @@ def test_adapting_opens_no_target_label(
             assert (runs / entry["folder"] / "networks" / name).read_bytes() == expected, f"{stage}/{name}"
 
 
-def test_target_labels_are_no_part_of_an_adapting_key(
-    job: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(tiny.folder(finished, "streets"), data)
-    shutil.copy(job, tmp_path / "tiny.yaml")
-    (tmp_path / "plain.yaml").write_text(PLAIN)
-    monkeypatch.setenv("SEGDA_DATA", str(data))
-
-    def keys() -> dict[str, str]:
-        loaded = pipelines.load(str(tmp_path / "plain.yaml"))
-        return {stage.stage: stage.key for stage in plan.make_plan(loaded, Store(tmp_path / "runs"))}
-
-    before = keys()
-    for label in (data / "camera" / "gtFine" / "train").rglob("*.png"):
-        label.write_bytes(b"")
-    assert keys() == before
-    # Source labels are a part of it.
-    label = data / "rendered" / "labels" / "00001.png"
-    label.write_bytes(label.read_bytes() + b"\0")
-    assert {stage for stage, key in keys().items() if key != before[stage]} == {"source", "translate", "feature"}
-
-
 def test_the_exported_set_stands_alone(finished: Path, tmp_path: Path) -> None:
     """Moved anywhere: every source image once, changed in its look only, with the source's classes as label."""
     root = tmp_path / "elsewhere"
@@ -188,17 +164,6 @@ def test_scores_stand_beside_their_protocol(finished: Path) -> None:
     assert len(set(prints.values())) == len(ROWS)
     head = tiny.manifest(finished, "pixel").outputs["networks/head.safetensors"]["sha256"]
     assert prints["pixel"] == head
-
-
-def test_the_tables_say_what_the_evaluation_says(finished: Path) -> None:
-    folder = tiny.folder(finished, "evaluate")
-    evaluations = json.loads((folder / "evaluation.json").read_text())
-    rows = list(csv.reader((folder / "table.csv").read_text().splitlines()))
-    text = json.dumps(rows)
-    assert all(name in text for name in [*ROWS, "road", "mIoU"])
-    for name, evaluation in evaluations.items():
-        assert tiny.manifest(finished, "evaluate").metrics[name]["miou"] == evaluation["scores"]["mean_iou"]
-    assert json.loads((folder / "table.json").read_text())
 
 
 def test_the_report_is_one_file_that_needs_no_network(finished: Path) -> None:

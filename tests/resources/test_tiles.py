@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from pipelines.stages.export import translation
-from pipelines.stages.export.translation import Tiling
+from pipelines.stages.export.translation import Tiling, Translator
 from segda import label_space
 from segda.engine.meta_memory import DEVICE, MetaPeakMemory
 from segda.evaluation import test_time_augmentation
@@ -38,7 +37,9 @@ def predicting(size: tuple[int, int], how: Augmentation) -> int:
 def translating(size: tuple[int, int], tiling: Tiling | None) -> int:
     built = networks()
     with torch.no_grad(), MetaPeakMemory() as peak:
-        translation.answer(built, torch.zeros(1, 3, *size, device=DEVICE), DEVICE, tiling)
+        Translator(built, ("target",), DEVICE, tiling).decode(
+            torch.zeros(1, 3, *size, device=DEVICE), "source", "target"
+        )
     return peak.most
 
 

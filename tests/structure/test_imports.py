@@ -30,7 +30,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "demo": ("data", "errors", "files", "label_spaces", "random_streams"),
     "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
-    "task": ("label_space", "metrics", "networks"),
+    "task": ("batch", "label_space", "metrics", "networks"),
     # Photometry is drawn by self-training.
     "objectives": (
         "batch", "config", "errors", "losses", "data.photometry", "networks", "random_streams", "task",
@@ -42,7 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "torchvision_compat",
     ),
     "evaluation": (
-        "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
+        "batch", "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
         "task",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),

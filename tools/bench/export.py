@@ -38,15 +38,15 @@ def export(workers: int, dataset: Dataset, folder: Path) -> None:
     """What the stage does: decode, check and hand on, encode, rename; labels linked."""
     work = writing.Work(
         dataset=dataset,
-        form=Source(dataset.root, quality=95, hard_link=True),
-        place=folder,
+        layout=Source(dataset.root, quality=95, hard_link=True),
+        folder=folder,
         read=partial(writing.read, dataset, None, True),
-        translate=lambda images, places: images,
+        translate=lambda images, indices: images,
         judge=None,
         records=agreement.Records(folder, 0),
         minimum=None,
-        group=1,
-        length=1,
+        group_size=1,
+        block_size=1,
     )
     with Workers(workers) as threads:
         work.run(range(len(work.groups)), threads, lambda done: None)

@@ -34,7 +34,7 @@ def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
     for setting in SETTINGS.values():
         memory, config = stage_of(name, stage, setting)
         found, loaded = Crops(memory), memory.pipeline.stages[stage]
-        own = found.own(loaded)
+        own = found.configured(loaded)
         assert own is not None
         height, width = own[0]
         takes.append(own[1])

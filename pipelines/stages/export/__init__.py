@@ -1,9 +1,9 @@
-"""Write the adapted data set: every source image in the target's look, with its label, complete or refused.
+"""Write the adapted data set: every source image in the target's look, with its label.
 
-`layout: segda` is a data set of its own: images in `images/`, 8-bit PNG labels in `labels/` holding class indices of
-the label space, 255 where ignored. Where the label is one class for the whole image, `dataset.json` holds it and there
-is no `labels/`. The other layouts lie in `data/`, for other trainers. Each file is written under a temporary name and
-renamed, so a killed export goes on where it stopped; `dataset.json`, with every file's checksum, is written last.
+`layout: segda` has images in `images/` and 8-bit PNG labels in `labels/`, which hold class indices of the label space,
+255 where ignored. Where the label is one class for the whole image, `dataset.json` holds it and there is no `labels/`.
+The other layouts are in `data/`, for other trainers. Each file is written under a temporary name and renamed, so a
+killed export resumes; `dataset.json`, with every file's checksum, is written last.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["OPTIONAL", "OUTPUTS", "VERSION", "Config", "check", "run"]
 
 VERSION = 3
 OUTPUTS = ("images", "labels", "data", "agreement.json", "dataset.json")
-#: Which of them are written depends on the layout, the kind of labels, and whether there is a judge.
+#: Written or not by the layout, the kind of labels, and whether there is a judge.
 OPTIONAL = ("images", "labels", "data", "agreement.json")
 
 
@@ -28,14 +28,14 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     from pipelines.stages.export import publishing
     from segda.export import agreement, index
 
-    # A death between the last file of an export and its manifest leaves nothing to do.
+    # A run killed between the last file of the export and the manifest has nothing left to write.
     if not session.on_main(lambda: index.is_whole(folder)):
         publishing.export(config, inputs, folder, session)
     session.barrier()
 
-    def counted() -> dict[str, int]:
+    def count() -> dict[str, int]:
         agreement.remove(folder)
         content = index.load(folder)
         return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
 
-    return session.on_main(counted)
+    return session.on_main(count)

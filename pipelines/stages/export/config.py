@@ -8,6 +8,9 @@ from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Siz
 from segda.errors import ConfigError
 from segda.export.format import Format
 
+DIVISOR = 32
+"""Images are padded to multiples of this: the largest stride of any encoder."""
+
 
 class Config(StageConfig):
     """An exporting stage: by a trained `translator`, or by a `method` that needs no training.
@@ -15,22 +18,22 @@ class Config(StageConfig):
     `runtime.workers` is the number of threads that decode and encode, in each process.
 
     Attributes:
-        data: the labelled set to translate; its `resize` is the size that is translated at, and that of the exported
-            files, but for `layout: source`, where images have the size of their label.
+        data: the labelled set to translate; its `resize` is the size for translation and of the exported files, but
+            for `layout: source`, where images have the size of their label.
         translator: a `translate` or `align` stage that published `encoder` and `decoder`.
         method: one with `transfer`, such as `fda`.
         target: the unlabelled set that `method` takes its reference images from: one for each image, drawn at random.
         layout: `segda`; `source`, the source's own paths and label files byte for byte; `huggingface`, an image folder
             with `metadata.jsonl`; `parquet`; `webdataset`, tar archives.
-        format: of the images; PNG when left out, or what their names end in where `layout` is `source`.
+        format: of the images; PNG by default, or by the file name's suffix with `layout: source`.
         quality: of JPEG.
-        hard_links: whether `layout: source` links labels to the source's files where the disk allows it, else copies.
-        shard: images in one file of `parquet` and `webdataset`.
-        tile: height and width above which a translator gets an image in tiles of this size; `None` for whole images.
+        hard_links: whether `layout: source` hard-links the source's label files where the disk allows it.
+        shard: images in each file of `parquet` and `webdataset`.
+        tile: `(height, width)`; larger images go through the translator in tiles of this size. `None`: whole.
         overlap: of neighbouring tiles, in pixels.
         judge: a stage with encoder and head that measures label agreement, written to `agreement.json`.
-        minimum_agreement: the least that an image must have.
-        on_disagreement: what is done about one that has less: `keep` it, `drop` it, or `fail`, which refuses all.
+        minimum_agreement: below this, an image counts as disagreeing.
+        on_disagreement: what is done with such an image: `keep` it, `drop` it, or `fail`, which refuses all.
     """
 
     data: DataConfig
@@ -50,16 +53,16 @@ class Config(StageConfig):
 
 
 def check(config: Config) -> None:
-    """Refuse a config that does not say how to translate, or asks for what does not go together.
+    """Refuse a config that does not say how to translate, or whose options conflict.
 
     Raises:
-        ConfigError: neither a translator nor a method, both of them, or a method that lacks its part; tiles that do not
-            fit; a least agreement without a judge, or without anything to be done about it.
+        ConfigError: neither a translator nor a method, both of them, or a method without `transfer` or `target`; tiles
+            that do not fit; a minimum agreement without a judge, or `on_disagreement` without a minimum.
     """
     if (config.translator is None) == (config.method is None):
-        found = "neither is given" if config.method is None else "both are given"
+        problem = "neither is given" if config.method is None else "both are given"
         raise ConfigError(
-            f"translator, method: {found}; give `translator` (a trained stage), or `method` (such as fda) and `target`"
+            f"translator, method: {problem}; set `translator` (a trained stage), or `method` (fda, say) and `target`"
         )
     if config.method is not None and config.method.transfer is None:
         raise ConfigError(
@@ -72,15 +75,14 @@ def check(config: Config) -> None:
         raise ConfigError("target: not used with a translator, which has learnt the target's look; remove it")
     if config.tile is not None:
         if config.translator is None:
-            raise ConfigError("tile: a method without training looks at whole images; remove it, or use a translator")
-        from pipelines.stages.export.translation import DIVISOR
+            raise ConfigError("tile: a method without training takes whole images; remove it, or use a translator")
         from segda.export import windows
 
         windows.check(config.tile, config.overlap, DIVISOR)
     if config.on_disagreement != "keep" and config.minimum_agreement is None:
-        raise ConfigError(f"on_disagreement: {config.on_disagreement}: below what? give `minimum_agreement`")
+        raise ConfigError(f"on_disagreement: {config.on_disagreement}: needs a limit; give `minimum_agreement`")
     if config.minimum_agreement is not None and config.judge is None:
-        raise ConfigError("minimum_agreement: nobody measures it; give `judge`, a stage with encoder and head")
+        raise ConfigError("minimum_agreement: no judge measures agreement; give `judge`, a stage with encoder and head")
     if config.layout == "parquet":
         from segda.export import shards
 

@@ -1,4 +1,4 @@
-"""Set the evaluated rows side by side for people: one HTML file with table, curves and pictures, and its parts."""
+"""Report the evaluated rows for people: one HTML file with table, curves and pictures, and its parts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 VERSION = 4
 OUTPUTS = ("report.html",)
-#: Outputs that tell when or how fast they were made, so that no two are equal.
+#: Outputs that contain times, so that no two are equal.
 DATED = ("report.html",)
 
 

@@ -9,15 +9,15 @@ class Config(StageConfig):
     """A reporting stage.
 
     Attributes:
-        evaluation: the `evaluate` stage whose rows are shown.
+        evaluation: the `evaluate` stage with the rows of the table.
         source: images of the source, for the pictures.
         data: labelled images of the target, for the pictures.
-        translator: a stage that published `encoder` and `decoder`; none, and no translated images are shown.
+        translator: a stage that published `encoder` and `decoder`, for translated images; `None` for none.
         before: the networks before adaptation.
         after: the networks after it.
-        pictures: how many images of each domain are shown, one from each of as many equal parts of the sets.
-        thumbnails: how many are shown in place of that where the label is one class for the whole image.
-        embedding: how many feature vectors of each domain are shown in a plane; 0 for no such figure.
+        pictures: number of images of each domain, one from each of as many equal parts of the sets.
+        thumbnails: number of images where the label is one class for the whole image.
+        embedding: number of feature vectors of each domain in the figure of features; 0 for no figure.
     """
 
     evaluation: Reference

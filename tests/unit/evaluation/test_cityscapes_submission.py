@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from segda import label_space
 from segda.data.dataset import Dataset, Sample
 from segda.errors import ConfigError
-from segda.evaluation import cityscapes_submission
+from segda.evaluation.cityscapes_submission import write
+from segda.evaluation.predict import Predictor
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
 from segda.tasks import classification, segmentation
@@ -51,13 +52,11 @@ def test_each_process_writes_its_share_and_together_every_image_once(tmp_path: P
     dataset, asked, done = images(tmp_path), [], []
     for rank in range(3):
         networks = Networks()
-        cityscapes_submission.write(
-            networks, dataset, segmentation.build(SPACE), tmp_path / "sent", rank=rank, world=3,
-            progress=lambda *state: done.append(state),
-        )  # fmt: skip
+        predictor = Predictor(networks, segmentation.build(SPACE))
+        write(predictor, dataset, tmp_path / "sent", rank=rank, world=3, progress=done.append)
         asked.append(networks.asked)
     assert asked == [2, 2, 1]
-    assert done == [(1, 2), (2, 2), (1, 2), (2, 2), (1, 1)]
+    assert done == [1, 2, 1, 2, 1]
     written = sorted((tmp_path / "sent").iterdir())
     assert [path.name for path in written] == [f"ulm_000000_00000{n}_predictionIds.png" for n in range(5)]
     for number, path in enumerate(written):
@@ -69,8 +68,8 @@ def test_each_process_writes_its_share_and_together_every_image_once(tmp_path: P
 def test_classes_that_cityscapes_lacks_and_whole_images_are_refused_before_any_prediction(tmp_path: Path) -> None:
     networks, camvid = Networks(), label_space.load("camvid")
     with pytest.raises(ConfigError, match="'camvid': class 'pavement' has no id"):
-        cityscapes_submission.write(networks, images(tmp_path, camvid), segmentation.build(camvid), tmp_path / "sent")
+        write(Predictor(networks, segmentation.build(camvid)), images(tmp_path, camvid), tmp_path / "sent")
     with pytest.raises(ConfigError, match="one class an image"):
-        cityscapes_submission.write(networks, images(tmp_path), classification.build(SPACE), tmp_path / "sent")
+        write(Predictor(networks, classification.build(SPACE)), images(tmp_path), tmp_path / "sent")
     assert networks.asked == 0
     assert not (tmp_path / "sent").exists()

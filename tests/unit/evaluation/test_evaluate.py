@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +13,8 @@ from torch import Tensor, nn
 from segda import label_space
 from segda.data.dataset import Dataset, Sample
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.evaluation.evaluate import _ahead, _groupings, as_input, evaluate
+from segda.evaluation.batching import as_input
+from segda.evaluation.evaluate import _groupings, evaluate
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import Augmentation, predict
 from segda.label_space import LabelSpace
@@ -83,7 +82,11 @@ def task() -> Segmentation:
 def test_perfect_networks_score_one_and_ignored_pixels_are_counted(tmp_path: Path, task: Segmentation) -> None:
     evaluation = evaluate(ColourNetworks(), write(tmp_path, label_maps(3)), task)
     assert evaluation.confusion.mean_iou() == 1
-    assert (evaluation.images, evaluation.pixels, evaluation.ignored) == (3, 3 * 30 * 64, 3 * 2 * 64)
+    assert (evaluation.images, evaluation.confusion.pixels, evaluation.confusion.ignored) == (
+        3,
+        3 * 30 * 64,
+        3 * 2 * 64,
+    )
 
 
 def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(tmp_path: Path, task: Segmentation) -> None:
@@ -102,7 +105,7 @@ def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(tmp_
         assert len(parts) == world
         assert (together.confusion.counts == alone.confusion.counts).all()
         assert together.images == together.protocol["images"] == 5
-        assert together.ignored == alone.ignored
+        assert together.confusion.ignored == alone.confusion.ignored
 
 
 def test_scores_are_taken_at_the_size_of_the_label_whatever_the_networks_see(
@@ -112,28 +115,13 @@ def test_scores_are_taken_at_the_size_of_the_label_whatever_the_networks_see(
     dataset, networks = write(tmp_path, labels), ColourNetworks()
     evaluation = evaluate(networks, dataset, task, resize=(64, 64))
     assert networks.sizes == [(64, 64)]
-    assert evaluation.pixels == 32 * 32
+    assert evaluation.confusion.pixels == 32 * 32
 
 
 def test_a_label_of_another_size_than_its_image_is_refused(tmp_path: Path, task: Segmentation) -> None:
     dataset = write(tmp_path, label_maps(1), scale=2)
     with pytest.raises(DataError, match=r"0_label\.png: label is \d+x\d+ .* they must match"):
         evaluate(ColourNetworks(), dataset, task)
-
-
-def test_resize_takes_the_area_when_shrinking_and_interpolates_when_growing() -> None:
-    image = np.zeros((8, 8, 3), dtype=np.uint8)
-    image[::4, ::4] = 160
-    small = as_input(image, (2, 2))
-    torch.testing.assert_close(small, torch.full((1, 3, 2, 2), 10 / 127.5 - 1))
-    large = as_input(np.array([[[200] * 3, [0] * 3]], dtype=np.uint8), (1, 4))
-    torch.testing.assert_close(large[0, 0, 0], torch.tensor([200.0, 150.0, 50.0, 0.0]) / 127.5 - 1)
-
-
-def test_images_become_channels_first_from_minus_one_to_one() -> None:
-    image = np.array([[[0, 51, 255], [255, 0, 0]]], dtype=np.uint8)
-    assert as_input(image).shape == (1, 3, 1, 2)
-    torch.testing.assert_close(as_input(image)[0, :, 0, 0], torch.tensor([-1.0, -0.6, 1.0]))
 
 
 def test_networks_are_in_evaluation_mode_meanwhile_and_afterwards_as_they_were(
@@ -262,7 +250,7 @@ def test_spaces_without_groups_and_classification_have_none(tmp_path: Path, task
     content = evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), task).to_json()
     assert not {"subspaces", "categories", "boundary"} & set(content)
     assert _groupings(classification.build(label_space.load("cityscapes"))) == {}
-    with pytest.raises(ConfigError, match="boundary: the task answers for whole images"):
+    with pytest.raises(ConfigError, match="boundary: the task predicts one class an image"):
         evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), classification.build(SPACE), boundary=True)
 
 
@@ -294,35 +282,3 @@ def test_what_cannot_be_scored_is_refused_before_any_work(tmp_path: Path, task: 
     with pytest.raises(ArtefactError, match="absent"):
         evaluate(networks, dataset, task, network_files={"head": tmp_path / "absent"})
     assert networks.sizes == []
-
-
-def test_one_sample_is_read_ahead_and_no_more(tmp_path: Path) -> None:
-    dataset = write(tmp_path, label_maps(5))
-    read: list[str] = []
-
-    def decode(path: Path) -> np.ndarray:
-        read.append(path.stem)
-        return dataset.decode_image(path)
-
-    coming = _ahead(replace(dataset, decode_image=decode), range(5), None)
-    names = []
-    for sample in coming:
-        names.append(Path(sample.name).stem)
-        for _ in range(100):  # the thread is given time to read more than it may
-            time.sleep(0.001)
-        assert read == [str(number) for number in range(min(len(names) + 1, 5))]
-    assert names == [f"{number}_label" for number in range(5)]
-
-
-def test_a_file_that_cannot_be_read_ends_it_at_its_turn(tmp_path: Path) -> None:
-    dataset = write(tmp_path, label_maps(3))
-
-    def decode(path: Path) -> np.ndarray:
-        if path.stem == "1":
-            raise DataError(f"{path}: broken")
-        return dataset.decode_image(path)
-
-    coming = _ahead(replace(dataset, decode_image=decode), range(3), None)
-    assert next(coming).label.shape == (32, 64)
-    with pytest.raises(DataError, match=r"1\.png: broken"):
-        next(coming)

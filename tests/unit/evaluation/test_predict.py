@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from segda.errors import ConfigError, DataError
 from segda.evaluation import predict, video
-from segda.evaluation.predict import Item, Prediction, find
+from segda.evaluation.predict import Item, Predictor, find
 from segda.label_space import LabelSpace
 from segda.tasks import classification, segmentation
 
 SPACE = LabelSpace("colours", ("red", "green", "blue"), ((200, 10, 20), (10, 200, 20), (20, 10, 200)))
+TASK = segmentation.build(SPACE)
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
@@ -62,7 +63,7 @@ def test_names_and_folders_are_kept_and_sizes_too(tmp_path: Path) -> None:
     (tmp_path / "in" / "notes.txt").write_text("no picture")
     write(tmp_path / "in" / ".hidden.png", picture())
     items, done = find([tmp_path / "in"], tmp_path / "out"), []
-    Prediction(Networks(), segmentation.build(SPACE)).write(items, tmp_path / "out", done.append)
+    predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", progress=done.append)
     assert files(tmp_path / "out") == {
         "colour/a.png", "overlay/a.jpg", "ids/a.png", "colour/town/b.png", "overlay/town/b.jpg", "ids/town/b.png",
     }  # fmt: skip
@@ -80,7 +81,7 @@ def test_names_and_folders_are_kept_and_sizes_too(tmp_path: Path) -> None:
 def test_only_the_kinds_that_are_asked_for_and_what_the_networks_see(tmp_path: Path) -> None:
     networks = Networks()
     item = Item("a", write(tmp_path / "a.png", picture(40, 60)))
-    Prediction(networks, segmentation.build(SPACE), ["ids"], resize=(32, 64)).write([item], tmp_path / "out")
+    predict.write(Predictor(networks, TASK, resize=(32, 64)), [item], tmp_path / "out", ["ids"])
     assert networks.sizes == [(32, 64)]
     assert files(tmp_path / "out") == {"ids/a.png"}
     assert read(tmp_path / "out" / "ids" / "a.png").shape == (40, 60)
@@ -92,7 +93,7 @@ def test_a_video_becomes_videos_of_its_rate_and_an_image_of_ids_a_frame(tmp_path
             file.add(np.roll(cv2.resize(picture(), (64, 32), interpolation=cv2.INTER_NEAREST), shift, axis=1))
     done: list[int] = []
     items = find([tmp_path / "in" / "trip.mp4"], tmp_path / "out")
-    Prediction(Networks(), segmentation.build(SPACE)).write(items, tmp_path / "out", done.append)
+    predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", progress=done.append)
     assert files(tmp_path / "out") == {
         "colour/trip.mp4", "overlay/trip.mp4", *(f"ids/trip/{number:06d}.png" for number in range(3)),
     }  # fmt: skip
@@ -114,7 +115,7 @@ def test_a_video_that_ends_in_an_error_leaves_no_video(tmp_path: Path) -> None:
 
     items = find([tmp_path / "trip.mp4"], tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
-        Prediction(Networks(), segmentation.build(SPACE)).write(items, tmp_path / "out", stop)
+        predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", progress=stop)
     assert files(tmp_path / "out") == {"ids/trip/000000.png", "ids/trip/000001.png"}
 
 
@@ -123,7 +124,7 @@ def test_what_was_written_is_not_taken_for_input_again(tmp_path: Path) -> None:
     for _ in range(2):
         items = find([tmp_path], tmp_path / "out")
         assert [item.key for item in items] == ["a"]
-        Prediction(Networks(), segmentation.build(SPACE)).write(items, tmp_path / "out")
+        predict.write(Predictor(Networks(), TASK), items, tmp_path / "out")
 
 
 def test_what_would_be_lost_or_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -137,18 +138,16 @@ def test_what_would_be_lost_or_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: no such file or folder"):
         find([tmp_path / "absent"], tmp_path / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: no picture or video"):
+    with pytest.raises(DataError, match="empty: no image or video"):
         find([tmp_path / "empty"], tmp_path / "out")
     (tmp_path / "a.txt").write_text("")
-    with pytest.raises(DataError, match=r"a\.txt: neither picture nor video"):
+    with pytest.raises(DataError, match=r"a\.txt: neither image nor video"):
         find([tmp_path / "a.txt"], tmp_path / "out")
     (tmp_path / "broken.png").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"broken\.png: not a readable image"):
-        Prediction(Networks(), segmentation.build(SPACE)).write(
-            find([tmp_path / "broken.png"], tmp_path / "out"), tmp_path / "out"
-        )
+        predict.write(Predictor(Networks(), TASK), find([tmp_path / "broken.png"], tmp_path / "out"), tmp_path / "out")
     with pytest.raises(ConfigError, match="one class an image"):
-        Prediction(Networks(), classification.build(SPACE))
+        predict.write(Predictor(Networks(), classification.build(SPACE)), [], tmp_path / "out")
 
 
 def test_the_description_says_what_numbers_and_colours_mean(tmp_path: Path) -> None:

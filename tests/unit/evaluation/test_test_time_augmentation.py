@@ -53,7 +53,7 @@ def test_the_default_asks_the_task_itself_and_once() -> None:
     class Own:
         prediction_rule = "its own"
 
-        def predict(self, networks: object, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        def predict(self, networks: object, pixels: Tensor, size: tuple[int, int], domain: str) -> Tensor:
             return torch.full((1, *size), 7)
 
     assert predict(Networks(), Own(), image(4, 4), (2, 2), Augmentation()).tolist() == [[[7, 7], [7, 7]]]  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def test_whole_images_are_flipped_and_scaled_but_have_no_windows() -> None:
     one = (task.probabilities(Networks(), pixels) + task.probabilities(Networks(), pixels.flip(-1))) / 2
     torch.testing.assert_close(probabilities(Networks(), task, pixels, (), Augmentation(flip=True)), one)
     assert torch.equal(predict(Networks(), task, pixels, (), Augmentation()), task.predict(Networks(), pixels))
-    with pytest.raises(ConfigError, match="whole images"):
+    with pytest.raises(ConfigError, match="one class an image"):
         predict(Networks(), task, pixels, (), Augmentation(window=(4, 4)))
 
 

@@ -10,24 +10,8 @@ import pytest
 
 from pipelines.__main__ import main
 from segda import label_space
-from tests.unit.pipelines import colours
 
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run, and two data configs; the second target has no labels at all."""
-    made = tmp_path_factory.mktemp("colours")
-    colours.run(made)
-    for name in ("source", "target"):
-        (made / f"{name}.yaml").write_text(f"name: arrays\nroot: {made / name}\n")
-    (made / "unlabelled").mkdir()
-    np.savez(made / "unlabelled" / "train.npz", images=np.load(made / "target" / "train.npz")["images"])
-    return made
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def measured(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:

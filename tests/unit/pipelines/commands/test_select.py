@@ -15,28 +15,14 @@ from pipelines.networks import load_networks
 from pipelines.scoring import selection as selecting
 from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
+from segda.evaluation.predict import Predictor
 from segda.metrics.selection import CRITERIA
-from tests.unit.pipelines import colours
 
 ROWS = ["source only", "adapted"]
 FREE = ["entropy", "neighbourhood density", "mutual information"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run, and two data configs; `unlabelled` is the target without any label."""
-    made = tmp_path_factory.mktemp("colours")
-    colours.run(made)
-    for name in ("source", "target"):
-        (made / f"{name}.yaml").write_text(f"name: arrays\nroot: {made / name}\n")
-    (made / "unlabelled").mkdir()
-    np.savez(made / "unlabelled" / "train.npz", images=np.load(made / "target" / "train.npz")["images"])
-    return made
-
-
-@pytest.fixture(autouse=True)
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture
@@ -211,9 +197,9 @@ def test_a_map_gives_as_many_predictions_as_asked_for() -> None:
             return np.full((4, 6, 3), 255 * index, np.uint8), None
 
     def look(pixels: int, seed: int) -> np.ndarray:
+        predictor = Predictor(None, Task())  # type: ignore[arg-type]
         settings = selecting.Settings(2, pixels, seed, False)
-        seen = selecting.predict_samples(None, Task(), Images(), [0, 1], "target", None, settings, torch.device("cpu"))  # type: ignore[arg-type]
-        return seen.probabilities
+        return selecting.predict_samples(predictor, Images(), [0, 1], "target", settings).probabilities  # type: ignore[arg-type]
 
     assert look(24, 0).shape == (48, 3)
     assert look(24, 0).mean(axis=0) == pytest.approx([1 / 3] * 3)

@@ -1,5 +1,6 @@
 """Features of finished encoders: which vectors, in which order, with which classes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from torch import Tensor, nn
 
 from pipelines.scoring import features
 from segda.data.dataset import Dataset, Sample
+from segda.evaluation.predict import Predictor
 from segda.label_space import LabelSpace
 from segda.networks.networks import Networks
+from segda.tasks import segmentation
 
 SPACE = LabelSpace("two", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
 
@@ -35,19 +38,19 @@ def grey(value: int, size: int = 4) -> np.ndarray:
     return np.full((size, size, 3), value, dtype=np.uint8)
 
 
-NETWORKS = Networks({"encoder": Halves()}, tied=True)
+PREDICTOR = Predictor(Networks({"encoder": Halves()}, tied=True), segmentation.build(SPACE))
 
 
 def test_one_mean_vector_an_image_in_order_whatever_the_sizes() -> None:
     images = [grey(value, size) for value, size in ((0, 4), (255, 4), (51, 6), (204, 2))]
     labels = [np.array(label, dtype=np.uint8) for label in (0, 1, 255, 1)]
-    found = features.image_features(NETWORKS, dataset(images, labels), range(4), domain="source")
+    found = features.image_features(PREDICTOR, dataset(images, labels), range(4), "source")
     np.testing.assert_allclose(found.vectors, np.repeat([[-1], [1], [-0.6], [0.6]], 3, axis=1), atol=1e-6)
     assert found.labels.tolist() == [0, 1, 255, 1]
 
 
 def test_without_labels_every_class_is_ignored() -> None:
-    found = features.image_features(NETWORKS, dataset([grey(0), grey(9)], None), [1], domain="target")
+    found = features.image_features(PREDICTOR, dataset([grey(0), grey(9)], None), [1], "target")
     assert found.vectors.shape == (1, 3)
     assert found.labels.tolist() == [255]
 
@@ -59,7 +62,7 @@ def test_places_of_a_map_have_the_class_that_is_labelled_there() -> None:
     label = np.zeros((4, 4), dtype=np.uint8)
     label[:, 2:] = 1
     label[:2, :2] = 255
-    found = features.labelled_features(NETWORKS, dataset([image], [label]), [0], domain="source", places=9)
+    found = features.image_features(PREDICTOR, dataset([image], [label]), [0], "source", positions=9)
     assert sorted(zip(found.vectors[:, 0].tolist(), found.labels.tolist(), strict=True)) == [(-1, 0), (1, 1), (1, 1)]
 
 
@@ -68,16 +71,14 @@ def test_the_draw_of_places_depends_on_the_seed_alone() -> None:
     data = dataset([image], [np.zeros((16, 16), dtype=np.uint8)])
 
     def drawn(seed: int) -> list[float]:
-        return (
-            features.labelled_features(NETWORKS, data, [0], domain="source", places=3, seed=seed).vectors[:, 0].tolist()
-        )
+        return features.image_features(PREDICTOR, data, [0], "source", positions=3, seed=seed).vectors[:, 0].tolist()
 
     assert drawn(0) == drawn(0) != drawn(1)
 
 
 def test_whole_images_keep_their_one_vector() -> None:
     label = np.array(1, dtype=np.uint8)
-    found = features.labelled_features(NETWORKS, dataset([grey(0)], [label]), [0], domain="source")
+    found = features.image_features(PREDICTOR, dataset([grey(0)], [label]), [0], "source", positions=4)
     assert (found.vectors.shape, found.labels.tolist()) == ((1, 3), [1])
 
 
@@ -95,8 +96,9 @@ def test_untied_encoders_see_their_own_domain() -> None:
         def forward(self, image: Tensor) -> list[Tensor]:
             return super().forward(-image)
 
-    networks = Networks({"encoder.source": Halves(), "encoder.target": Negative()}, tied=False)
+    untied = Networks({"encoder.source": Halves(), "encoder.target": Negative()}, tied=False)
+    predictor = replace(PREDICTOR, networks=untied)
     data = dataset([grey(255)], None)
-    assert features.image_features(networks, data, [0], domain="source").vectors[0, 0] == 1
-    assert features.image_features(networks, data, [0], domain="target").vectors[0, 0] == -1
+    assert features.image_features(predictor, data, [0], "source").vectors[0, 0] == 1
+    assert features.image_features(predictor, data, [0], "target").vectors[0, 0] == -1
     assert torch.is_grad_enabled()

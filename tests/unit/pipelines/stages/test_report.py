@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from pipelines.stages.report import label_agreement
-from pipelines.stages.report.content import ancestors, notes, stage_names
+from pipelines.stages.report.content import notes, stage_names
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
@@ -123,17 +123,16 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         def __init__(self, folder: Path, manifest: Manifest, device: torch.device) -> None:
             assert folder.name == "supervise-0"
 
-        def __call__(self, image: np.ndarray, resize: Any, size: tuple[int, ...], domain: str) -> np.ndarray:
+        def predict(self, image: np.ndarray, size: tuple[int, ...], domain: str) -> np.ndarray:
             assert (size, domain) == ((4, 8), "source")
             return np.where(image[:, :, 2] > 0, 10, 0).astype(np.uint8)
 
-    monkeypatch.setattr(label_agreement, "Predictor", Judge)
+    monkeypatch.setattr(label_agreement, "load_predictor", Judge)
     return export
 
 
 def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) -> None:
-    chain = [(exported, manifests.load(exported))]
-    (found,) = label_agreement.of_chain(chain, 1, torch.device("cpu"))
+    (found,) = label_agreement.of_exports({exported: manifests.load(exported)}, 1, torch.device("cpu"))
     assert (found.stage, found.mean, found.minimum, found.dropped) == ("adapted", [0.625, 1.0, 0.625], 0.2, 0)
     assert found.classes == [("road", [0.66, 1.0, 0.66]), ("car", [None] * 3)]
     assert [key for key, _ in found.worst] == ["b", "a"]
@@ -155,7 +154,7 @@ def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) 
 
 def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -> None:
     (exported / "images" / "b.png").unlink()
-    (found,) = label_agreement.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu"))
+    (found,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
     assert [[picture.pixels is None for picture in row.pictures] for row in found.pictures] == [
         [False] * 3 + [True] * 3,
         [False] * 6,
@@ -164,7 +163,7 @@ def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -
 
 @pytest.mark.parametrize("layout", ["source", "huggingface", "webdataset", "parquet"])
 def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> None:
-    (expected,) = label_agreement.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu"))
+    (expected,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
     manifest = manifests.load(exported)
     manifest.config.update(layout=layout, shard=1)
     place = exported / "data"
@@ -178,7 +177,7 @@ def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> 
         shutil.rmtree(exported / "images")
     else:
         (exported / "images").rename(place / "images")
-    (found,) = label_agreement.of_chain([(exported, manifest)], 2, torch.device("cpu"))
+    (found,) = label_agreement.of_exports({exported: manifest}, 2, torch.device("cpu"))
     for row, other in zip(found.pictures, expected.pictures, strict=True):
         for picture, same in zip(row.pictures, other.pictures, strict=True):
             assert picture.title == same.title
@@ -186,13 +185,13 @@ def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> 
     # One that was left out.
     for file in (place / "images").glob("b.*") if (place / "images").is_dir() else place.glob("train-00001*"):
         file.unlink()
-    (left,) = label_agreement.of_chain([(exported, manifest)], 1, torch.device("cpu"))
+    (left,) = label_agreement.of_exports({exported: manifest}, 1, torch.device("cpu"))
     assert left.pictures[0].pictures[3].pixels is None
 
 
 def test_an_export_without_a_judge_has_nothing_to_show(exported: Path) -> None:
     (exported / "agreement.json").unlink()
-    assert label_agreement.of_chain([(exported, manifests.load(exported))], 2, torch.device("cpu")) == []
+    assert label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu")) == []
 
 
 def test_the_chain_names_its_stages_and_data(report: Path) -> None:
@@ -212,7 +211,7 @@ def test_stages_of_other_runs_that_are_called_alike_are_told_apart(tmp_path: Pat
     origin = {"stage": "source", "kind": "supervise", "key": "1", "folder": "supervise-1", "output": None}
     inputs = {"init": origin, "data": {"dataset": "x"}}
     second = write_stage(tmp_path / "supervise-2", "supervise", "source", inputs, {})
-    chain = ancestors(second, first)
-    assert [folder.name for folder, _ in chain] == ["supervise-1", "supervise-2"]
-    assert list(stage_names(chain).values()) == ["source (supervise-1)", "source (supervise-2)"]
-    assert stage_names(chain[:1]) == {first: "source"}
+    stages = manifests.upstream(second, first)
+    assert [folder.name for folder in stages] == ["supervise-1", "supervise-2"]
+    assert list(stage_names(stages).values()) == ["source (supervise-1)", "source (supervise-2)"]
+    assert stage_names({first: stages[first]}) == {first: "source"}

@@ -1,0 +1,74 @@
+"""Read samples as networks take them, and batch neighbours of one shape."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from segda.data.dataset import Dataset
+from segda.data.loader import to_tensor
+from segda.data.prefetch import in_order
+from segda.data.transforms import resize_image
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ReadSample:
+    """A decoded sample.
+
+    Attributes:
+        index: in the data set.
+        image: float32 `[1, 3, H, W]` in `[-1, 1]`, resized.
+        label: class indices at the label's own size; `None` where labels are not opened.
+        size: height and width of the image before it was resized.
+    """
+
+    index: int
+    image: Tensor
+    label: np.ndarray | None
+    size: tuple[int, int]
+
+
+def read_samples(
+    dataset: Dataset, indices: Iterable[int], resize: tuple[int, int] | None = None
+) -> Iterator[ReadSample]:
+    """Samples in order; while one is worked on, a thread decodes and resizes the next.
+
+    Args:
+        dataset: opened with or without labels.
+        indices: which of its samples.
+        resize: height and width of what the networks see; `None` for each image's own.
+    """
+
+    def read(index: int) -> ReadSample:
+        pixels, label = dataset.read(index)
+        label = None if label is None else np.array(label, order="C")
+        return ReadSample(index, as_input(pixels, resize), label, (int(pixels.shape[0]), int(pixels.shape[1])))
+
+    return in_order(read, indices, workers=1, ahead=1)
+
+
+def batched(items: Iterable[T], shape: Callable[[T], Hashable], size: int) -> Iterator[list[T]]:
+    """Items in order, up to `size` neighbours of one shape together."""
+    for _, neighbours in groupby(items, shape):
+        while batch := list(islice(neighbours, size)):
+            yield batch
+
+
+def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
+    """A decoded image as the networks take it.
+
+    Args:
+        image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
+        resize: height and width, or `None` to keep the image's own.
+
+    Returns:
+        float32 `[1, 3, H, W]` in `[-1, 1]`.
+    """
+    # The very functions of training: networks must be scored on what they were trained to see.
+    resized = image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))
+    return to_tensor(resized)[None]

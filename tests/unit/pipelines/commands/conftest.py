@@ -1,0 +1,26 @@
+"""A finished classification run, for commands that score it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.pipelines import colours
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run, and two data configs; `unlabelled` is the target without any label."""
+    made = tmp_path_factory.mktemp("colours")
+    colours.run(made)
+    for name in ("source", "target"):
+        (made / f"{name}.yaml").write_text(f"name: arrays\nroot: {made / name}\n")
+    (made / "unlabelled").mkdir()
+    np.savez(made / "unlabelled" / "train.npz", images=np.load(made / "target" / "train.npz")["images"])
+    return made
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the run is the current one."""
+    monkeypatch.chdir(folder)
