@@ -5,7 +5,7 @@ method (`tools/compared/all_methods.yaml`), `digits` and `streets` in small, and
 the stages' keys, the bytes of trained networks and of all exported and generated files, the losses of every step, and
 the scores. The jobs are those of the checkout that this file lies in, so both sides do the same.
 
-Results of a commit are kept in the cache by its hash, so each is run once. A folder in place of a commit is run as it
+Results of a commit are stored in the cache by its hash, so each is run once. A folder in place of a commit is run as it
 is, each time: `python -m tools.compare_commits main .` compares what is not committed yet.
 
 Run:  python -m tools.compare_commits OLD NEW [--job moons] [--cache DIR]      (exits with 1 where anything differs)
@@ -20,19 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from segda.files import write_whole
+
 ROOT = Path(__file__).parents[1]
 COMPARED = ROOT / "tools" / "compared"
-JOBS = {
-    "all_methods": COMPARED / "all_methods.yaml",
-    "small_digits": COMPARED / "small_digits.yaml",
-    "small_streets": COMPARED / "small_streets.yaml",
-    "moons": Path("moons"),
-}
+JOBS = {**{path.stem: path for path in sorted(COMPARED.glob("*.yaml"))}, "moons": Path("moons")}
 CACHE = Path(tempfile.gettempdir(), "segda-compared")
 # Files that say when, where or by which code a stage ran, or how long it took; a page may say the same in other words.
 VARYING = ("stage.json", "manifest.json", "report.html", ".lock", "table.csv")
@@ -41,18 +36,6 @@ FOLDERS_OF_VARYING = ("checkpoints", "images/report")
 
 def git(*words: str) -> str:
     return subprocess.run(["git", "-C", str(ROOT), *words], check=True, capture_output=True, text=True).stdout.strip()
-
-
-@contextmanager
-def checkout(commit: str) -> Iterator[Path]:
-    """A commit's files in a temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "checkout")
-        git("worktree", "add", "--detach", "--quiet", str(place), commit)
-        try:
-            yield place
-        finally:
-            git("worktree", "remove", "--force", str(place))
 
 
 def run(code: Path, job: str, runs: Path) -> dict[str, Any]:
@@ -97,19 +80,19 @@ def without_times(node: Any) -> Any:
 
 
 def results(side: str, job: str, cache: Path) -> dict[str, Any]:
-    """The results of one side, run now or found in the cache."""
-    with tempfile.TemporaryDirectory() as runs:
+    """The results of one side, run now or from the cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs, code = Path(folder, "runs"), Path(folder, "code")
         if Path(side).is_dir():
-            return run(Path(side).absolute(), job, Path(runs))
-        settings = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(COMPARED.iterdir())))
-        settings.update(Path(__file__).read_bytes())
-        file = cache / f"{git('rev-parse', side + '^{commit}')[:12]}-{settings.hexdigest()[:8]}-{job}.json"
+            return run(Path(side).absolute(), job, runs)
+        jobs = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(COMPARED.iterdir())))
+        jobs.update(Path(__file__).read_bytes())
+        file = cache / f"{git('rev-parse', side + '^{commit}')[:12]}-{jobs.hexdigest()[:8]}-{job}.json"
         if not file.is_file():
-            with checkout(side) as code:
-                found = run(code, job, Path(runs))
+            git("archive", "--format=zip", f"--output={folder}/code.zip", side)
+            shutil.unpack_archive(f"{folder}/code.zip", code)
             cache.mkdir(parents=True, exist_ok=True)
-            file.with_suffix(".part").write_text(json.dumps(found))
-            shutil.move(file.with_suffix(".part"), file)
+            write_whole(file, json.dumps(run(code, job, runs)).encode())
         loaded: dict[str, Any] = json.loads(file.read_text())
         return loaded
 
@@ -119,15 +102,15 @@ def main() -> int:
     parser.add_argument("old", help="a commit, or the folder of a checkout")
     parser.add_argument("new", help="the same")
     parser.add_argument("--job", action="append", choices=JOBS, help="this job alone; repeatable")
-    parser.add_argument("--cache", type=Path, default=CACHE, help=f"where results of commits are kept ({CACHE})")
+    parser.add_argument("--cache", type=Path, default=CACHE, help=f"for results of commits ({CACHE})")
     args = parser.parse_args()
     differing = False
     for job in args.job or JOBS:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         old, new = (results(side, job, args.cache) for side in (args.old, args.new))
         names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
         verdict = f"{len(names)} of {len(old)} differ" if names else f"all {len(old)} equal"
-        print(f"{job}: {verdict} ({time.perf_counter() - begun:.0f} s)", flush=True)
+        print(f"{job}: {verdict} ({time.perf_counter() - start:.0f} s)", flush=True)
         for name in names[:20]:
             print(f"  {name}: {str(old.get(name))[:60]} | {str(new.get(name))[:60]}")
         differing |= bool(names)

@@ -3,12 +3,12 @@
 The truth is the point 0, the generator is a point theta, the discriminator a line psi * x (+ 1/2 for least squares, so
 that psi = 0 cannot tell). Both players descend the library's own losses at once; the only equilibrium is (0, 0).
 
-Run:  python tools/dirac_gan.py [--figure dirac_gan.png] [--steps 1000] [--rate 0.1]
+Run:  python tools/dirac_gan.py dirac_gan.png      (or .svg, .pdf)
 
 Source: Mescheder et al. 2018 (Which Training Methods for GANs do actually Converge?), sections 2 and 3.
 """
 
-import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,6 @@ from torch import Tensor
 from segda.losses import adversarial
 from segda.losses.adversarial import AdversarialLoss
 
-START = (1.0, 1.0)
-STEPS = 1000
-RATE = 0.1
 # Distance from the equilibrium below which a run counts as converged, as a share of the distance at its start.
 CLOSE = 0.01
 
@@ -55,18 +52,8 @@ GAMES: dict[str, Game] = {
 }
 
 
-def play(game: Game, steps: int = STEPS, rate: float = RATE, start: tuple[float, float] = START) -> Tensor:
-    """The path of both players under simultaneous gradient descent.
-
-    Args:
-        game: the objective.
-        steps: updates of each player.
-        rate: learning rate of both.
-        start: the first theta and psi.
-
-    Returns:
-        float64 `[steps + 1, 2]`: theta and psi.
-    """
+def play(game: Game, steps: int = 1000, rate: float = 0.1, start: tuple[float, float] = (1.0, 1.0)) -> Tensor:
+    """The path of both players under simultaneous gradient descent: theta and psi, float64 `[steps + 1, 2]`."""
     theta, psi = (torch.tensor([[value]], dtype=torch.float64, requires_grad=True) for value in start)
     middle = 0.5 if game.loss == "lsgan" else 0.0
 
@@ -92,10 +79,9 @@ def _discriminator(game: Game, fake: Tensor, line: Callable[[Tensor], Tensor]) -
     if game.penalty:
         between = torch.full((1,), 0.5, dtype=real.dtype)  # a line has one slope everywhere
         loss = loss + game.penalty * adversarial.gradient_penalty(line, real, fake, between)
-    if game.r1:
-        loss = loss + game.r1 * adversarial.zero_centred_penalty(line, real)
-    if game.r2:
-        loss = loss + game.r2 * adversarial.zero_centred_penalty(line, fake)
+    for weight, x in ((game.r1, real), (game.r2, fake)):
+        if weight:
+            loss = loss + weight * adversarial.zero_centred_penalty(line, x)
     return loss
 
 
@@ -115,40 +101,29 @@ def verdict(path: Tensor) -> str:
 def table(paths: dict[str, Tensor]) -> str:
     """A line an objective: the generator's final distance, its farthest in the last tenth, the verdict."""
     lines = [f"{'objective':<22}{'final |theta|':>14}{'farthest, last 10 %':>22}  verdict"]
-    lines += [
-        f"{name:<22}{abs(path[-1, 0].item()):>14.4f}{farthest(path):>22.4f}  {verdict(path)}"
-        for name, path in paths.items()
-    ]
+    for name, path in paths.items():
+        lines.append(f"{name:<22}{abs(path[-1, 0].item()):>14.4f}{farthest(path):>22.4f}  {verdict(path)}")
     return "\n".join(lines)
 
 
 def draw(paths: dict[str, Tensor], file: Path) -> None:
     """The paths in the plane of theta and psi, a panel an objective."""
-    columns = 4
-    rows = -(-len(paths) // columns)
-    figure = Figure(figsize=(3 * columns, 3 * rows), layout="tight")
-    for number, (name, path) in enumerate(paths.items(), 1):
-        panel = figure.add_subplot(rows, columns, number)
+    rows = -(-len(paths) // 4)
+    figure = Figure(figsize=(12, 3 * rows), layout="tight")
+    for panel, (name, path) in zip(figure.subplots(rows, 4, squeeze=False).flat, paths.items(), strict=False):
         panel.plot(path[:, 0], path[:, 1], linewidth=0.8)
         for point, style, colour in ((path[0], "o", "grey"), (path[-1], "s", "black"), ((0.0, 0.0), "+", "red")):
             panel.plot(*point, style, color=colour, markersize=10 if style == "+" else 4)
         panel.set_title(f"{name}: {verdict(path)}", fontsize=9)
-        panel.set_xlabel("generator theta", fontsize=8)
-        panel.set_ylabel("discriminator psi", fontsize=8)
+        panel.set(xlabel="generator theta", ylabel="discriminator psi")
     figure.savefig(file, dpi=110)
 
 
 def main() -> None:
-    """Play all games, print the table, draw the figure if one is asked for."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--figure", type=Path, help="a picture of the paths, .png, .svg or .pdf")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--rate", type=float, default=RATE, help="learning rate of both players")
-    args = parser.parse_args()
-    paths = {name: play(game, args.steps, args.rate) for name, game in GAMES.items()}
+    """Play all games, print the table and draw the figure."""
+    paths = {name: play(game) for name, game in GAMES.items()}
     print(table(paths))
-    if args.figure:
-        draw(paths, args.figure)
+    draw(paths, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sound files of every format of data that segda reads."""
+"""Valid files of every format of data that segda reads."""
 
 import bz2
 import gzip
@@ -38,22 +38,15 @@ def ids(seed: int, choices: Sequence[int], dtype: Any = np.uint8) -> np.ndarray:
     return np.random.default_rng(seed).choice(choices, (HEIGHT, WIDTH)).astype(dtype)
 
 
-def save(path: Path, pixels: np.ndarray) -> None:
-    """Write a picture in the format of its ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if pixels.dtype == np.uint16:
-        assert cv2.imwrite(str(path), pixels)
-    else:
-        Image.fromarray(pixels).save(path)
-
-
 def write(files: Files, root: Path) -> None:
-    """Write files below a folder."""
+    """Write files below a folder, pictures in the format of their ending."""
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, np.ndarray):
-            save(path, content)
+        if isinstance(content, np.ndarray) and content.dtype == np.uint16:
+            assert cv2.imwrite(str(path), content)
+        elif isinstance(content, np.ndarray):
+            Image.fromarray(content).save(path)
         elif isinstance(content, Image.Image):
             content.putpalette(id_palette())
             content.save(path)
@@ -127,7 +120,7 @@ FILES: dict[str, Files] = {
         "gtFine/train/ulm/ulm_000000_000001_gtFine_labelIds.png": ids(0, (7, 8, 0)),
     },
     "mnist": {
-        "train-images-idx3-ubyte.gz": gzip.compress(idx(GREY)),
+        "train-images-idx3-ubyte.gz": gzip.compress(idx(GREY), mtime=0),
         "train-labels-idx1-ubyte": idx(LABELS.astype(np.uint8)),
     },
     "usps": {"usps.bz2": _usps()},

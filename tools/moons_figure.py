@@ -4,17 +4,17 @@
     python tools/moons_figure.py moons --out moons.png               # every row of the run's evaluation
     python tools/moons_figure.py runs/moons.lock.json --row DANN
 
-From left to right: where the label changes; the features in the plane of their principal components; where the domain
-classifier changes its mind, which is the discriminator where the stage published one, else a linear one that was fitted
-to the finished features; and the line along which each unit of the first layer is half on. Points of the source are
-coloured by class, points of the target are black.
+From left to right: the boundary between the classes; the features in the plane of their principal components; the
+boundary between the domains, by the discriminator where the stage published one, else by a linear one that is fitted to
+the finished features; and for each unit of the first layer the line where it is 0. Points of the source are coloured by
+class, points of the target are black.
 
 Source: Ganin et al., Domain-Adversarial Training of Neural Networks, JMLR 2016, section 5.1.
 """
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.commands.arguments import finished_rows
@@ -34,13 +33,11 @@ from segda.artefacts.store import Store
 from segda.data.dataset import Dataset
 from segda.errors import ArtefactError, DataError, SegdaError
 from segda.files import write_whole
-from segda.networks.networks import Networks
 from segda.report.charts import to_png
 from segda.report.embedding import principal_components
 
 SOURCE = ("#d62728", "#2ca02c", "#1f77b4", "#ff7f0e")
 MARKS = ("+", "_", "x", "|")
-LINE = "#111317"
 RESOLUTION = 200
 
 
@@ -51,14 +48,14 @@ class Points(NamedTuple):
     labels: np.ndarray
 
 
-class Learnt(NamedTuple):
-    """What a row's networks say of any points `[N, 2]`: features `[N, C]`, class `[N]`, which domain `[N]`."""
+class Outputs(NamedTuple):
+    """Outputs of a row's networks for `N` points; the domain is the discriminator's that `domain_from` names."""
 
-    networks: Networks
-    features: Callable[[np.ndarray], np.ndarray]
-    classes: Callable[[np.ndarray], np.ndarray]
-    is_target: Callable[[np.ndarray], np.ndarray]
+    features: np.ndarray  # [N, C]
+    classes: np.ndarray  # [N]
+    is_target: np.ndarray  # [N]
     domain_from: str
+    hidden: np.ndarray  # [N, U], of the first layer's units
 
 
 def main() -> int:
@@ -89,30 +86,35 @@ def draw(run: str, runs: Path, names: list[str]) -> Figure:
     rows = finished_rows(store, run, names)
     datasets = both_domains(store, run)
     source, target = (points_of(dataset) for dataset in datasets)
+    points, cut = np.concatenate([source.xy, target.xy]), len(source.xy)
+    margin = 0.12 * np.ptp(points, axis=0)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    x, y = np.meshgrid(*np.linspace(low, high, RESOLUTION).T)
     figure = Figure(figsize=(12.4, 3.25 * len(rows) + 0.4), layout="constrained")
-    grid = figure.subplots(len(rows), 4, squeeze=False)
-    for axes, (row, (folder, manifest)) in zip(grid, rows.items(), strict=True):
-        learnt = load(folder, manifest, source, target)
-        features, _ = principal_components(learnt.features(np.concatenate([source.xy, target.xy])))
-        cut = len(source.xy)
-        scatter(axes[1], Points(features[:cut], source.labels), Points(features[cut:], target.labels))
-        for panel in axes[[0, 2, 3]]:
-            scatter(panel, source, target)
-        boundaries(axes[0], learnt.classes, around(axes[0], source, target), len(SOURCE))
-        boundaries(axes[2], learnt.is_target, around(axes[2], source, target), 2)
-        hidden_units(axes[3], learnt.networks, around(axes[3], source, target))
-        titles = ("label", "features, PCA", f"domain ({learnt.domain_from})", "hidden units")
+    panels = figure.subplots(len(rows), 4, squeeze=False)
+    for axes, (row, (folder, manifest)) in zip(panels, rows.items(), strict=True):
+        outputs = outputs_of(folder, manifest, np.concatenate([points, np.stack([x.ravel(), y.ravel()], axis=1)]), cut)
+        plane, _ = principal_components(outputs.features[: len(points)])
+        features = Points(plane[:cut], source.labels), Points(plane[cut:], target.labels)
+        classes, is_target, hidden = (
+            np.moveaxis(each[len(points) :].reshape(*x.shape, -1), -1, 0)
+            for each in (outputs.classes, outputs.is_target, outputs.hidden)
+        )
+        titles = ("label", "features, PCA", f"domain ({outputs.domain_from})", "hidden units")
         for panel, title in zip(axes, titles, strict=True):
+            scatter(panel, *(features if panel is axes[1] else (source, target)), datasets[0].space.classes)
             panel.set_title(title, fontsize=10)
             panel.set(xticks=[], yticks=[])
-        correct = np.mean(learnt.classes(target.xy) == target.labels)
+            if panel is not axes[1]:
+                panel.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        for number in range(classes.max()):
+            contours(axes[0], x, y, (classes > number) - 0.5, colors="#111317", linewidths=1.6)
+        contours(axes[2], x, y, is_target - 0.5, colors="#111317", linewidths=1.6)
+        contours(axes[3], x, y, hidden, colors="#0072b2", linewidths=0.9, linestyles="solid", alpha=0.8)
+        correct = np.mean(outputs.classes[cut : len(points)] == target.labels)
         axes[0].set_ylabel(f"{row}\n{correct:.0%} of the target right", fontsize=11)
-    handles = [
-        Line2D([], [], color=colour, marker=mark, linestyle="", label=f"source: {label}")
-        for colour, mark, label in zip(SOURCE, MARKS, datasets[0].space.classes, strict=False)
-    ]
-    handles.append(Line2D([], [], color="black", marker=".", linestyle="", label="target"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 
@@ -146,79 +148,42 @@ def points_of(dataset: Dataset) -> Points:
     return Points(np.stack(xy), np.array(labels))
 
 
-def load(folder: Path, manifest: Manifest, source: Points, target: Points) -> Learnt:
-    """A finished stage's networks; where no discriminator was published, a linear one is fitted to its features."""
+@torch.inference_mode()
+def outputs_of(folder: Path, manifest: Manifest, xy: np.ndarray, cut: int) -> Outputs:
+    """The outputs of a finished stage's networks for points, the first `cut` of which are the source's."""
     published = (folder / "networks" / "discriminator.feature.safetensors").is_file()
     names = ("encoder", "head", *(("discriminator",) if published else ()))
     networks = load_networks(folder, manifest.config, names, torch.device("cpu"))
-
-    def z(xy: np.ndarray) -> list[torch.Tensor]:
-        image = torch.zeros(len(xy), 3, 1, 1)
-        image[:, :2, 0, 0] = torch.from_numpy(np.ascontiguousarray(xy, dtype=np.float32))
-        return networks.encode(image, "target")
-
-    @torch.inference_mode()
-    def features(xy: np.ndarray) -> np.ndarray:
-        return z(xy)[-1].mean(dim=(2, 3)).numpy()
-
-    @torch.inference_mode()
-    def classes(xy: np.ndarray) -> np.ndarray:
-        return networks.classify(z(xy)).mean(dim=(2, 3)).argmax(dim=1).numpy()
-
-    @torch.inference_mode()
-    def is_target(xy: np.ndarray) -> np.ndarray:
-        return networks.discriminate("feature", z(xy)[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
-
-    if published:
-        return Learnt(networks, features, classes, is_target, "discriminator")
-    both = features(np.concatenate([source.xy, target.xy]))
-    domains = np.repeat([0, 1], [len(source.xy), len(target.xy)])
-    line = LogisticRegression(C=100.0, max_iter=5000).fit(both, domains)
-    return Learnt(networks, features, classes, lambda xy: line.predict(features(xy)), "fitted to the features")
-
-
-def around(axes: Axes, source: Points, target: Points) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of a panel with all points in it, and the grid `[H, W]` of points that it is drawn on."""
-    both = np.concatenate([source.xy, target.xy])
-    margin = 0.12 * np.ptp(both, axis=0)
-    low, high = both.min(axis=0) - margin, both.max(axis=0) + margin
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    x, y = np.meshgrid(np.linspace(low[0], high[0], RESOLUTION), np.linspace(low[1], high[1], RESOLUTION))
-    return x, y
-
-
-def boundaries(
-    axes: Axes, answer: Callable[[np.ndarray], np.ndarray], grid: tuple[np.ndarray, np.ndarray], count: int
-) -> None:
-    """A line wherever the answer, whole numbers below `count`, changes."""
-    x, y = grid
-    values = answer(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape).astype(float)
-    for number in range(count - 1):
-        above = (values > number).astype(float)
-        if above.min() < above.max():
-            axes.contour(x, y, above, levels=[0.5], colors=LINE, linewidths=1.6)
-
-
-def scatter(axes: Axes, source: Points, target: Points) -> None:
-    """The points: source by class, target black."""
-    axes.scatter(target.xy[:, 0], target.xy[:, 1], s=5, c="black", alpha=0.55, linewidths=0)
-    for label in np.unique(source.labels):
-        chosen = source.xy[source.labels == label]
-        kind = int(label) % len(SOURCE)
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=20, c=SOURCE[kind], marker=MARKS[kind], linewidths=1.1)
-
-
-def hidden_units(axes: Axes, networks: Networks, grid: tuple[np.ndarray, np.ndarray]) -> None:
-    """The line `w x + b = 0` of every unit of the encoder's first layer."""
+    image = torch.zeros(len(xy), 3, 1, 1)
+    image[:, :2, 0, 0] = torch.from_numpy(xy)
     encoders = [module for name, module in networks.modules.items() if name.split(".")[0] == "encoder"]
-    layers = [part for part in encoders[-1].modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)]
-    weight = layers[0].weight.detach().flatten(1)[:, :2].numpy()
-    bias = np.zeros(len(weight)) if layers[0].bias is None else layers[0].bias.detach().numpy()
-    x, y = grid
-    for (across, up), offset in zip(weight, bias, strict=True):
-        values = across * x + up * y + offset
-        if values.min() < 0 < values.max():
-            axes.contour(x, y, values, levels=[0.0], colors="#0072b2", linewidths=0.9, linestyles="solid", alpha=0.8)
+    first = next(layer for layer in encoders[-1].modules() if isinstance(layer, torch.nn.Conv2d))
+    maps = networks.encode(image, "target")
+    features = maps[-1].mean(dim=(2, 3)).numpy()
+    classes = networks.classify(maps).mean(dim=(2, 3)).argmax(dim=1).numpy()
+    if published:
+        is_target = networks.discriminate("feature", maps[-1]).realness.mean(dim=(1, 2, 3)).numpy() > 0
+    else:
+        count = len(xy) - RESOLUTION**2
+        fitted = LogisticRegression(C=100.0, max_iter=5000).fit(features[:count], np.arange(count) >= cut)
+        is_target = fitted.predict(features)
+    hidden = first(image).mean(dim=(2, 3)).numpy()
+    return Outputs(features, classes, is_target, "discriminator" if published else "fitted to the features", hidden)
+
+
+def contours(axes: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, **style: Any) -> None:
+    """The line where values are 0, for each of `[N, H, W]`."""
+    for each in values:
+        if each.min() < 0 < each.max():
+            axes.contour(x, y, each, levels=[0.0], **style)
+
+
+def scatter(axes: Axes, source: Points, target: Points, classes: Sequence[str]) -> None:
+    """The points: source by class, target black."""
+    axes.scatter(*target.xy.T, s=5, c="black", alpha=0.55, linewidths=0, label="target")
+    for label in np.unique(source.labels):
+        chosen, name = source.xy[source.labels == label], f"source: {classes[label]}"
+        axes.scatter(*chosen.T, s=20, c=SOURCE[label], marker=MARKS[label], linewidths=1.1, label=name)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m tools.soak                                  # streets in small: 300 faults, or 30 minutes
     python -m tools.soak --faults 40 --two-processes 0    # one process alone
-    python -m tools.soak --seed 3 --round 17 --rounds 1   # one round of an earlier soak
+    python -m tools.soak --seed 3 --round 17              # one round of an earlier soak
     python -m tools.soak --pipeline mine.yaml             # another pipeline, as it is
 
 First an undisturbed run, and one by two processes, whose batch normalisation makes other networks. Then rounds: some
@@ -15,7 +15,7 @@ round draws from the seed and its number; at which step a signal arrives is a ma
 """
 
 import argparse
-import platform
+import itertools
 import shutil
 import subprocess
 import sys
@@ -24,8 +24,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-
-import torch
 
 from segda.artefacts import manifest as manifests
 from tools.soaking import rounds
@@ -45,9 +43,10 @@ STREETS = (
 
 
 def jobs_of(args: argparse.Namespace, folder: Path) -> dict[int, Job]:
-    """The undisturbed runs, made, and copies of them that may be disturbed; by number of processes."""
-    words = [args.pipeline, *(word for setting in args.settings for word in ("--set", setting))]
-    warm(args.pipeline, args.settings)
+    """The undisturbed runs and copies of them to disturb, by number of processes."""
+    settings = STREETS if args.pipeline == "streets" else ()
+    words = [args.pipeline, *(word for setting in settings for word in ("--set", setting))]
+    warm(args.pipeline, settings)
     disk = mounted(folder / "disturbed")
     jobs = {}
     for processes in (1, 2) if args.two_processes else (1,):
@@ -60,11 +59,12 @@ def jobs_of(args: argparse.Namespace, folder: Path) -> dict[int, Job]:
 
 
 def soak(args: argparse.Namespace, jobs: dict[int, Job], folder: Path, until: float) -> list[Round]:
-    """Rounds until there are faults enough or the time is over."""
+    """Rounds until there are faults enough or the time is up."""
     done: list[Round] = []
     print("round  processes  fault                               stage      detail", flush=True)
-    while sum(len(each.faults) for each in done) < args.faults and time.monotonic() < until:
-        number = args.round + len(done)
+    for number in itertools.count() if args.round is None else [args.round]:
+        if sum(len(each.faults) for each in done) >= args.faults or time.monotonic() >= until:
+            break
         random = Random(f"soak/{args.seed}/{number}")
         job = jobs[2 if random.random() < args.two_processes else 1]
         try:
@@ -76,12 +76,10 @@ def soak(args: argparse.Namespace, jobs: dict[int, Job], folder: Path, until: fl
         if current.problems:
             print("\n".join(f"{number:>5}  FAILED: {problem}" for problem in current.problems), flush=True)
             copy = shutil.copytree(job.runs, folder / f"failed-{number}")
-            print(f"{'':>5}  its files are in {copy}, unless the folder is temporary", flush=True)
+            print(f"{'':>5}  its files are in {copy}", flush=True)
             job.renew()
         for aside in [*job.runs.glob("*.replaced-*"), *job.runs.glob(".*.tmp")]:
             shutil.rmtree(aside)
-        if len(done) == args.rounds:
-            break
     return done
 
 
@@ -103,60 +101,42 @@ def protocol(args: argparse.Namespace, jobs: dict[int, Job], count: int, seconds
     origin = manifests.load(jobs[1].stages(reference=True)[0].folder).provenance
     disk = "a file system too small for it" if jobs[1].disk else "a limit on the size of files"
     commit = str(origin["git"])[:12] + (" with changes" if origin["dirty"] else "")
-    settings = f"with `{' '.join(args.settings)}`" if args.settings else "as it is"
+    settings = f"with `{' '.join(STREETS)}`" if args.pipeline == "streets" else "as it is"
     command = f"--pipeline {args.pipeline} --seed {args.seed} --two-processes {args.two_processes:g}"
+    whole = ", ".join(f"{job.whole:.0f} s with {processes} processes" for processes, job in jobs.items())
     return (
-        f"`python -m tools.soak {command}`, {count} rounds in {seconds / 60:.0f} minutes, "
-        f"{time.strftime('%Y-%m-%d', time.gmtime())}; commit {commit}, {origin['cpu']}, one thread a process, "
-        f"Python {platform.python_version()}, torch {torch.__version__}; full disks by {disk}. "
-        f"`{args.pipeline}` {settings}; an undisturbed run takes "
-        + ", ".join(f"{job.whole:.0f} s with {processes} processes" for processes, job in jobs.items())
-        + "."
+        f"`python -m tools.soak {command}`, {count} rounds in {seconds / 60:.0f} minutes, {origin['finished'][:10]}; "
+        f"commit {commit}, {origin['cpu']}, one thread a process, Python {origin['python']}, torch "
+        f"{origin['packages']['torch']}; full disks by {disk}. `{args.pipeline}` {settings}; an undisturbed run takes "
+        f"{whole}."
     )
 
 
-def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    options.add_argument("--pipeline", default="streets", help="a shipped pipeline, or the path of a .yaml file")
-    options.add_argument("--set", action="append", default=[], dest="settings", metavar="A.B=VALUE")
-    options.add_argument("--faults", type=int, default=300, help="begin no round once so many were injected")
-    options.add_argument("--minutes", type=float, default=30, help="nor after so many minutes")
-    options.add_argument("--rounds", type=int, default=0, help="nor after so many rounds; 0 for any number")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--round", type=int, default=0, help="number of the first round")
-    options.add_argument("--two-processes", type=float, default=0.1, metavar="SHARE", help="of the rounds; 0 for none")
-    options.add_argument("--folder", type=Path, help="for all files; a temporary folder otherwise")
-    options.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, too")
-    return options
-
-
-def main(words: Sequence[str]) -> int:
+def main() -> int:
     """Soak, and print the table."""
-    args = parser().parse_args(words)
-    args.settings = [*(STREETS if args.pipeline == "streets" else ()), *args.settings]
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
-        folder = (args.folder or Path(temporary)).absolute()
-        if folder.is_dir() and any(folder.iterdir()):
-            raise SystemExit(f"{folder}: holds something already; choose another --folder or empty it")
-        folder.mkdir(parents=True, exist_ok=True)
-        jobs = jobs_of(args, folder)
-        done = soak(args, jobs, folder, began + 60 * args.minutes)
-        text = protocol(args, jobs, len(done), time.monotonic() - began)
-        if jobs[1].disk:
-            subprocess.run(["umount", str(jobs[1].disk)], check=True)
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--pipeline", default="streets", help="a shipped pipeline, or the path of a .yaml file")
+    parser.add_argument("--faults", type=int, default=300, help="begin no round once so many were injected")
+    parser.add_argument("--minutes", type=float, default=30, help="nor after so many minutes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--round", type=int, metavar="NUMBER", help="this round alone")
+    parser.add_argument("--two-processes", type=float, default=0.1, metavar="SHARE", help="of the rounds; 0 for none")
+    args = parser.parse_args()
+    start, folder = time.monotonic(), Path(tempfile.mkdtemp(prefix="soak-"))
+    jobs = jobs_of(args, folder)
+    done = soak(args, jobs, folder, start + 60 * args.minutes)
     faults = [fault for each in done for fault in each.faults]
-    text += f"\n\n{table(faults)}\n"
-    print(f"\n{text}", flush=True)
-    if args.markdown:
-        args.markdown.write_text(text, encoding="utf-8")
+    print(f"\n{protocol(args, jobs, len(done), time.monotonic() - start)}\n\n{table(faults)}\n", flush=True)
+    if jobs[1].disk:
+        subprocess.run(["umount", str(jobs[1].disk)], check=True)
     if failed := [str(each.number) for each in done if each.problems]:
         print(f"FAILED: rounds {', '.join(failed)}; see above")
         return 1
+    shutil.rmtree(folder)
     print(f"nothing changed, nothing lost, {len(faults)} faults survived")
     return 0
 
 
 if __name__ == "__main__":
     with_own_mounts(["-m", "tools.soak", *sys.argv[1:]])
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Inputs that chance spoils: nothing but an error for users comes of them. `python -m tools.fuzz` goes on for hours."""
+"""Inputs corrupted at random: only errors for users are raised. `python -m tools.fuzz` does so for hours."""
 
 import json
 import random
@@ -21,7 +21,7 @@ from tools.fuzz_mutation import ANY_VALUE
 from tools.fuzz_targets import PIPELINE, TARGETS, Target
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-#: A run takes seconds to make; the tool spoils it.
+#: A run takes seconds to make; the tool corrupts it.
 LIGHT = [target for target in TARGETS if target.name not in ("run", "unfinished run", "pipeline.yaml")]
 
 
@@ -35,9 +35,9 @@ def refusal(work: Callable[[], object]) -> str | None:
 
 
 @pytest.mark.parametrize("target", LIGHT, ids=lambda target: target.name)
-def test_a_spoilt_file_of_each_format(target: Target, tmp_path: Path) -> None:
-    target.write(tmp_path / "sound")
-    fuzz.read_spoilt(target, tmp_path / "sound", tmp_path, 5)
+def test_a_corrupted_file_of_each_format(target: Target, tmp_path: Path) -> None:
+    target.write(tmp_path / "valid")
+    fuzz.read_corrupted(target, tmp_path / "valid", tmp_path, 5)
 
 
 @QUICK
@@ -79,22 +79,22 @@ def test_any_bytes_are_a_picture_or_refused(
 
 def test_an_input_of_the_tool_is_a_function_of_format_and_run(tmp_path: Path) -> None:
     target = next(target for target in TARGETS if target.name == "mnist")
-    target.write(tmp_path / "sound")
+    target.write(tmp_path / "valid")
     inputs = []
     for run in (7, 7, 8):
         random.seed(len(inputs))
-        fuzz.read_spoilt(target, tmp_path / "sound", tmp_path, 3, run)
+        fuzz.read_corrupted(target, tmp_path / "valid", tmp_path, 3, run)
         inputs.append([(path.name, path.read_bytes()) for path in (tmp_path / "input").iterdir()])
     assert inputs[0] == inputs[1] != inputs[2]
 
 
 @pytest.mark.parametrize("error", [SegdaError("a.png: broken; fetch it again"), SegdaError(""), KeyError("bytes")])
-def test_the_tool_tells_an_error_for_users_from_a_fault(tmp_path: Path, error: Exception) -> None:
+def test_only_an_error_for_users_with_a_message_is_no_failure(tmp_path: Path, error: Exception) -> None:
     def read(folder: Path) -> None:
         raise error
 
-    (tmp_path / "sound").mkdir()
-    (tmp_path / "sound" / "a.txt").write_text("content")
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid" / "a.txt").write_text("content")
     fault = {"": ValueError, "'bytes'": KeyError}.get(str(error))
     with pytest.raises(fault) if fault else nullcontext():
-        fuzz.read_spoilt(Target("x", lambda folder: None, ("*",), read), tmp_path / "sound", tmp_path, 2)
+        fuzz.read_corrupted(Target("x", lambda folder: None, ("*",), read), tmp_path / "valid", tmp_path, 2)

@@ -18,5 +18,5 @@ def test_the_results_file_names_no_folder_of_a_machine() -> None:
 
 
 def test_every_benchmark_is_explained() -> None:
-    for name in harness.PARTS:
+    for name in harness.NAMES:
         assert f"python -m tools.bench {name}`" in PAGE, name

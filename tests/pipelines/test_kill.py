@@ -143,7 +143,7 @@ def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
             died += 1
             began = next(runs.glob("export-*"), None)
             kept += began is not None and any(began.rglob("0*"))
-            # A manifest stands beside a whole tree or not at all (a death may also come just after it).
+            # A manifest is written next to a whole tree or not at all (a death may also come just after it).
             assert began is None or not (began / "manifest.json").exists() or tree(began) == expected
         assert tree(tiny.folder(runs, "adapted")) == expected
         assert len(json.loads((tiny.folder(runs, "adapted") / "dataset.json").read_text())["dropped"]) == 1
@@ -189,7 +189,7 @@ stages:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """The SHA-256 of all that an export holds, but for what says when it was made, and what a death left beside it."""
-    beside = ("manifest.json", *(path.name for path in folder.glob(".*")))
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
+    """The SHA-256 of all that an export holds, but for what says when it was made, and what a death left next to it."""
+    ignored = ("manifest.json", *(path.name for path in folder.glob(".*")))
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in ignored]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

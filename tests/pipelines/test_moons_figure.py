@@ -48,7 +48,7 @@ def test_the_boundary_lies_where_the_answer_changes() -> None:
 
     axes = Figure().subplots()
     x, y = np.meshgrid(np.linspace(-1, 1, 101), np.linspace(-1, 1, 101))
-    moons_figure.boundaries(axes, lambda xy: (xy[:, 0] > 0.5).astype(int), (x, y), 2)
+    moons_figure.contours(axes, x, y, (x > 0.5)[None] - 0.5)
     (line,) = axes.collections
     vertices = np.concatenate([path.vertices for path in line.get_paths()])
     np.testing.assert_allclose(vertices[:, 0], 0.5, atol=0.02)

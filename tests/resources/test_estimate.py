@@ -16,11 +16,12 @@ from pipelines.planning.disk import DiskEstimate
 from pipelines.planning.memory import MemoryEstimate
 from segda.artefacts.store import Store
 from segda.engine.peak_memory import PeakMemory
+from segda.engine.session import Local
 from tests.cli.conftest import JOB, Refused
 from tests.pipelines import tiny
 from tests.resources.beside import Beside
 from tests.resources.full_disk import Disk
-from tools.bench import memory
+from tools.bench import inputs
 
 
 def sizes(job: str, runs: Path, *settings: str) -> DiskEstimate:
@@ -98,9 +99,9 @@ def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
         told.append(found.training(config, size))
         with PeakMemory() as peak:
             made = found.assembled(config)
-            images = memory.noise(batch, size)
+            images = inputs.noise(batch, size)
             for _ in range(2):
-                memory.step(made, next(images))
+                inputs.step(made, next(images), Local())
         assert told[-1] == pytest.approx(peak.most, rel=0.05)
     assert told[1] < told[0]
 

@@ -53,7 +53,7 @@ def test_verdicts_of_made_up_paths() -> None:
 def test_table_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(dirac_gan, "GAMES", {"hinge": Game("hinge"), "hinge + R1": Game("hinge", r1=1.0)})
     picture = tmp_path / "paths.png"
-    monkeypatch.setattr("sys.argv", ["dirac_gan.py", "--steps", "300", "--figure", str(picture)])
+    monkeypatch.setattr("sys.argv", ["dirac_gan.py", str(picture)])
     dirac_gan.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("hinge ")

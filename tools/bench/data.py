@@ -3,9 +3,8 @@
 Scenes of 1914x1052 pixels with palette labels are drawn in GTA5's layout, resized to 526x957 and cropped to 256x512.
 
 * Samples: batches of segda's loader from a pack, and those of a plain data set that decodes with OpenCV (the label with
-  PIL, since OpenCV would turn its palette into colours), looks its ids up, and resizes, crops and flips with
-  albumentations in torch's own loader; as many workers on either side, which take turns. Files and packs are in the
-  page cache. That a pack's pixels are those of the files is checked first, all of them.
+  PIL, since OpenCV would turn its palette into colours), and resizes, crops and flips with albumentations in torch's
+  own loader; with as many workers. Files and packs are in the page cache, and their pixels are compared first.
 * Labels: decoding, looking up and resizing a label, and decoding its image, in one thread.
 * Packing: seconds of all cores to those of the clock, and images a second.
 * Waiting: the share that a short training logs, from packs.
@@ -87,11 +86,7 @@ def ours(dataset: Dataset, workers: int) -> Iterator[Any]:
 def theirs(dataset: Dataset, workers: int, number: int) -> Iterator[Any]:
     """The plain loop's batches, so many."""
     data = Plain(dataset, number * BATCH)
-    return iter(DataLoader(data, BATCH, num_workers=workers, worker_init_fn=_one_thread if workers else None))
-
-
-def _one_thread(_: int) -> None:
-    cv2.setNumThreads(0)
+    return iter(DataLoader(data, BATCH, num_workers=workers))
 
 
 def equal_pixels(files: Dataset, mapped: Dataset) -> bool:
@@ -131,14 +126,15 @@ def samples(files: Dataset, mapped: Dataset, workers: int, rounds: int) -> Figur
 
 def labels(files: Dataset, rounds: int) -> Figure:
     """A label's decoding and resizing, and its image's decoding, in milliseconds."""
-    times: dict[str, list[float]] = {"image": [], "label": []}
-    for sample in files.samples * rounds:
-        if sample.label is not None:
-            times["image"].append(seconds(files.decode_image, sample.image).clock)
-            times["label"].append(
-                seconds(lambda file: resize_label(files.decode_label(file), RESIZE), sample.label).clock
-            )
-    image, both = (1000 * statistics.median(times[each]) for each in ("image", "label"))
+
+    def resized(file: Path) -> None:
+        resize_label(files.decode_label(file), RESIZE)
+
+    times = [
+        (seconds(files.decode_image, sample.image).clock, seconds(resized, sample.label).clock)
+        for sample in files.samples * rounds
+    ]
+    image, both = (1000 * statistics.median(each) for each in zip(*times, strict=True))
     what = "a 1914x1052 label decoded, looked up and resized, without packs"
     return Figure(what, both, "ms", both / image, "its image decoded", image, 1.0, "at most")
 

@@ -1,13 +1,8 @@
 """Where `segda evaluate` spends its time, and what predicting class by class and batching windows gain.
 
-The whole command scores 2048x1024 pairs in Cityscapes' layout in a process of its own, with a small network and with a
-dilated ResNet-34, both seeing 1024x512. Its time on the clock is split by what the process waits for: start-up (until
-the first image is asked for) and exit, the networks' forward passes, decoding, counting, and all the rest, which the
-target is about: resizing, bringing logits to the label's size, the most likely class, copying. A thread decodes and
-resizes ahead; of the time that is waited for it, decoding is as much as reading files took, the rest is rest.
-
-The most likely class of every pixel is also asked for as segda does, and by upsampling all logits and `argmax`; and
-windows are predicted one by one and in batches. The two sides take turns, and must come to the same.
+The whole command scores 2048x1024 pairs in Cityscapes' layout in a process of its own, seen at 1024x512. Its time is
+split by what its main thread waits for; docs/benchmarks.md says what the target is about. A thread decodes and resizes
+ahead: of the time spent waiting for it, decoding is as much as reading files took, the rest counts as rest.
 """
 
 import tempfile
@@ -30,7 +25,7 @@ from segda import label_space
 from segda.data.dataset import Dataset
 from segda.demo.streets import write as streets
 from segda.evaluation import evaluate as engine
-from segda.evaluation import test_time_augmentation
+from segda.evaluation.test_time_augmentation import Augmentation, probabilities
 from segda.metrics.confusion import Confusion
 from segda.networks.networks import Networks
 from segda.tasks import segmentation
@@ -64,21 +59,13 @@ def command(networks: dict[str, Any], images: int, size: Size = SIZE, seen: Size
 
 
 def inside(words: list[str], started: float) -> dict[str, float]:
-    """Run a command line in this process; seconds of its main thread by what they went to.
-
-    Args:
-        words: of `segda evaluate`.
-        started: when the process was asked for, by `time.time()`.
-
-    Returns:
-        `start-up`, `network`, `decode`, `count`, `rest`: their sum is the time until the last score.
-    """
+    """Run a command line in this process: seconds of its main thread by what they went to, from `started` on."""
     spent: defaultdict[str, float] = defaultdict(float)
-    begun: dict[str, float] = {}
+    first_calls: dict[str, float] = {}
 
     def counted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
-            begun.setdefault(name, time.time())
+            first_calls.setdefault(name, time.time())
             start = time.perf_counter()
             try:
                 return function(*args, **options)
@@ -103,7 +90,7 @@ def inside(words: list[str], started: float) -> dict[str, float]:
             raise RuntimeError(f"{' '.join(words)}: failed")
     decode = min(spent["waiting"], spent["reading"])
     rest = spent["scoring"] - spent["network"] - decode - spent["count"]
-    start_up = begun["scoring"] - started
+    start_up = first_calls["scoring"] - started
     return {"start-up": start_up, "network": spent["network"], "decode": decode, "count": spent["count"], "rest": rest}
 
 
@@ -116,13 +103,8 @@ def split(name: str, images: int) -> Figure:
     """The split of the whole command."""
     spent = command(NETWORKS[name], images)
     each = ", ".join(f"{part} {1000 * spent[part] / images:.0f}" for part in ("network", "decode", "count", "rest"))
-    why = (
-        "; bilinear upsampling of 19 classes to 2048x1024 is most of the rest, and this network does little besides"
-        if share(spent) > SHARE
-        else ""
-    )
     what = f"`segda evaluate`, 2048x1024, {name}: outside network, decode and counting"
-    note = f"ms an image: {each}; start-up and exit {spent['start-up']:.1f} s, left out{why}"
+    note = f"ms an image: {each}; start-up and exit {spent['start-up']:.1f} s, left out"
     return Figure(what, share(spent), "%", share(spent), bound=SHARE, sense="at most", note=note)
 
 
@@ -144,20 +126,18 @@ def windows(config: dict[str, Any], seen: Size = SEEN, window: Size = WINDOW) ->
     networks.train(False)
     image = torch.rand(1, 3, *seen, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
-    def asked(at_once: int) -> Callable[[], Tensor]:
-        how = test_time_augmentation.Augmentation(window=window, window_batch=at_once)
-        return partial(test_time_augmentation.probabilities, networks, task, image, seen, how)
-
-    return {"ours": asked(4), "plain": asked(1)}
+    return {
+        side: partial(probabilities, networks, task, image, seen, Augmentation(window=window, window_batch=at_once))
+        for side, at_once in (("ours", 4), ("plain", 1))
+    }
 
 
 def compared(what: str, other: str, sides: dict[str, Callable[[], Tensor]], rounds: int, note: str = "") -> Figure:
     """Both sides' milliseconds."""
     with torch.inference_mode():
         times = medians(sides, rounds, warm_up=1)
-    return Figure(
-        what, 1000 * times["ours"], "ms", times["plain"] / times["ours"], other, 1000 * times["plain"], note=note
-    )
+    ours, plain = 1000 * times["ours"], 1000 * times["plain"]
+    return Figure(what, ours, "ms", plain / ours, other, plain, note=note)
 
 
 def measure(images: int = 6, rounds: int = 5) -> list[Figure]:
@@ -165,7 +145,7 @@ def measure(images: int = 6, rounds: int = 5) -> list[Figure]:
     figures = [split(name, images) for name in NETWORKS]
     what = "class of every pixel of 2048x1024 from 64x128 logits"
     figures.append(compared(what, "upsample all, argmax", predictors(), rounds))
-    note = "on a CPU, where one at a time is the default; a GPU is given 2048x1024 pixels at once"
+    note = "on a CPU, where one at a time is the default; a GPU takes 2048x1024 pixels at once"
     for name, config in NETWORKS.items():
         what = f"1024x512 in windows of 256x256, {name}: four windows in a pass"
         figures.append(compared(what, "one in a pass", windows(config), max(1, rounds // 2), note))

@@ -1,10 +1,9 @@
 """Time and memory against the number of files: index with fingerprint, plan, check, evaluate, and pack.
 
-A tree in Cityscapes' layout grows from size to size: hard links to one pair of 16x32 pixels, so that what is measured
-is what segda does for each file and not its pixels. Each subject runs in a process of its own at each size, once on a
-few files to be warm and then for the measurement. Time is that of the processor; small trees are taken several times,
-and the median counts. Memory is by how much the most that the process ever held (resident) is above what it held
-before. Index and plan are taken at all sizes, the others, which decode every file, up to `--decoded`.
+A tree in Cityscapes' layout grows from size to size: hard links to one pair of 16x32 pixels. Each subject runs in a
+process of its own at each size, first on a few files to be warm. Time is that of the processor; small trees are
+measured several times, and the median counts. Memory is by how much the peak of the process is above what it held
+before. Index and plan are measured at all sizes, the others, which decode every file, up to `decoded` pairs.
 """
 
 import gc
@@ -20,18 +19,25 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure as Drawing
 
+from pipelines.__main__ import main
+from pipelines.definition import loading
+from pipelines.planning.plan import make_plan
 from segda import label_space
+from segda.artefacts.store import Store
+from segda.data.check import check as check_dataset
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.data.readers import cityscapes
+from segda.evaluation.evaluate import evaluate as evaluate_networks
+from segda.report import charts
 from segda.tasks import segmentation
-from tools.bench.harness import Figure, in_fresh_process, seconds
-from tools.bench.inputs import Constant, links, png, write_job
+from tools.bench.harness import ROOT, Figure, in_fresh_process, seconds
+from tools.bench.inputs import Constant, cityscapes_pairs, png, write_job
 
 LINEAR, FILE = 1.3, 1024.0
 SIZE = (16, 32)
-CITY = 1000  # pairs in a folder
 WARM = 20
 SEVERAL = 5000  # smaller trees are measured so often that as many pairs are seen
 
@@ -47,16 +53,7 @@ class Point(NamedTuple):
 def grow(root: Path, numbers: Sequence[int]) -> None:
     """Add pairs to the tree below `root`."""
     pixels = np.arange(SIZE[0] * SIZE[1], dtype=np.uint8).reshape(SIZE)
-    kinds = {
-        "leftImg8bit/train": ("leftImg8bit", np.dstack([pixels] * 3)),
-        "gtFine/train": ("gtFine_labelIds", pixels % 34),
-    }
-    for folder, (ending, picture) in kinds.items():
-        paths = (
-            root / folder / f"city{city:04d}" / f"city{city:04d}_{city:06d}_{number:06d}_{ending}.png"
-            for city, number in (divmod(number, CITY) for number in numbers)
-        )
-        links(png(picture), paths)
+    cityscapes_pairs(root, "train", numbers, png(np.dstack([pixels] * 3)), png(pixels % 34))
 
 
 def opened(root: Path) -> Dataset:
@@ -81,33 +78,23 @@ def index(root: Path) -> object:
 
 def plan(root: Path) -> object:
     """What `segda run --plan` does for a job on the data set."""
-    from pipelines.definition import loading
-    from pipelines.planning import plan
-    from segda.artefacts.store import Store
-
-    return plan.make_plan(loading.load(job(root)), Store(root.parent / "runs"))
+    return make_plan(loading.load(job(root)), Store(root.parent / "runs"))
 
 
 def check(root: Path) -> object:
     """What `segda check` does."""
-    from segda.data.check import check
-
-    return check(opened(root))
+    return check_dataset(opened(root))
 
 
 def evaluate(root: Path) -> object:
     """What `segda evaluate` does but for the networks, which say `sky` everywhere."""
-    from segda.evaluation.evaluate import evaluate
-
     logits = torch.zeros(1, 19, 2, 4)
     logits[:, 10] = 1
-    return evaluate(Constant(logits), opened(root), segmentation.build(label_space.load("cityscapes")))
+    return evaluate_networks(Constant(logits), opened(root), segmentation.build(label_space.load("cityscapes")))
 
 
 def pack(root: Path) -> object:
     """What `segda pack` does for a job on the data set."""
-    from pipelines.__main__ import main
-
     runs = tempfile.mkdtemp(dir=root.parent)
     with redirect_stdout(StringIO()):
         if main(["pack", job(root), "--runs", runs]) != 0:
@@ -161,14 +148,12 @@ def figures(taken: Mapping[str, Sequence[Point]]) -> list[Figure]:
     """Time per pair and memory per file of every subject, the largest size and the smallest."""
     figures = []
     for subject, each in taken.items():
-        if len(each) < 2:
-            continue
         small, large = each[0], each[-1]
         slow, fast = (1e6 * point.seconds / point.files for point in (large, small))
         grown = max(0.0, (large.memory - small.memory) / (large.files - small.files)) / 2
         spent = ", ".join(f"{point.files:,}: {point.seconds:.2f} s" for point in each)
         held = ", ".join(f"{point.files:,}: {point.memory / 1e6:.1f} MB" for point in each)
-        what = f"{subject}: time of a core per pair, {large.files:,} pairs beside {small.files:,}"
+        what = f"{subject}: time of a core per pair, {large.files:,} pairs against {small.files:,}"
         other = f"{small.files:,} pairs"
         figures.append(Figure(what, slow, "µs", slow / fast, other, fast, LINEAR, "at most", spent))
         what = f"{subject}: memory for every further file, up to {large.files:,} pairs"
@@ -178,10 +163,6 @@ def figures(taken: Mapping[str, Sequence[Point]]) -> list[Figure]:
 
 def plot(taken: Mapping[str, Sequence[Point]]) -> str:
     """Seconds and megabytes against the number of pairs, as SVG."""
-    from matplotlib.figure import Figure as Drawing
-
-    from segda.report import charts
-
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts for formulas, of which there are none
     drawing = Drawing(figsize=(7.4, 3.2), layout="constrained")
     left, right = drawing.subplots(1, 2)
@@ -197,11 +178,8 @@ def plot(taken: Mapping[str, Sequence[Point]]) -> str:
     return charts.to_svg(drawing, "growth")
 
 
-def measure(
-    sizes: tuple[int, ...] = (1000, 10_000, 25_000, 100_000), decoded: int = 25_000, plot_file: Path | None = None
-) -> list[Figure]:
-    """Time and memory of every subject; `plot_file` gets them as SVG."""
+def measure(sizes: tuple[int, ...] = (1000, 10_000, 25_000, 100_000), decoded: int = 25_000) -> list[Figure]:
+    """Time and memory of every subject, also drawn as docs/growth.svg."""
     taken = points(sizes, decoded)
-    if plot_file is not None:
-        plot_file.write_text(plot(taken))
+    (ROOT / "docs" / "growth.svg").write_text(plot(taken))
     return figures(taken)

@@ -1,25 +1,20 @@
 """Runs benchmarks: turns, fresh processes, figures, and the table of docs/benchmarks.md.
 
-A benchmark is a file of this folder with a function `measure`. Its parameters, which all have defaults, are the options
-of the command, and it returns figures.
+A benchmark is a file of this folder with a function `measure`, whose parameters all have defaults; it returns figures.
 """
 
-import argparse
 import importlib
-import inspect
 import json
 import multiprocessing
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -27,20 +22,10 @@ from segda.files import write_whole
 
 ROOT = Path(__file__).parent.parent.parent
 START, END = "<!-- table -->\n", "<!-- end -->"
-PARTS = {
-    "checkpoints": "checkpoints",
-    "data": "data",
-    "counting": "evaluation and export",
-    "evaluation": "evaluation and export",
-    "export": "evaluation and export",
-    "growth": "growth",
-    "memory": "memory",
-    "scaling": "growth",
-    "startup": "start-up",
-    "steps": "training steps",
-}
-"""The benchmarks, and the part of segda that each is about."""
-HEAD = """| part | what | segda | beside | ratio or value | target | outcome | note |
+NAMES = (
+    "checkpoints", "counting", "data", "evaluation", "export", "growth", "memory", "scaling", "startup", "steps"
+)  # fmt: skip
+HEAD = """| benchmark | what | segda | alternative | ratio or value | target | outcome | note |
 |---|---|---:|---|---:|---|---|---|
 """
 T = TypeVar("T")
@@ -121,67 +106,42 @@ def segda(*words: str, **variables: str) -> None:
 
 
 def machine() -> str:
-    """Processor, cores, load, GPU and libraries."""
-    import torch
+    """Processor, cores, load and libraries."""
+    from pipelines.running.provenance import provenance
+    from segda.engine.session import Session
 
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    gpu = f"; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    origin = provenance(Session(cpu=True), seconds=0)
     names = ("torch", "numpy", "opencv-python-headless", "albumentations")
-    libraries = ", ".join(f"{name} {version(name)}" for name in names)
-    model = models[0] if models else platform.processor() or "unknown processor"
-    return f"{model}, {os.cpu_count()} cores{load}{gpu}; Python {platform.python_version()}, {libraries}"
+    libraries = ", ".join(f"{name} {origin['packages'][name]}" for name in names)
+    load = os.getloadavg()[0]
+    return f"{origin['cpu']}, {os.cpu_count()} cores, load {load:.1f}; Python {origin['python']}, {libraries}"
 
 
-def run(name: str, words: Sequence[str] = ()) -> dict[str, Any]:
+def run(name: str, **options: Any) -> dict[str, Any]:
     """Measure one benchmark here and print its figures; returns `machine`, `figures` and `seconds`."""
-    module = importlib.import_module(f"tools.bench.{name}")
-    parser = argparse.ArgumentParser(
-        prog=f"python -m tools.bench {name}",
-        description=f"{inspect.getdoc(module)}\n\n{inspect.getdoc(module.measure)}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file, too")
-    for option, parameter in inspect.signature(module.measure).parameters.items():
-        default = parameter.default
-        many = isinstance(default, tuple)
-        kind = Path if default is None else type(default[0] if many else default)
-        flag, help_text = f"--{option.replace('_', '-')}", "default: %(default)s"
-        parser.add_argument(flag, nargs="+" if many else None, type=kind, default=default, help=help_text)
-    args = vars(parser.parse_args(words))
-    file, start = args.pop("json"), time.monotonic()
-    figures: list[Figure] = module.measure(**args)
+    start = time.monotonic()
+    figures: list[Figure] = importlib.import_module(f"tools.bench.{name}").measure(**options)
     for figure in figures:
         print(" | ".join(filter(None, figure.cells())))
-    results = {"machine": machine(), "figures": [asdict(figure) for figure in figures]}
-    print(results["machine"], flush=True)
-    if file is not None:
-        file.write_text(json.dumps(results))
-    return {**results, "seconds": round(time.monotonic() - start)}
+    print(machine(), flush=True)
+    spent = round(time.monotonic() - start)
+    return {"machine": machine(), "figures": [asdict(figure) for figure in figures], "seconds": spent}
 
 
-def run_all(words: Sequence[str]) -> int:
-    """Measure all, each in a process of its own, into docs/benchmarks.md and its JSON; 1 when one failed."""
-    description = "All benchmarks, into docs/benchmarks.md; `python -m tools.bench NAME` runs one and prints it."
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=description)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME")
-    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md", metavar="FILE")
-    args = parser.parse_args(words)
+def run_all(page: Path) -> int:
+    """Measure all, each in a process of its own, into a page and its JSON; 1 when one failed."""
     failed, measured = [], {}
-    for name in args.only:
+    for name in NAMES:
         print(f"-- {name}", flush=True)
-        more = ["--plot-file", str(args.page.with_name("growth.svg"))] if name == "growth" else []
         try:
-            measured[name] = in_fresh_process(run, name, more)
+            measured[name] = in_fresh_process(run, name)
         except Exception as error:  # the others go on
             print(f"{name}: FAILED: {error!r}", file=sys.stderr, flush=True)
             failed.append(name)
     results = {"date": date.today().isoformat(), "commit": commit(), "failed": failed, "benchmarks": measured}
-    page = with_table(args.page.read_text(encoding="utf-8"), render(results))
-    write_whole(args.page.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
-    write_whole(args.page, page.encode())
+    text = with_table(page.read_text(encoding="utf-8"), render(results))
+    write_whole(page.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
+    write_whole(page, text.encode())
     return 1 if failed else 0
 
 
@@ -191,7 +151,7 @@ def render(results: Mapping[str, Any]) -> str:
     text = HEAD
     for name, benchmark in measured.items():
         for figure in benchmark["figures"]:
-            cells = [PARTS[name], *Figure(**figure).cells()]
+            cells = [name, *Figure(**figure).cells()]
             text += f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n"
     text += "".join(f"\n`{name}` failed, and is not in the table." for name in results["failed"]) + "\n"
     text += "".join(f"Machine: {each}.\n" for each in dict.fromkeys(one["machine"] for one in measured.values()))

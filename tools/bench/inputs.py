@@ -18,6 +18,10 @@ from pipelines.planning.disk import DiskEstimate
 from pipelines.planning.memory import MemoryEstimate
 from segda.batch import Batch, DomainBatch
 from segda.demo.streets import write as streets
+from segda.engine.diagnostics import Diagnostics
+from segda.engine.fit import Schedule, update
+from segda.engine.session import Local, Session
+from segda.engine.state import TrainingState
 from segda.networks.networks import Networks
 
 SCENE = (1052, 1914)
@@ -25,15 +29,15 @@ LINKS = 10_000
 """Names of one file; a file system allows 65,000."""
 
 
-def noise(samples: int, size: tuple[int, int], device: torch.device | str = "cpu") -> Iterator[Batch]:
+def noise(samples: int, size: tuple[int, int]) -> Iterator[Batch]:
     """Endless batches of noise in both domains, labelled with 19 classes without ignored pixels."""
     draws = torch.Generator().manual_seed(0)
     first = 0
     while True:
         positions = torch.arange(first, first + samples)
         keys = [str(position) for position in positions.tolist()]
-        images = [(torch.rand((samples, 3, *size), generator=draws) * 2 - 1).to(device) for _ in range(2)]
-        label = torch.randint(0, 19, (samples, *size), generator=draws).to(device)
+        images = [torch.rand((samples, 3, *size), generator=draws) * 2 - 1 for _ in range(2)]
+        label = torch.randint(0, 19, (samples, *size), generator=draws)
         yield Batch(DomainBatch(images[0], label, positions, keys), DomainBatch(images[1], None, positions, keys))
         first += samples
 
@@ -58,6 +62,13 @@ def links(content: bytes, paths: Iterable[Path]) -> None:
             path.write_bytes(content)
         else:
             path.hardlink_to(first)
+
+
+def cityscapes_pairs(root: Path, split: str, numbers: Iterable[int], image: bytes, label: bytes) -> None:
+    """Add pairs in Cityscapes' layout, a thousand to a city: hard links to one image and one label."""
+    for folder, ending, content in (("leftImg8bit", "leftImg8bit", image), ("gtFine", "gtFine_labelIds", label)):
+        cities = ((f"city{number // 1000:04d}", number) for number in numbers)
+        links(content, (root / folder / split / c / f"{c}_{number:06d}_000000_{ending}.png" for c, number in cities))
 
 
 def write_job(folder: Path, stages: dict[str, Any], **runtime: object) -> str:
@@ -89,6 +100,12 @@ def stage_of(pipeline: str, stage: str, *settings: str) -> tuple[MemoryEstimate,
     config = loaded.stages[stage].config
     assert isinstance(config, TrainingConfig)
     return MemoryEstimate(loaded, DiskEstimate(loaded, [])), config
+
+
+def step(training: TrainingState, samples: Batch, session: Session | Local) -> None:
+    """One step of both players."""
+    update(training, iter([samples]), session, Schedule(steps=1), Diagnostics(training, session, classes=1))
+    training.unlogged_losses.clear()
 
 
 def training_stages(names: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Peak memory of the training steps of the GTA5 to Cityscapes pipelines, activations kept and computed anew.
+"""Peak memory of the training steps of the GTA5 to Cityscapes pipelines, activations stored and recomputed.
 
 Each stage's step at its own crop and batch is gone through on tensors that hold nothing (`pipelines.planning.memory`),
 both ways; then the largest crops follow for cards of 11, 24 and 80 GB (`segda run NAME --plan --memory 11GB`). Counted
@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from functools import partial
 
 from pipelines.planning.largest_crop import Crops, bytes_of
-from segda.batch import Batch
-from segda.engine.diagnostics import Diagnostics
-from segda.engine.fit import Schedule, update
 from segda.engine.peak_memory import PeakMemory
 from segda.engine.session import Local
-from segda.engine.state import TrainingState
 from tools.bench.harness import Figure, medians
-from tools.bench.inputs import noise, stage_of, training_stages
+from tools.bench.inputs import noise, stage_of, step, training_stages
 
 MAIN = "gta5_to_cityscapes"
 PIPELINES = (MAIN, f"{MAIN}_semantic", f"{MAIN}_i2i", f"{MAIN}_i2i_densenet")
 CARDS = ("11GB", "24GB", "80GB")
 REAL = ("source", "translate")
 """Stages of the first pipeline of which smaller steps are computed."""
-SETTINGS = {"kept": "runtime.recompute=false", "anew": "runtime.recompute=true"}
-OTHER = "activations kept"
+SETTINGS = {"stored": "runtime.recompute=false", "recomputed": "runtime.recompute=true"}
+OTHER = "activations stored"
 
 
 def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
@@ -33,16 +29,18 @@ def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
     takes, crops = [], []
     for setting in SETTINGS.values():
         memory, config = stage_of(name, stage, setting)
-        found, loaded = Crops(memory), memory.pipeline.stages[stage]
-        own = found.configured(loaded)
+        finder, loaded = Crops(memory), memory.pipeline.stages[stage]
+        own = finder.configured(loaded)
         assert own is not None
         height, width = own[0]
         takes.append(own[1])
-        best = [found.largest(loaded, bytes_of(card)) for card in cards]
+        best = [finder.largest(loaded, bytes_of(card)) for card in cards]
         crops.append([each and f"{each[0][0]}x{each[0][1]}" for each in best])
-    fitting = "; ".join(f"{card} {kept}, {anew}" for card, kept, anew in zip(cards, *crops, strict=True))
+    fitting = "; ".join(
+        f"{card} {stored}, {recomputed}" for card, stored, recomputed in zip(cards, *crops, strict=True)
+    )
     what = f"{name}: {stage}, {config.batch} crops of {height}x{width}, a step's tensors"
-    note = f"largest crop, activations kept and computed anew: {fitting}"
+    note = f"largest crop, activations stored and recomputed: {fitting}"
     return Figure(what, takes[1] / 2**30, "GiB", takes[0] / takes[1], OTHER, takes[0] / 2**30, note=note)
 
 
@@ -55,26 +53,21 @@ def computed(name: str, stage: str, size: int, batch: int, rounds: int) -> list[
         memory, config = stage_of(name, stage, setting, *settings)
         with PeakMemory() as peak:
             trainings[way] = memory.assembled(config)
-            step(trainings[way], first)
-            step(trainings[way], second)  # now there are the optimizers' states
+            for samples in (first, second):  # the optimizers have their states from the first step on
+                step(trainings[way], samples, Local())
         peaks[way] = peak.most
         off = max(off, abs(memory.training(config, (size, size)) - peak.most) / peak.most)
-    times = medians({way: partial(step, training, second) for way, training in trainings.items()}, rounds)
+    times = medians({way: partial(step, training, second, Local()) for way, training in trainings.items()}, rounds)
     what, note = (
         f"{name}: {stage}, {batch} crops of {size}x{size}, computed",
-        f"the estimate is off by {100 * off:.0f} % at most",
+        f"estimate off by {100 * off:.0f} % at most",
     )
-    ratio = peaks["kept"] / peaks["anew"]
+    tensors, plain_tensors = (peaks[way] / 2**30 for way in ("recomputed", "stored"))
+    time, plain_time = times["recomputed"], times["stored"]
     return [
-        Figure(f"{what}: tensors", peaks["anew"] / 2**30, "GiB", ratio, OTHER, peaks["kept"] / 2**30, note=note),
-        Figure(f"{what}: time of a step", times["anew"], "s", times["anew"] / times["kept"], OTHER, times["kept"]),
+        Figure(f"{what}: tensors", tensors, "GiB", plain_tensors / tensors, OTHER, plain_tensors, note=note),
+        Figure(f"{what}: time of a step", time, "s", time / plain_time, OTHER, plain_time),
     ]
-
-
-def step(training: TrainingState, samples: Batch) -> None:
-    """One step of both players."""
-    alone = Local()
-    update(training, iter([samples]), alone, Schedule(steps=1), Diagnostics(training, alone, classes=1))
 
 
 def measure(rounds: int = 3, size: int = 192, batch: int = 2) -> list[Figure]:

@@ -1,13 +1,9 @@
 """Two processes and one, measured on a CPU; and on paper, from what processes exchange, 8 GPUs and several nodes.
 
 Measured: a supervised and an aligning stage of a small `streets`, through the command line, by two processes of one
-thread each and by one process of two. Both make the same steps of the same samples. Images per second are those between
-the first and the last line of the stage's log, so that start-up is left out.
-
-On paper: for every training stage of the pipelines from GTA5 to Cityscapes, the bytes of gradients and of running
-statistics that processes exchange in a step are counted from its networks, and the floating-point operations of a step
-from its own objective. What limits how far it scales follows from them by the arithmetic of `step`, with the
-assumptions of `LINKS` and `RATE`.
+thread each and by one process of two, at the same steps of the same samples. Images per second are those between the
+first and the last line of the stage's log, so that start-up is left out. On paper: the arithmetic of docs/benchmarks.md
+on the bytes and the floating-point operations of a step, counted for every training stage from GTA5 to Cityscapes.
 """
 
 import json
@@ -19,9 +15,8 @@ from typing import NamedTuple
 
 from pipelines.definition.schema import TrainingConfig
 from pipelines.planning import memory as estimate
-from segda.engine.diagnostics import Diagnostics
-from segda.engine.fit import Schedule, update
 from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from tools.bench import inputs
 from tools.bench.harness import Figure, segda, turns
 from tools.bench.inputs import Operations, stage_of, training_stages, write_job
 
@@ -90,8 +85,7 @@ def exchange(memory: estimate.MemoryEstimate, config: TrainingConfig) -> Exchang
         buffers += sum(state[key].nbytes for key in state.keys() - parameters if state[key].is_floating_point())
     generator, discriminator = (sum(learned[name] for name in names) for names in training.objective.players())
     with MetaPeakMemory(), Operations() as counted:
-        batch, alone = estimate.meta_batch(1, config.crop or (512, 1024)), estimate.OnMeta()
-        update(training, iter([batch]), alone, Schedule(steps=1), Diagnostics(training, alone, classes=1))
+        inputs.step(training, estimate.meta_batch(1, config.crop or (512, 1024)), estimate.OnMeta())
     return Exchange(generator, discriminator, buffers, counted.total, config.batch)
 
 
@@ -133,20 +127,14 @@ def rates(steps: int, processes: int) -> dict[str, float]:
     """Images of each domain a second in each kind of stage, by so many processes that share two threads."""
     with tempfile.TemporaryDirectory() as name:
         runs = Path(name, "runs")
-        words = [
-            "run",
-            job(Path(name), steps),
-            "--runs",
-            str(runs),
-            *(["--processes", str(processes)] if processes > 1 else []),
-        ]
+        words = ["run", job(Path(name), steps), "--runs", str(runs), "--processes", str(processes)]
         segda(*words, OMP_NUM_THREADS=str(2 // processes), OMP_WAIT_POLICY="PASSIVE")
-        found = {}
+        speeds = {}
         for kind in ("supervise", "align"):
             (log,) = runs.glob(f"{kind}-*/log.jsonl")
             first, *_, last = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-            found[kind] = 8 * (last["step"] - first["step"]) / (last["seconds"] - first["seconds"])
-        return found
+            speeds[kind] = 8 * (last["step"] - first["step"]) / (last["seconds"] - first["seconds"])
+        return speeds
 
 
 def measured(steps: int, rounds: int) -> list[Figure]:

@@ -1,10 +1,10 @@
-"""How long segda takes to begin: help, a plan, and to see that a pipeline is finished, also over 25,000 files.
+"""How long segda takes to start: help, a plan, and to see that a pipeline is finished, also over 25,000 files.
 
-Each command runs in a process of its own, five times after one that is not counted; the median is held against the
-target. The first plan of a config makes all checks, with torch, and is shown apart. The two finished pipelines are
-`streets` as it is shipped, and `streets` over a set of 25,000 images with labels in GTA5's layout, whose export has as
-many again. Pictures are hard links of one, and what the stages left are files of the right names with true manifests:
-recognising them opens no other file, however they came about.
+Each command runs in a process of its own, five times after one that is not counted; the target is for the median. The
+first plan of a config makes all checks, with torch, and is a figure of its own. The two finished pipelines are the
+shipped `streets`, and `streets` over 25,000 images with labels in GTA5's layout, whose export has as many again. All
+pictures are hard links of one, and the stages' other files have the right names alone: seeing that a pipeline is
+finished opens only the manifests, which are true.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from tools.bench.harness import Figure, medians, segda
-from tools.bench.inputs import links, png
+from tools.bench.inputs import cityscapes_pairs, links, png
 
 CAMERA = 100
 SHIPPED = 240
@@ -29,16 +29,17 @@ SHIPPED = 240
 PICTURE = png(np.zeros((8, 8), np.uint8))
 
 
+def pairs(files: int) -> list[str]:
+    """Names of images and labels in GTA5's layout."""
+    return [f"{folder}/{number:05d}.png" for folder in ("images", "labels") for number in range(1, files + 1)]
+
+
 def pipeline(folder: Path, files: int) -> Path:
     """Data sets in a folder, and the file of a pipeline: `streets` over them in place of those that it generates."""
     gta5, cityscapes = folder / "gta5", folder / "cityscapes"
-    links(
-        PICTURE, (gta5 / kind / f"{number:05d}.png" for kind in ("images", "labels") for number in range(1, files + 1))
-    )
-    for kind, ending in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
-        for split in ("train", "val"):
-            names = (f"town_{number:06d}_000000_{ending}.png" for number in range(CAMERA))
-            links(PICTURE, (cityscapes / kind / split / "town" / name for name in names))
+    links(PICTURE, (gta5 / name for name in pairs(files)))
+    for split in ("train", "val"):
+        cityscapes_pairs(cityscapes, split, range(CAMERA), PICTURE, PICTURE)
     file = folder / "streets_over_files.yaml"
     rendered, camera = f"{{root: {gta5}}}", f"{{root: {cityscapes}}}"
     file.write_text(
@@ -57,11 +58,9 @@ def finish(name: str, store: Store, files: int) -> None:
     loaded = pipelines.load(name)
     for planned in plans.make_plan(loaded, store):
         stage, folder = loaded.stages[planned.stage], store.folder(planned.kind, planned.key)
-        names = [f"{each}/{number:05d}.png" for each in ("images", "labels") for number in range(1, files + 1)]
+        names = [each if "." in each else f"{each}/one" for each in published(stage.module, folder)]
         if stage.kind == "export":
-            names.append("dataset.json")
-        else:
-            names = [each if "." in each else f"{each}/one" for each in published(stage.module, folder)]
+            names = [*pairs(files), "dataset.json"]
         links(PICTURE, (folder / name for name in names))
         config, version = stage.config.model_dump(mode="json", by_alias=True), stage.module.VERSION
         outputs = dict.fromkeys(names, entry)

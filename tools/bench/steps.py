@@ -1,10 +1,8 @@
 """How fast a training step is, compared with a loop of the same mathematics written by hand, and what its log costs.
 
-Four trainings on the networks of shipped pipelines, with random parameters and random batches: CycleGAN's translation,
-alignment by the I2I objective on a dilated ResNet-34 and on a dilated DenseNet-121, and supervised training. Ours is
-`segda.engine.fit.fit` itself, every other step of which is logged; the loop calls the same networks, the losses are a
-few lines of torch, and `torch.optim` steps as it does by default. The two take turns, two steps and one, so that both
-meet a machine's better and worse moments: the ratio is the median over the turns, of steps that are not logged.
+Four trainings on the networks of shipped pipelines, with random parameters and random batches. Ours is `fit` itself,
+every other step of which is logged; the loop calls the same networks, with losses of a few lines of torch. The two take
+turns, two steps and one: the ratio is the median over the turns, of steps that are not logged.
 
 The share of the measured peak is the floating-point operations of a step (as torch counts them) a second, over those of
 one large convolution, forward and backward, on the same threads.
@@ -42,31 +40,25 @@ WARM_UP = 2
 """Turns that are not measured: optimizers make their states in the first."""
 LEAST = 0.97
 MOST_LOGGED = 2.0
-HISTORY = 50
 
 Networks = Mapping[str, nn.Module]
-Step = Callable[[Batch], None]
+Images = tuple[Tensor, ...]
 
 
 class Case(NamedTuple):
-    """One training: its title in the table, a stage of a shipped pipeline, images a step, and the loop by hand."""
+    """One training: its title in the table, a stage of a shipped pipeline, images a step, and the losses by hand."""
 
     title: str
     pipeline: str
     stage: str
     batch: int
-    by_hand: Callable[[TrainingConfig, Networks], Step]
+    generator_loss: Callable[[Networks, Batch], tuple[Tensor, Images]]
+    discriminator_loss: Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 def mixing(batch: Batch, domain: Domain) -> Tensor:
     """Where `wgan_gp` penalises, as a loop would draw it: `[B]` in `[0, 1)`."""
     return torch.rand(len(batch.source.image))
-
-
-def adam(config: TrainingConfig, *networks: nn.Module) -> torch.optim.Adam:
-    """The optimizer as one would make it."""
-    parameters = nn.ModuleList(networks).parameters()
-    return torch.optim.Adam(parameters, lr=config.optimizer.learning_rate, betas=config.optimizer.betas)
 
 
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -76,93 +68,85 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.step()
 
 
-def translation(config: TrainingConfig, networks: Networks) -> Step:
-    """CycleGAN: least squares against discriminators with a history, cycle 10, identity 5."""
-    encode_source, encode_target, decode = networks["encoder.source"], networks["encoder.target"], networks["decoder"]
-    discriminators = nn.ModuleList(networks[f"discriminator.{domain}"] for domain in DOMAINS)
-    first, second = adam(config, encode_source, encode_target, decode), adam(config, discriminators)
-    history: tuple[list[Tensor], list[Tensor]] = ([], [])
-
-    def remembered(earlier: list[Tensor], images: Tensor) -> Tensor:
-        shown = []
-        for image in images.detach():
-            if len(earlier) < HISTORY:
-                earlier.append(image.clone())
-            elif torch.rand(()) < 0.5:
-                index = int(torch.randint(HISTORY, ()))
-                earlier[index], image = image.clone(), earlier[index]
-            shown.append(image)
-        return torch.stack(shown)
+def by_hand(case: Case, config: TrainingConfig, networks: Networks) -> Callable[[Batch], None]:
+    """A step of the loop: an update of all networks but the discriminators, then one of both discriminators."""
+    chosen = config.optimizer
+    discriminators = nn.ModuleList(networks[f"discriminator.{domain}"] for domain in DOMAINS if case.discriminator_loss)
+    groups: list[dict[str, Any]] = [
+        {"params": list(module.parameters()), "lr": chosen.learning_rate * factor}
+        for name, module in networks.items() if not name.startswith("discriminator")
+        for factor in [chosen.encoder_factor if name.startswith("encoder") else 1.0]
+    ]  # fmt: skip
+    make = torch.optim.AdamW if chosen.name == "adamw" else torch.optim.Adam
+    options: dict[str, Any] = {"lr": chosen.learning_rate, "betas": chosen.betas, "weight_decay": chosen.weight_decay}
+    first, second = make(groups, **options), make(discriminators.parameters(), **options) if discriminators else None
 
     def step(batch: Batch) -> None:
-        assert batch.target is not None
-        x, y = batch.source.image, batch.target.image
         discriminators.requires_grad_(False)
-        like_target, like_source = decode(encode_source(x), "target"), decode(encode_target(y), "source")
-        fool = (discriminators[0](like_source).realness - 1).square().mean()
-        fool = fool + (discriminators[1](like_target).realness - 1).square().mean()
-        cycle = functional.l1_loss(decode(encode_target(like_target), "source"), x)
-        cycle = cycle + functional.l1_loss(decode(encode_source(like_source), "target"), y)
-        identity = functional.l1_loss(decode(encode_target(x), "source"), x)
-        identity = identity + functional.l1_loss(decode(encode_source(y), "target"), y)
-        update(first, fool + 10 * cycle + 5 * identity)
+        loss, fakes = case.generator_loss(networks, batch)
+        update(first, loss)
+        if second is None or case.discriminator_loss is None or batch.target is None:
+            return
         discriminators.requires_grad_(True)
-        loss = torch.zeros(())
-        for d, real, fake, earlier in zip(discriminators, (x, y), (like_source, like_target), history, strict=True):
-            right = (d(real).realness - 1).square().mean()
-            loss = loss + (right + d(remembered(earlier, fake)).realness.square().mean()) / 2
+        loss, real = torch.zeros(()), (batch.source.image, batch.target.image)
+        for index, domain in enumerate(DOMAINS):
+            share, fake = mixing(batch, domain), fakes[index].detach()
+            loss = loss + case.discriminator_loss(discriminators[index], real[index], fake, share)
         update(second, loss)
 
     return step
 
 
-def alignment(config: TrainingConfig, networks: Networks) -> Step:
+def cyclegan(networks: Networks, batch: Batch) -> tuple[Tensor, Images]:
+    """CycleGAN's generators: least squares, cycle 10, identity 5; the loss, and images like source and like target."""
+    assert batch.target is not None
+    x, y, decode = batch.source.image, batch.target.image, networks["decoder"]
+    encode_source, encode_target = networks["encoder.source"], networks["encoder.target"]
+    like_target, like_source = decode(encode_source(x), "target"), decode(encode_target(y), "source")
+    fool = (networks["discriminator.source"](like_source).realness - 1).square().mean()
+    fool = fool + (networks["discriminator.target"](like_target).realness - 1).square().mean()
+    cycle = functional.l1_loss(decode(encode_target(like_target), "source"), x)
+    cycle = cycle + functional.l1_loss(decode(encode_source(like_source), "target"), y)
+    identity = functional.l1_loss(decode(encode_target(x), "source"), x)
+    identity = identity + functional.l1_loss(decode(encode_source(y), "target"), y)
+    return fool + 10 * cycle + 5 * identity, (like_source, like_target)
+
+
+def least_squares(d: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Half the least-squares loss; the history of 50 images never fills in so few steps, so it returns them."""
+    return ((d(real).realness - 1).square().mean() + d(fake).realness.square().mean()) / 2
+
+
+def i2i(networks: Networks, batch: Batch) -> tuple[Tensor, Images]:
     """The I2I objective of GTA5: classification, Wasserstein translation, identity, translated classification."""
     encode, decode, classify = networks["encoder"], networks["decoder"], networks["head"]
-    discriminators = nn.ModuleList(networks[f"discriminator.{domain}"] for domain in DOMAINS)
-    first, second = adam(config, encode, decode, classify), adam(config, discriminators)
-
-    def step(batch: Batch) -> None:
-        assert batch.target is not None
-        assert batch.source.label is not None
-        x, y, label = batch.source.image, batch.target.image, batch.source.label
-        discriminators.requires_grad_(False)
-        source, target = encode(x), encode(y)
-        like_target, like_source = decode(source, "target"), decode(target, "source")
-        again = classify(encode(like_target.detach()))
-        identity = functional.l1_loss(decode(source, "source"), x) + functional.l1_loss(decode(target, "target"), y)
-        fool = -discriminators[0](like_source).realness.mean() - discriminators[1](like_target).realness.mean()
-        loss = cross_entropy(classify(source), label) + 0.04 * fool + 0.2 * identity + 0.1 * cross_entropy(again, label)
-        update(first, loss)
-        discriminators.requires_grad_(True)
-        loss = torch.zeros(())
-        for domain, d, real, fake in zip(DOMAINS, discriminators, (x, y), (like_source, like_target), strict=True):
-            fake = fake.detach()
-            loss = loss + d(fake).realness.mean() - d(real).realness.mean()
-            share = mixing(batch, domain).to(real).view(-1, 1, 1, 1)
-            between = (share * real + (1 - share) * fake).requires_grad_()
-            value = d(between).realness.flatten(1).mean(dim=1).sum()
-            (gradient,) = torch.autograd.grad(value, between, create_graph=True)
-            loss = loss + 10 * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
-        update(second, loss)
-
-    return step
+    assert batch.target is not None
+    assert batch.source.label is not None
+    x, y, label = batch.source.image, batch.target.image, batch.source.label
+    source, target = encode(x), encode(y)
+    like_target, like_source = decode(source, "target"), decode(target, "source")
+    again = classify(encode(like_target.detach()))
+    identity = functional.l1_loss(decode(source, "source"), x) + functional.l1_loss(decode(target, "target"), y)
+    fool = -networks["discriminator.source"](like_source).realness.mean()
+    fool = fool - networks["discriminator.target"](like_target).realness.mean()
+    loss = cross_entropy(classify(source), label) + 0.04 * fool + 0.2 * identity + 0.1 * cross_entropy(again, label)
+    return loss, (like_source, like_target)
 
 
-def supervised(config: TrainingConfig, networks: Networks) -> Step:
+def wasserstein(d: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """WGAN-GP's loss, penalty 10."""
+    share = share.to(real).view(-1, 1, 1, 1)
+    between = (share * real + (1 - share) * fake).requires_grad_()
+    value = d(between).realness.flatten(1).mean(dim=1).sum()
+    (gradient,) = torch.autograd.grad(value, between, create_graph=True)
+    penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return d(fake).realness.mean() - d(real).realness.mean() + 10 * penalty
+
+
+def supervised(networks: Networks, batch: Batch) -> tuple[Tensor, Images]:
     """Cross entropy alone."""
-    encode, classify, chosen = networks["encoder"], networks["head"], config.optimizer
-    groups: list[dict[str, Any]] = [
-        {"params": list(encode.parameters()), "lr": chosen.learning_rate * chosen.encoder_factor},
-        {"params": list(classify.parameters())},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=chosen.learning_rate, betas=chosen.betas, weight_decay=chosen.weight_decay)
-
-    def step(batch: Batch) -> None:
-        assert batch.source.label is not None
-        update(optimizer, cross_entropy(classify(encode(batch.source.image)), batch.source.label))
-
-    return step
+    assert batch.source.label is not None
+    return cross_entropy(networks["head"](networks["encoder"](batch.source.image)), batch.source.label), ()
 
 
 def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
@@ -171,13 +155,12 @@ def cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     return functional.cross_entropy(large, label, ignore_index=255)
 
 
-MAIN = "gta5_to_cityscapes"
+MAIN, I2I = "gta5_to_cityscapes", "gta5_to_cityscapes_i2i"
+CYCLEGAN = "CycleGAN, ResNet-9 generators, 70x70 PatchGAN"
 CASES = {
-    "translation": Case(
-        "CycleGAN, ResNet-9 generators, 70x70 PatchGAN", f"{MAIN}_cyclegan", "translate", 1, translation
-    ),
-    "alignment": Case("I2I objective, dilated ResNet-34", f"{MAIN}_i2i", "i2i", 1, alignment),
-    "alignment_densenet": Case("I2I objective, dilated DenseNet-121", f"{MAIN}_i2i_densenet", "i2i", 1, alignment),
+    "translation": Case(CYCLEGAN, f"{MAIN}_cyclegan", "translate", 1, cyclegan, least_squares),
+    "alignment": Case("I2I objective, dilated ResNet-34", I2I, "i2i", 1, i2i, wasserstein),
+    "densenet": Case("I2I objective, dilated DenseNet-121", f"{I2I}_densenet", "i2i", 1, i2i, wasserstein),
     "supervised": Case("supervised, dilated ResNet-34", MAIN, "source", 2, supervised),
 }
 
@@ -198,7 +181,7 @@ def take_turns(case: Case, rounds: int, size: int) -> Times:
     theirs = copy.deepcopy(ours.modules)
     for module in theirs.values():
         module.train()
-    step, stream = case.by_hand(config, theirs), noise(case.batch, (size, size))
+    step, stream = by_hand(case, config, theirs), noise(case.batch, (size, size))
     spent: list[float] = []
     loop: list[float] = []
     operations = Operations()
@@ -247,7 +230,6 @@ def measure(rounds: int = 7, size: int = 128, only: tuple[str, ...] = tuple(CASE
         figures.append(Figure(f"{what}: share of the peak of a large convolution", share, "%", share, note=note))
         price = 100 * (logged / plain - 1) / every
         note = f"a logged step takes {logged / plain:.2f} times another; one in {every} is by default"
-        figures.append(
-            Figure(f"{what}: what its log costs", price, "%", price, bound=MOST_LOGGED, sense="at most", note=note)
-        )
+        what = f"{what}: what its log costs"
+        figures.append(Figure(what, price, "%", price, bound=MOST_LOGGED, sense="at most", note=note))
     return figures

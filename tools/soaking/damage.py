@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from segda.artefacts import manifest as manifests
 from segda.artefacts.store import LOCK_ENDING
@@ -12,12 +12,8 @@ from segda.errors import ArtefactError
 from segda.files import is_there
 from tools.soaking.faults import cut_short, flip
 
-Files = dict[str, list[Path]]
-"""By stage; those of the run's lock file are of stage ""."""
 
-
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A stage of the run that is disturbed, and its folder."""
 
     name: str
@@ -25,7 +21,7 @@ class Stage:
     folder: Path
 
     def is_finished(self) -> bool:
-        """Whether it is published, with a manifest that can be read: an earlier fault may have cut it short."""
+        """Whether it is published, with a manifest that an earlier fault has not cut short."""
         try:
             return bool(manifests.load(self.folder))
         except ArtefactError:
@@ -47,46 +43,35 @@ def stages_of(runs: Path, lock: Path) -> list[Stage]:
     return [Stage(name, entry["kind"], runs / entry["folder"]) for name, entry in entries]
 
 
-def _published(stages: Sequence[Stage]) -> Files:
-    return {stage.name: stage.published() for stage in stages if stage.is_finished()}
+def _published(stage: Stage) -> list[Path]:
+    return stage.published() if stage.is_finished() else []
 
 
-def _manifests(stages: Sequence[Stage]) -> Files:
-    return {stage.name: [stage.folder / manifests.FILE_NAME] for stage in stages if stage.is_finished()}
+def _manifest(stage: Stage) -> list[Path]:
+    return [stage.folder / manifests.FILE_NAME] if stage.is_finished() else []
 
 
-def _checkpoints(stages: Sequence[Stage]) -> Files:
-    """The newest checkpoint of each unfinished stage."""
-    unfinished = [stage for stage in stages if not stage.is_finished()]
-    return {stage.name: sorted((stage.folder / "checkpoints").glob("step-*"))[-1:] for stage in unfinished}
+def _checkpoint(stage: Stage) -> list[Path]:
+    """The newest checkpoint of an unfinished stage."""
+    return [] if stage.is_finished() else sorted((stage.folder / "checkpoints").glob("step-*"))[-1:]
 
 
-def _in_checkpoints(stages: Sequence[Stage]) -> Files:
-    folders = _checkpoints(stages).items()
-    return {name: [file for folder in newest for file in sorted(folder.iterdir())] for name, newest in folders}
+def _in_checkpoint(stage: Stage) -> list[Path]:
+    return [file for folder in _checkpoint(stage) for file in sorted(folder.iterdir())]
 
 
-def _pictures(stages: Sequence[Stage]) -> Files:
-    """Pictures and labels of stages that were stopped half-way."""
-    unfinished = [stage for stage in stages if stage.kind in ("generate", "export") and not stage.is_finished()]
-    return {stage.name: sorted(stage.folder.rglob("[!.]*.png")) for stage in unfinished}
+def _pictures(stage: Stage) -> list[Path]:
+    """Pictures and labels of a stage that was stopped half-way."""
+    writes = stage.kind in ("generate", "export") and not stage.is_finished()
+    return sorted(stage.folder.rglob("[!.]*.png")) if writes else []
 
 
-def _pictures_and_checkpoints(stages: Sequence[Stage]) -> Files:
-    return _checkpoints(stages) | {name: paths for name, paths in _pictures(stages).items() if paths}
+def _log(stage: Stage) -> list[Path]:
+    return list(stage.folder.glob("log.jsonl")) if _checkpoint(stage) else []
 
 
-def _logs(stages: Sequence[Stage]) -> Files:
-    logs = {name: [path.parents[1] / "log.jsonl" for path in paths] for name, paths in _checkpoints(stages).items()}
-    return {name: [path for path in paths if path.is_file()] for name, paths in logs.items()}
-
-
-def _locks(stages: Sequence[Stage]) -> Files:
-    return {"": sorted(stages[0].folder.parent.glob(f"*{LOCK_ENDING}"))}
-
-
-def _delete(path: Path, _: Random) -> None:
-    path.unlink()
+def _lock(stage: Stage) -> list[Path]:
+    return sorted(stage.folder.glob(f"*{LOCK_ENDING}"))
 
 
 def _empty(path: Path, _: Random) -> None:
@@ -111,28 +96,27 @@ def _lose_locks(path: Path, random: Random) -> None:
         lock.unlink()
 
 
-KINDS: dict[str, tuple[Callable[[Sequence[Stage]], Files], Callable[[Path, Random], Path | None]]] = {
-    "checkpoint cut short": (_in_checkpoints, cut_short),
-    "checkpoint, one bit changed": (_in_checkpoints, flip),
+KINDS: dict[str, tuple[Callable[[Stage], list[Path]], Callable[[Path, Random], Path | None]]] = {
+    "checkpoint cut short": (_in_checkpoint, cut_short),
+    "checkpoint, one bit changed": (_in_checkpoint, flip),
     "published file cut short": (_published, cut_short),
-    "published file deleted": (_published, _delete),
+    "published file deleted": (_published, lambda path, _: path.unlink()),
     "published file, one bit changed": (_published, flip),
-    "manifest deleted": (_manifests, _delete),
-    "manifest cut short": (_manifests, cut_short),
+    "manifest deleted": (_manifest, lambda path, _: path.unlink()),
+    "manifest cut short": (_manifest, cut_short),
     "file of a stopped stage emptied": (_pictures, _empty),
-    "file left half-written": (_pictures_and_checkpoints, _half_write),
-    "log cut short": (_logs, cut_short),
-    "lock files deleted or overwritten": (_locks, _lose_locks),
+    "file left half-written": (lambda stage: _pictures(stage) or _checkpoint(stage), _half_write),
+    "log cut short": (_log, cut_short),
+    "lock files deleted or overwritten": (_lock, _lose_locks),
 }
-"""Which files each kind of damage may change, and how."""
+"""Which files of a stage each kind of damage may change, and how."""
 
 HIDDEN = "published file, one bit changed"
-"""A run does not see it, since it looks at sizes; `segda status --verify` does, which reads every file."""
+"""A run compares sizes and does not see it; `segda status --verify`, which reads every file, does."""
 
 
-@dataclass(frozen=True)
-class Damage:
-    """A kind of damage that was done, the path that was changed, and its stage; "" for the run's lock file."""
+class Damage(NamedTuple):
+    """The kind of a damage, the path that was changed, and its stage; "" for the run's lock file."""
 
     kind: str
     path: Path
@@ -140,10 +124,11 @@ class Damage:
 
 
 def inflict(stages: Sequence[Stage], random: Random) -> Damage | None:
-    """Damage of a kind drawn at random; `None` if there is nothing to be damaged."""
+    """Damage of a kind drawn at random; `None` if there is nothing to damage."""
+    run = Stage("", "run", stages[0].folder.parent)  # its folder has the lock file, and nothing of a stage
     for kind in random.sample(sorted(KINDS), len(KINDS)):
         files_of, change = KINDS[kind]
-        files = {name: paths for name, paths in files_of(stages).items() if paths}
+        files = {stage.name: paths for stage in [*stages, run] if (paths := files_of(stage))}
         if files:
             stage = random.choice(sorted(files))
             path = random.choice(files[stage])

@@ -1,4 +1,4 @@
-"""The run that is soaked: its folders, and one life of it under one fault."""
+"""The run that is disturbed: its folders, and one life of it under one fault."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -24,34 +24,23 @@ FAULTS = {1: (KILL, RENAME, TERM, INT, FULL, SECOND), 2: (KILL, TERM, FULL, RANK
 
 OWN_MOUNTS = "SEGDA_SOAK_MOUNTS"
 LEAVING = 60.0
-"""Seconds, and those of a start here, in which a run ends that was asked to end or has lost one of its processes."""
+"""Seconds, on top of those of a start, in which a run ends after a signal or the death of one of its processes."""
 ENDLESS = 1200.0
 """Seconds after which a run that should end by itself is taken to hang."""
 
 
 @dataclass
 class Job:
-    """A pipeline run by a number of processes.
+    """A pipeline run by a number of processes."""
 
-    Attributes:
-        words: arguments of `segda run`, but for the folder.
-        processes: how many.
-        reference: folder of the undisturbed run.
-        runs: folder of the disturbed run.
-        output: file for what a life prints.
-        disk: a file system of its own that `runs` is on; `None` without one.
-        starting: seconds before the first stage.
-        whole: seconds of an undisturbed run.
-    """
-
-    words: list[str]
+    words: list[str]  # arguments of `segda run`, but for the folder
     processes: int
-    reference: Path
-    runs: Path
-    output: Path
-    disk: Path | None = None
-    starting: float = 0.0
-    whole: float = 0.0
+    reference: Path  # folder of the undisturbed run
+    runs: Path  # folder of the disturbed run
+    output: Path  # file for what a life prints
+    disk: Path | None = None  # a file system of its own that `runs` is on
+    starting: float = 0.0  # seconds before the first stage
+    whole: float = 0.0  # seconds of an undisturbed run
 
     def undisturbed(self) -> None:
         """Run to the end in the reference's folder, note the time, and copy the results to be disturbed.
@@ -59,15 +48,15 @@ class Job:
         Raises:
             SystemExit: the run failed, so there is nothing to compare with.
         """
-        began = time.monotonic()
+        start = time.monotonic()
         life = Life(["run", *self.words], self.reference, self.output, self.processes)
         try:
             while not life.wait(0.1):
                 if self.starting == 0.0 and life.stage():
-                    self.starting = time.monotonic() - began
+                    self.starting = time.monotonic() - start
         finally:
             life.kill()
-        self.whole = time.monotonic() - began
+        self.whole = time.monotonic() - start
         if life.code:
             raise SystemExit(f"the undisturbed run failed:\n{life.text()}")
         self.renew()
@@ -94,48 +83,34 @@ class Job:
         return Life(["run", *self.words, *forced], self.runs, self.output, self.processes, fatal)
 
     def live(self, kind: str, force: Sequence[str], random: Random) -> Life:
-        """One life under one fault.
-
-        Args:
-            kind: of the fault; empty for none.
-            force: stages to be made anew.
-            random: draws the moment, and how much room is left on a full disk.
-        """
+        """One life under one fault, or none if `kind` is empty; the stages in `force` are made anew."""
         working = (self.whole - self.starting) / (12 if self.processes == 1 else 4)
         moment = random.uniform(0.7 * self.starting, self.starting + working)
-        if kind == FULL and self.disk:
-            with full(self.disk, self._room(random)):
-                return self._live(kind, self.start(force), moment, random)
-        life = self.start(force, random.randint(1, 40) if kind == RENAME else 0)
-        if kind == FULL:  # no file may grow beyond a size, which reads much like a full disk
-            size = 1 << random.randint(16, 22)
-            resource.prlimit(life.pid, resource.RLIMIT_FSIZE, (size, size))
-        return self._live(kind, life, moment, random)
-
-    def _room(self, random: Random) -> int:
-        """Bytes on a full disk: fewer than the rest of the run needs."""
-        return int(max(1 << 16, size_of(self.reference) - size_of(self.runs)) * random.random() ** 2)
-
-    def _live(self, kind: str, life: Life, moment: float, random: Random) -> Life:
-        try:
-            if kind in ("", FULL, RENAME):
-                life.ends(ENDLESS, 0, {FULL: 2, RENAME: -signal.SIGKILL}.get(kind, 0))
-            elif life.wait(moment):
-                life.ends(0, 0)
-            else:
-                self._disturb(life, kind, random)
-            if kind in (FULL, RANK) and life.code and not life.error():
-                life.problem = f"no error line after {kind}"
-            if life.code in (0, 1, 2) and life.leaves_processes():
-                life.problem = "it left processes behind"
-        finally:
-            life.kill()
+        missing = max(1 << 16, size_of(self.reference) - size_of(self.runs))  # bytes that the rest of the run writes
+        with full(self.disk, int(missing * random.random() ** 2)) if kind == FULL and self.disk else nullcontext():
+            life = self.start(force, random.randint(1, 40) if kind == RENAME else 0)
+            if kind == FULL and not self.disk:  # no file may grow beyond a size, which is much like a full disk
+                size = 1 << random.randint(16, 22)
+                resource.prlimit(life.pid, resource.RLIMIT_FSIZE, (size, size))
+            try:
+                if kind in ("", FULL, RENAME):
+                    life.ends(ENDLESS, 0, {FULL: 2, RENAME: -signal.SIGKILL}.get(kind, 0))
+                elif life.wait(moment):
+                    life.ends(0, 0)
+                else:
+                    self._disturb(life, kind, random)
+                if kind in (FULL, RANK) and life.code and not life.error():
+                    life.problem = f"no error line after {kind}"
+                if life.code in (0, 1, 2) and life.leaves_processes():
+                    life.problem = "it left processes behind"
+            finally:
+                life.kill()
         if "Traceback (most recent call last)" in life.text():
-            life.problem = "it shows a traceback"
+            life.problem = "it printed a traceback"
         return life
 
     def _disturb(self, life: Life, kind: str, random: Random) -> None:
-        """A signal, or a second run of the same, to a life that has begun."""
+        """A signal, or a second run of the same, to a life that has started."""
         life.hit = kind in (KILL, SECOND)
         if kind == KILL:
             life.kill()
@@ -187,7 +162,7 @@ def _resize(disk: Path, size: int) -> None:
 
 
 def with_own_mounts(words: Sequence[str]) -> None:
-    """Start this program again where its mounts are seen by nobody else and end with it, if that is possible."""
+    """Start this program again in a mount namespace of its own, if that is possible."""
     unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
     if OWN_MOUNTS in os.environ or shutil.which("unshare") is None:
         return

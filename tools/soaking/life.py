@@ -1,4 +1,4 @@
-"""One life of the program: a process group that is started, disturbed, and watched to its end."""
+"""One life of the program: a process group that is started, disturbed and waited for."""
 
 import importlib
 import multiprocessing
@@ -25,7 +25,7 @@ ERROR = re.compile(r"^error: .+", re.MULTILINE)
 
 
 def warm(pipeline: str, settings: Sequence[str]) -> None:
-    """Import what the lives will need, so that forked ones begin at once."""
+    """Import what the lives will need, so that forked ones start at once."""
     for module in ("running.execution", "running.launch", "stages.report"):
         importlib.import_module(f"pipelines.{module}")
     importlib.import_module("sklearn.manifold")  # the report's
@@ -39,7 +39,7 @@ class Life:
     """`segda run` or another command in a process group of its own, its output in a file.
 
     One process is forked from this one, which has imported torch already, so it starts in a fraction of a second.
-    Several are started as users start them, by a fresh interpreter and the launcher.
+    Several are started as users start them.
 
     Attributes:
         code: exit code; below 0 a signal, as in subprocess; `None` while it lives.
@@ -48,15 +48,7 @@ class Life:
     """
 
     def __init__(self, words: Sequence[str], runs: Path, output: Path, processes: int = 1, fatal: int = 0) -> None:
-        """Start it.
-
-        Args:
-            words: the program's arguments, but for `--runs`.
-            runs: folder of the runs.
-            output: file for what it prints.
-            processes: how many.
-            fatal: the rename below `runs` before which it dies by SIGKILL; 0 for none. One process only.
-        """
+        """Start it; one process dies by SIGKILL before rename number `fatal` below `runs`, or not if that is 0."""
         self.output, self.code, self.hit, self.problem = output, None, False, ""
         self.code: int | None
         output.write_bytes(b"")
@@ -65,17 +57,13 @@ class Life:
         self.process.start()
         self.pid = int(self.process.pid or 0)
         while self.process.exitcode is None and os.getpgid(self.pid) != self.pid:
-            time.sleep(0.01)  # an interrupt before the program has begun would say nothing about it
+            time.sleep(0.01)  # an interrupt before the program has started would say nothing about it
 
-    def wait(self, seconds: float = float("inf")) -> bool:
+    def wait(self, seconds: float | None = None) -> bool:
         """Wait for its end, at most so long; whether it has ended."""
-        until = time.monotonic() + seconds
-        while (code := self.process.exitcode) is None:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.02)
-        self.code = code
-        return True
+        self.process.join(seconds)
+        self.code = self.process.exitcode
+        return self.code is not None
 
     def ends(self, seconds: float, *codes: int) -> None:
         """Wait for an end that must come within so many seconds, with one of these codes; none: any but 1."""
@@ -94,11 +82,12 @@ class Life:
 
     def ranks(self) -> list[int]:
         """Ids of the processes that train."""
-        pids = [self.pid]
+        pids, ranks = [self.pid], []
         for pid in pids:
             with suppress(OSError):
                 pids += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        return [pid for pid in pids if b"end_with_launcher" in _command_of(pid)]
+                ranks += [pid] * (b"end_with_launcher" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        return ranks
 
     def leaves_processes(self, patience: float = 5.0) -> bool:
         """Whether processes of the group are still there some seconds after its end."""
@@ -127,13 +116,6 @@ class Life:
     def stage(self) -> str:
         """The stage that it runs; empty before the first."""
         return (STAGE_LINE.findall(self.text()) or [""])[-1]
-
-
-def _command_of(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def _run(words: list[str], runs: Path, output: Path, processes: int, fatal: int) -> None:

@@ -18,15 +18,7 @@ DISTURBED_LIVES = 16
 
 @dataclass
 class Fault:
-    """A fault of one kind, and what came of it.
-
-    Attributes:
-        kind: in words.
-        processes: of the run.
-        survived: whether the run ended as it should, and went on to the end later.
-        equal: whether the results of its round are those of the undisturbed run.
-        lost: published files that are gone since, or were written again although nothing was done to them.
-    """
+    """A fault and what came of it; the last three are columns of the table, explained in docs/soak.md."""
 
     kind: str
     processes: int

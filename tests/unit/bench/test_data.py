@@ -23,7 +23,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataset]:
     for name, value in (("RESIZE", (26, 48)), ("CROP", (16, 32)), ("BATCH", 2)):
         monkeypatch.setattr(bench, name, value)
     root = layouts.gta5(tmp_path)
-    for kind in ("images", "labels"):  # whose label is of another size, which the plain loop does not mend
+    for kind in ("images", "labels"):  # whose label is of another size, which the plain loop cannot read
         (root / kind / "20801.png").unlink()
     threads = cv2.getNumThreads()
     yield gta5.build(root, label_space.load("cityscapes"))

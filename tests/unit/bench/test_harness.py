@@ -18,7 +18,7 @@ MISSED = Figure("peak", 1230.0, "MB", 1230.0, bound=1000.0, sense="at most")
 
 def test_every_file_is_a_benchmark_but_the_harness_and_what_it_is_fed() -> None:
     files = {path.stem for path in (harness.ROOT / "tools" / "bench").glob("*.py")}
-    assert files - {"__main__", "harness", "inputs"} == set(harness.PARTS)
+    assert files - {"__main__", "harness", "inputs"} == set(harness.NAMES)
 
 
 def test_sides_take_turns_and_warm_up_is_dropped() -> None:
@@ -37,20 +37,6 @@ def test_a_command_that_fails_says_why() -> None:
         harness.segda("run", "nothing")
 
 
-def test_the_parameters_are_the_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def measure(rounds: int = 3, sizes: tuple[int, ...] = (1, 2), plot_file: Path | None = None) -> list[Figure]:
-        return [Figure(f"{rounds} {sizes} {plot_file}", 1.0, "s", 1.0)]
-
-    module = types.SimpleNamespace(__doc__="What it is.", measure=measure)
-    monkeypatch.setattr(harness.importlib, "import_module", lambda name: module)
-    (figure,) = harness.run("data")["figures"]
-    assert figure["what"] == "3 (1, 2) None"
-    words = ["--rounds", "5", "--sizes", "7", "8", "--plot-file", "p", "--json", str(tmp_path / "figures")]
-    (figure,) = harness.run("data", words)["figures"]
-    assert figure["what"] == "5 [7, 8] p"
-    assert json.loads((tmp_path / "figures").read_text())["figures"] == [figure]
-
-
 def test_the_table_by_hand() -> None:
     data = {"machine": "two cores", "figures": [asdict(MET), asdict(MISSED)], "seconds": 7}
     results = {"date": "2026-01-02", "commit": "abc", "failed": ["growth"], "benchmarks": {"data": data}}
@@ -63,7 +49,7 @@ def test_the_table_by_hand() -> None:
 
 
 def test_one_that_fails_is_named_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fresh(function: object, name: str, words: list[str]) -> dict[str, object]:
+    def fresh(function: object, name: str) -> dict[str, object]:
         if name == "steps":
             raise RuntimeError("broken")
         return {"machine": "m", "figures": [asdict(MET)], "seconds": 1}
@@ -71,9 +57,14 @@ def test_one_that_fails_is_named_and_the_others_go_on(tmp_path: Path, monkeypatc
     monkeypatch.setattr(harness, "in_fresh_process", fresh)
     page = tmp_path / "page.md"
     page.write_text(f"above\n{harness.START}old\n{harness.END}\nbelow\n")
-    assert harness.run_all(["--page", str(page), "--only", "steps", "data"]) == 1
+    assert harness.run_all(page) == 1
     results = json.loads((tmp_path / "page.json").read_text())
-    assert (results["failed"], list(results["benchmarks"])) == (["steps"], ["data"])
-    expected = f"above\n{harness.START}{harness.render(results)}{harness.END}\nbelow\n"
-    assert page.read_text() == expected
-    assert harness.run_all(["--page", str(page), "--only", "data"]) == 0
+    assert (results["failed"], list(results["benchmarks"])) == (["steps"], [*harness.NAMES[:-1]])
+    assert page.read_text() == f"above\n{harness.START}{harness.render(results)}{harness.END}\nbelow\n"
+
+
+def test_one_is_measured_and_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.SimpleNamespace(measure=lambda rounds=3: [MET] * rounds)
+    monkeypatch.setattr(harness.importlib, "import_module", lambda name: module)
+    assert harness.run("data", rounds=1)["figures"] == [asdict(MET)]
+    assert "crops | pairs | 40 ms | plain: 100 ms | 2.5" in capsys.readouterr().out

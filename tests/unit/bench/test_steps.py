@@ -73,7 +73,7 @@ def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: 
         module.double().train()
     before = {key: value.clone() for key, value in parameters(ours.modules).items()}
     theirs = copy.deepcopy(ours.modules)
-    step = case.by_hand(config, theirs)
+    step = bench.by_hand(case, config, theirs)
     batches = [doubled(batch) for batch in islice(noise(2, (SIZE, SIZE)), 3)]
     run(ours, iter(batches), tmp_path, factor=lambda step: 1.0, save_every=9, log_every=9)
     for batch in batches:
@@ -87,7 +87,7 @@ def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: 
 
 
 def test_steps_are_timed_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that counts its own readings; a logged step is told from another, the warm-up is in neither."""
+    """A clock that counts its own readings; logged steps and others are separate, the warm-up is in neither."""
     case = small("supervised", monkeypatch)
     clock: Iterator[int] = itertools.count()
     monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(clock)))
