@@ -1,7 +1,7 @@
 """Run segda in float64: `python -m tests.float64 WORD…`, or `double()` in this process.
 
-In float32 the order of a sum decides on which side of a kink (a sign, an arg max, a ReLU) a value lies, and one pixel
-on the other side changes a gradient by far more than rounding. In float64 no value is that near to one.
+In float32 the order of a sum can decide on which side of a kink (a sign, an arg max, a ReLU) a value is, and one pixel
+on the other side changes a gradient by far more than rounding. In float64 no value is that close to a kink.
 """
 
 import sys
@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from pipelines.__main__ import main as command_line
+from pipelines.running import launch
 
 SINGLE = torch.Tensor.float
 
@@ -29,9 +32,12 @@ def double() -> Iterator[None]:
         make(torch.float32, SINGLE)
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the second in each process that the launcher spawns
+def main() -> int:
+    """The command line in float64, and so in each process that it starts."""
     make(torch.float64, torch.Tensor.double)
-if __name__ == "__main__":
-    from pipelines.__main__ import main
+    launch.WORKER = launch.WORKER.replace("pipelines.__main__", "tests.float64")
+    return command_line()
 
+
+if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Tiny data sets in the layouts as published, written below a folder that stands for SEGDA_DATA."""
+"""Tiny data sets in the layouts as published, written to a folder that is SEGDA_DATA."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def write_palette_label(path: Path, pixels: np.ndarray) -> None:
 
 
 def gta5(data: Path, number: int = 4, height: int = 52, width: int = 96) -> Path:
-    """`gta5/images`, `gta5/labels`: palette PNGs; one of the known odd frames, whose label has another size."""
+    """`gta5/images`, `gta5/labels`: palette PNGs; one of the frames whose label has another size."""
     root = data / "gta5"
     for name in (*range(1, number), 20801):
         write_image(root / "images" / f"{name:05d}.png", height, width, name)
@@ -52,7 +52,7 @@ def cityscapes(data: Path, train: int = 3, val: int = 2, height: int = 48, width
             label = root / "gtFine" / split / city / f"{name}_gtFine_labelIds.png"
             label.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(ids(height, width, number, CITYSCAPES_IDS)).save(label)
-            # What lies beside it in the published archive, and must be left alone.
+            # Part of the published archive, and not read.
             write_image(label.with_name(f"{name}_gtFine_color.png"), height, width, number)
     return root
 

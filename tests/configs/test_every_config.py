@@ -1,4 +1,4 @@
-"""Every shipped YAML, found by listing the folders: it loads, validates, plans, and opens with what a reader needs."""
+"""Every shipped YAML loads, validates, plans, and begins with a comment that says what a user needs to know."""
 
 import re
 from pathlib import Path
@@ -20,8 +20,9 @@ DATA = sorted(loading.shipped("data").rglob("*.yaml"))
 PAPERS = [path for path in PIPELINES if "weights: imagenet" in path.read_text(encoding="utf-8")]
 
 
-def stem(path: Path) -> str:
-    return path.stem
+each_pipeline, each_method, each_data_set, each_paper = (
+    pytest.mark.parametrize("path", paths, ids=lambda path: path.stem) for paths in (PIPELINES, METHODS, DATA, PAPERS)
+)
 
 
 def header(path: Path) -> str:
@@ -31,14 +32,12 @@ def header(path: Path) -> str:
     return "\n".join(lines[:end])
 
 
-def test_no_config_lies_elsewhere() -> None:
-    assert PIPELINES
-    assert METHODS
-    assert DATA
+def test_no_config_is_elsewhere() -> None:
+    assert all((PIPELINES, METHODS, DATA))
     assert sorted(CONFIGS.rglob("*.y*ml")) == sorted([*PIPELINES, *METHODS, *DATA])
 
 
-@pytest.mark.parametrize("path", PIPELINES, ids=stem)
+@each_pipeline
 def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "empty"))
     loaded = pipelines.load(str(path))
@@ -51,17 +50,17 @@ def test_a_pipeline_plans_without_its_data(path: Path, tmp_path: Path, monkeypat
         assert any(str(tmp_path / "empty") in planned.reason for planned in plan)
 
 
-@pytest.mark.parametrize("path", PIPELINES, ids=stem)
-def test_a_pipeline_opens_with_command_needs_and_result(path: Path) -> None:
+@each_pipeline
+def test_a_pipeline_begins_with_command_needs_and_result(path: Path) -> None:
     text = header(path)
     assert f"segda run {path.stem}" in text
     assert "Needs:" in text
-    # A score stands here only beside the run and the commit that it is from.
+    # A score is named only with the run and the commit that it is from.
     assert re.search(r"Result: +(not recorded yet|.*\b[0-9a-f]{7,40}\b)", text, re.DOTALL)
 
 
-@pytest.mark.parametrize("path", PAPERS, ids=stem)
-def test_a_pipeline_of_a_paper_says_whose_settings_it_has(path: Path) -> None:
+@each_paper
+def test_a_pipeline_of_a_paper_says_whose_settings_it_uses(path: Path) -> None:
     text = header(path)
     assert f"accelerate launch -m pipelines {path.stem}" in text
     assert "Data:" in text
@@ -72,7 +71,7 @@ def test_a_pipeline_of_a_paper_says_whose_settings_it_has(path: Path) -> None:
         assert "ESTIMATE" in text
 
 
-@pytest.mark.parametrize("path", PIPELINES, ids=stem)
+@each_pipeline
 def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
     """The source of an adapting stage is never the target set, whose labels would then be read."""
     for stage in pipelines.load(str(path)).stages.values():
@@ -81,9 +80,9 @@ def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
             assert (source.name, source.root) != (target.name, target.root)
 
 
-@pytest.mark.parametrize("path", PIPELINES, ids=stem)
+@each_pipeline
 def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
-    """A row that saw other sizes than its neighbours would measure those, not the adaptation."""
+    """Otherwise rows would differ by more than the adaptation."""
     stages = pipelines.load(str(path)).stages
     sizes: dict[str, set[object]] = {}
     for stage in stages.values():
@@ -99,10 +98,10 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
     )
     source = next(data.name for data in labelled if data.name != "adapted")
     sizes[source] |= sizes.pop("source", set())
-    assert all(len(found) == 1 for found in sizes.values()), sizes
+    assert all(len(own) == 1 for own in sizes.values()), sizes
 
 
-@pytest.mark.parametrize("path", METHODS, ids=stem)
+@each_method
 def test_a_method_validates(path: Path) -> None:
     method = validate(MethodConfig, loading.load(path, "methods"), path.stem)
     check_components(method, path.stem)
@@ -117,7 +116,7 @@ def test_method_titles_differ() -> None:
     assert len(set(titles)) == len(titles)
 
 
-@pytest.mark.parametrize("path", DATA, ids=stem)
+@each_data_set
 def test_a_data_set_validates(path: Path) -> None:
     data = validate(DataConfig, loading.load(path, "data"), path.stem)
     check_component("segda.data.readers", data, path.stem, READER)
@@ -126,8 +125,8 @@ def test_a_data_set_validates(path: Path) -> None:
     assert header(path)
 
 
-def test_the_variants_are_what_they_are_called() -> None:
-    """What `base:` and `null` leave over."""
+def test_variants_are_what_their_names_say() -> None:
+    """What `base:` and `null` leave."""
 
     def stages(name: str) -> list[str]:
         return list(pipelines.load(name).stages)

@@ -1,4 +1,4 @@
-"""The keys of all stages of all shipped pipelines are those of earlier commits, so that finished results are found."""
+"""The keys of all stages of shipped pipelines are those of earlier commits, so that finished results are reused."""
 
 import json
 from pathlib import Path
@@ -23,6 +23,6 @@ def test_every_pipeline_has_its_keys() -> None:
 def test_keys_are_those_of_earlier_commits(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A key that an issue asked to change: `python -m tests.configs.write_keys`."""
+    """If an issue asks for another key: `python -m tests.configs.write_keys`."""
     monkeypatch.setenv("SEGDA_DATA", str(data))
     assert write_keys.keys(name, tmp_path) == json.loads(write_keys.FILE.read_text())[name]

@@ -1,4 +1,4 @@
-"""The jobs on published data sets, a step a stage, from files in their genuine layouts to table and report."""
+"""The jobs on published data sets, one step a stage, from files in their real layouts to table and report."""
 
 import json
 from pathlib import Path
@@ -73,12 +73,12 @@ def test_five_rows_from_published_layouts(
     assert [row["protocol"]["trained_on_target_labels"] for row in evaluation.values()] == [False] * 4 + [True]
     assert len(list((runs / folders["adapted"] / "images").glob("*.png"))) == pairs
     assert (runs / folders["report"] / "report.html").is_file()
-    # A user's tree is never written to.
+    # A user's data is never written to.
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
 
 
 def test_i2i_from_published_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One joint stage, with the paper's kinds of networks: dilated ResNet, transposed decoders, patches judged."""
+    """One joint stage, with the paper's kinds of networks: dilated ResNet, transposed decoders, patch discriminator."""
     layouts.gta5(tmp_path / "data", number=2)  # a step of 2 sees both, one with a label of another size
     layouts.cityscapes(tmp_path / "data")
     dilated = "networks.encoder={name: dilated_resnet, depth: 18}"

@@ -1,13 +1,13 @@
 """The key of every stage of all shipped pipelines, planned by the command line on stand-ins for the published data.
 
-`keys.json` holds them as of the last commit that was to change one. Results in a user's `runs` folder are found by
-these keys: when one changes unasked, everything is trained again. Where an issue asks for another key, write the file
-anew, look at its diff, and name the change in the commit:
+`keys.json` has them as of the last commit that was meant to change one. A run looks for results in a user's `runs`
+folder by these keys: when one changes by accident, everything is trained again. If an issue asks for another key, write
+the file again, look at its diff, and name the change in the commit:
 
     python -m tests.configs.write_keys
 
-A key depends on file names and sizes, and on the bytes of archives and weights. No image is opened for it, so images
-are stand-ins of fixed bytes: what an encoder writes differs with its version.
+A key depends on file names and sizes, and on the bytes of archives and weights. Images are not opened for it, so they
+are stand-ins of fixed bytes: what an image encoder writes differs with its version.
 """
 
 import io
@@ -92,4 +92,5 @@ if __name__ == "__main__":
         write_data(Path(folder))
         os.environ["SEGDA_DATA"] = folder
         content = {name: keys(name, Path(folder, "runs")) for name in PIPELINES}
-    FILE.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    lines = [f" {json.dumps(name)}: {json.dumps(stages)}" for name, stages in content.items()]
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -25,19 +25,19 @@ NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.s
 # Those whose value is a statistic of the batch (CORAL, MMD), or whose networks normalise by it (CoGAN's sampler): for
 # them processes gather statistics. Closed-form CORAL measures whole data sets and needs no option.
 STATISTICS = ("cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial")
-# Not methods of their own: batch normalisation in networks, and in a teacher that goes by its batches, and where
-# activations are computed anew in the backward pass.
+# Not methods of their own: batch normalisation in the networks, in a teacher that uses the statistics of its batches,
+# and with activation checkpointing.
 NORMALISED = ("normalised", "normalised_teacher", "recomputed")
-# So that in three steps lens and posterior change by more than rounding, or a wrong gradient of theirs would not show.
+# So large that in three steps lens and posterior change by more than rounding.
 WEIGHTS = {
     "cyclegan_tempered": {"tempered_lens": 300.0},
     "i2i_vae": {"latent_divergence": 1.0, "identity": 1.0},
     "i2i_adversarial_latent": {"latent_adversarial": 1.0, "identity": 1.0},
 }
-# Stages that both runs share, so that what builds on them has the same networks to work with.
+# Stages that the two processes take over, so that later stages of both runs start from the same networks.
 SHARED = ("streets", "segmenter", "translator")
-# Stages that one process begins and two finish, the export with so many files written.
-BEGUN, KEPT = ("begun", "begun_export"), 3
+# Stages that one process begins and two finish; the export has this many files written.
+BEGUN, WRITTEN = ("begun", "begun_export"), 3
 # No batch statistics: what one sample adds to a gradient does not depend on which others a process sees. SGD, since
 # Adam's first steps are signs of gradients, and so of rounding errors where a gradient is zero.
 SGD = {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9}
@@ -168,7 +168,7 @@ class Runs:
             shutil.copytree(self.folder(name), root / self.folder(name).name)
 
     def copy_begun(self, root: Path, names: tuple[str, str]) -> None:
-        """A training and an export into another runs folder as a death leaves them: some files, no manifest."""
+        """A training and an export into another runs folder as a kill leaves them: some files, no manifest."""
         self.copy(root, names)
         training, export = (root / self.folder(name).name for name in names)
         shutil.rmtree(training / "networks")
@@ -176,7 +176,7 @@ class Runs:
         for folder in (training, export):
             (folder / "manifest.json").unlink()
         for kind in ("images", "labels"):
-            for file in sorted((export / kind).rglob("*.png"))[KEPT:]:
+            for file in sorted((export / kind).rglob("*.png"))[WRITTEN:]:
                 file.unlink()
 
 
@@ -191,11 +191,11 @@ def command(file: Path, root: Path, *words: str, module: str = "pipelines") -> l
     return [sys.executable, "-m", module, "run", str(file), "--runs", str(root), *words]
 
 
-def ended(words: list[str], place: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run words in a folder; after `timeout` seconds the launcher is told to end its processes, and the test fails."""
+def ended(words: list[str], folder: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder; after `timeout` seconds the launcher has to end its processes, and the test fails."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
     ) as process:
         try:
             output, errors = process.communicate(timeout=timeout)
@@ -218,11 +218,11 @@ def one(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 @pytest.fixture(scope="session")
 def two(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """The same by two processes, started as users start them, on what one has finished or begun."""
+    """The same by two processes, started as users start them, from what one process has finished or begun."""
     root = tmp_path_factory.mktemp("two")
     one.copy(root, SHARED)
     one.copy_begun(root, BEGUN)
     words = command(file, root, "--processes", "2", module="tests.float64")
-    found = ended(words, Path.cwd(), timeout=1800)
-    assert found.returncode == 0, found.stdout + found.stderr
-    return Runs(root, found.stdout)
+    finished = ended(words, Path.cwd(), timeout=1800)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return Runs(root, finished.stdout)

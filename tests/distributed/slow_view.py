@@ -1,7 +1,7 @@
 """Run a command on a process whose file system shows what others wrote late; started by a launcher, for tests.
 
-`slow_view.py SECONDS PATIENCE WORD…`: process 1 does not see what another one has changed in `./runs` since it began
-until it has looked for it for `SECONDS`; all processes wait `PATIENCE` seconds for files.
+`slow_view.py SECONDS PATIENCE WORD…`: process 1 does not see a file that another one has changed in `./runs` until
+`SECONDS` after it first looks for it; all processes wait `PATIENCE` seconds for files.
 """
 
 import builtins
@@ -35,29 +35,29 @@ def hidden(path: Any) -> bool:
     return changed >= START and time.time() - FIRST.setdefault(whole, time.time()) < DELAY
 
 
-def late(path: Any) -> None:
+def check(path: Any) -> None:
     if hidden(path):
         raise FileNotFoundError(2, "No such file or directory", os.fspath(path))
 
 
-def watched(function: Callable[..., Any]) -> Callable[..., Any]:
-    def look(path: Any = ".", *arguments: Any, **options: Any) -> Any:
-        late(path)
+def delayed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(path: Any = ".", *arguments: Any, **options: Any) -> Any:
+        check(path)
         return function(path, *arguments, **options)
 
-    return look
+    return call
 
 
-def opened(path: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+def delayed_open(path: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
     if set(mode) & set("wax+") and isinstance(path, str | os.PathLike):
         OWN.add(os.path.abspath(os.fspath(path)))
     else:
-        late(path)
+        check(path)
     return OPEN(path, mode, *arguments, **options)
 
 
-def named(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What this process gives a name to, it sees."""
+def naming(function: Callable[..., Any]) -> Callable[..., Any]:
+    """This process sees the files that it renames itself."""
 
     def rename(source: Any, target: Any, *arguments: Any, **options: Any) -> Any:
         OWN.add(os.path.abspath(os.fspath(target)))
@@ -66,14 +66,14 @@ def named(function: Callable[..., Any]) -> Callable[..., Any]:
     return rename
 
 
-class Scanned:
-    """What `os.scandir` gives, without what is hidden."""
+class DelayedScandir:
+    """`os.scandir`, without the hidden files."""
 
     def __init__(self, path: Any = ".") -> None:
-        late(path)
+        check(path)
         self._entries = SCANDIR(path)
 
-    def __iter__(self) -> "Scanned":
+    def __iter__(self) -> "DelayedScandir":
         return self
 
     def __next__(self) -> os.DirEntry[str]:
@@ -82,7 +82,7 @@ class Scanned:
             entry = next(self._entries)
         return entry
 
-    def __enter__(self) -> "Scanned":
+    def __enter__(self) -> "DelayedScandir":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,22 +92,23 @@ class Scanned:
         self._entries.close()
 
 
-def listed(path: Any = ".") -> list[str]:
-    late(path)
+def delayed_listdir(path: Any = ".") -> list[str]:
+    check(path)
     return [name for name in LISTDIR(path) if not hidden(os.path.join(path, name))]
 
 
 if os.environ["RANK"] == "1":
-    os.stat, os.scandir, os.listdir = watched(STAT), Scanned, listed  # type: ignore[assignment]
-    builtins.open = io.open = opened  # type: ignore[assignment]
-    os.replace, os.rename, os.link = named(os.replace), named(os.rename), named(os.link)
+    os.stat, os.scandir, os.listdir = delayed(STAT), DelayedScandir, delayed_listdir  # type: ignore[assignment]
+    builtins.open = io.open = delayed_open  # type: ignore[assignment]
+    os.replace, os.rename, os.link = naming(os.replace), naming(os.rename), naming(os.link)
 
-from pipelines.__main__ import main  # noqa: E402
 from pipelines.running import execution  # noqa: E402
 from segda.engine import session  # noqa: E402
+from tests.float64 import main  # noqa: E402
 
 session.FILE_VISIBILITY_SECONDS = execution.SIGHT = PATIENCE
-code = main(sys.argv[3:])
+sys.argv[1:] = sys.argv[3:]
+code = main()
 if os.environ["RANK"] == "1":
     print(f"process 1 had to wait for {len(FIRST)} files", flush=True)
 sys.exit(code)

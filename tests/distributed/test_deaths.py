@@ -1,4 +1,4 @@
-"""One of two processes dies in mid-training: the job ends soon, tells why once, and goes on when run again."""
+"""One of two processes dies during training: the job ends soon, says why once, and resumes when run again."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from tests.distributed.conftest import command, ended
 
 pytestmark = pytest.mark.distributed
 
-# A term that ends process 1 at the third step, in the way that the file `how` names, and says when it did.
+# A term that ends process 1 at the third step, in the way that the file `how` names, and writes down when.
 TERM = """
 import os
 import signal
@@ -29,10 +29,10 @@ from segda.objectives.term import Term
 @dataclass(frozen=True)
 class Dying(Term):
     def generator(self, p):
-        place = Path(__file__).parent
-        if os.environ.get("RANK") == "1" and p.progress >= 0.5 and (place / "how").exists():
-            how = (place / "how").read_text()
-            (place / "when").write_text(str(time.time()))
+        folder = Path(__file__).parent
+        if os.environ.get("RANK") == "1" and p.progress >= 0.5 and (folder / "how").exists():
+            how = (folder / "how").read_text()
+            (folder / "when").write_text(str(time.time()))
             if how == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             elif how == "aborts":
@@ -63,8 +63,8 @@ stages:
     batch: 4
     augment: {flip: false}
 """
-# What stands in the one line, by the way of dying; every line and traceback of the survivor is one too many.
-SAID = {
+# The one line, by the way of dying; the survivor prints no line or traceback.
+MESSAGES = {
     "killed": r"error: process 1 was ended by SIGKILL, most likely by the system for lack of memory; use fewer",
     "aborts": r"error: process 1 was ended by SIGABRT; the same command goes on from",
     "raises": r"ZeroDivisionError: raised by the test",
@@ -74,7 +74,7 @@ SAID = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the pipeline, the term, and the runs folder."""
     (tmp_path / "mortal").mkdir()
     (tmp_path / "mortal" / "__init__.py").touch()
@@ -84,68 +84,70 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def started(place: Path, words: list[str], how: str) -> subprocess.CompletedProcess[str]:
-    """The run, in which process 1 dies; that it ended within a minute of that is asserted."""
-    (place / "mortal" / "how").write_text(how)
-    found = ended(words, place)
-    assert time.time() - float((place / "mortal" / "when").read_text()) < 60
-    assert found.returncode != 0
-    return found
+def died(folder: Path, words: list[str], how: str) -> subprocess.CompletedProcess[str]:
+    """The run in which process 1 dies, asserted to end within a minute of that."""
+    (folder / "mortal" / "how").write_text(how)
+    finished = ended(words, folder)
+    assert time.time() - float((folder / "mortal" / "when").read_text()) < 60
+    assert finished.returncode != 0
+    return finished
 
 
-def ours(place: Path) -> list[str]:
-    return command(place / "dying.yaml", place / "runs", "--plugin", "mortal", "--processes", "2")
+def own_launcher(folder: Path) -> list[str]:
+    return command(folder / "dying.yaml", folder / "runs", "--plugin", "mortal", "--processes", "2")
 
 
-def torchrun(place: Path) -> list[str]:
+def torchrun(folder: Path) -> list[str]:
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return words + command(place / "dying.yaml", place / "runs", "--plugin", "mortal")[1:]
+    return words + command(folder / "dying.yaml", folder / "runs", "--plugin", "mortal")[1:]
 
 
-def check_that_it_goes_on(place: Path) -> None:
-    """Steps that were made are there, and one process finishes what two began."""
-    checkpoints = next((place / "runs").glob("supervise-*")) / "checkpoints"
+def check_that_it_resumes(folder: Path) -> None:
+    """Its checkpoints are there, and one process finishes what two began."""
+    checkpoints = next((folder / "runs").glob("supervise-*")) / "checkpoints"
     assert sorted(path.name for path in checkpoints.glob("step-*")) == ["step-00000001", "step-00000002"]
-    (place / "mortal" / "how").unlink()
-    found = ended(ours(place)[:-2], place)
-    assert found.returncode == 0, found.stderr
-    assert "] dying: resume (begun, not finished)" in found.stdout
+    (folder / "mortal" / "how").unlink()
+    finished = ended(own_launcher(folder)[:-2], folder)
+    assert finished.returncode == 0, finished.stderr
+    assert "] dying: resume (begun, not finished)" in finished.stdout
 
 
 @pytest.mark.parametrize(
-    "how", ["killed", *(pytest.param(how, marks=pytest.mark.slow) for how in SAID if how != "killed")]
+    "how", ["killed", *(pytest.param(how, marks=pytest.mark.slow) for how in MESSAGES if how != "killed")]
 )
-def test_our_launcher_tells_once_of_a_death(place: Path, how: str) -> None:
-    found = started(place, ours(place), how)
-    assert len(re.findall(SAID[how], found.stderr)) == 1, found.stderr
-    lines = found.stderr.strip().splitlines()
-    if how == "raises":  # no error of ours: its traceback, and no other
-        assert found.stderr.count("Traceback") == 1
+def test_our_launcher_tells_once_of_a_death(folder: Path, how: str) -> None:
+    finished = died(folder, own_launcher(folder), how)
+    assert len(re.findall(MESSAGES[how], finished.stderr)) == 1, finished.stderr
+    lines = finished.stderr.strip().splitlines()
+    if how == "raises":  # not an error of segda's own classes: its traceback, and no other
+        assert finished.stderr.count("Traceback") == 1
         assert lines[-2] == "ZeroDivisionError: raised by the test"
         assert lines[-1].startswith("error: a fault of segda")
     else:
-        assert len(lines) == 1, found.stderr
+        assert len(lines) == 1, finished.stderr
     if how == "killed":
-        check_that_it_goes_on(place)
+        check_that_it_resumes(folder)
 
 
 @pytest.mark.slow
-def test_processes_end_with_their_launcher(place: Path) -> None:
-    found = started(place, ours(place), "kills the launcher")
-    assert found.returncode == -signal.SIGKILL
-    check_that_it_goes_on(place)
+def test_processes_end_with_their_launcher(folder: Path) -> None:
+    finished = died(folder, own_launcher(folder), "kills the launcher")
+    assert finished.returncode == -signal.SIGKILL
+    check_that_it_resumes(folder)
 
 
 @pytest.mark.parametrize(
-    "how", ["raises", *(pytest.param(how, marks=pytest.mark.slow) for how in SAID if how != "raises")]
+    "how", ["raises", *(pytest.param(how, marks=pytest.mark.slow) for how in MESSAGES if how != "raises")]
 )
-def test_under_torchrun_the_survivor_ends_and_says_no_more_than_a_line(place: Path, how: str) -> None:
-    """There the failing process prints its error itself, or torchrun says how it ended."""
-    found = started(place, torchrun(place), how)
-    told = {"killed": "Signal 9 (SIGKILL)", "aborts": "Signal 6 (SIGABRT)", "raises": SAID[how]}.get(how, "exitcode")
-    assert told in found.stderr
-    own, _, table = found.stderr.partition("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
+def test_under_torchrun_the_survivor_ends_and_says_no_more_than_a_line(folder: Path, how: str) -> None:
+    """The failing process prints its error itself, or torchrun says how it ended."""
+    finished = died(folder, torchrun(folder), how)
+    ending = {"killed": "Signal 9 (SIGKILL)", "aborts": "Signal 6 (SIGABRT)", "raises": MESSAGES[how]}.get(
+        how, "exitcode"
+    )
+    assert ending in finished.stderr
+    own, _, table = finished.stderr.partition("torch.distributed.elastic.multiprocessing.errors.ChildFailedError")
     assert table
-    said = own.count("Traceback (most recent call last)") - 1  # torchrun's own, above its table
-    assert said == (1 if how == "raises" else 0), found.stderr
+    tracebacks = own.count("Traceback (most recent call last)") - 1  # torchrun's own, above its table
+    assert tracebacks == (1 if how == "raises" else 0), finished.stderr
     assert own.count("process 0: another process has gone") <= 1

@@ -1,15 +1,11 @@
-"""Two processes measure alike, agree on what is wrong, and stop together."""
+"""Two processes log the same measures, agree on what is wrong, and stop together."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.distributed.conftest import SHARED, Runs
+from tests.distributed.conftest import SHARED, Runs, command, ended
 
 pytestmark = pytest.mark.distributed
 
@@ -32,20 +28,13 @@ def test_norms_and_shares_are_those_of_one_process(one: Runs, two: Runs, method:
 
 
 @pytest.mark.slow
-def test_both_stop_and_that_is_said_once(file: Path, one: Runs, tmp_path: Path) -> None:
-    for name in SHARED:
-        shutil.copytree(one.folder(name), tmp_path / one.folder(name).name)
-    settings = ["runtime.on_bad_health=stop", "runtime.health={lines: 1, vanishing: 1000000000}"]
-    ended = subprocess.run(
-        [
-            sys.executable, "-m", "pipelines", "run", str(file), "--processes", "2", "--runs", str(tmp_path),
-            *(word for setting in settings for word in ("--set", setting)),
-            *(word for name in (*SHARED, "dann") for word in ("--only", name)),
-        ],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert ended.returncode == 2, ended.stdout + ended.stderr
-    (message,) = [line for line in ended.stderr.splitlines() if "has vanished" in line]
+def test_both_stop_with_one_message(file: Path, one: Runs, tmp_path: Path) -> None:
+    one.copy(tmp_path, SHARED)
+    settings = ("runtime.on_bad_health=stop", "runtime.health={lines: 1, vanishing: 1000000000}")
+    words = [*("--set", settings[0]), *("--set", settings[1]), *(f"--only={name}" for name in (*SHARED, "dann"))]
+    finished = ended(command(file, tmp_path, "--processes", "2", *words), Path.cwd())
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    (message,) = [line for line in finished.stderr.splitlines() if "has vanished" in line]
     assert "runtime.on_bad_health: report" in message
     (folder,) = tmp_path.glob("align-*")
     last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])

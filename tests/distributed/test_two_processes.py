@@ -16,12 +16,12 @@ from segda.artefacts import manifest as manifests
 from segda.engine import checkpoint
 from tests.distributed.conftest import (
     BEGUN,
-    KEPT,
     LAYOUTS,
     NAMES,
     NORMALISED,
     SHARED,
     TRAINED,
+    WRITTEN,
     Runs,
     run,
 )
@@ -30,11 +30,11 @@ from tests.float64 import double
 pytestmark = pytest.mark.distributed
 
 # Sums of float64 in another order: a gradient adds up to 4 x 32 x 32 pixels, so a share of 4096 x 2.2e-16 = 1e-12 of it
-# may differ, and normalisation and three steps make that larger. Differences are measured in parts of what training
-# changed, since a gradient that is off by a factor, however small the steps, must be noticed.
+# may differ, and normalisation and three steps make that larger. Differences are compared with what training changed,
+# so that a gradient that is wrong by a factor is noticed, however small the steps.
 SHARE, ROUNDING = 1e-8, 1e-13
-# Image pools and a judge; critics with a penalty; a teacher; reversal. That the halves of a batch average to the whole
-# is shown for every method by tests/equivalence/test_batch_split.py.
+# Image pools and a judge; critics with a penalty; a teacher; reversal. tests/equivalence/test_batch_split.py tests for
+# every method that the halves of a batch average to the whole.
 ACCUMULATED = ("cyclegan_semantic", "i2i", "self_training", "dann")
 
 
@@ -44,7 +44,7 @@ def config_of(file: Path) -> Any:
 
 
 def state(runs: Runs, method: str) -> dict[str, Tensor]:
-    """All that the checkpoint after three steps holds, but for each process's random state."""
+    """Everything in the checkpoint after three steps, except the random states of the processes."""
     tensors = load_file(runs.folder(method) / "checkpoints" / "step-00000003" / "tensors.safetensors")
     return {name: tensor for name, tensor in tensors.items() if not name.startswith("random/")}
 
@@ -58,12 +58,12 @@ def initial(file: Path, method: str) -> dict[str, Tensor]:
     return {f"networks/{name}": value for name, value in checkpoint.flatten(built.modules).items()}
 
 
-def assert_equal(found: dict[str, Tensor], expected: dict[str, Tensor], before: dict[str, Tensor]) -> None:
-    assert found.keys() == expected.keys()
+def assert_equal(actual: dict[str, Tensor], expected: dict[str, Tensor], before: dict[str, Tensor]) -> None:
+    assert actual.keys() == expected.keys()
     for name, tensor in expected.items():
         start = before.get(name.replace("average/", "networks/"), torch.zeros_like(tensor))
         change = float((tensor - start).abs().max())
-        difference = float((found[name] - tensor).abs().max())
+        difference = float((actual[name] - tensor).abs().max())
         assert difference <= SHARE * change + ROUNDING, f"{name}: off by {difference:.3g}, trained by {change:.3g}"
 
 
@@ -92,8 +92,8 @@ def test_two_micro_batches(file: Path, one: Runs, accumulated: Runs, method: str
     assert_equal(state(accumulated, method), state(one, method), initial(file, method))
 
 
-def test_statistics_that_are_not_gathered_are_told_and_differ(file: Path, one: Runs, two: Runs) -> None:
-    """One line for the stage that does not gather them; the option is what makes the others equal."""
+def test_statistics_that_are_not_gathered_are_reported_and_differ(file: Path, one: Runs, two: Runs) -> None:
+    """One line names the stage that does not gather them; the others are equal thanks to the option."""
     lines = [line for line in two.output.splitlines() if "statistics of 1/2 of each batch" in line]
     assert len(lines) == 1
     assert lines[0].startswith(f"{two.folder('split').name}: batch normalisation (encoder, head): ")
@@ -130,8 +130,8 @@ def published(runs: Runs, stage: str) -> dict[str, Tensor]:
     }
 
 
-def assert_gone_on(begun: Path, finished: Path) -> None:
-    """An export kept the files that were there, and the whole is as it must be."""
+def assert_resumed(begun: Path, finished: Path) -> None:
+    """An export did not write again the files that existed, and is equal as a whole."""
     assert manifests.verify(finished, full=True).outputs == manifests.verify(begun, full=True).outputs
     for kind in ("images", "labels"):
         times = [
@@ -139,7 +139,7 @@ def assert_gone_on(begun: Path, finished: Path) -> None:
             for folder in (begun, finished)
         ]
         same = [times[0][name] == times[1][name] for name in times[0]]
-        assert same == [True] * KEPT + [False] * (7 - KEPT)
+        assert same == [True] * WRITTEN + [False] * (7 - WRITTEN)
 
 
 def test_what_one_process_did_two_skip_and_what_it_began_they_finish(file: Path, one: Runs, two: Runs) -> None:
@@ -153,7 +153,7 @@ def test_what_one_process_did_two_skip_and_what_it_began_they_finish(file: Path,
     assert_equal(published(two, BEGUN[0]), published(one, BEGUN[0]), initial(file, BEGUN[0]))
     steps = [json.loads(line)["step"] for line in (two.folder(BEGUN[0]) / "log.jsonl").read_text().splitlines()]
     assert steps == list(range(1, int(str(TRAINED["steps"])) + 1))
-    assert_gone_on(one.folder(BEGUN[1]), two.folder(BEGUN[1]))
+    assert_resumed(one.folder(BEGUN[1]), two.folder(BEGUN[1]))
 
 
 def test_what_two_processes_did_one_skips_and_what_they_began_it_finishes(
@@ -172,14 +172,14 @@ def test_what_two_processes_did_one_skips_and_what_they_began_it_finishes(
         assert manifests.load(last.folder(stage)).provenance["world_size"] == 1
     assert "going on with 1 processes what 2 began" in output
     assert_equal(published(last, "dann"), published(one, "dann"), initial(file, "dann"))
-    assert_gone_on(two.folder("export"), last.folder("export"))
+    assert_resumed(two.folder("export"), last.folder("export"))
 
 
 def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
     lines = [(runs.folder("i2i") / "log.jsonl").read_text().splitlines() for runs in (one, two)]
     assert len(lines[0]) == len(lines[1]) == 4
-    for expected, found in zip(*lines, strict=True):
-        assert json.loads(found)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=SHARE, abs=ROUNDING)
+    for expected, actual in zip(*lines, strict=True):
+        assert json.loads(actual)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=SHARE, abs=ROUNDING)
 
 
 @pytest.mark.parametrize("method", [*NAMES, *NORMALISED])

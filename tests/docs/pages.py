@@ -24,5 +24,5 @@ def prose(page: Path) -> str:
 
 def files(name: str) -> dict[str, str]:
     """Path to content of every block of a page whose first line is a comment with its path."""
-    found = {re.match(r"# (\S+\.\w+)\n", content): content for _, content in blocks(ROOT / name)}
-    return {match.group(1): content for match, content in found.items() if match}
+    matches = {re.match(r"# (\S+\.\w+)\n", content): content for _, content in blocks(ROOT / name)}
+    return {match.group(1): content for match, content in matches.items() if match}

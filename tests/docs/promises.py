@@ -14,7 +14,7 @@ ROW = re.compile(r"^\| `([\w-]+)` \| (.*?) \|.*\|$", re.MULTILINE)
 @cache
 def proofs() -> dict[str, list[str]]:
     """Key of a promise to the tests that prove it, with the mark that keeps one out of the default suite."""
-    found = defaultdict(list)
+    tests = defaultdict(list)
     for path in (path for path in source.files("tests") if "@pytest.mark.promise(" in path.read_text("utf-8")):
         of_file = [ast.unparse(node) for node in source.tree(path).body if isinstance(node, ast.Assign)]
         of_file = [text for text in of_file if text.startswith("pytestmark")]
@@ -28,8 +28,8 @@ def proofs() -> dict[str, list[str]]:
             for decorator in node.decorator_list:
                 if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.promise":
                     for key in decorator.args:
-                        found[ast.literal_eval(key)].append(test)
-    return found
+                        tests[ast.literal_eval(key)].append(test)
+    return tests
 
 
 def page() -> str:

@@ -47,9 +47,9 @@ def test_the_guide_names_every_data_config_and_layout() -> None:
 
 def test_the_example_reads(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "courier"]) == 0
-    shown = capsys.readouterr().out
-    assert "pairs     2" in shown
-    assert "no problems found" in shown
+    output = capsys.readouterr().out
+    assert "pairs     2" in output
+    assert "no problems found" in output
     data = read_data("courier", None, "day")
     space = label_space.load("cityscapes")
     opened = open_dataset(data, "cityscapes", data_root(data), with_labels=True)
@@ -85,9 +85,9 @@ def test_the_example_in_colour_reads(courier: Path, capsys: pytest.CaptureFixtur
 def test_the_example_pipeline_plans(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     layouts.gta5(courier.parent)
     assert main(["courier", "--plan"]) == 0
-    shown = capsys.readouterr()
-    assert "data missing" not in shown.out
-    assert "oracle" in shown.out
+    output = capsys.readouterr().out
+    assert "data missing" not in output
+    assert "oracle" in output
     # Without masks, as the guide says.
     for mask in (courier / "masks").rglob("*.png"):
         mask.unlink()

@@ -1,4 +1,4 @@
-"""Every page says what is so: its links, file names and commands."""
+"""The links, file names and commands of every page exist."""
 
 import re
 import shlex
@@ -20,16 +20,15 @@ def commands() -> list[str]:
     lines = []
     for page in pages.PAGES:
         lines += [line.strip() for language, block in pages.blocks(page) if not language for line in block.splitlines()]
-        lines += re.findall(
-            r"`(segda \w+ [^-`\n][^`\n]*)`", pages.prose(page)
-        )  # a mention of `segda run --plan` is none
-    found = {}
+        # A mention such as `segda run --plan` is no command.
+        lines += re.findall(r"`(segda \w+ [^-`\n][^`\n]*)`", pages.prose(page))
+    distinct = {}
     for line in lines:
         words = shlex.split(line, comments=True) if line.startswith(("segda ", "accelerate launch")) else []
         words = ["segda", *words[words.index("pipelines") + 1 :]] if "pipelines" in words else words
         if len(words) > 1 and not any(map(PLACEHOLDER.search, words)):
-            found[shlex.join(words[1:] if words[1] in COMMANDS else ["run", *words[1:]])] = None
-    return list(found)
+            distinct[shlex.join(words[1:] if words[1] in COMMANDS else ["run", *words[1:]])] = None
+    return list(distinct)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -74,9 +73,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 def test_named_files_exist(page: Path) -> None:
-    for name in re.findall(
-        r"(?<![\w/.$])(?:segda|pipelines|configs|docs|examples|tests|tools)/[\w/.]*\w/?", pages.prose(page)
-    ):
+    folders = "segda|pipelines|configs|docs|examples|tests|tools"
+    for name in re.findall(rf"(?<![\w/.$])(?:{folders})/[\w/.]*\w/?", pages.prose(page)):
         assert (ROOT / name).exists() or re.search("NAME|courier", name), name
     for name in re.findall(r"python -m ((?:tools|tests|pipelines)[.\w]*)", page.read_text(encoding="utf-8")):
         path = ROOT / name.replace(".", "/")

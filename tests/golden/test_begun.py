@@ -1,8 +1,8 @@
-"""A training that an earlier commit began goes on with the present code, and its log is read.
+"""A training that an earlier commit began resumes with the present code, and its log is read.
 
-`begun/` was written by commit 38d2ee9, stopped after step 4 of 6 with the fifth step logged; `finished/` are the
-networks that it would have published. A checkpoint that can no longer be read is a break of the format, which a commit
-has to name.
+`begun/` was written by commit 38d2ee9, stopped after step 4 of 6 with the fifth step logged; `finished/` has the
+networks that it would have published. If a checkpoint can no longer be read, its format has changed, which a commit has
+to name.
 """
 
 import json
@@ -18,8 +18,8 @@ from segda.report.charts import read_log
 
 HERE = Path(__file__).parent
 STAGE = "align-ee669aba"
-# Six steps of rate 0.05. Adam divides a gradient by its own size, so that of its error of 1e-5 (sums of float32 over 30
-# points and 15 units, in another order on another processor) at most that share of a step is left: 6 * 0.05 * 1e-5.
+# Six steps of rate 0.05. Adam divides a gradient by its own size, so an error of 1e-5 in it (sums of float32 over 30
+# points and 15 units, in another order on another processor) is at most that share of a step: 6 * 0.05 * 1e-5.
 ROUNDING = 3e-6
 
 
@@ -30,7 +30,7 @@ def run(runs: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stage, begun before and finished now."""
+    """The stage, begun by the earlier commit and finished now."""
     runs = tmp_path_factory.mktemp("begun") / "runs"
     shutil.copytree(HERE / "begun", runs)
     run(runs)
@@ -41,20 +41,20 @@ def lines(folder: Path) -> list[str]:
     return (folder / "log.jsonl").read_text().splitlines()
 
 
-def test_it_goes_on_after_the_checkpoint(runs: Path) -> None:
-    """Clock readings included, the first steps are the lines of then; only what the checkpoint lacks is done now."""
+def test_it_resumes_after_the_checkpoint(runs: Path) -> None:
+    """The first lines are those of the earlier commit, times included; only the steps after the checkpoint are new."""
     assert lines(runs / STAGE)[:4] == lines(HERE / "begun" / STAGE)[:4]
     assert [json.loads(line)["step"] for line in lines(runs / STAGE)] == [1, 2, 3, 4, 5, 6]
     assert lines(runs / STAGE)[4] != lines(HERE / "begun" / STAGE)[4]
 
 
-def test_it_ends_with_the_networks_of_then_and_of_a_whole_run(runs: Path, tmp_path: Path) -> None:
+def test_it_ends_with_the_earlier_networks_and_those_of_a_whole_run(runs: Path, tmp_path: Path) -> None:
     whole = run(tmp_path)
     for name in ("encoder.safetensors", "head.safetensors"):
-        found, undisturbed = (load_file(folder / "networks" / name) for folder in (runs / STAGE, whole))
+        resumed, undisturbed = (load_file(folder / "networks" / name) for folder in (runs / STAGE, whole))
         for key, expected in load_file(HERE / "finished" / name).items():
-            torch.testing.assert_close(found[key], expected, rtol=0, atol=ROUNDING)
-            torch.testing.assert_close(found[key], undisturbed[key], rtol=0, atol=ROUNDING)
+            torch.testing.assert_close(resumed[key], expected, rtol=0, atol=ROUNDING)
+            torch.testing.assert_close(resumed[key], undisturbed[key], rtol=0, atol=ROUNDING)
 
 
 def test_its_log_is_read() -> None:

@@ -1,4 +1,4 @@
-"""A small job on a sound data set, in one thread, so that it can be forked and its bytes compared."""
+"""A small job on a small data set, and a small disk."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A small disk of its own, as full as a test wants it, and what must be true of a runs folder at any time."""
+"""A small disk that is as full as a test needs it, and what must be true of a runs folder at any time."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.cli.conftest import leftovers
 
 
 class Disk:
-    """A mounted tmpfs; `leave` fills it but for so many bytes."""
+    """A mounted tmpfs; `leave` fills it, except for a number of bytes."""
 
     def __init__(self, folder: Path, size: int) -> None:
         if os.geteuid() != 0:
@@ -28,8 +28,8 @@ class Disk:
         self.filler.touch()
 
     def free(self) -> int:
-        found = os.statvfs(self.folder)
-        return found.f_bavail * found.f_frsize
+        status = os.statvfs(self.folder)
+        return status.f_bavail * status.f_frsize
 
     def leave(self, room: int) -> None:
         size = max(self.filler.stat().st_size + self.free() - room, 0)
@@ -44,13 +44,13 @@ class Disk:
 
 
 def check_whole(runs: Path) -> set[str]:
-    """Everything that has a name is whole; the names of the finished results."""
+    """No file is partial or left over; the names of the finished results."""
     assert leftovers(runs) == []
     for path in runs.rglob("*.json"):
         json.loads(path.read_text())
     for path in runs.glob("*/log.jsonl"):
         lines = path.read_text().splitlines()
-        for line in lines[:-1]:  # the last one may be cut off; it is dropped when the stage goes on
+        for line in lines[:-1]:  # the last one may be cut off; it is dropped when the stage resumes
             json.loads(line)
     for path in runs.glob("*/checkpoints/*"):
         checkpoint.read(path)
@@ -61,9 +61,9 @@ def check_whole(runs: Path) -> set[str]:
 
 
 def published(runs: Path) -> dict[str, object]:
-    """What every finished stage put out, by checksum; scores and report name seconds, and are compared by metrics."""
-    found = {path.parent.name: manifests.load(path.parent) for path in runs.glob("*/manifest.json")}
+    """The checksums of what every finished stage published; scores and report have times, and count by metrics."""
+    finished = {path.parent.name: manifests.load(path.parent) for path in runs.glob("*/manifest.json")}
     return {
         name: (manifest.metrics, {} if manifest.kind in ("evaluate", "report") else manifest.outputs)
-        for name, manifest in found.items()
+        for name, manifest in finished.items()
     }

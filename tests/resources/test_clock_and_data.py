@@ -1,4 +1,4 @@
-"""A clock that jumps changes nothing; data sets may lie where nobody can write."""
+"""A clock that jumps changes nothing; data sets may be on a read-only disk."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pytest
 from pipelines.__main__ import main
 from tests.cli.conftest import JOB
 from tests.configs import layouts
-from tests.resources.beside import Beside, await_file, await_no_file, stop_in
+from tests.resources.forked import Forked, paused_before, wait_until
 from tests.resources.full_disk import published
 
 WORDS = ["job.yaml", "--only", "source", "--set", "stages.source.steps=4"]
@@ -24,25 +24,18 @@ NOBODY = 65534
 
 
 def test_a_clock_that_jumps(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Back and forth while a stage is interrupted, goes on and ends: the newest checkpoint is that of the last step."""
-    here = Path.cwd()
+    """Back and forth while a stage is interrupted and resumed: the newest checkpoint is that of the last step."""
     assert main([*WORDS, "--runs", "undisturbed"]) == 0
-
-    def first() -> None:
-        stop_in(4, here)
-        main(WORDS)
-
-    with Beside(first) as process:
-        await_file(here / "stopped")
+    with paused_before(4, lambda: main(WORDS)) as process:
         (folder,) = Path("runs").glob("supervise-*")
-        await_file(folder / "checkpoints/step-00000003")  # written beside training
-        await_no_file(folder / "checkpoints/step-00000001")
+        wait_until((folder / "checkpoints/step-00000003").exists)  # it is written in the background
+        wait_until(lambda: not (folder / "checkpoints/step-00000001").exists())
         process.kill()
     older, newer = sorted(folder.glob("checkpoints/step-*"))
     assert newer.name == "step-00000003"
-    for place, moment in ((older, FAR), (newer, 1)):
-        for path in (*place.iterdir(), place):
-            os.utime(path, (moment, moment))
+    for checkpoint, time_of_change in ((older, FAR), (newer, 1)):
+        for path in (*checkpoint.iterdir(), checkpoint):
+            os.utime(path, (time_of_change, time_of_change))
     for number, path in enumerate(sorted(data.rglob("*.*"))):
         os.utime(path, (FAR, FAR) if number % 2 else (1, 1))
 
@@ -51,10 +44,10 @@ def test_a_clock_that_jumps(data: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(time, "time_ns", lambda: int(next(jumps) * 1e9))
     capsys.readouterr()
     assert main(WORDS) == 0
-    shown = capsys.readouterr()
-    assert "source: resume" in shown.out, "no key depends on times"
-    assert "steps 4/4" in shown.out
-    assert "-" not in shown.out.split("steps 4/4, ")[1].split(" s left")[0], "a rate is never negative"
+    output = capsys.readouterr().out
+    assert "source: resume" in output, "no key depends on times"
+    assert "steps 4/4" in output
+    assert "-" not in output.split("steps 4/4, ")[1].split(" s left")[0], "a rate is never negative"
     steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in steps] == [1, 2, 3, 4]
     assert all(line["seconds"] >= 0 for line in steps)
@@ -85,8 +78,8 @@ def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
-    found = {str(path): path.stat() for path in (folder, *folder.rglob("*"))}
-    return {name: (stat.S_IMODE(it.st_mode), it.st_size, it.st_mtime_ns) for name, it in found.items()}
+    files = {str(path): path.stat() for path in (folder, *folder.rglob("*"))}
+    return {name: (stat.S_IMODE(it.st_mode), it.st_size, it.st_mtime_ns) for name, it in files.items()}
 
 
 def test_data_that_cannot_be_written(public: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +98,7 @@ def test_data_that_cannot_be_written(public: Path, capfd: pytest.CaptureFixture[
         pictures = str(public / "data" / "gta5" / "images")
         assert main(["predict", "job", pictures, "-o", "runs/predictions", "--stage", "source"]) == 0
 
-    with Beside(as_nobody) as process:
+    with Forked(as_nobody) as process:
         assert process.wait() == 0, capfd.readouterr().err
     assert everything(public / "data") == before
     assert len(list((public / "runs").glob("*/manifest.json"))) == 4

@@ -1,4 +1,4 @@
-"""What a stage is said to take beforehand, beside what it takes: memory and disk within a factor of two."""
+"""Estimates of memory and disk are within a factor of two of what a stage takes."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from segda.engine.peak_memory import PeakMemory
 from segda.engine.session import Local
 from tests.cli.conftest import JOB, Refused
 from tests.pipelines import tiny
-from tests.resources.beside import Beside
+from tests.resources.forked import Forked
 from tests.resources.full_disk import Disk
 from tools.bench import inputs
 
@@ -30,15 +30,15 @@ def sizes(job: str, runs: Path, *settings: str) -> DiskEstimate:
 
 
 def measured(job: Path, runs: Path, stage: str, settings: list[str], note: Path) -> int:
-    """The bytes by which a stage raises the memory of a process that has all loaded and made a step before."""
+    """The bytes by which a stage raises the memory of a process that has loaded everything and made a step before."""
 
     def work() -> None:
-        Path("/proc/self/clear_refs").write_text("5")  # the highest so far begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         before = status("VmRSS")
         tiny.run(job, runs, settings, [stage])
         note.write_text(str(status("VmHWM") - before))
 
-    with Beside(work) as process:
+    with Forked(work) as process:
         assert process.wait() == 0
     return int(note.read_text())
 
@@ -66,44 +66,44 @@ STREETS_SIZE = [
     [("source", STREETS_SIZE), ("translate", STREETS_SIZE), ("feature", STREETS_SIZE), ("source", [])],
 )
 def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> None:
-    """Whole stages, by the kernel's count of their process; tiny networks are little beside the process itself."""
+    """Whole stages, as the kernel counts their process, which itself takes more than tiny networks do."""
     job, runs = tiny.write(tmp_path), tmp_path / "runs"
     tiny.run(job, runs, settings, ["streets"])
-    tiny.run(job, runs, settings, ["source"])  # loads what is loaded late
+    tiny.run(job, runs, settings, ["source"])  # imports what is imported late
     if stage == "source":
         shutil.rmtree(tiny.folder(runs, "source"))
-    found = sizes(str(job), runs, *settings)
-    told = MemoryEstimate(found.pipeline, found).of(found.pipeline.stages[stage])
-    assert told is not None
+    estimate = sizes(str(job), runs, *settings)
+    total = MemoryEstimate(estimate.pipeline, estimate).of(estimate.pipeline.stages[stage])
+    assert total is not None
     before = status("VmRSS")
     taken = measured(job, runs, stage, settings, tmp_path / "note")
-    print(f"{stage}: told {told >> 20} MiB, taken {(before + taken) >> 20}, of them by the stage {taken >> 20}")
-    assert (before + taken) / 2 < told < 2 * (before + taken)
+    print(f"{stage}: estimated {total >> 20} MiB, taken {(before + taken) >> 20}, of them by the stage {taken >> 20}")
+    assert (before + taken) / 2 < total < 2 * (before + taken)
     if settings:
-        tensors = told - before
+        tensors = total - before
         assert taken / 2 < tensors < 2 * taken
 
 
 @pytest.mark.parametrize("stage", ["source", "translate", "feature"])
 def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
-    """The estimate, beside the same step really made, next to the optimizers' states and full pools."""
+    """The estimate against the same step really made, with the optimizers' states and full pools in memory."""
     job, runs = tiny.write(tmp_path), tmp_path / "runs"
     size, batch = (64, 96), 2
     settings = [f"stages.{stage}.crop={list(size)}", f"stages.{stage}.batch={batch}"]
-    told = []
+    totals = []
     for setting in ("runtime.recompute=false", "runtime.recompute=true"):
         loaded = pipelines.load(str(job), [*settings, setting])
-        found = MemoryEstimate(loaded, DiskEstimate(loaded, plan.make_plan(loaded, Store(runs))))
+        estimate = MemoryEstimate(loaded, DiskEstimate(loaded, plan.make_plan(loaded, Store(runs))))
         config = loaded.stages[stage].config
         assert isinstance(config, TrainingConfig)
-        told.append(found.training(config, size))
+        totals.append(estimate.training(config, size))
         with PeakMemory() as peak:
-            made = found.assembled(config)
+            state = estimate.assembled(config)
             images = inputs.noise(batch, size)
             for _ in range(2):
-                inputs.step(made, next(images), Local())
-        assert told[-1] == pytest.approx(peak.most, rel=0.05)
-    assert told[1] < told[0]
+                inputs.step(state, next(images), Local())
+        assert totals[-1] == pytest.approx(peak.most, rel=0.05)
+    assert totals[1] < totals[0]
 
 
 def test_the_highest_is_counted_not_the_sum() -> None:
@@ -117,34 +117,34 @@ def test_the_highest_is_counted_not_the_sum() -> None:
 
 
 def test_disk(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Checkpoints, networks and pictures of a job, told before it runs."""
+    """Checkpoints, networks and images of a job."""
     Path("job.yaml").write_text(JOB.replace("width: 4, blocks: 1}", "width: 16, blocks: 1}"))
-    found = sizes("job.yaml", Path("runs"))
-    told = space.needed(found)
-    assert set(told) == {"source", "translate", "adapted"}
+    estimate = sizes("job.yaml", Path("runs"))
+    needed = space.needed(estimate)
+    assert set(needed) == {"source", "translate", "adapted"}
     assert main(["job.yaml"]) == 0
     stages = json.loads(Path("runs/job.lock.json").read_text())["stages"]
-    for stage, size in told.items():
+    for stage, size in needed.items():
         folder = Path("runs") / stages[stage]["folder"]
         taken = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         assert taken / 2 < size < 2 * taken, (stage, size, taken)
     assert space.needed(sizes("job.yaml", Path("runs"))) == {}
     capsys.readouterr()
     assert main(["job.yaml", "--estimate", "--force", "adapted"]) == 0
-    shown = capsys.readouterr().out
-    (line,) = [line for line in shown.splitlines() if line.startswith("adapted ") and "iB" in line]
+    output = capsys.readouterr().out
+    (line,) = [line for line in output.splitlines() if line.startswith("adapted ") and "iB" in line]
     assert line.split()[2] in ("MiB", "GiB")
-    assert "free in runs" in shown
+    assert "free in runs" in output
 
 
 def test_what_streets_took(tmp_path: Path) -> None:
     """Bytes of a recorded run's folders, `du --apparent-size`."""
-    told = space.needed(sizes("streets", tmp_path))
+    needed = space.needed(sizes("streets", tmp_path))
     recorded = {
         "streets": 21547, "source": 17272, "translate": 62656, "adapted": 4370, "feature": 12348, "oracle": 17272
     }  # fmt: skip
     for stage, kilobytes in recorded.items():
-        assert kilobytes / 2 < told[stage] / 1024 < 2 * kilobytes, stage
+        assert kilobytes / 2 < needed[stage] / 1024 < 2 * kilobytes, stage
 
 
 def test_a_disk_that_is_too_small_is_refused_beforehand(data: Path, disk: Disk, refused: Refused) -> None:

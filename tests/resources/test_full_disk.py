@@ -20,31 +20,31 @@ from tests.resources.full_disk import Disk, check_whole, published
 def run_on_a_full_disk(
     words: list[str], disk: Disk, more: tuple[int, ...], capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
-    """Run until it ends well, each time with a little more room; the files at which it was refused."""
-    random, runs, finished, at = Random(0), disk.folder / "runs", set[str](), []
+    """Run until it succeeds, each time with a little more free space; the files that could not be written."""
+    random, runs, finished, failed = Random(0), disk.folder / "runs", set[str](), []
     disk.leave(0)
     while (code := main([*words, "--runs", str(runs), "--ignore-space"])) != 0:
         (line,) = capsys.readouterr().err.splitlines()
         assert code == 2, line
         assert "No space left on device" in line
         assert "free space" in line
-        found = re.match(r"error: (\S+?)[:;]? ", line)
-        assert found, line
-        at.append(re.sub(r"\d{4,}|[0-9a-f]{8}", "#", Path(found[1]).relative_to(disk.folder).as_posix()))
+        file = re.match(r"error: (\S+?)[:;]? ", line)
+        assert file, line
+        failed.append(re.sub(r"\d{4,}|[0-9a-f]{8}", "#", Path(file[1]).relative_to(disk.folder).as_posix()))
         before, finished = finished, check_whole(runs)
         assert before <= finished, "nothing is lost"
-        assert len(at) < 300
+        assert len(failed) < 300
         disk.leave(disk.free() + random.choice(more))
     assert capsys.readouterr().err == ""
-    return at
+    return failed
 
 
 def test_every_stage_of_a_small_job(data: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["job.yaml"]) == 0
-    at = run_on_a_full_disk(["job.yaml"], disk, (4096, 8192, 65536), capsys)
+    failed = run_on_a_full_disk(["job.yaml"], disk, (4096, 8192, 65536), capsys)
     assert published(disk.folder / "runs") == published(Path("runs"))
-    assert len(at) >= 10
-    assert {"supervise", "translate", "export"} <= {Path(name).parts[1].split("-")[0] for name in at}, at
+    assert len(failed) >= 10
+    assert {"supervise", "translate", "export"} <= {Path(name).parts[1].split("-")[0] for name in failed}, failed
 
 
 @pytest.mark.slow
@@ -53,15 +53,15 @@ def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: py
     job = tiny.write(tmp_path)
     tiny.run(job, tmp_path / "runs")
     capsys.readouterr()
-    at = run_on_a_full_disk([str(job)], disk, (4096, 8192, 65536, 65536), capsys)
+    failed = run_on_a_full_disk([str(job)], disk, (4096, 8192, 65536, 65536), capsys)
     assert published(disk.folder / "runs") == published(tmp_path / "runs")
-    kinds = {Path(name).parts[1].split("-")[0] for name in at}
-    assert {"generate", "supervise", "translate", "export", "align", "evaluate", "report"} <= kinds, sorted(set(at))
-    assert len(at) >= 40
+    kinds = {Path(name).parts[1].split("-")[0] for name in failed}
+    assert {"generate", "supervise", "translate", "export", "align", "evaluate", "report"} <= kinds, sorted(set(failed))
+    assert len(failed) >= 40
 
 
 def test_a_video_on_a_full_disk_is_refused_not_cut_off(disk: Disk) -> None:
-    """OpenCV itself says nothing."""
+    """OpenCV itself reports no error."""
     path, frame = disk.folder / "drive.mp4", np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 
     def write() -> None:
@@ -73,14 +73,14 @@ def test_a_video_on_a_full_disk_is_refused_not_cut_off(disk: Disk) -> None:
         disk.leave(room)
         with pytest.raises(ArtefactError, match=r"drive\.mp4: cannot be written.*free space"):
             write()
-        assert [found.name for found in disk.folder.iterdir()] == ["filler"]
+        assert [path.name for path in disk.folder.iterdir()] == ["filler"]
     disk.leave(32 << 20)
     write()
     assert len(list(frames(path))) == 40
 
 
-def test_a_live_line_that_nobody_can_write_down(data: Path) -> None:
-    """Standard output goes into a file on a full disk: one line on the other output, and exit code 2."""
+def test_a_progress_line_that_cannot_be_written(data: Path) -> None:
+    """Standard output goes into a file on a full disk: one line on stderr, and exit code 2."""
     command = [sys.executable, "-m", "pipelines", "run", "job.yaml", "--only", "source", "--runs", "here"]
     with open("/dev/full", "w") as full:
         ended = subprocess.run(

@@ -1,13 +1,11 @@
-"""Lack of memory at any moment: one line with stage and remedy, nothing lost, equal results afterwards."""
+"""Out of memory at any moment: one line with stage and remedy, nothing lost, equal results afterwards."""
 
 import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,21 +21,19 @@ from segda.artefacts import manifest as manifests
 from segda.data import loader
 from segda.engine import checkpoint
 from tests.cli.conftest import Refused
-from tests.pipelines import tiny
-from tests.resources.beside import Beside
+from tests.distributed.conftest import command, ended
+from tests.resources.forked import Forked
 from tests.resources.full_disk import check_whole, published
 
 SOURCE = ["job.yaml", "--only", "source"]
-
-
 ATEN = torch.ops.aten
-# They take no memory, so none can lack; and torch does not pass on what is raised in them: `torch.asarray`, by which
-# files of tensors are opened, tells of a wrong shape, and `load_state_dict` of an exception without words.
+# They allocate nothing. And torch hides what is raised in them: `torch.asarray`, by which files of tensors are opened,
+# reports a wrong shape, and `load_state_dict` an exception without a message.
 FREE = {ATEN.set_.source_Storage, ATEN.select.int, ATEN._local_scalar_dense.default, ATEN.copy_.default}
 
 
-class Lack(TorchDispatchMode):
-    """Lets so many of torch's operations pass, then answers one as a machine without memory does."""
+class OutOfMemory(TorchDispatchMode):
+    """Lets some of torch's operations pass, and raises an error at the next."""
 
     def __init__(self, passing: int, error: Exception) -> None:
         super().__init__()
@@ -54,14 +50,6 @@ class Lack(TorchDispatchMode):
         return function(*arguments, **(options or {}))
 
 
-def within(lacks: Callable[[str], Lack], run_stage: Callable[..., None] = execution._run_stage) -> Callable[..., None]:
-    def run(stage: Stage, *others: Any) -> None:
-        with lacks(stage.name):
-            run_stage(stage, *others)
-
-    return run
-
-
 ERRORS = (
     lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …"),
     lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"),
@@ -69,60 +57,40 @@ ERRORS = (
 )
 
 
-def run_without_memory(words: list[str], most: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Run until it ends well, each stage with ever more operations before memory lacks; the stages at which it did."""
-    random, runs, finished, at, passing = Random(0), Path("starved"), set[str](), [], Counter[str]()
+def test_at_any_moment_of_a_small_job(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same command until it ends well, each stage with ever more operations before it is out of memory."""
+    assert main(["job.yaml"]) == 0
+    capsys.readouterr()
+    random, runs, finished, failed, passing = Random(0), Path("starved"), set[str](), [], Counter[str]()
+    run_stage = execution._run_stage
 
-    def lack(stage: str) -> Lack:
-        passing[stage] += random.randint(1, most)
-        return Lack(passing[stage], ERRORS[len(at) % len(ERRORS)]())
+    def starved(stage: Stage, *others: Any) -> None:
+        passing[stage.name] += random.randint(1, 1000)
+        with OutOfMemory(passing[stage.name], ERRORS[len(failed) % len(ERRORS)]()):
+            run_stage(stage, *others)
 
-    while True:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(execution, "_run_stage", within(lack))
-            code = main([*words, "--runs", str(runs)])
-        shown = capsys.readouterr()
-        if code == 0:
-            break
-        assert code == 2, shown.err
-        (line,) = shown.err.splitlines()
+    monkeypatch.setattr(execution, "_run_stage", starved)
+    while main(["job.yaml", "--runs", str(runs)]) == 2:
+        (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: stages."), line
         assert ": memory does not suffice (" in line
         assert "then run the same command again" in line
-        at.append(line.split(":")[1].removeprefix(" stages."))
+        failed.append(line.split(":")[1].removeprefix(" stages."))
         before, finished = finished, check_whole(runs)
         assert before <= finished, "nothing is lost"
-        assert len(at) < 300
-    assert shown.err == ""
-    return at
-
-
-def test_at_any_moment_of_a_small_job(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["job.yaml"]) == 0
-    capsys.readouterr()
-    at = run_without_memory(["job.yaml"], 1000, capsys)
-    assert published(Path("starved")) == published(Path("runs"))
-    assert len(at) >= 5
-    assert {"source", "translate"} <= set(at), at
-
-
-@pytest.mark.slow
-def test_at_any_moment_of_the_tiny_pipeline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    job = tiny.write(tmp_path)
-    tiny.run(job, tmp_path / "runs")
-    capsys.readouterr()
-    at = run_without_memory([str(job)], 400, capsys)
-    assert published(Path("starved")) == published(Path("runs"))
-    assert {"source", "translate", "adapted", "feature", "both", "oracle", "evaluate", "report"} <= set(at), at
+        assert len(failed) < 300
+    assert capsys.readouterr().err == ""
+    assert published(runs) == published(Path("runs"))
+    assert len(failed) >= 5
+    assert {"source", "translate"} <= set(failed), failed
 
 
 def test_a_checkpoint_that_lacks_memory_leaves_the_one_before(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its copies of all tensors are what does not fit."""
+    """What does not fit are its copies of all tensors."""
     words = [*SOURCE, "--set", "stages.source.steps=3"]
     assert main([*words, "--runs", "undisturbed"]) == 0
     serialize, calls = checkpoint.serialize, [0]
@@ -168,14 +136,14 @@ def test_a_real_limit(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
         os._exit(main([*SOURCE, *size, *more]))
 
     assert main([*SOURCE, *size, "--runs", "undisturbed"]) == 0
-    with Beside(limited) as process:
+    with Forked(limited) as process:
         assert process.wait() == 2
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     assert "stages.source: memory does not suffice (" in lines[0]
     assert "now 1, at most the batch of 8" in lines[0]
     check_whole(Path("runs"))
-    with Beside(lambda: limited("--set", "runtime.fit_memory=true", "--runs", "fitted")) as process:
+    with Forked(lambda: limited("--set", "runtime.fit_memory=true", "--runs", "fitted")) as process:
         assert process.wait() == 0
     (folder,) = Path("fitted").glob("supervise-*")
     assert manifests.load(folder).metrics["accumulate"] > 1
@@ -205,27 +173,20 @@ def build():
 
 @pytest.mark.slow
 @pytest.mark.distributed
-def test_one_of_two_processes(data: Path) -> None:
-    """Its error is told once; with runtime.fit_memory both take what the one needs."""
+def test_one_of_two_processes(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is printed once; with runtime.fit_memory both take the micro-batches that the one needs."""
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{Path.cwd()}")
     Path("greedy").mkdir()
     Path("greedy/__init__.py").touch()
     Path("greedy/encoder.py").write_text(GREEDY)
-    words = [*SOURCE, "--plugin", "greedy", "--processes", "2"]
+    words = command(Path("job.yaml"), Path("runs"), "--only", "source", "--plugin", "greedy", "--processes", "2")
     words += ["--set", "stages.source.networks.encoder={name: greedy.encoder}"]
-
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
-        root = Path(__file__).parents[2]
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines", "run", *words, *more], capture_output=True, text=True, timeout=300,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root}:{Path.cwd()}"}, check=False,
-        )  # fmt: skip
-
-    ended = run()
-    assert ended.returncode == 2, ended.stderr
-    (line,) = ended.stderr.splitlines()
+    first = ended(words, Path.cwd())
+    assert first.returncode == 2, first.stderr
+    (line,) = first.stderr.splitlines()
     assert "stages.source: memory does not suffice (DefaultCPUAllocator" in line
-    ended = run("--set", "runtime.fit_memory=true")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("fits memory with accumulate 2 (configured was 1), 1 samples at a time") == 1
+    second = ended([*words, "--set", "runtime.fit_memory=true"], Path.cwd())
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("fits memory with accumulate 2 (configured was 1), 1 samples at a time") == 1
     (folder,) = Path("runs").glob("supervise-*")
     assert json.loads((folder / "manifest.json").read_text())["metrics"]["accumulate"] == 2

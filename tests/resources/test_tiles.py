@@ -1,4 +1,4 @@
-"""Windows and tiles: what networks take does not grow with the image, but for the image and its answer."""
+"""With windows and tiles only the image and its output grow with the image's size, not what the networks take."""
 
 import pytest
 import torch
@@ -12,8 +12,8 @@ from segda.networks.networks import Networks
 from segda.networks.networks import build as build_networks
 from segda.tasks import segmentation
 
-PLACE = 4 * (3 + 2 * 19 + 4)
-"""Bytes a pixel of what there is of the whole image: itself, probabilities, their mean, counts and the answer."""
+WHOLE = 4 * (3 + 2 * 19 + 4)
+"""Bytes a pixel of what has the whole image's size: itself, probabilities, their mean, counts and the prediction."""
 
 
 def networks() -> Networks:
@@ -48,7 +48,7 @@ def test_windows(size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]
     window = predicting((256, 256), test_time_augmentation.NO_AUGMENTATION)
     assert predicting(size, test_time_augmentation.NO_AUGMENTATION) > 0.9 * window * pixels / 256**2
-    assert predicting(size, Augmentation(window=(256, 256), window_batch=1)) < window + PLACE * pixels
+    assert predicting(size, Augmentation(window=(256, 256), window_batch=1)) < window + WHOLE * pixels
 
 
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])

@@ -1,4 +1,4 @@
-"""Two runs in one folder: the second is refused before any work, or waits; a dead one is followed."""
+"""Two runs in one folder: the second is refused before any work, or waits; a dead one blocks nothing."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.__main__ import main
 from tests.cli.conftest import JOB
-from tests.resources.beside import Beside, await_file, stop_in
+from tests.resources.forked import Forked, paused_before
 
 SOURCE = ["job.yaml", "--only", "source"]
 
@@ -21,10 +21,8 @@ def other(data: Path) -> list[str]:
     return ["other.yaml", "--only", "shift", "--only", "source"]
 
 
-def paused_run(place: Path) -> None:
-    """A run that stops before its first step of training."""
-    stop_in(1, place)
-    assert main(SOURCE) == 0
+def run(words: list[str]) -> None:
+    assert main(words) == 0
 
 
 def listing() -> dict[str, int]:
@@ -39,19 +37,17 @@ def test_the_second_is_refused_before_any_work(
     data: Path, other: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Under the same name, or under another one where they share a stage; the line names host and process."""
-    here = Path.cwd()
-    with Beside(lambda: paused_run(here)) as owner:
-        await_file(here / "stopped")
+    with paused_before(1, lambda: run(SOURCE)) as owner:
         before = listing()
-        for words, thing in ((SOURCE, "runs/job.lock.json"), (other, "runs/supervise-")):
+        for words, folder in ((SOURCE, "runs/job.lock.json"), (other, "runs/supervise-")):
             assert main(words) == 2
             (line,) = capsys.readouterr().err.splitlines()
-            assert line.startswith(f"error: {thing}")
+            assert line.startswith(f"error: {folder}")
             assert f"process {owner.process} on {socket.gethostname()} since" in line
             assert "--wait" in line
             assert listing() == before
-        assert main(["job.yaml", "--plan"]) == 0, "to look disturbs nobody"
-        (here / "go").touch()
+        assert main(["job.yaml", "--plan"]) == 0, "a plan needs no lock"
+        Path("go").touch()
         assert owner.wait() == 0
     assert main([*other[:1], "--only", "source"]) == 0
     assert "source: done" in capsys.readouterr().out
@@ -59,52 +55,38 @@ def test_the_second_is_refused_before_any_work(
 
 
 def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    """What the first has finished by then is not done again."""
-    here = Path.cwd()
+    """A stage that the first has finished by then is not run again."""
     assert main(["job.yaml", "--only", "translate"]) == 0
-
-    def first() -> None:
-        stop_in(1, here)
-        assert main(["job.yaml", "--only", "source", "--only", "adapted"]) == 0
-
-    with Beside(first) as owner:
-        await_file(here / "stopped")
-        with Beside(lambda: main([*other[:1], "--only", "source", "--wait"])) as second:
-            shown = ""
-            while "waiting for another process" not in shown:
-                shown += capfd.readouterr().out
-            assert f"process {owner.process} on" in shown
-            assert not second.ended()
-            (here / "go").touch()
-            assert second.wait() == 0
-            assert owner.wait() == 0
+    with (
+        paused_before(1, lambda: run(["job.yaml", "--only", "source", "--only", "adapted"])) as owner,
+        Forked(lambda: run([*other[:1], "--only", "source", "--wait"])) as second,
+    ):
+        output = ""
+        while "waiting for another process" not in output:
+            output += capfd.readouterr().out
+        assert f"process {owner.process} on" in output
+        assert not second.ended()
+        Path("go").touch()
+        assert second.wait() == 0
+        assert owner.wait() == 0
     assert state("other", "source") == state("job", "adapted") == "done"
-    shown += capfd.readouterr().out
-    assert shown.count("source: run") == 1
-    assert "source: done" in shown
+    output += capfd.readouterr().out
+    assert output.count("source: run") == 1
+    assert "source: done" in output
 
 
 def test_a_dead_run_is_followed_at_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also while its loader's processes still live, which notice its death only seconds later."""
-    here = Path.cwd()
-
-    def first() -> None:
-        stop_in(1, here)
-        main([*SOURCE, "--workers", "1"])
-
-    with Beside(first) as owner:
-        await_file(here / "stopped")
+    """Also while its loading processes are still alive, which end only seconds later."""
+    with paused_before(1, lambda: main([*SOURCE, "--workers", "1"])) as owner:
         owner.kill()
         assert main(SOURCE) == 0
     assert state("job", "source") == "done"
     assert capsys.readouterr().err == ""
 
 
-def test_the_note_says_the_command(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = Path.cwd()
+def test_the_note_names_the_command(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/segda", "run", *SOURCE])
-    with Beside(lambda: paused_run(here)):
-        await_file(here / "stopped")
+    with paused_before(1, lambda: main(SOURCE)):
         notes = [json.loads(path.read_text()) for path in Path("runs").glob(".*.claim.json")]
     assert len(notes) == 2
     assert {note["command"] for note in notes} == {shlex.join(["segda", "run", *SOURCE])}

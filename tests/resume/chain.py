@@ -1,4 +1,4 @@
-"""Every kind of stage, as small as it gets, and what it leaves behind."""
+"""A pipeline with every kind of stage, as small as possible, and what a stage leaves in its folder."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ KINDS = ("generate", "supervise", "translate", "export", "align", "coral", "eval
 
 
 def write(folder: Path) -> Path:
-    """The pipeline's file; each stage is called after its kind."""
+    """The pipeline's file; each stage has the name of its kind."""
     short = {"steps": 3, "batch": 2, "accumulate": 1}
     content = {
         "task": {"name": "segmentation", "labels": "cityscapes"},
@@ -49,26 +49,23 @@ def write(folder: Path) -> Path:
 def before(finished: Path, runs: Path, file: Path, kind: str) -> Path:
     """A copy of finished runs in which the stage of a kind has not begun."""
     name = jobs.folder(file, finished, kind).name
-    shutil.copytree(finished, runs, ignore=lambda _, found: [name] if name in found else [])
+    shutil.copytree(finished, runs, ignore=lambda _, names: {name} & set(names))
     return runs
 
 
 def outcome(file: Path, runs: Path, kind: str) -> dict[str, Any]:
-    """Manifest and files of a finished stage, but for clocks."""
-    place = jobs.folder(file, runs, kind)
-    manifest = json.loads((place / "manifest.json").read_text())
-    del manifest["provenance"], manifest["checksum"]  # the latter is of the former, too
+    """Manifest and files of a finished stage, without clocks."""
+    folder = jobs.folder(file, runs, kind)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["provenance"], manifest["checksum"]  # the checksum covers provenance, too
     if kind == "evaluate":
         manifest["outputs"].pop("evaluation.json")
-        rows = json.loads((place / "evaluation.json").read_text())
+        rows = json.loads((folder / "evaluation.json").read_text())
         for row in rows.values():
             del row["protocol"]["seconds"]
         manifest["rows"] = rows
-    assert not manifests.first_difference(place, manifests.load(place), full=True)
-    files = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
-    log = [json.loads(line) for line in _lines(place / "log.jsonl")]
-    return {"manifest": manifest, "files": files, "log": [{**line, "seconds": 0, "waiting": 0} for line in log]}
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.is_file() else []
+    assert not manifests.first_difference(folder, manifests.load(folder), full=True)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    log = folder / "log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    return {"manifest": manifest, "files": files, "log": [{**line, "seconds": 0, "waiting": 0} for line in lines]}

@@ -1,4 +1,4 @@
-"""Bytes are compared between this process and forks of it, which compute in one thread."""
+"""The pipeline that several test files run."""
 
 from pathlib import Path
 

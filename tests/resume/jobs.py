@@ -1,4 +1,4 @@
-"""A pipeline for any method and either task: tiny, and with all that a checkpoint has to hold."""
+"""A pipeline for any method and either task: tiny, but with everything that a checkpoint can contain."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from tests.pipelines import tiny
 
 METHODS = distributed.METHODS
 TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
-# A class for each image has no pixels to weigh, count or discriminate by class; the generator of CoGAN draws digits.
+# With a class per image there are no pixels to weigh, count or discriminate by class; CoGAN generates digits.
 PIXELS_ONLY = {"cyclegan_semantic", "fcns_in_the_wild"}
 IMAGES_ONLY = {"cogan"}
 CASES = [
@@ -39,51 +39,51 @@ STREETS = {
 
 def stage(task: str, method: str) -> dict[str, Any]:
     """The stage that trains a method: two micro-batches, moving average, a rising weight, dropout, a small pool."""
-    found: dict[str, Any] = copy.deepcopy(distributed.stage(method))
+    config: dict[str, Any] = copy.deepcopy(distributed.stage(method))
     content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
     data = STREETS if task == "segmentation" else DIGITS
     if method == "coral":
-        found.pop("data", None)
-    if "data" in found:
-        found["data"] = data["target" if method == "oracle" else "source"]
+        config.pop("data", None)
+    if "data" in config:
+        config["data"] = data["target" if method == "oracle" else "source"]
     else:
-        found.update(source=data["source"], target=data["target"])
+        config.update(source=data["source"], target=data["target"])
     if method == "pix2pix":
-        # Pairs are samples of one name: the same pictures in another reader's eyes, or those of the other split.
+        # Pairs are samples of one name: the same images opened by another reader, or those of the other split.
         other = {"name": "folder", "images": "images"} if task == "segmentation" else {"split": "test"}
-        found.update(paired=True, target={**data["source"], **other})
-    found.update(steps=STEPS, batch=4, accumulate=2, ema=0.9, optimizer={}, discriminator_optimizer={})
-    networks, terms = found["networks"], found["method"].setdefault("terms", {})
+        config.update(paired=True, target={**data["source"], **other})
+    config.update(steps=STEPS, batch=4, accumulate=2, ema=0.9, optimizer={}, discriminator_optimizer={})
+    networks, terms = config["networks"], config["method"].setdefault("terms", {})
     rising = sorted(name for name, term in content["terms"].items() if not isinstance(term["weight"], dict))[-1]
     terms.setdefault(rising, {})["weight"] = {
         "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
     }  # fmt: skip
     if "self_training" in terms or "self_training" in content["terms"]:
-        # Few labels pass the real threshold; only maps of labels can be mixed.
+        # Few labels pass the real threshold; only label maps can be mixed.
         terms.setdefault("self_training", {}).update(threshold=0.05, mix=task == "segmentation")
     if "wgan_gp" in json.dumps(content):
-        found["discriminator_steps"] = 2
-    if found["kind"] == "translate":
+        config["discriminator_steps"] = 2
+    if config["kind"] == "translate":
         networks["discriminators"]["pair"] = {"name": "patch", "width": 3}
-        return found
+        return config
     networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
     networks["head"] = {"name": "linear", "dropout": 0.5}
     if task == "classification":
         networks["head"] = {"name": "pooled", "dropout": 0.5}
         networks["discriminators"]["logits"] = {"name": "fully_connected", "widths": [5]}
-        found.update(crop=None, augment={"flip": False})
+        config.update(crop=None, augment={"flip": False})
     if method == "coral":
-        found.update(kind="coral", init={"from": "classifier"})
-    elif "init" in found:
-        found["init"] = {"from": "classifier"}
+        config.update(kind="coral", init={"from": "classifier"})
+    elif "init" in config:
+        config["init"] = {"from": "classifier"}
     if method == "cogan":
         networks["encoder"] = {"name": "coupled", "size": 32, "features": [4, 6], "hidden": 8}
         networks["sampler"] = {"name": "coupled", "size": 32, "width": 4}
-    return found
+    return config
 
 
 def write(folder: Path, task: str, method: str) -> Path:
-    """The pipeline's file: data, a classifier to start from or to be judged by, and the method."""
+    """The pipeline's file: data, a classifier to start from or to judge by, and the method."""
     generate: dict[str, Any] = {
         "segmentation": {"kind": "generate", "rendered": 9, "camera_train": 9, "camera_val": 1, "size": [40, 72]},
         "classification": {
@@ -110,25 +110,24 @@ def run(file: Path, runs: Path, *settings: str, only: str = "") -> None:
 
 
 def folder(file: Path, runs: Path, name: str) -> Path:
-    """Where a run keeps the result of a stage."""
+    """The folder of a stage's result."""
     return runs / json.loads((runs / f"{file.stem}.lock.json").read_text())["stages"][name]["folder"]
 
 
-def result(place: Path) -> dict[str, Any]:
-    """All that training left in a stage's folder: published files, what checkpoints hold, and the log but its clock."""
-    found: dict[str, Any] = {
-        name: described["sha256"] for name, described in tiny.manifests.verify(place, full=True).outputs.items()
+def result(folder: Path) -> dict[str, Any]:
+    """Everything that training left in a stage's folder: published files, checkpoints, and the log without clocks."""
+    content: dict[str, Any] = {
+        name: described["sha256"] for name, described in tiny.manifests.verify(folder, full=True).outputs.items()
     }
-    for line in (place / "log.jsonl").read_text().splitlines():
+    for line in (folder / "log.jsonl").read_text().splitlines():
         entry = json.loads(line)
-        kept = {name: entry[name] for name in entry if name not in ("seconds", "waiting")}
-        found[f"log {entry['step']}"] = json.dumps(kept)
-    for checkpoint in sorted((place / "checkpoints").glob("step-*")):
+        content[f"log {entry['step']}"] = json.dumps({**entry, "seconds": 0, "waiting": 0})
+    for checkpoint in sorted((folder / "checkpoints").glob("step-*")):
         tensors = load_file(checkpoint / "tensors.safetensors")
-        found[checkpoint.name] = {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
-    return found
+        content[checkpoint.name] = {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+    return content
 
 
-def leftovers(place: Path) -> list[str]:
-    """Hidden files below a folder: all that a write cut short can leave; the claim on the folder is no such thing."""
-    return sorted(str(path.relative_to(place)) for path in place.rglob(".*") if path.name != ".lock")
+def leftovers(folder: Path) -> list[str]:
+    """Hidden files below a folder, which a kill in the middle of a write leaves; the folder's lock is none of them."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob(".*") if path.name != ".lock")

@@ -1,4 +1,4 @@
-"""Several processes of one job as forks, which die together when one of them does, as on a machine that fails."""
+"""Several processes of one job as forks, all killed when one of them is, as on a machine that fails."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.pipelines import tiny
 
 
 def killed(work: Callable[[], None], fatal: int, kinds: tuple[str, ...], world: int = 1, victim: int = 0) -> bool:
-    """Do `work` in `world` processes, of which one kills itself at event number `fatal`; whether it came to that."""
+    """Do `work` in `world` processes, of which one kills itself at event number `fatal`; returns whether it did."""
     if world == 1:
         return tiny.killed(work, fatal, kinds)
     with socket.socket() as free:

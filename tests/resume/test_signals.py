@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the work in hand is finished and saved, the exit code says so, and going on is exact."""
+"""SIGTERM and SIGINT: the current step is finished and saved, the exit code says so, and resuming is exact."""
 
 import os
 import re
@@ -24,7 +24,7 @@ STEPS = 30
 
 
 def job(folder: Path, workers: int, steps: int = STEPS) -> Path:
-    """A training stage that only a signal makes save, and that tells of every seventh step only."""
+    """A training stage that saves only at a signal, and logs only every seventh step."""
     file = jobs.write(folder, "segmentation", "source_only")
     text = file.read_text().replace("save_every: 2", "save_every: 1000").replace("log_every: 1", "log_every: 7")
     file.write_text(text.replace("steps: 5", f"steps: {steps}").replace("workers: 0", f"workers: {workers}"))
@@ -40,30 +40,30 @@ def until_training(runs: Path, alive: Callable[[], bool]) -> None:
             if long and len(log.read_text().splitlines()) >= 2:
                 return
         time.sleep(0.02)
-    raise AssertionError("no training to be interrupted")
+    raise AssertionError("no training to interrupt")
 
 
 def stopped_at(text: str, name: str, checkpoints: Path) -> int:
-    """The step that the one line names, which is the only checkpoint's."""
+    """The step that the one line names, which is that of the only checkpoint."""
     lines = re.findall(rf"^stopped by {name}: .*, step (\d+) of {STEPS} is saved; the same command goes on", text, re.M)
     assert len(lines) == 1, text
     assert "Traceback" not in text
-    assert [place.name for place in checkpoints.iterdir()] == [f"step-{int(lines[0]):08d}"]
+    assert [path.name for path in checkpoints.iterdir()] == [f"step-{int(lines[0]):08d}"]
     return int(lines[0])
 
 
-def go_on(file: Path, folder: Path, world: int) -> None:
-    """Finish the run, make one that nothing disturbs, and compare all but the one checkpoint."""
+def check_resumed(file: Path, folder: Path, world: int) -> None:
+    """Finish the run, make one without interruption, and compare everything but the one checkpoint."""
     for name in ("runs", "undisturbed"):
         assert not ranks.killed(lambda: jobs.run(file, folder / name), 0, (), world)  # noqa: B023
-    found, expected = (jobs.result(jobs.folder(file, folder / n, "source_only")) for n in ("runs", "undisturbed"))
-    found = {name: value for name, value in found.items() if not name.startswith("step-")}
-    assert found == expected
-    assert any(name.startswith("log") for name in found)
+    resumed, expected = (jobs.result(jobs.folder(file, folder / n, "source_only")) for n in ("runs", "undisturbed"))
+    resumed = {name: value for name, value in resumed.items() if not name.startswith("step-")}
+    assert resumed == expected
+    assert any(name.startswith("log") for name in resumed)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_training_saves_and_goes_on_exactly(
+def test_training_saves_and_resumes_exactly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
     """The signal goes to the whole process group, loading processes included, as `timeout` and Ctrl-C send it."""
@@ -75,7 +75,7 @@ def test_training_saves_and_goes_on_exactly(
     assert os.waitstatus_to_exitcode(status) == signals.CODES[number]
     step = stopped_at(capfd.readouterr().err, number.name, next(runs.glob("supervise-*/checkpoints")))
     assert 14 <= step < STEPS
-    go_on(file, tmp_path, world=1)
+    check_resumed(file, tmp_path, world=1)
 
 
 @pytest.mark.distributed
@@ -84,7 +84,7 @@ def test_training_saves_and_goes_on_exactly(
     [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
 )  # fmt: skip
 def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
-    """SIGTERM reaches the one that was started, which passes it on; Ctrl-C reaches all, and is passed on besides."""
+    """SIGTERM reaches the launcher, which passes it on; Ctrl-C reaches all processes and is passed on as well."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],
@@ -102,18 +102,18 @@ def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number
     assert process.returncode == signals.CODES[number], errors
     assert stopped_at(errors, number.name, next(runs.glob("supervise-*/checkpoints"))) < STEPS
     if group:
-        go_on(file, tmp_path, world=2)
+        check_resumed(file, tmp_path, world=2)
 
 
-def test_one_process_of_several_is_told_and_all_stop(tmp_path: Path) -> None:
-    """As a launcher of others may do it: the decision is taken together, and all save the same step."""
+def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
+    """As other launchers may send it: all processes decide together and save the same step."""
     file, runs = job(tmp_path, workers=0, steps=12), tmp_path / "runs"
-    take, taken = Session.step, []
+    step, steps = Session.step, []
 
     def interrupt(session: Session, optimizers: Iterable[torch.optim.Optimizer]) -> None:
-        take(session, optimizers)
-        taken.append(session.rank)
-        if len(taken) == 10 and session.rank == 1:
+        step(session, optimizers)
+        steps.append(session.rank)
+        if len(steps) == 10 and session.rank == 1:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def work() -> None:
@@ -122,47 +122,47 @@ def test_one_process_of_several_is_told_and_all_stop(tmp_path: Path) -> None:
             jobs.run(file, runs)
 
     assert not ranks.killed(work, 0, (), world=2)
-    # One of the ten was of the stage before.
-    assert [place.name for place in next(runs.glob("supervise-*/checkpoints")).iterdir()] == ["step-00000009"]
-    go_on(file, tmp_path, world=2)
+    # One of the ten was a step of the stage before.
+    assert [path.name for path in next(runs.glob("supervise-*/checkpoints")).iterdir()] == ["step-00000009"]
+    check_resumed(file, tmp_path, world=2)
 
 
 @pytest.mark.parametrize(
-    ("kind", "kept", "number"),
+    ("kind", "pattern", "number"),
     [
         ("generate", "rendered/*/*.png", signal.SIGINT),
         ("export", "*/*.png", signal.SIGTERM),
         ("evaluate", "*.json", signal.SIGTERM),
     ],
 )
-def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, kept: str, number: signal.Signals) -> None:
-    """After the first image, and what is written is not written again."""
+def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, pattern: str, number: signal.Signals) -> None:
+    """They stop after the first image, and do not write it again."""
     file, runs = chains.write(tmp_path), tmp_path / "runs"
     if kind != "generate":
         for before in chains.KINDS[: 3 if kind == "export" else 5]:
             if before not in ("export", "translate") or kind == "export":
                 jobs.run(file, runs, only=before)
-    update, seen = ProgressLine.update, []
+    update, images = ProgressLine.update, []
 
     def interrupt(line: ProgressLine, done: int, note: str = "") -> None:
         update(line, done, note)
-        seen.append(done)
-        if len(seen) == 1:
+        images.append(done)
+        if len(images) == 1:
             os.kill(os.getpid(), number)
 
     def work() -> None:
         ProgressLine.update = interrupt  # type: ignore[method-assign]
         code = main(["run", str(file), "--runs", str(runs), "--only", kind])
-        assert (code, len(seen)) == (signals.CODES[number], 1)
+        assert (code, len(images)) == (signals.CODES[number], 1)
 
     assert not tiny.killed(work, 0, ())
-    place = next(runs.glob(f"{kind}-*"))
-    assert not (place / "manifest.json").exists()
-    times = {path: path.stat().st_mtime_ns for path in place.glob(kept) if path.name != "stage.json"}
+    folder = next(runs.glob(f"{kind}-*"))
+    assert not (folder / "manifest.json").exists()
+    times = {path: path.stat().st_mtime_ns for path in folder.glob(pattern) if path.name != "stage.json"}
     assert bool(times) == (kind != "evaluate")
     jobs.run(file, runs, only=kind)
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert jobs.leftovers(place) == []
+    assert jobs.leftovers(folder) == []
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:

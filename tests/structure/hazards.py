@@ -1,14 +1,14 @@
-"""What no line of the source may do, found in its syntax tree: run what strangers wrote, or reach the network."""
+"""Code that runs what others wrote or reaches the network, recognised in the syntax tree; the source has none."""
 
 import ast
 from collections.abc import Iterator
 
-#: Modules that turn bytes into objects, or reach other machines; who does not import them cannot use them.
+#: Modules that turn bytes into objects, or reach other machines; code that does not import them cannot use them.
 MODULES = {
     "pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve",
     "urllib.request", "requests", "httpx", "aiohttp", "http.client", "ftplib", "smtplib", "telnetlib", "webbrowser",
 }  # fmt: skip
-#: Named anywhere, called or handed over.
+#: Not to be named anywhere, called or passed on.
 NAMES = {
     "eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec", "builtins.compile",
     "os.system", "os.popen", "pty.spawn", "subprocess.getoutput", "subprocess.getstatusoutput",
@@ -18,7 +18,7 @@ NAMES = {
     "pandas.read_pickle", "numpy.fromregex", "tempfile.mktemp", "shutil.unpack_archive",
     "socket.socket", "socket.create_connection",
 }  # fmt: skip
-#: Methods that unpack archives to wherever their members say.
+#: Methods that unpack archives to where their members say.
 METHODS = {"extractall", "extract"}
 _YAML_LOADS = {"yaml.load", "yaml.load_all"}
 _SAFE = {"SafeLoader", "CSafeLoader"}
@@ -46,7 +46,7 @@ def hazards(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if named and (name := _dotted(node, aliases)) in NAMES:
             yield node.lineno, name
         if isinstance(node, ast.Call):
-            yield from ((node.lineno, found) for found in _called(node, aliases))
+            yield from ((node.lineno, hazard) for hazard in _called(node, aliases))
 
 
 def _imported(line: int, module: str) -> Iterator[tuple[int, str]]:
@@ -56,17 +56,17 @@ def _imported(line: int, module: str) -> Iterator[tuple[int, str]]:
 
 def _called(call: ast.Call, aliases: dict[str, str]) -> Iterator[str]:
     name = _dotted(call.func, aliases)
-    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     for keyword, allowed in _KEYWORDS.items():
-        if keyword in given and ast.unparse(given[keyword]) != allowed:
-            yield f"{keyword}={ast.unparse(given[keyword])}"
-    if name == "torch.load" and "weights_only" not in given:
+        if keyword in keywords and ast.unparse(keywords[keyword]) != allowed:
+            yield f"{keyword}={ast.unparse(keywords[keyword])}"
+    if name == "torch.load" and "weights_only" not in keywords:
         yield "torch.load without weights_only=True"
     if name in _YAML_LOADS:
-        loader = given.get("Loader", call.args[1] if len(call.args) > 1 else None)
+        loader = keywords.get("Loader", call.args[1] if len(call.args) > 1 else None)
         if loader is None or ast.unparse(loader).rpartition(".")[2] not in _SAFE:
             yield f"{name} without SafeLoader"
-    command = given.get("args", call.args[0] if call.args else None)
+    command = keywords.get("args", call.args[0] if call.args else None)
     is_text = isinstance(command, ast.JoinedStr | ast.BinOp) or isinstance(getattr(command, "value", None), str)
     if name.startswith("subprocess.") and is_text:
         yield f"{name} of a text"
@@ -75,7 +75,7 @@ def _called(call: ast.Call, aliases: dict[str, str]) -> Iterator[str]:
 
 
 def _dotted(node: ast.AST, aliases: dict[str, str]) -> str:
-    """The full name that a node means, as far as imports tell; empty for anything else."""
+    """The full name of a node, as far as imports define it; empty for anything else."""
     if isinstance(node, ast.Name):
         return aliases.get(node.id, node.id)
     if isinstance(node, ast.Attribute):

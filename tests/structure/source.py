@@ -9,7 +9,7 @@ import segda
 
 ROOT = Path(segda.__file__).parent.parent
 
-#: What takes a tenth of a second or more to import.
+#: Packages that take a tenth of a second or more to import.
 HEAVY = (
     "torch", "torchvision", "accelerate", "timm", "segmentation_models_pytorch", "albumentations", "kornia", "scipy",
     "sklearn", "matplotlib", "h5py", "pyarrow",
@@ -41,6 +41,6 @@ def imports(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
             for alias in node.names:
                 below = f"{node.module}.{alias.name}"
-                place = ROOT.joinpath(*below.split("."))
-                is_module = place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+                path_below = ROOT.joinpath(*below.split("."))
+                is_module = path_below.with_suffix(".py").is_file() or (path_below / "__init__.py").is_file()
                 yield below if is_module else str(node.module)

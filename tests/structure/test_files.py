@@ -1,15 +1,15 @@
-"""How files are called and how long they are, and what no line of the source does."""
+"""Names and lengths of files, and what no line of the source does."""
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.structure import source
 
 LONGEST = 400
 VAGUE = {"utils", "util", "common", "base", "helpers", "helper", "misc", "core", "tools", "functions"}
-# Names that the papers' code uses and a reader has to look up.
+# Names in the papers' code that a reader would have to look up.
 CRYPTIC = re.compile(r"\b(net[GDFE](_[AB])?|(real|fake|rec|idt|loss|lambda)_[ABXYST]|criterion(GAN|Idt)|loss_idt)\b")
 
 
@@ -19,6 +19,12 @@ def shipped() -> tuple[Path, ...]:
 
 def everything() -> tuple[Path, ...]:
     return source.files("segda", "pipelines", "tools", "tests")
+
+
+def check_absent(pattern: re.Pattern[str], paths: Iterable[Path]) -> None:
+    for path in paths:
+        match = pattern.search(path.read_text())
+        assert not match, f"{path}: {match and match.group()}"
 
 
 def test_files_are_short() -> None:
@@ -35,26 +41,16 @@ def test_names_say_what_is_inside() -> None:
 
 
 def test_no_cryptic_names() -> None:
-    for path in shipped():
-        found = CRYPTIC.search(path.read_text())
-        assert not found, f"{path}: {found and found.group()}"
+    check_absent(CRYPTIC, shipped())
 
 
 def test_nothing_is_left_to_do() -> None:
-    for path in shipped():
-        found = re.search(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError\()", path.read_text())
-        assert not found, f"{path}: {found and found.group()}"
+    check_absent(re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError\()"), shipped())
 
 
 def test_no_path_of_one_machine() -> None:
-    for path in (*shipped(), *(source.ROOT / "configs").rglob("*.yaml")):
-        found = re.search(r"""["' =](/home/|/root/|/mnt/|/data/|/Users/|[A-Z]:\\\\)""", path.read_text())
-        assert not found, f"{path}: {found and found.group()}"
-
-
-def called(node: ast.Call) -> str:
-    """The dotted name of what is called."""
-    return ast.unparse(node.func)
+    paths = re.compile(r"""["' =](/home/|/root/|/mnt/|/data/|/Users/|[A-Z]:\\\\)""")
+    check_absent(paths, (*shipped(), *(source.ROOT / "configs").rglob("*.yaml")))
 
 
 def calls() -> Iterator[tuple[Path, ast.Call]]:
@@ -66,9 +62,9 @@ def test_no_global_random_state() -> None:
     """A draw from a global generator would make results depend on what else was drawn."""
     pattern = re.compile(r"(np|numpy)\.random\.(rand|randn|randint|choice|shuffle|seed|permutation|uniform|normal)$")
     for path, call in calls():
-        name = called(call)
+        name = ast.unparse(call.func)
         assert not pattern.match(name), f"{path}:{call.lineno}: {name}"
-        if re.search("^ *import random$", path.read_text(), re.MULTILINE):  # else it is some generator's name
+        if re.search("^ *import random$", path.read_text(), re.MULTILINE):  # else it is a generator's name
             assert not re.match(r"random\.(random|randint|choice|shuffle|seed|uniform|sample|gauss)$", name), path
 
 

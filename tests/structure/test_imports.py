@@ -1,4 +1,4 @@
-"""Who may import whom. A room imports what its line names and nothing else of segda, so each can be read alone."""
+"""Which folder imports which: nothing of segda but what its line in the table names, so each can be read alone."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.structure import source
 
-# Room (a folder or file of segda) to what it may import of segda. Leaves first.
+# Folder or file of segda to what it may import of segda. Leaves first.
 ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "batch": (),
@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "demo": ("data", "errors", "files", "label_spaces", "random_streams"),
     "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
     "task": ("batch", "label_space", "metrics", "networks"),
-    # Photometry is drawn by self-training.
+    # Self-training uses photometry.
     "objectives": (
         "batch", "config", "errors", "losses", "data.photometry", "networks", "random_streams", "task",
     ),
@@ -49,12 +49,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "report": ("artefacts", "errors", "files", "label_space", "terminal.escape"),
 }  # fmt: skip
 
-# The rooms of pipelines, from what a user types to what a config says: each imports rooms below it, none above.
+# The folders of pipelines, from commands to config files: each imports those after it, none before it.
 FLOORS = (
     "__main__", "commands", "running", "planning", "stages", "scoring", "training", "networks", "definition",
 )  # fmt: skip
 
-# Outside package to the only places that may import it.
+# Other package to the only modules that may import it.
 CONFINED: dict[str, tuple[str, ...]] = {
     "timm": ("segda.networks.encoders.smp", "segda.networks.pretrained_encoder"),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
@@ -87,8 +87,8 @@ COMPONENTS = (
 )  # fmt: skip
 
 
-def within(module: str, place: str) -> bool:
-    return module == place or module.startswith(f"{place}.")
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 def room(path: Path) -> str:
@@ -96,8 +96,7 @@ def room(path: Path) -> str:
 
 
 def test_every_room_is_in_the_table() -> None:
-    found = {room(path) for path in source.files("segda")} - {"__init__"}
-    assert found == set(ROOMS)
+    assert {room(path) for path in source.files("segda")} - {"__init__"} == set(ROOMS)
 
 
 @pytest.mark.parametrize("own", ROOMS)
@@ -107,7 +106,7 @@ def test_a_room_imports_what_its_line_names(own: str) -> None:
         if room(path) == own:
             for module in source.imports(path):
                 if module.split(".")[0] == "segda" and module != "segda":
-                    assert any(within(module, place) for place in allowed), f"{source.name(path)} imports {module}"
+                    assert any(within(module, name) for name in allowed), f"{source.name(path)} imports {module}"
 
 
 def test_the_table_names_no_more_than_is_used() -> None:
@@ -124,12 +123,16 @@ def test_the_table_names_no_more_than_is_used() -> None:
     assert unused == set()
 
 
-def test_the_rooms_form_no_circle() -> None:
+def check_no_circle(graph: dict[str, set[str]]) -> None:
     done: set[str] = set()
-    while len(done) < len(ROOMS):
-        ready = {own for own, others in ROOMS.items() if {other.split(".")[0] for other in others} <= done} - done
-        assert ready, f"a circle among {set(ROOMS) - done}"
+    while len(done) < len(graph):
+        ready = {name for name, imported in graph.items() if imported & graph.keys() <= done} - done
+        assert ready, f"a circle among {sorted(graph.keys() - done)}"
         done |= ready
+
+
+def test_the_rooms_form_no_circle() -> None:
+    check_no_circle({own: {other.split(".")[0] for other in others} for own, others in ROOMS.items()})
 
 
 def test_nothing_imports_upwards() -> None:
@@ -145,52 +148,44 @@ def floor(module: str) -> int:
 
 
 def test_the_rooms_of_pipelines_import_downwards() -> None:
-    assert {source.name(path).split(".")[1] for path in source.files("pipelines") if path.stem != "__init__"} == {
-        *FLOORS,
-        "command_line",
-    }
-    for path in source.files("pipelines"):
-        own = source.name(path)
+    names = {path: source.name(path) for path in source.files("pipelines") if source.name(path) != "pipelines"}
+    assert {name.split(".")[1] for name in names.values()} == {*FLOORS, "command_line"}
+    for path, own in names.items():
         for module in source.imports(path):
-            if module.startswith("pipelines.") and own != "pipelines":
+            if module.startswith("pipelines."):
                 assert floor(own) <= floor(module), f"{own} imports {module}"
 
 
 def test_no_files_import_one_another_in_a_circle() -> None:
-    """Imports within functions count, too: a file is read with all that it needs."""
-    graph = {source.name(path): set(source.imports(path)) for path in source.files("segda", "pipelines")}
-    done: set[str] = set()
-    while len(done) < len(graph):
-        ready = {name for name, needed in graph.items() if needed & graph.keys() <= done} - done
-        assert ready, f"a circle among {sorted(set(graph) - done)}"
-        done |= ready
+    """Imports within functions count, too."""
+    check_no_circle({source.name(path): set(source.imports(path)) for path in source.files("segda", "pipelines")})
 
 
 @pytest.mark.parametrize("package", CONFINED)
-def test_a_library_stays_where_it_belongs(package: str) -> None:
+def test_a_library_is_imported_where_it_belongs(package: str) -> None:
     for path in source.files("segda", "pipelines"):
         if any(within(module, package) for module in source.imports(path)):
-            assert any(within(source.name(path), place) for place in CONFINED[package]), source.name(path)
+            assert any(within(source.name(path), user) for user in CONFINED[package]), source.name(path)
 
 
 @pytest.mark.parametrize("folder", COMPONENTS)
-def test_components_do_not_know_one_another(folder: str) -> None:
+def test_components_do_not_import_one_another(folder: str) -> None:
     siblings = [path for path in source.files(f"segda/{folder}") if path.stem != "__init__"]
     assert siblings
     names = {source.name(path) for path in siblings}
     for path in siblings:
-        known = set(source.imports(path)) & names
-        assert not known, f"{source.name(path)} imports {known}"
+        imported = set(source.imports(path)) & names
+        assert not imported, f"{source.name(path)} imports {imported}"
 
 
 @pytest.mark.parametrize("folder", COMPONENTS)
 def test_a_component_folder_holds_components_alone(folder: str) -> None:
     """A file there is a name in a YAML: it has `build`, or is a label space."""
-    wanted = "SPACE" if folder == "label_spaces" else "build"
+    expected = "SPACE" if folder == "label_spaces" else "build"
     for path in source.files(f"segda/{folder}"):
         if path.stem == "__init__":
             code = [node for node in source.tree(path).body if not isinstance(node, ast.Expr)]
-            assert not code, f"{path}: a component is found by its file, so this holds a docstring at most"
+            assert not code, f"{path}: each file is a component, so this has a docstring at most"
             continue
         assert path.parent == source.ROOT / "segda" / folder
         defined = set()
@@ -198,7 +193,7 @@ def test_a_component_folder_holds_components_alone(folder: str) -> None:
             defined |= {getattr(node, "name", "")}
             targets = getattr(node, "targets", [getattr(node, "target", None)])
             defined |= {getattr(target, "id", "") for target in targets}
-        assert wanted in defined, f"{path}: has no {wanted}"
+        assert expected in defined, f"{path}: has no {expected}"
 
 
 def test_importing_segda_loads_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What is installed: the console script, and in the wheel everything that a run needs."""
+"""What is installed: the console script, and a wheel with everything that a run needs."""
 
 import configparser
 import os
@@ -18,9 +18,7 @@ from tests.structure import source
 
 
 def test_the_console_script_is_the_command_line() -> None:
-    found = [entry for entry in entry_points(group="console_scripts") if entry.name == "segda"]
-    assert found
-    assert all(entry.load() is main for entry in found)
+    assert {entry.load() for entry in entry_points(group="console_scripts", name="segda")} == {main}
 
 
 def test_setup_names_the_same_command() -> None:
@@ -58,12 +56,12 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     built = subprocess.run([*command, "."], cwd=project, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("segda-*.whl"))
-    held = set(zipfile.ZipFile(wheel).namelist())
+    files = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("segda", "pipelines", "configs"):
         for path in (source.ROOT / folder).rglob("*"):
             if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css", ".js") or path.name == "py.typed":
-                assert path.relative_to(source.ROOT).as_posix() in held
-    assert not [name for name in held if name.split("/")[0] in ("tests", "tools", "docs", "runs")]
+                assert path.relative_to(source.ROOT).as_posix() in files
+    assert not [name for name in files if name.split("/")[0] in ("tests", "tools", "docs", "runs")]
     # Unpacked in an empty folder, it finds its own configs.
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     run = [sys.executable, "-m", "pipelines", "run", "streets", "--plan"]
