@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "task",
     ),
     "transfer": ("data.transforms", "errors", "networks.vgg"),
-    "report": ("artefacts", "errors", "files", "label_space", "terminal.escape"),
+    "report": ("artefacts", "errors", "files", "label_space", "terminal"),
 }  # fmt: skip
 
 # The folders of pipelines, from commands to config files: each imports those after it, none before it.
