@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from segda import label_space
+from segda.data.augmentation.crop import TrainTransform
 from segda.data.loader import to_tensor
 from segda.data.readers import gta5
-from segda.data.transforms import TrainTransform
 
 
 class GTA5(Dataset[tuple[Tensor, Tensor]]):

@@ -13,7 +13,7 @@ from pathlib import Path
 from segda.data.decode import read_index
 from segda.data.label_decoder import LabelDecoder
 from segda.label_spaces.cityscapes import IDS, SPACE
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

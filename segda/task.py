@@ -6,7 +6,7 @@ from torch import Tensor
 
 from segda.batch import Domain
 from segda.label_space import LabelSpace
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.networks.networks import Networks
 
 

@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -89,8 +88,8 @@ def results(side: str, job: str, cache: Path) -> dict[str, Any]:
         jobs.update(Path(__file__).read_bytes())
         file = cache / f"{git('rev-parse', side + '^{commit}')[:12]}-{jobs.hexdigest()[:8]}-{job}.json"
         if not file.is_file():
-            git("archive", "--format=zip", f"--output={folder}/code.zip", side)
-            shutil.unpack_archive(f"{folder}/code.zip", code)
+            git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(code))
+            git("-C", str(code), "checkout", "--quiet", side)
             cache.mkdir(parents=True, exist_ok=True)
             write_whole(file, json.dumps(run(code, job, runs)).encode())
         loaded: dict[str, Any] = json.loads(file.read_text())

@@ -147,7 +147,7 @@ class AugmentConfig(StrictConfig):
         rotate: largest angle of a random rotation, in degrees.
         shift: largest random shift in either direction, as a share of the side.
         fill: of pixels that padding, rotation and shift leave empty: mid-grey, or black for digits.
-        photometry: options of `segda.data.photometry.Photometry`; `None` for none.
+        photometry: options of `segda.data.augmentation.photometry.Photometry`; `None` for none.
     """
 
     flip: bool = True

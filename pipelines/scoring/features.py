@@ -11,7 +11,7 @@ from segda.batch import Domain
 from segda.data.dataset import Dataset
 from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.predict import Predictor
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 _BATCH = 64
 

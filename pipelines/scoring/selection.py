@@ -21,8 +21,8 @@ from segda.errors import ArtefactError, ConfigError
 from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.predict import Predictor
 from segda.metrics import selection
-from segda.metrics.confusion import Confusion
-from segda.random_streams import derive_seed
+from segda.metrics.mean_iou import Confusion
+from segda.seeds import derive_seed
 
 SCHEMA = 1
 ENDING = ".selection.json"

@@ -9,12 +9,12 @@ from torch.nn import functional
 from pipelines.definition.schema import Size, TrainingConfig
 from segda.batch import Batch, Domain, DomainBatch
 from segda.data import loader
+from segda.data.augmentation.crop import TrainTransform
+from segda.data.augmentation.photometry import Photometry
 from segda.data.dataset import Dataset
-from segda.data.photometry import Photometry
-from segda.data.transforms import TrainTransform
 from segda.engine.session import Session
 from segda.evaluation.batching import as_input
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 def micro_batches(

@@ -16,7 +16,7 @@ import numpy as np
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.errors import ConfigError, DataError
 from segda.files import sha256
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 PICTURES = (".png", ".jpg", ".jpeg")
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from segda.batch import Batch, DomainBatch
 from segda.data.dataset import Dataset
 from segda.errors import ConfigError, DataError, SegdaError
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 _CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ import numpy as np
 from segda.data.npz import npz
 from segda.errors import DataError
 from segda.files import write_whole
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 #: How many there are.
 COUNT = 1797

@@ -11,7 +11,7 @@ import numpy as np
 from segda.data.npz import npz
 from segda.errors import DataError
 from segda.files import write_whole
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 # Half the distance between the corners of what `make_moons` draws, rounded up: turned by any angle it stays inside.
 _REACH = 2.0

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segda.demo import hershey_digits
 from segda.files import write_whole
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 #: Of the fonts in matplotlib's folder, those whose digits stand on the base line; by family.
 FONTS = (

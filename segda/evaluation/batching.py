@@ -11,7 +11,7 @@ from torch import Tensor
 from segda.data.dataset import Dataset
 from segda.data.loader import to_tensor
 from segda.data.prefetch import in_order
-from segda.data.transforms import resize_image
+from segda.data.resize import resize_image
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from segda.errors import ArtefactError
 from segda.metrics.boundary import Boundary
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from segda.batch import moved
 from segda.losses.supervised import IGNORE_INDEX
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 def class_mix_mask(

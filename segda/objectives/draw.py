@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 def sample_generator(seed: int, purpose: str, position: int) -> torch.Generator:

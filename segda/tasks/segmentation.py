@@ -10,7 +10,7 @@ from segda.batch import Domain, moved
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 from segda.losses.supervised import cross_entropy
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.networks.networks import Networks
 
 # The largest output stride of the encoders; other sizes would be cut, or fail in decoders with skip connections.

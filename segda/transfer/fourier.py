@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segda.data.transforms import resize_image
+from segda.data.resize import resize_image
 from segda.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segda.data.transforms import resize_image
+from segda.data.resize import resize_image
 from segda.errors import ConfigError
 from segda.networks import vgg
 from segda.networks.vgg import Vgg

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.batch import Batch
-from segda.data.photometry import Photometry
+from segda.data.augmentation.photometry import Photometry
 from tests.equivalence.setting import PROGRESS, SEED
 
 Modules = dict[str, nn.Module]

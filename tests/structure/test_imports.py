@@ -14,7 +14,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "batch": (),
     "disk": (),
-    "random_streams": (),
+    "seeds": (),
     "torchvision_compat": (),
     "losses": (),
     "terminal": (),
@@ -25,15 +25,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "label_space": ("config.lookup", "errors"),
     "label_spaces": ("errors", "label_space"),
     "data": (
-        "batch", "config.lookup", "errors", "files", "label_space", "label_spaces", "random_streams",
+        "batch", "config.lookup", "errors", "files", "label_space", "label_spaces", "seeds",
         "terminal.escape",
     ),
-    "demo": ("data", "errors", "files", "label_spaces", "random_streams"),
+    "demo": ("data", "errors", "files", "label_spaces", "seeds"),
     "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
     "task": ("batch", "label_space", "metrics", "networks"),
     # Self-training uses photometry.
     "objectives": (
-        "batch", "config", "errors", "losses", "data.photometry", "networks", "random_streams", "task",
+        "batch", "config", "errors", "losses", "data.augmentation.photometry", "networks", "seeds", "task",
     ),
     "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
@@ -45,7 +45,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "batch", "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
         "task",
     ),
-    "transfer": ("data.transforms", "errors", "networks.vgg"),
+    "transfer": ("data.resize", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "files", "label_space", "terminal"),
 }  # fmt: skip
 
@@ -59,8 +59,8 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "timm": ("segda.networks.encoders.smp", "segda.networks.pretrained_encoder"),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
     "torchvision": ("segda.networks.vgg",),
-    "albumentations": ("segda.data.transforms",),
-    "kornia": ("segda.data.photometry",),
+    "albumentations": ("segda.data.augmentation.crop",),
+    "kornia": ("segda.data.augmentation.photometry",),
     "accelerate": ("segda.engine.session",),
     "scipy": ("segda.data.readers.gta5", "segda.data.readers.svhn"),
     "pyarrow": ("segda.export.shards",),

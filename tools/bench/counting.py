@@ -20,7 +20,7 @@ from PIL import Image
 from segda import torchvision_compat
 from segda.errors import DataError
 from segda.label_spaces import cityscapes
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from tools.bench.harness import Figure, seconds
 
 LIMIT = 6.0  # milliseconds

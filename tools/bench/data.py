@@ -33,11 +33,12 @@ from pipelines.running.execution import run_pipeline
 from segda import label_space
 from segda.artefacts.store import Store
 from segda.data import workers as cores
+from segda.data.augmentation.crop import TrainTransform
 from segda.data.dataset import Dataset
 from segda.data.loader import batches
 from segda.data.pack import reader, writer
 from segda.data.readers import gta5
-from segda.data.transforms import TrainTransform, resize_image, resize_label
+from segda.data.resize import resize_image, resize_label
 from segda.engine.log import NOTABLE_WAIT
 from segda.engine.session import Session
 from tools.bench.harness import Figure, seconds, turns

@@ -26,7 +26,7 @@ from segda.data.dataset import Dataset
 from segda.demo.streets import write as streets
 from segda.evaluation import evaluate as engine
 from segda.evaluation.test_time_augmentation import Augmentation, probabilities
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.networks.networks import Networks
 from segda.tasks import segmentation
 from tools.bench.harness import Figure, in_fresh_process, medians, segda

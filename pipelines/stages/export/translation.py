@@ -17,12 +17,12 @@ from pipelines.training.open_data import open_stage_data
 from segda.artefacts.manifest import Manifest
 from segda.batch import DOMAINS, Domain
 from segda.config.lookup import module
-from segda.data.transforms import resize_image
+from segda.data.resize import resize_image
 from segda.engine.session import Session
 from segda.evaluation.batching import as_input
 from segda.export import windows
 from segda.networks.networks import Networks
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 # Images of at most so many pixels (digits) go through a translator together and unpadded: networks for them are
 # trained on whole images of one size. Larger ones go one by one, padded to a multiple of every encoder's stride.

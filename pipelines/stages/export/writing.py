@@ -13,7 +13,7 @@ from pipelines.stages.export.translation import Translate
 from segda.data.dataset import Dataset, Sample
 from segda.data.decode import image_size
 from segda.data.prefetch import Workers
-from segda.data.transforms import resize_image, resize_label
+from segda.data.resize import resize_image, resize_label
 from segda.engine import signals
 from segda.errors import ArtefactError
 from segda.evaluation.batching import batched

@@ -14,7 +14,7 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, read_json
 from segda.data.dataset import Dataset
 from segda.data.decode import read_rgb
-from segda.data.transforms import resize_image, resize_label
+from segda.data.resize import resize_image, resize_label
 from segda.export.format import ENDINGS
 from segda.export.layout import DATA
 from segda.export.shards import image_in

@@ -11,7 +11,7 @@ from pipelines.scoring import features
 from pipelines.stages.export.translation import Translator
 from segda.batch import Domain
 from segda.data.dataset import Dataset
-from segda.data.transforms import resize_image
+from segda.data.resize import resize_image
 from segda.evaluation.predict import Predictor
 from segda.label_space import LabelSpace
 from segda.report.embedding import Panel

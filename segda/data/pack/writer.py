@@ -17,7 +17,7 @@ import numpy as np
 from segda.data.dataset import Dataset
 from segda.data.pack import format
 from segda.data.prefetch import Workers
-from segda.data.transforms import resize_image, resize_label
+from segda.data.resize import resize_image, resize_label
 from segda.errors import DataError
 from segda.files import digest, flush, unwritable, write_whole
 

@@ -21,7 +21,7 @@ from segda.losses.supervised import weighted_cross_entropy
 from segda.objectives.class_mix import class_mix_mask
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.term import Term
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class SelfTraining(Term):
     def _augmented(self, p: ForwardPass, image: Tensor) -> Tensor:
         if not self.jitter and not self.blur:
             return image
-        from segda.data.photometry import Photometry  # imports kornia
+        from segda.data.augmentation.photometry import Photometry  # imports kornia
 
         photometry = Photometry(
             brightness=self.jitter, contrast=self.jitter, saturation=self.jitter, hue=self.jitter / 5, blur=self.blur

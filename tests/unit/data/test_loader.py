@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segda.batch import Batch
+from segda.data.augmentation.crop import TrainTransform
 from segda.data.dataset import Dataset
 from segda.data.loader import batches, order, positions, to_tensor
 from segda.data.readers import points as points_reader
-from segda.data.transforms import TrainTransform
 from segda.errors import ConfigError, DataError
 from segda.label_space import load
 

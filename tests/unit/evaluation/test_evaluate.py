@@ -20,7 +20,7 @@ from segda.evaluation.test_time_augmentation import Augmentation, predict
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import CATEGORIES
 from segda.metrics.boundary import Boundary
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.tasks import classification
 from segda.tasks.segmentation import Segmentation, build
 

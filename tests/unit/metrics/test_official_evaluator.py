@@ -10,7 +10,7 @@ from PIL import Image
 
 from segda.data.decode import read_index
 from segda.label_spaces import cityscapes
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
 

@@ -1,7 +1,7 @@
 import torch
 
 from segda.objectives import draw
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 def test_a_draw_depends_on_seed_purpose_and_position_alone() -> None:

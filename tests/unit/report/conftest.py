@@ -10,7 +10,7 @@ import pytest
 
 from segda.evaluation.scores import Evaluation
 from segda.label_space import LabelSpace
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 
 CLASSES = ("road", "car", "sky")
 

@@ -9,7 +9,7 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
 from segda.artefacts.store import Store
 from segda.evaluation.scores import Evaluation
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.report import results_file
 from segda.report.results_file import Scored
 

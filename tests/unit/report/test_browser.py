@@ -12,7 +12,7 @@ from PIL import Image
 from segda.evaluation.evaluate import Evaluation
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import SPACE
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.report.page import Agreement, DataState, Illustration, ReportContent, StageState, write
 from segda.report.pictures import Picture, PictureRow, encode
 from segda.report.table import Result

@@ -11,7 +11,7 @@ import pytest
 
 from segda.data.dataset import Dataset
 from segda.data.pack import format, reader, writer
-from segda.data.transforms import resize_image, resize_label
+from segda.data.resize import resize_image, resize_label
 from segda.errors import ArtefactError, DataError
 
 KEY = "k" * 64

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.confusion import Confusion
+from segda.metrics.mean_iou import Confusion
 from segda.metrics.pair_counts import count_on_device, count_pairs
 
 CLASSES = ("road", "car", "sky", "person")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 def test_is_the_same_everywhere() -> None:

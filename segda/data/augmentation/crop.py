@@ -1,4 +1,4 @@
-"""Training geometry on CPU workers, image and label together. The only module that imports albumentations."""
+"""Random scale, rotation, shift, crop and flip, image and label together; only this module imports albumentations."""
 
 import os
 import random
@@ -7,41 +7,15 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from segda.data.resize import resize_image, resize_label
 from segda.errors import ConfigError
 from segda.label_space import IGNORE_INDEX
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 Fill = Literal["grey", "black"]
 
 # The value of pixels outside the image: 0 and -1 in [-1, 1].
 _FILLS: dict[Fill, int] = {"grey": 128, "black": 0}
-
-
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a picture: by area averaging where it shrinks, bilinearly where it grows.
-
-    Args:
-        image: uint8 or float32 `[H, W, 3]`.
-        size: `(height, width)`.
-
-    Returns:
-        `[height, width, 3]` of the same type; the same array if it has the size already.
-    """
-    if image.shape[:2] == size:
-        return image
-    shrinks = size[0] <= image.shape[0] and size[1] <= image.shape[1]
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
-
-def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a label map to `(height, width)` by its nearest pixels: uint8 `[H, W]` to uint8 `[height, width]`.
-
-    A label without dimensions, one class for the whole image, stays as it is.
-    """
-    if label.shape in (size, ()):
-        return label
-    # INTER_NEAREST takes the pixel left of the exact position, which shifts labels against the image by half a pixel.
-    return cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 class TrainTransform:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segda.data.transforms import TrainTransform, resize_image, resize_label
+from segda.data.augmentation.crop import TrainTransform
+from segda.data.resize import resize_image, resize_label
 from segda.errors import ConfigError
 
 

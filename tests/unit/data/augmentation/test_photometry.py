@@ -4,7 +4,7 @@ from itertools import product
 import pytest
 import torch
 
-from segda.data.photometry import Photometry
+from segda.data.augmentation.photometry import Photometry
 from segda.errors import ConfigError
 
 OFF = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0, "gamma": 0, "blur": 0}

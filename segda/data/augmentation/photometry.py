@@ -9,7 +9,7 @@ from torch import Tensor
 
 from segda.batch import moved
 from segda.errors import ConfigError
-from segda.random_streams import derive_seed
+from segda.seeds import derive_seed
 
 
 @dataclass(frozen=True)
