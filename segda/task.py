@@ -29,16 +29,12 @@ class Task(Protocol):
 
     def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """The loss of logits `[B, K, h, w]` against labels, a mean over images."""
-        ...
 
     def predict(self, networks: Networks, image: Tensor, size: Any, domain: Domain = "target") -> Tensor:
         """Class indices `[B, *size]` for images `[B, 3, H, W]` in `[-1, 1]`; `size` is that of a label."""
-        ...
 
     def probabilities(self, networks: Networks, image: Tensor, size: Any, domain: Domain = "target") -> Tensor:
         """Class probabilities `[B, K, *size]`."""
-        ...
 
     def meter(self) -> Confusion:
         """An empty confusion matrix."""
-        ...
