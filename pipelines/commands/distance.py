@@ -112,14 +112,13 @@ def measure(
 
 def show(measured: dict[str, dict[str, Any]]) -> None:
     """Print a line for each row, and the meaning of the columns."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from segda.terminal.escape import escape
+    from segda.terminal.table import ruled
 
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    grid = ruled()
     grid.add_column("row")
     for title in ("proxy A-distance", "Fréchet", "kernel", "source error", "joint error (oracle)", "bound"):
         grid.add_column(title, justify="right")

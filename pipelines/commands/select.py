@@ -72,16 +72,15 @@ def selection_file(store: "Store", run: str) -> Path:
 
 def show(content: dict[str, Any]) -> None:
     """Print a line for each candidate and a column for each criterion; a star marks its pick."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from segda.terminal.escape import escape
+    from segda.terminal.table import ruled
 
     picks, oracle = content["picks"], content["oracle"]
     titles = [*picks, *([f"{oracle['measure']} (target labels)"] if oracle else [])]
-    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    grid = ruled()
     grid.add_column("row", overflow="fold")
     for title in titles:
         grid.add_column(Text(escape(title)), justify="right", overflow="fold")
