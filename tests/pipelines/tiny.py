@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -20,6 +19,7 @@ from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine.session import Session
+from tools.soaking.faults import injected
 
 # The pool holds fewer images than the discriminators see, so that it decides what they see; the threshold lets the
 # teacher's labels count; dropout draws from torch's own random state.
@@ -102,32 +102,7 @@ def without(finished: Path, runs: Path, *stages: str) -> Path:
     return runs
 
 
-class Events:
-    """Counts the moments at which a death hurts, in this process, and dies by SIGKILL at the chosen one.
-
-    Moments: a file or folder about to be published, so its content is written and its name is not; gradients
-    collected, optimizers not stepped.
-    """
-
-    def __init__(self, fatal: int, kinds: Sequence[str] = ("publish", "step")) -> None:
-        self.left = fatal
-        if "publish" in kinds:
-            os.replace = self._counted(os.replace)
-            os.rename = self._counted(os.rename)
-        if "step" in kinds:
-            Session.step = self._counted(Session.step)  # type: ignore[method-assign]
-
-    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*arguments, **options)
-
-        return counted
-
-
-def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publish", "step")) -> bool:
+def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("replace", "rename", "step")) -> bool:
     """Do `work` in a forked process that kills itself at event number `fatal`; whether it came to that.
 
     A fork has torch loaded already, so that a death costs a fraction of a second. It must compute in one thread, as
@@ -135,8 +110,8 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("publis
     """
 
     def doomed() -> None:
-        Events(fatal, kinds)
-        work()
+        with injected(Path("/"), fatal, kinds=kinds):
+            work()
 
     return died(fork(doomed))
 

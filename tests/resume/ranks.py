@@ -5,10 +5,12 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from accelerate.state import AcceleratorState
 
 from tests.pipelines import tiny
+from tools.soaking.faults import injected
 
 
 def killed(work: Callable[[], None], fatal: int, kinds: tuple[str, ...], world: int = 1, victim: int = 0) -> bool:
@@ -41,6 +43,5 @@ def _rank(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), LOCAL_WORLD_SIZE=str(world),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="1",
     )  # fmt: skip
-    if rank == victim:
-        tiny.Events(fatal, kinds)
-    work()
+    with injected(Path("/"), fatal if rank == victim else 0, kinds=kinds):
+        work()

@@ -51,10 +51,11 @@ def compare(data: Path, folder: Path, case: tuple[str, str, int, int]) -> None:
         if name == "killed":
             updates = jobs.STEPS * int(jobs.stage(task, method).get("discriminator_steps", 1))
             # Once in a step, and once before a file gets its name: of a checkpoint, of a network, of the manifest.
-            for kind, moment in (("step", random.randint(2, updates)), ("publish", random.randint(2, 5))):
-                victim = random.randrange(world) if kind == "step" else 0
-                died = ranks.killed(work, moment, (kind,), world, victim)
-                kills.append(f"{kind} {moment} of process {victim}: {'killed' if died else 'ended before'}")
+            renames = ("replace", "rename")
+            for kinds, moment in ((("step",), random.randint(2, updates)), (renames, random.randint(2, 5))):
+                victim = 0 if kinds == renames else random.randrange(world)
+                died = ranks.killed(work, moment, kinds, world, victim)
+                kills.append(f"{kinds[0]} {moment} of process {victim}: {'killed' if died else 'ended before'}")
             assert kills[0].endswith("killed"), kills
         assert not ranks.killed(work, 0, (), world)
         results.append(jobs.folder(file, folder / name, method))

@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from segda.engine.session import Session
+
 HARMS = ("kill", "full", "broken")
 RENAMES = ("replace", "rename", "link")
 EVENTS = ("write", *RENAMES, "fsync")
@@ -19,7 +21,7 @@ EVENTS = ("write", *RENAMES, "fsync")
 
 @contextmanager
 def injected(root: Path, number: int = 0, harm: str = "kill", kinds: Sequence[str] = EVENTS) -> Iterator[list[str]]:
-    """Count the writes, renames, links and flushes below a folder in this block, and let one of them fail.
+    """Count the writes, renames, links and flushes below a folder in this block, and make one of them fail.
 
     A write that fails has written the first half of its content.
 
@@ -27,7 +29,7 @@ def injected(root: Path, number: int = 0, harm: str = "kill", kinds: Sequence[st
         root: the folder.
         number: of the event that fails, from 1; 0 for none.
         harm: SIGKILL (`kill`), a disk that is full from then on (`full`) or fails once (`broken`).
-        kinds: the events that count.
+        kinds: the events that count; `step`, too, is one: gradients are collected, optimizers not stepped.
 
     Yields:
         The events so far, each its kind and its path below `root`.
@@ -46,8 +48,8 @@ def injected(root: Path, number: int = 0, harm: str = "kill", kinds: Sequence[st
         code = errno.ENOSPC if harm == "full" else errno.EIO
         raise OSError(code, os.strerror(code))
 
-    def counted(kind: str, path_of: Callable[..., Any]) -> Callable[..., Any]:
-        function = getattr(os, kind)
+    def counted(kind: str, path_of: Callable[..., Any], owner: Any = os) -> Callable[..., Any]:
+        function = getattr(owner, kind)
 
         def call(*arguments: Any, **options: Any) -> Any:
             if fails(kind, path_of(*arguments)):
@@ -75,7 +77,8 @@ def injected(root: Path, number: int = 0, harm: str = "kill", kinds: Sequence[st
     calls = {kind: counted(kind, lambda source, target, *_: target) for kind in RENAMES}
     calls["fsync"] = counted("fsync", lambda descriptor: os.readlink(f"/proc/self/fd/{descriptor}"))
     opens = (mock.patch.object(module, "open", opened) for module in (io, builtins))
-    with mock.patch.multiple(os, **calls), next(opens), next(opens):
+    step = mock.patch.object(Session, "step", counted("step", lambda *_: root, Session))
+    with mock.patch.multiple(os, **calls), step, next(opens), next(opens):
         yield events
 
 
