@@ -71,7 +71,8 @@ def finish(soaked: Job, *kinds: str) -> Round:
 def test_a_restart_that_forgets_something_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optimizers that begin anew at a restart: such networks are others."""
     shutil.rmtree(tiny.folder(soaked.runs, "source"))
-    dead = soaked.start(fatal=7)  # lock twice, key, folder, log, checkpoint, checkpoint
+    # Renames: lock twice, key, folder, log, checkpoint, checkpoint.
+    dead = life.Life(["run", *soaked.words], soaked.runs, soaked.output, fatal=7)
     assert dead.wait(300)
     assert dead.code == -signal.SIGKILL
     monkeypatch.setattr(checkpoint, "restore_optimizer", lambda *arguments: None)

@@ -4,11 +4,8 @@ import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,7 +19,6 @@ FULL, SECOND, RANK = "disk full", "the same run started twice", "SIGKILL of one 
 FAULTS = {1: (KILL, RENAME, TERM, INT, FULL, SECOND), 2: (KILL, TERM, FULL, RANK)}
 """By number of processes."""
 
-OWN_MOUNTS = "SEGDA_SOAK_MOUNTS"
 LEAVING = 60.0
 """Seconds, on top of those of a start, in which a run ends after a signal or the death of one of its processes."""
 ENDLESS = 1200.0
@@ -38,7 +34,6 @@ class Job:
     reference: Path  # folder of the undisturbed run
     runs: Path  # folder of the disturbed run
     output: Path  # file for what a life prints
-    disk: Path | None = None  # a file system of its own that `runs` is on
     starting: float = 0.0  # seconds before the first stage
     whole: float = 0.0  # seconds of an undisturbed run
 
@@ -77,34 +72,34 @@ class Job:
         life.wait(ENDLESS)
         return life.text()
 
-    def start(self, force: Sequence[str] = (), fatal: int = 0) -> Life:
-        """A life in the disturbed run's folder; see `Life` for `fatal`."""
-        forced = [word for stage in force for word in ("--force", stage)]
-        return Life(["run", *self.words, *forced], self.runs, self.output, self.processes, fatal)
+    def start(self, force: Sequence[str], kind: str, random: Random) -> Life:
+        """A life in the disturbed run's folder, with its fault if that is one of writing."""
+        words = ["run", *self.words, *(word for stage in force for word in ("--force", stage))]
+        fatal = {RENAME: random.randint(1, 40), FULL: random.randint(1, 200)}.get(kind, 0)
+        life = Life(words, self.runs, self.output, self.processes, fatal, "full" if kind == FULL else "kill")
+        if kind == FULL and self.processes > 1:  # no file may grow beyond a size, which is much like a full disk
+            size = 1 << random.randint(16, 22)
+            resource.prlimit(life.pid, resource.RLIMIT_FSIZE, (size, size))
+        return life
 
     def live(self, kind: str, force: Sequence[str], random: Random) -> Life:
         """One life under one fault, or none if `kind` is empty; the stages in `force` are made anew."""
         working = (self.whole - self.starting) / (12 if self.processes == 1 else 4)
         moment = random.uniform(0.7 * self.starting, self.starting + working)
-        missing = max(1 << 16, size_of(self.reference) - size_of(self.runs))  # bytes that the rest of the run writes
-        with full(self.disk, int(missing * random.random() ** 2)) if kind == FULL and self.disk else nullcontext():
-            life = self.start(force, random.randint(1, 40) if kind == RENAME else 0)
-            if kind == FULL and not self.disk:  # no file may grow beyond a size, which is much like a full disk
-                size = 1 << random.randint(16, 22)
-                resource.prlimit(life.pid, resource.RLIMIT_FSIZE, (size, size))
-            try:
-                if kind in ("", FULL, RENAME):
-                    life.ends(ENDLESS, 0, {FULL: 2, RENAME: -signal.SIGKILL}.get(kind, 0))
-                elif life.wait(moment):
-                    life.ends(0, 0)
-                else:
-                    self._disturb(life, kind, random)
-                if kind in (FULL, RANK) and life.code and not life.error():
-                    life.problem = f"no error line after {kind}"
-                if life.code in (0, 1, 2) and life.leaves_processes():
-                    life.problem = "it left processes behind"
-            finally:
-                life.kill()
+        life = self.start(force, kind, random)
+        try:
+            if kind in ("", FULL, RENAME):
+                life.ends(ENDLESS, 0, {FULL: 2, RENAME: -signal.SIGKILL}.get(kind, 0))
+            elif life.wait(moment):
+                life.ends(0, 0)
+            else:
+                self._disturb(life, kind, random)
+            if kind in (FULL, RANK) and life.code and not life.error():
+                life.problem = f"no error line after {kind}"
+            if life.code in (0, 1, 2) and life.leaves_processes():
+                life.problem = "it left processes behind"
+        finally:
+            life.kill()
         if "Traceback (most recent call last)" in life.text():
             life.problem = "it printed a traceback"
         return life
@@ -132,40 +127,3 @@ class Job:
         finally:
             second.kill()
             life.kill()
-
-
-def size_of(folder: Path) -> int:
-    """Bytes in the files of a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def mounted(folder: Path) -> Path | None:
-    """A file system of its own in `folder`; `None` where this process may not mount one."""
-    folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "soak", str(folder)]
-    return folder if OWN_MOUNTS in os.environ and not subprocess.run(command, capture_output=True).returncode else None
-
-
-@contextmanager
-def full(disk: Path, room: int) -> Iterator[None]:
-    """Leave only so many bytes free on a mounted disk in this block."""
-    whole = shutil.disk_usage(disk)
-    try:
-        _resize(disk, whole.used + room)
-        yield
-    finally:
-        _resize(disk, whole.total)
-
-
-def _resize(disk: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
-
-
-def with_own_mounts(words: Sequence[str]) -> None:
-    """Start this program again in a mount namespace of its own, if that is possible."""
-    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-    if OWN_MOUNTS in os.environ or shutil.which("unshare") is None:
-        return
-    if subprocess.run([*unshare, "true"], capture_output=True).returncode == 0:
-        os.environ[OWN_MOUNTS] = "yes"
-        os.execvp("unshare", [*unshare, sys.executable, *words])

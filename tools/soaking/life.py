@@ -17,7 +17,7 @@ import torch
 
 from pipelines.__main__ import main
 from pipelines.definition import loading as pipelines
-from tools.soaking.faults import injected
+from tools.soaking.faults import EVENTS, injected
 
 FIRST_LINE = re.compile(r"^\[1/\d+\] ", re.MULTILINE)
 STAGE_LINE = re.compile(r"^\[\d+/\d+\] (\S+): (?:run|resume)", re.MULTILINE)
@@ -47,12 +47,14 @@ class Life:
         problem: what must not have happened, in words; empty if all went as it should.
     """
 
-    def __init__(self, words: Sequence[str], runs: Path, output: Path, processes: int = 1, fatal: int = 0) -> None:
-        """Start it; one process dies by SIGKILL before rename number `fatal` below `runs`, or not if that is 0."""
+    def __init__(
+        self, words: Sequence[str], runs: Path, output: Path, processes: int = 1, fatal: int = 0, harm: str = "kill"
+    ) -> None:
+        """Start it; one process dies before rename `fatal` below `runs`, or its disk is full from write `fatal` on."""
         self.output, self.code, self.hit, self.problem = output, None, False, ""
         self.code: int | None
         output.write_bytes(b"")
-        arguments = ([*words, "--runs", str(runs)], runs, output, processes, fatal)
+        arguments = ([*words, "--runs", str(runs)], runs, output, processes, fatal, harm)
         self.process = multiprocessing.get_context("fork").Process(target=_run, args=arguments)
         self.process.start()
         self.pid = int(self.process.pid or 0)
@@ -118,7 +120,7 @@ class Life:
         return (STAGE_LINE.findall(self.text()) or [""])[-1]
 
 
-def _run(words: list[str], runs: Path, output: Path, processes: int, fatal: int) -> None:
+def _run(words: list[str], runs: Path, output: Path, processes: int, fatal: int, harm: str) -> None:
     """In the forked process: the program."""
     file = os.open(output, os.O_WRONLY)
     os.dup2(file, 1)
@@ -130,6 +132,6 @@ def _run(words: list[str], runs: Path, output: Path, processes: int, fatal: int)
         os.execv(sys.executable, command)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
     cv2.setNumThreads(0)  # a fork has no other thread
-    with injected(runs, fatal, kinds=("replace", "rename")):
+    with injected(runs, fatal, harm, EVENTS if harm == "full" else ("replace", "rename")):
         os.setpgid(0, 0)
         sys.exit(main(words))
