@@ -51,12 +51,14 @@ def place(
     return tmp_path
 
 
+@pytest.mark.promise("bad-input-corpus")
 def test_the_corpus_is_large() -> None:
     names = [case.name for case in (*CASES, *HANDLED)]
     assert len(set(names)) == len(names)
     assert len(CASES) >= 200
 
 
+@pytest.mark.promise("hostile-yaml", "bad-input-corpus", "names-stay-inside")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
@@ -76,6 +78,7 @@ def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.C
     assert not list(place.rglob("*.partial"))
 
 
+@pytest.mark.promise("bad-input-corpus")
 @pytest.mark.parametrize("case", HANDLED, ids=lambda case: case.name)
 def test_odd_inputs_are_used_as_documented(case: Handled, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = main(list(case.words))

@@ -34,6 +34,7 @@ def refusal(work: Callable[[], object]) -> str | None:
     return None
 
 
+@pytest.mark.promise("fuzzing")
 @pytest.mark.parametrize("target", LIGHT, ids=lambda target: target.name)
 def test_a_corrupted_file_of_each_format(target: Target, tmp_path: Path) -> None:
     target.write(tmp_path / "valid")
@@ -54,6 +55,7 @@ PLACES = (
 )  # fmt: skip
 
 
+@pytest.mark.promise("fuzzing")
 @settings(parent=QUICK, max_examples=40)
 @given(place=st.sampled_from(PLACES), value=ANY_VALUE)
 def test_any_value_anywhere_in_a_pipeline_is_valid_or_refused(

@@ -56,6 +56,7 @@ def test_without_the_policy_the_run_is_refused(data: Path, capsys: pytest.Captur
     assert "image without label (images/00003.png)" in capsys.readouterr().err
 
 
+@pytest.mark.promise("skipped-files")
 def test_what_is_left_out_is_named_in_the_manifest_and_the_rest_trains_as_if_alone(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +72,7 @@ def test_what_is_left_out_is_named_in_the_manifest_and_the_rest_trains_as_if_alo
     assert published() == published("alone")
 
 
+@pytest.mark.promise("skipped-files")
 def test_the_list_is_kept_for_resuming_whatever_can_be_read_by_then(data: Path) -> None:
     """Killed after the list was written, then the file is repaired: the stage goes on with its list."""
     assert main(["job.yaml", "--only", "source", "--runs", "undisturbed"]) == 0
@@ -94,6 +96,7 @@ def assert_done(words: list[str]) -> None:
     assert main(words) == 0
 
 
+@pytest.mark.promise("skipped-files")
 @pytest.mark.parametrize("words", [["--workers", "2"], ["--set", "stages.source.accumulate=2"]])
 def test_neither_workers_nor_micro_batches_change_what_is_left_out(data: Path, words: list[str]) -> None:
     assert main(["job.yaml", "--only", "source"]) == 0
@@ -103,6 +106,7 @@ def test_neither_workers_nor_micro_batches_change_what_is_left_out(data: Path, w
         assert published() == published("other")
 
 
+@pytest.mark.promise("skipped-files")
 def test_an_export_names_what_it_lacks_and_is_complete_otherwise(data: Path) -> None:
     assert main(["job.yaml", "--only", "translate", "--only", "adapted"]) == 0
     folder = next(Path("runs").glob("export-*"))
@@ -181,6 +185,7 @@ def test_commands_leave_out_what_the_config_says_and_print_it(data: Path, capsys
     assert f"{image.relative_to(data.parent / 'cityscapes')}: not a readable image" in shown.err
 
 
+@pytest.mark.promise("skipped-files")
 def test_the_page_lists_files_and_reasons_as_text() -> None:
     from segda.label_space import load
 

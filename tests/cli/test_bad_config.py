@@ -45,6 +45,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.promise("one-line-errors")
 @pytest.mark.parametrize(("setting", "parts"), SETTINGS.values(), ids=SETTINGS)
 def test_one_line_names_key_and_remedy(data: Path, refused: Refused, setting: str, parts: list[str]) -> None:
     line = refused("job.yaml", "--set", setting)
@@ -61,6 +62,7 @@ def test_whole_images_have_neither_borders_nor_windows(data: Path, refused: Refu
     assert "boundary and augmentation.window need label maps" in line
 
 
+@pytest.mark.promise("oracle")
 @pytest.mark.parametrize(
     ("stage", "settings"),
     [
@@ -129,6 +131,7 @@ def test_a_missing_file(data: Path, refused: Refused) -> None:
     assert "did you mean 'streets'" in refused("run", "street")
 
 
+@pytest.mark.promise("no-pickles")
 def test_weights_that_were_not_imported_are_refused_before_any_work(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:

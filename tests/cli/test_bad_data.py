@@ -21,6 +21,7 @@ def test_missing_root(data: Path, refused: Refused) -> None:
     assert not list(Path("runs").glob("*/stage.json"))
 
 
+@pytest.mark.promise("missing-data")
 def test_a_later_stage_without_data_is_refused_before_the_first_begins(data: Path, refused: Refused) -> None:
     shutil.rmtree(data / "cityscapes" / "leftImg8bit" / "val")
     line = refused("job.yaml")
@@ -40,6 +41,7 @@ def test_empty_split(data: Path, refused: Refused) -> None:
     assert not list(Path("runs").glob("*/stage.json"))
 
 
+@pytest.mark.promise("unpaired-files")
 def test_image_without_label(data: Path, refused: Refused) -> None:
     (data / "gta5" / "labels" / "00002.png").unlink()
     line = refused("job.yaml")
@@ -47,6 +49,7 @@ def test_image_without_label(data: Path, refused: Refused) -> None:
     assert "exclude" in line
 
 
+@pytest.mark.promise("unpaired-files")
 def test_label_without_image(data: Path, refused: Refused) -> None:
     (data / "gta5" / "images" / "00003.png").unlink()
     line = refused("job.yaml")
@@ -54,6 +57,7 @@ def test_label_without_image(data: Path, refused: Refused) -> None:
     assert "exclude" in line
 
 
+@pytest.mark.promise("bad-image")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_size_mismatch(data: Path, refused: Refused, workers: int) -> None:
     label = data / "gta5" / "labels" / "00001.png"
@@ -64,6 +68,7 @@ def test_size_mismatch(data: Path, refused: Refused, workers: int) -> None:
     assert "52x96" in line
 
 
+@pytest.mark.promise("bad-image")
 @pytest.mark.parametrize("kind", ["images", "labels"])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_truncated_png(data: Path, refused: Refused, kind: str, workers: int) -> None:
@@ -74,6 +79,7 @@ def test_truncated_png(data: Path, refused: Refused, kind: str, workers: int) ->
     assert "fetch the file again" in line
 
 
+@pytest.mark.promise("bad-image")
 @pytest.mark.parametrize("content", [b"", b"not found"])
 def test_a_file_that_is_no_picture(data: Path, refused: Refused, content: bytes) -> None:
     file = data / "gta5" / "images" / "00001.png"
@@ -81,6 +87,7 @@ def test_a_file_that_is_no_picture(data: Path, refused: Refused, content: bytes)
     assert f"{file}: not a readable image" in refused("job.yaml", "--only", "source")
 
 
+@pytest.mark.promise("bad-image")
 def test_label_id_outside_the_map(data: Path, refused: Refused) -> None:
     label = data / "gta5" / "labels" / "00001.png"
     pixels = np.full((52, 96), 7, dtype=np.uint8)
@@ -98,6 +105,7 @@ def test_a_broken_file_of_the_scored_set(data: Path, refused: Refused) -> None:
     assert str(label) in line
 
 
+@pytest.mark.promise("check-names-all")
 def test_check_names_all_faults_at_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (data / "gta5" / "labels" / "00002.png").unlink()
     image = data / "gta5" / "images" / "00001.png"

@@ -65,6 +65,7 @@ class _Limited:
         self.stream.close()
 
 
+@pytest.mark.promise("full-disk")
 def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written stays, nothing half-written does, and the same command finishes when there is space again."""
     words = ["job.yaml", "--only", "translate", "--only", "adapted"]
@@ -87,6 +88,7 @@ def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pyte
     assert all(path.stat().st_mtime_ns == written[path] for path in pairs)
 
 
+@pytest.mark.promise("full-disk")
 @pytest.mark.parametrize("part", ["/checkpoints/", "/networks/", "/log.", "/.log.", "/.manifest.json", ".lock.json"])
 @pytest.mark.parametrize("room", [0, 1])
 def test_disk_full_at_any_other_file(
@@ -110,6 +112,7 @@ def test_disk_full_at_any_other_file(
     assert main(words) == 0
 
 
+@pytest.mark.promise("read-only-folder")
 def test_runs_folder_not_writable(data: Path, refused: Refused) -> None:
     Path("elsewhere").write_text("a file")
     line = refused("job.yaml", "--only", "source", "--runs", "elsewhere")

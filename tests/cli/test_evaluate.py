@@ -49,6 +49,7 @@ def test_a_run_may_be_called_by_name_lock_file_or_stage_folder(
     assert by_folder["source"]["confusion"] == expected
 
 
+@pytest.mark.promise("label-size")
 def test_the_protocol_says_what_was_scored(capsys: pytest.CaptureFixture[str]) -> None:
     protocol = scored(capsys, "job")["source only"]["protocol"]
     assert (protocol["dataset"], protocol["split"], protocol["images"]) == ("camvid", "test", 2)

@@ -65,6 +65,7 @@ def changed(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
 
 
+@pytest.mark.promise("pack-shared", "pack-leaves-out")
 def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(job / "cityscapes/gtFine/train")
     assert main(["pack", "job.yaml"]) == 0
@@ -88,6 +89,7 @@ def test_it_is_made_once_and_labels_of_the_target_stay_closed(job: Path, capsys:
     assert f"{source}: every checksum is right" in capsys.readouterr().out
 
 
+@pytest.mark.promise("pack-pixels")
 def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["job.yaml", *TRAINED, "--runs", "without"]) == 0
     assert main(["job.yaml", *TRAINED, "--runs", "with", "--set", "runtime.pack=true"]) == 0
@@ -104,6 +106,7 @@ def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.Captur
     assert tables[0] == tables[1]
 
 
+@pytest.mark.promise("pack-pixels")
 def test_training_begun_with_packs_ends_without(job: Path) -> None:
     words = ["job.yaml", "--only", "feature"]
     assert main([*words, "--runs", "whole"]) == 0
@@ -116,6 +119,7 @@ def test_training_begun_with_packs_ends_without(job: Path) -> None:
     assert published("runs") == published("whole")
 
 
+@pytest.mark.promise("pack-shared")
 def test_a_change_of_the_data_or_of_what_is_made_of_it_makes_a_new_pack(job: Path) -> None:
     def made(*words: str) -> int:
         assert main(["pack", "job.yaml", "--only", "source", *words]) == 0
@@ -131,6 +135,7 @@ def test_a_change_of_the_data_or_of_what_is_made_of_it_makes_a_new_pack(job: Pat
     assert made("--set", "stages.source.steps=7") == 5
 
 
+@pytest.mark.promise("damaged-pack")
 def test_a_damaged_pack_is_noticed_and_mended(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["job.yaml", "--only", "source"]
     assert main([*words, "--runs", "whole"]) == 0
@@ -145,6 +150,7 @@ def test_a_damaged_pack_is_noticed_and_mended(job: Path, capsys: pytest.CaptureF
     assert published("runs") == published("whole")
 
 
+@pytest.mark.promise("pack-leaves-out")
 def test_files_that_are_skipped_are_in_no_pack(job: Path) -> None:
     text = Path("job.yaml").read_text().replace("{base: gta5,", "{base: gta5, on_bad_file: skip,")
     Path("job.yaml").write_text(text)
@@ -176,6 +182,7 @@ def test_a_broken_file_and_sizes_that_differ_are_one_line(job: Path, refused: Re
     )
 
 
+@pytest.mark.promise("pack-disk-space")
 def test_a_disk_that_is_too_small_is_refused_beforehand(
     job: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +192,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(
     assert "a pack of 4 images takes 46 KiB, 2 KiB free; free space, choose another --runs, or leave out `pack`" in line
 
 
+@pytest.mark.promise("pack-resumes")
 def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
     job: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +211,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
         disk.unmount()
 
 
+@pytest.mark.promise("pack-resumes")
 def test_a_signal_stops_it_and_the_same_command_goes_on(
     job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +242,7 @@ def test_what_is_not_there_yet_or_no_picture_is_said(job: Path, capsys: pytest.C
     assert "source.data: not packed: stage adapted is not finished" in capsys.readouterr().out
 
 
+@pytest.mark.promise("pack-shared")
 @pytest.mark.slow
 def test_two_processes_share_one_pack(job: Path) -> None:
     words = [

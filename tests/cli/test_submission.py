@@ -37,6 +37,7 @@ def official_scores(folder: Path, labels: list[Path]) -> dict[str, Any]:
     return scores
 
 
+@pytest.mark.promise("counts-equal-cityscapes")
 @pytest.mark.parametrize("options", [[], ["--flip", "--scales", "0.5", "1", "--window", "32", "64"]])
 def test_the_official_evaluator_scores_the_files_as_segda_scores_the_networks(
     finished: Path, capsys: pytest.CaptureFixture[str], options: list[str]

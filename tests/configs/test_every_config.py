@@ -71,6 +71,7 @@ def test_a_pipeline_of_a_paper_says_whose_settings_it_uses(path: Path) -> None:
         assert "ESTIMATE" in text
 
 
+@pytest.mark.promise("no-target-labels")
 @each_pipeline
 def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
     """The source of an adapting stage is never the target set, whose labels would then be read."""

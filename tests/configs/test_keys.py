@@ -19,6 +19,7 @@ def test_every_pipeline_has_its_keys() -> None:
     assert sorted(json.loads(write_keys.FILE.read_text())) == sorted(write_keys.PIPELINES)
 
 
+@pytest.mark.promise("key-is-stable")
 @pytest.mark.parametrize("name", write_keys.PIPELINES)
 def test_keys_are_those_of_earlier_commits(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

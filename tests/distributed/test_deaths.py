@@ -112,6 +112,7 @@ def check_that_it_resumes(folder: Path) -> None:
     assert "] dying: resume (begun, not finished)" in finished.stdout
 
 
+@pytest.mark.promise("process-death")
 @pytest.mark.parametrize(
     "how", ["killed", *(pytest.param(how, marks=pytest.mark.slow) for how in MESSAGES if how != "killed")]
 )
@@ -136,6 +137,7 @@ def test_processes_end_with_their_launcher(folder: Path) -> None:
     check_that_it_resumes(folder)
 
 
+@pytest.mark.promise("process-death")
 @pytest.mark.parametrize(
     "how", ["raises", *(pytest.param(how, marks=pytest.mark.slow) for how in MESSAGES if how != "raises")]
 )

@@ -42,6 +42,7 @@ def renew(folder: Path) -> None:
         os.utime(path, (later, later))
 
 
+@pytest.mark.promise("slow-file-system")
 def test_a_process_that_sees_files_late_does_what_the_others_do(file: Path, one: Runs, tmp_path: Path) -> None:
     # Networks exist, data sets have to be made; a training and an export were begun, and look new, too.
     one.copy(tmp_path / "runs", ["segmenter", "translator"])
@@ -62,6 +63,7 @@ def test_a_process_that_sees_files_late_does_what_the_others_do(file: Path, one:
     assert counts[0]["confusion"] == counts[1]["confusion"]
 
 
+@pytest.mark.promise("slow-file-system")
 @pytest.mark.slow
 def test_a_process_that_never_sees_them_ends_all_with_one_line(file: Path, one: Runs, tmp_path: Path) -> None:
     """The file is the checkpoint from which training is to resume."""

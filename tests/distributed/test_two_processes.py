@@ -67,6 +67,7 @@ def assert_equal(actual: dict[str, Tensor], expected: dict[str, Tensor], before:
         assert difference <= SHARE * change + ROUNDING, f"{name}: off by {difference:.3g}, trained by {change:.3g}"
 
 
+@pytest.mark.promise("processes-equal-one", "recompute")
 @pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
 def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) -> None:
     """Networks, discriminators, momenta, moving average and image pool, at the same effective batch."""
@@ -87,11 +88,13 @@ def accumulated(file: Path, one: Runs, tmp_path_factory: pytest.TempPathFactory)
     return run(file, root, [f"stages.{method}.accumulate=2" for method in ACCUMULATED], ACCUMULATED)
 
 
+@pytest.mark.promise("micro-batches-equal-one")
 @pytest.mark.parametrize("method", ACCUMULATED)
 def test_two_micro_batches(file: Path, one: Runs, accumulated: Runs, method: str) -> None:
     assert_equal(state(accumulated, method), state(one, method), initial(file, method))
 
 
+@pytest.mark.promise("ungathered-warning")
 def test_statistics_that_are_not_gathered_are_reported_and_differ(file: Path, one: Runs, two: Runs) -> None:
     """One line names the stage that does not gather them; the others are equal thanks to the option."""
     lines = [line for line in two.output.splitlines() if "statistics of 1/2 of each batch" in line]
@@ -101,6 +104,7 @@ def test_statistics_that_are_not_gathered_are_reported_and_differ(file: Path, on
         assert_equal(state(two, "split"), state(one, "split"), initial(file, "split"))
 
 
+@pytest.mark.promise("export-over-processes")
 @pytest.mark.parametrize("stage", ["export", "export_one", *(f"export_{layout}" for layout in LAYOUTS)])
 def test_exported_files_are_the_same(one: Runs, two: Runs, stage: str) -> None:
     """In every layout; one image is fewer than processes."""
@@ -112,6 +116,7 @@ def test_exported_files_are_the_same(one: Runs, two: Runs, stage: str) -> None:
         assert len(expected) == 2 * len(images) + 1
 
 
+@pytest.mark.promise("evaluation-over-processes")
 @pytest.mark.parametrize(("stage", "images"), [("scores", 3), ("score_one", 1)])
 def test_counts_are_the_same(one: Runs, two: Runs, stage: str, images: int) -> None:
     """Of an odd number of images, and of fewer than there are processes."""
@@ -142,6 +147,7 @@ def assert_resumed(begun: Path, finished: Path) -> None:
         assert same == [True] * WRITTEN + [False] * (7 - WRITTEN)
 
 
+@pytest.mark.promise("process-count-skips")
 def test_what_one_process_did_two_skip_and_what_it_began_they_finish(file: Path, one: Runs, two: Runs) -> None:
     for stage in SHARED:
         assert f"] {stage}: done, " in two.output
@@ -156,6 +162,7 @@ def test_what_one_process_did_two_skip_and_what_it_began_they_finish(file: Path,
     assert_resumed(one.folder(BEGUN[1]), two.folder(BEGUN[1]))
 
 
+@pytest.mark.promise("process-count-skips")
 def test_what_two_processes_did_one_skips_and_what_they_began_it_finishes(
     file: Path, one: Runs, two: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +182,7 @@ def test_what_two_processes_did_one_skips_and_what_they_began_it_finishes(
     assert_resumed(two.folder("export"), last.folder("export"))
 
 
+@pytest.mark.promise("logged-means")
 def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
     lines = [(runs.folder("i2i") / "log.jsonl").read_text().splitlines() for runs in (one, two)]
     assert len(lines[0]) == len(lines[1]) == 4

@@ -6,6 +6,7 @@ from segda.objectives import objective as objectives
 from tests.equivalence import setting, split
 
 
+@pytest.mark.promise("processes-equal-one")
 @pytest.mark.parametrize("name", sorted(set(setting.NAMES) - setting.BATCH_STATISTICS))
 def test_halves_average_to_the_whole(name: str) -> None:
     split.compare(setting.method(name), [setting.batch()])
@@ -34,12 +35,14 @@ def test_statistics_of_a_batch_do_not_split(name: str) -> None:
         split.compare(setting.method(name), [setting.batch()])
 
 
+@pytest.mark.promise("gathered-statistics")
 @pytest.mark.parametrize("name", sorted(setting.BATCH_STATISTICS))
 def test_gathered_statistics_of_a_batch_split(name: str) -> None:
     """What `runtime.gather_statistics` is for."""
     split.compare(setting.method(name), [setting.batch()], gather_statistics=True)
 
 
+@pytest.mark.promise("ungathered-warning")
 def test_methods_of_batch_statistics_say_so() -> None:
     named = {
         name

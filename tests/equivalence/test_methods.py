@@ -44,6 +44,7 @@ def test_every_method_is_written_by_hand() -> None:
     assert sorted(BY_HAND) == setting.NAMES
 
 
+@pytest.mark.promise("published-losses")
 @pytest.mark.parametrize("name", setting.NAMES)
 def test_method_equals_its_hand_written_loss(name: str) -> None:
     compare(name)

@@ -154,6 +154,7 @@ def _small_pool(name: str) -> dict[str, Any]:
     return config
 
 
+@pytest.mark.promise("published-losses")
 @pytest.mark.parametrize(("name", "fault", "patch"), HAND_WRITTEN, ids=_words)
 def test_fault_shows_against_the_hand_written_loss(
     name: str, fault: str, patch: Patch, monkeypatch: pytest.MonkeyPatch

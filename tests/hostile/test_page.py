@@ -25,6 +25,7 @@ def shape(parsed: Parsed) -> list[str]:
     return [tag for tag, _ in parsed.elements if tag not in ("path", "g", "use", "defs", "text", "tspan")]
 
 
+@pytest.mark.promise("report-escapes", "names-are-text")
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_hostile_text_everywhere_is_text(tmp_path: Path, evaluation: Make, evil: str) -> None:
     """And the page has the elements that it has with harmless names."""
@@ -70,6 +71,7 @@ def test_the_policy_lets_nothing_but_the_pages_own_script_run(tmp_path: Path, ev
     assert scripts[0].startswith("'sha256-")
 
 
+@pytest.mark.promise("names-are-text")
 @pytest.mark.slow
 def test_a_browser_runs_none_of_it(tmp_path: Path, evaluation: Make, browser: Any) -> None:
     """Chromium opens the page of each hostile text: no dialog, no request, no console error, the title is text."""

@@ -45,6 +45,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
     return read
 
 
+@pytest.mark.promise("names-are-text")
 def test_an_error_is_one_line_whatever_its_file_is_called(printed: Printed) -> None:
     text, code = explain(DataError(f"{EVIL.replace(chr(10), '')}: broken"), debug=False)
     assert code == 2

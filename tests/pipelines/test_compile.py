@@ -13,6 +13,7 @@ from pipelines.definition import loading as pipelines
 from tests.resume import jobs
 
 
+@pytest.mark.promise("compile")
 @pytest.mark.slow
 def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -37,6 +38,7 @@ def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(
             torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=lambda text, k=key: f"{k} {text}")
 
 
+@pytest.mark.promise("compile")
 def test_the_option_reaches_every_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = jobs.write(tmp_path, "segmentation", "dann")
     plain, fast = pipelines.load(str(file)), pipelines.load(str(file), ["runtime.compile=true"])

@@ -96,6 +96,7 @@ def test_formats(data: Path, name: str, ending: str) -> None:
         assert off.max() == 0 if ending != ".jpg" else off.mean() < 3
 
 
+@pytest.mark.promise("loading-changes-nothing")
 def test_threads_change_no_byte(data: Path) -> None:
     file = job()
     trees = []
@@ -127,6 +128,7 @@ def carla(root: Path) -> dict[str, Any]:
     return {"name": "carla", "root": str(root)}
 
 
+@pytest.mark.promise("other-readers")
 @pytest.mark.parametrize("name", ["gta5", "cityscapes", "camvid", "carla"])
 @pytest.mark.parametrize("resize", [None, [24, 40]])
 def test_the_sources_own_layout_is_read_by_its_own_reader(data: Path, name: str, resize: list[int] | None) -> None:
@@ -179,6 +181,7 @@ def hugging_face() -> Any:
     return pytest.importorskip("datasets")
 
 
+@pytest.mark.promise("other-readers")
 @pytest.mark.parametrize("name", ["huggingface", "parquet"])
 def test_hugging_face_datasets_reads_image_folder_and_parquet(
     data: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -201,6 +204,7 @@ def test_hugging_face_datasets_reads_image_folder_and_parquet(
     assert same({row["key"]: (row["image"], row["label"]) for row in opened}, expected)
 
 
+@pytest.mark.promise("other-readers")
 def test_webdataset_reads_its_shards(data: Path) -> None:
     webdataset = pytest.importorskip("webdataset")
     (data / "gta5/images/00001.png").rename(data / "gta5/images/a.b.png")
@@ -241,6 +245,7 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
         exported(layout="source", **options)
 
 
+@pytest.mark.promise("export-over-processes", "same-shards")
 @pytest.mark.distributed
 @pytest.mark.parametrize("layout", ["segda", "webdataset"])
 def test_processes_share_the_work_and_change_no_byte(data: Path, layout: str) -> None:
@@ -254,6 +259,7 @@ def test_processes_share_the_work_and_change_no_byte(data: Path, layout: str) ->
     assert tree(tiny.folder(Path("two"), "adapted")) == one
 
 
+@pytest.mark.promise("export-complete")
 def test_what_an_export_says_of_itself(data: Path) -> None:
     folder = exported()
     index = json.loads((folder / "dataset.json").read_text())
@@ -336,6 +342,7 @@ def test_a_truncated_image_is_refused_by_the_adapted_reader(data: Path) -> None:
     assert [problem.kind for problem in adapted.build(folder, SPACE, strict=False).problems] == ["another size"]
 
 
+@pytest.mark.promise("check-export")
 @pytest.mark.parametrize("layout", ["segda", "source", "webdataset"])
 def test_check_names_every_file_that_is_not_as_it_was(
     data: Path, layout: str, capsys: pytest.CaptureFixture[str]
@@ -359,6 +366,7 @@ def test_check_names_every_file_that_is_not_as_it_was(
     ]  # fmt: skip
 
 
+@pytest.mark.promise("unfinished-export")
 def test_check_refuses_an_export_that_is_not_finished(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = exported()
     (folder / "dataset.json").unlink()

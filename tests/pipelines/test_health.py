@@ -30,6 +30,7 @@ def test_the_manifest_says_how_the_training_went(finished: Path, stage: str) -> 
     assert all(line["gradients"] for line in log(finished, stage))
 
 
+@pytest.mark.promise("report-health")
 def test_the_report_says_how_the_trainings_went(finished: Path) -> None:
     page = (tiny.folder(finished, "report") / "report.html").read_text()
     assert page.count("No trouble up to step 5, in 3 lines of the log.") >= 3
@@ -79,6 +80,7 @@ def bad_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "micro_batches", one_bad)
 
 
+@pytest.mark.promise("non-finite-is-an-error")
 @pytest.mark.usefixtures("bad_batch")
 def test_by_default_a_loss_that_is_not_finite_is_an_error(
     job: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

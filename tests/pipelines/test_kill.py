@@ -19,6 +19,7 @@ from tests.pipelines import tiny
 from tools.soaking.faults import flip, injected
 
 
+@pytest.mark.promise("killed-run")
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finished: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     deaths = 0
@@ -38,6 +39,7 @@ def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BackgroundWriter, "begin", lambda self, work: work())
 
 
+@pytest.mark.promise("killed-training")
 @pytest.mark.usefixtures("saved_at_once")
 @pytest.mark.parametrize(("stage", "step"), [*((stage, 4) for stage in tiny.TRAINING), ("translate", 2)])
 def test_training_killed_before_a_step_ends_with_the_same_bytes(
@@ -53,6 +55,7 @@ def test_training_killed_before_a_step_ends_with_the_same_bytes(
     assert steps == [2, 4, 5]
 
 
+@pytest.mark.promise("checkpoint-is-minimal")
 @pytest.mark.usefixtures("saved_at_once")
 @pytest.mark.parametrize(
     ("stage", "part"),
@@ -87,6 +90,7 @@ def test_each_part_of_a_checkpoint_matters(job: Path, finished: Path, tmp_path: 
     assert tiny.hashes(runs, [stage]) != tiny.hashes(finished, [stage])
 
 
+@pytest.mark.promise("damaged-checkpoint")
 @pytest.mark.usefixtures("saved_at_once")
 def test_a_damaged_checkpoint_is_passed_over(
     job: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -101,6 +105,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert tiny.hashes(runs, ["translate"]) == tiny.hashes(finished, ["translate"])
 
 
+@pytest.mark.promise("written-files-kept")
 @pytest.mark.parametrize(("stage", "kept"), [("streets", "*/images/*.png"), ("adapted", "images/*.png")])
 def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_path: Path, stage: str, kept: str) -> None:
     runs = tiny.without(finished, tmp_path / "runs", stage)
@@ -116,6 +121,7 @@ def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_pat
     assert all(path.name.startswith(".") for path in folder.rglob("*partial*"))
 
 
+@pytest.mark.promise("killed-export")
 @pytest.mark.parametrize(
     ("layout", "deaths"), [("segda", 10), ("source", 10), ("huggingface", 3), ("webdataset", 3), ("parquet", 3)]
 )

@@ -69,6 +69,7 @@ def watched(folder: Path, *commands: list[str]) -> tuple[list[str], dict[str, in
     return told["seen"][:-1], told["codes"]
 
 
+@pytest.mark.promise("no-network")
 @pytest.mark.slow
 def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Path) -> None:
     runs = tiny.without(finished, tmp_path / "runs", "both", "evaluate", "report")
@@ -105,6 +106,7 @@ def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Pat
     assert runs.is_dir()
 
 
+@pytest.mark.promise("no-network")
 @pytest.mark.slow
 def test_a_download_that_was_asked_for_by_name_is_tried(tmp_path: Path) -> None:
     """Refused, it is one line and exit code 2."""

@@ -50,6 +50,7 @@ def changed(file: Path, change: Callable[[Any], object]) -> None:
     file.write_text(json.dumps(content))
 
 
+@pytest.mark.promise("paths-stay-inside")
 @pytest.mark.parametrize("name", ["../secret", "/tmp", "..", ".", "a/b"])
 def test_a_lock_file_names_folders_of_its_own_store(runs: Path, refused: Callable[..., str], name: object) -> None:
     def change(lock: Any) -> None:
@@ -71,6 +72,7 @@ def test_a_lock_file_of_something_else(runs: Path, refused: Callable[..., str], 
     assert "tiny.lock.json: " in refused("status", "tiny")
 
 
+@pytest.mark.promise("paths-stay-inside")
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_manifest_names_outputs_of_its_own_folder(
     runs: Path, job: Path, refused: Callable[..., str], name: str
@@ -84,6 +86,7 @@ def test_a_manifest_names_outputs_of_its_own_folder(
         assert f"manifest.json: outputs: {name!r} leads out of the folder" in refused(*words)
 
 
+@pytest.mark.promise("paths-stay-inside")
 @pytest.mark.parametrize(("entry", "value"), [
     ("folder", "../secret"), ("folder", ".."), ("folder", "/etc"), ("output", "../../secret"), ("output", "/etc")
 ])  # fmt: skip
@@ -123,6 +126,7 @@ def test_an_output_that_is_a_link_elsewhere(runs: Path, job: Path, refused: Call
     assert moved.is_file()
 
 
+@pytest.mark.promise("no-write-outside")
 @pytest.mark.parametrize("name", [".lock", "networks", "checkpoints", "log.jsonl"])
 def test_an_unfinished_stage_does_not_write_through_a_link(
     runs: Path, job: Path, refused: Callable[..., str], name: str
@@ -144,6 +148,7 @@ def test_an_unfinished_stage_does_not_write_through_a_link(
     ]  # fmt: skip
 
 
+@pytest.mark.promise("paths-stay-inside")
 @pytest.mark.parametrize("name", OUTSIDE)
 @pytest.mark.parametrize("entry", ["files", "keys"])
 def test_an_export_lists_files_of_its_own_folder(
@@ -176,6 +181,7 @@ def test_an_export_with_a_link_elsewhere(runs: Path, refused: Callable[..., str]
         adapted.build(folder, load("cityscapes"))
 
 
+@pytest.mark.promise("no-write-outside")
 def test_an_export_writes_nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """`layout: source` keeps the source's own paths, and a config may put those above the root."""
     monkeypatch.chdir(tmp_path)
@@ -197,6 +203,7 @@ def test_an_export_writes_nothing_outside(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((tmp_path / "runs").rglob("*.png"))
 
 
+@pytest.mark.promise("paths-stay-inside")
 def test_a_split_file_and_an_output_stay_below_what_they_are_of(
     job: Path, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

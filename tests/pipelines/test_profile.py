@@ -17,6 +17,7 @@ __all__ = ["data"]
 SOURCE = ["job.yaml", "--only", "source"]
 
 
+@pytest.mark.promise("profile-only-runs")
 def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *SOURCE, "--set", "runtime.profile=true"]) == 0
     out = capsys.readouterr().out
@@ -46,6 +47,7 @@ def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pyt
     assert "no training is left to be profiled" in capsys.readouterr().out
 
 
+@pytest.mark.promise("profile-only-runs")
 @pytest.mark.slow
 @pytest.mark.distributed
 def test_of_two_processes_the_first_tells(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.pipelines import tiny
 
 
+@pytest.mark.promise("recompute")
 @pytest.mark.slow
 def test_published_networks_and_logs_are_the_same(tmp_path: Path) -> None:
     """Supervised, translating and adapting stages; dropout, an image pool, a moving average and its teacher."""

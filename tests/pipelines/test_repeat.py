@@ -35,6 +35,7 @@ def repeated(finished: Path, runs: Path, told: Told, *words: object, path: Path 
     return told("run", "--from-manifest", path or tiny.folder(finished, "source"), "--runs", runs, *words)
 
 
+@pytest.mark.promise("reproduce")
 def test_a_stage_made_again_from_its_manifest_has_the_same_bytes(finished: Path, tmp_path: Path, told: Told) -> None:
     path = tiny.folder(finished, "source") / "manifest.json"
     code, lines = repeated(finished, tmp_path / "again", told, path=path)
@@ -48,6 +49,7 @@ def test_a_stage_made_again_from_its_manifest_has_the_same_bytes(finished: Path,
         assert (tmp_path / "again" / file).read_bytes() == (finished / file).read_bytes()
 
 
+@pytest.mark.promise("reproduce-warns")
 def test_what_is_not_as_it_was_is_a_warning(
     finished: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,7 @@ def test_what_is_not_as_it_was_is_a_warning(
     assert not [line for line in warnings if "package torch:" in line]
 
 
+@pytest.mark.promise("reproduce")
 def test_bytes_that_differ_are_said_and_counted(finished: Path, tmp_path: Path, told: Told) -> None:
     runs = tiny.without(finished, tmp_path / "runs")
     file = tiny.folder(runs, "source") / "manifest.json"
@@ -96,6 +99,7 @@ def test_bytes_that_differ_are_said_and_counted(finished: Path, tmp_path: Path, 
     assert lines[-2:] == ["streets: equal, 30 files", "source: differs: 1 of 2 files, networks/head.safetensors first"]
 
 
+@pytest.mark.promise("reproduce")
 def test_a_run_is_made_again_from_its_lock_file(finished: Path, tmp_path: Path, told: Told) -> None:
     """The stages are there already, so that none is trained; the report and the seconds of an evaluation pass."""
     again = tiny.without(finished, tmp_path / "again", "evaluate", "report")
@@ -183,6 +187,7 @@ stages: {source: {steps: 5}, dann: {steps: 5}, moons: {train: 40, test: 20}}
 """
 
 
+@pytest.mark.promise("reproduce")
 def test_classification_made_again_has_the_same_bytes(tmp_path: Path, told: Told) -> None:
     runs = run(MOONS, tmp_path)
     code, lines = told("run", "--from-manifest", runs / "tiny.lock.json", "--runs", tmp_path / "again")

@@ -30,6 +30,7 @@ def soaked(job: Path, finished: Path, tmp_path: Path) -> Job:
     return soaked
 
 
+@pytest.mark.promise("killed-run", "one-process-per-folder")
 def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
     """Kills, signals, full disks, second runs and damaged files as they come; the long version is a tool of its own."""
     faults: list[Fault] = []
@@ -157,6 +158,7 @@ def test_the_table_adds_up() -> None:
     ]
 
 
+@pytest.mark.promise("two-processes-killed")
 @pytest.mark.slow
 def test_the_tool_with_two_processes(job: Path, tmp_path: Path) -> None:
     """The long version on the tiny pipeline, started as people start it, with half of the rounds by two processes."""

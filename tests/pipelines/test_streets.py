@@ -42,6 +42,7 @@ def states(job: Path, runs: Path, *settings: str) -> dict[str, str]:
     return {stage.stage: stage.state for stage in planned}
 
 
+@pytest.mark.promise("finished-not-repeated")
 def test_a_second_run_does_nothing(job: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def content() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.name != "tiny.lock.json"}
@@ -58,6 +59,7 @@ def test_a_second_run_does_nothing(job: Path, finished: Path, capsys: pytest.Cap
     ]
 
 
+@pytest.mark.promise("change-reruns-dependents")
 def test_a_change_makes_what_builds_on_it_run_again(job: Path, finished: Path) -> None:
     found = states(job, finished, "stages.translate.method.terms.cycle.weight=9")
     again = {stage for stage, state in found.items() if state == "run"}
@@ -67,17 +69,20 @@ def test_a_change_makes_what_builds_on_it_run_again(job: Path, finished: Path) -
     assert again == {"source", "feature", "evaluate", "report"}
 
 
+@pytest.mark.promise("change-reruns-dependents")
 def test_how_a_stage_is_run_is_no_change(job: Path, finished: Path) -> None:
     found = states(job, finished, "runtime.save_every=3", "runtime.workers=2", "runtime.log_every=1")
     assert set(found.values()) == {"done"}
 
 
+@pytest.mark.promise("loading-changes-nothing")
 def test_loading_processes_change_nothing(job: Path, finished: Path, tmp_path: Path) -> None:
     runs = tiny.without(finished, tmp_path / "runs", "translate")
     tiny.run(job, runs, ["runtime.workers=1"], ["translate"])
     assert tiny.hashes(runs, ["translate"]) == tiny.hashes(finished, ["translate"])
 
 
+@pytest.mark.promise("damaged-output")
 def test_a_lost_network_is_trained_again(job: Path, finished: Path, tmp_path: Path) -> None:
     runs = tiny.without(finished, tmp_path / "runs")
     (tiny.folder(runs, "source") / "networks" / "head.safetensors").unlink()
@@ -86,6 +91,7 @@ def test_a_lost_network_is_trained_again(job: Path, finished: Path, tmp_path: Pa
     assert tiny.hashes(runs, tiny.STAGES[:-2]) == tiny.hashes(finished, tiny.STAGES[:-2])
 
 
+@pytest.mark.promise("no-target-labels")
 def test_adapting_opens_no_target_label(
     job: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +112,7 @@ def test_adapting_opens_no_target_label(
             assert (runs / entry["folder"] / "networks" / name).read_bytes() == expected, f"{stage}/{name}"
 
 
+@pytest.mark.promise("exported-images")
 def test_the_exported_set_stands_alone(finished: Path, tmp_path: Path) -> None:
     """Moved anywhere: every source image once, changed in its look only, with the source's classes as label."""
     root = tmp_path / "elsewhere"
@@ -129,6 +136,7 @@ def test_the_exported_set_stands_alone(finished: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored, source_label)
 
 
+@pytest.mark.promise("exported-images")
 def test_the_exported_images_are_what_the_published_networks_draw(finished: Path) -> None:
     translate = tiny.folder(finished, "translate")
     config = tiny.manifest(finished, "translate").config
@@ -166,6 +174,7 @@ def test_scores_stand_beside_their_protocol(finished: Path) -> None:
     assert prints["pixel"] == head
 
 
+@pytest.mark.promise("report-escapes")
 def test_the_report_is_one_file_that_needs_no_network(finished: Path) -> None:
     folder = tiny.folder(finished, "report")
     html = (folder / "report.html").read_text()

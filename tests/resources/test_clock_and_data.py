@@ -23,6 +23,7 @@ FAR = 4_000_000_000  # seconds: the year 2096
 NOBODY = 65534
 
 
+@pytest.mark.promise("clock-and-data")
 def test_a_clock_that_jumps(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Back and forth while a stage is interrupted and resumed: the newest checkpoint is that of the last step."""
     assert main([*WORDS, "--runs", "undisturbed"]) == 0
@@ -82,6 +83,7 @@ def everything(folder: Path) -> dict[str, tuple[int, int, int]]:
     return {name: (stat.S_IMODE(it.st_mode), it.st_size, it.st_mtime_ns) for name, it in files.items()}
 
 
+@pytest.mark.promise("clock-and-data")
 def test_data_that_cannot_be_written(public: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A whole job, check, scores and predictions by a user who may only read: nothing there is new or changed."""
     before = everything(public / "data")
@@ -104,6 +106,7 @@ def test_data_that_cannot_be_written(public: Path, capfd: pytest.CaptureFixture[
     assert len(list((public / "runs").glob("*/manifest.json"))) == 4
 
 
+@pytest.mark.promise("clock-and-data")
 def test_data_that_could_be_written_is_not(data: Path) -> None:
     before = everything(data)
     assert main(["job.yaml", "--workers", "1"]) == 0

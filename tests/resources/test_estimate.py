@@ -60,6 +60,7 @@ STREETS_SIZE = [
 ]  # fmt: skip
 
 
+@pytest.mark.promise("memory-estimate")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "settings"),
@@ -84,6 +85,7 @@ def test_memory_of_a_run(tmp_path: Path, stage: str, settings: list[str]) -> Non
         assert taken / 2 < tensors < 2 * taken
 
 
+@pytest.mark.promise("memory-estimate")
 @pytest.mark.parametrize("stage", ["source", "translate", "feature"])
 def test_memory_of_a_step(tmp_path: Path, stage: str) -> None:
     """The estimate against the same step really made, with the optimizers' states and full pools in memory."""
@@ -116,6 +118,7 @@ def test_the_highest_is_counted_not_the_sum() -> None:
     assert (peak.live, peak.most) == (0, 4040)
 
 
+@pytest.mark.promise("disk-estimate")
 def test_disk(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Checkpoints, networks and images of a job."""
     Path("job.yaml").write_text(JOB.replace("width: 4, blocks: 1}", "width: 16, blocks: 1}"))
@@ -147,6 +150,7 @@ def test_what_streets_took(tmp_path: Path) -> None:
         assert kilobytes / 2 < needed[stage] / 1024 < 2 * kilobytes, stage
 
 
+@pytest.mark.promise("disk-estimate")
 def test_a_disk_that_is_too_small_is_refused_beforehand(data: Path, disk: Disk, refused: Refused) -> None:
     words = ["job.yaml", "--runs", str(disk.folder / "runs")]
     disk.leave(40_000)

@@ -54,6 +54,7 @@ def parameters(runs: str) -> dict[str, torch.Tensor]:
     return {f"{path.stem}/{name}": value for path in paths for name, value in load_file(path).items()}
 
 
+@pytest.mark.promise("fit-memory")
 @double()
 def test_the_smallest_number_that_fits_is_taken_and_reported(
     job: Path, room: Callable[[int], list[int]], capsys: pytest.CaptureFixture[str]
@@ -89,6 +90,7 @@ def test_what_does_not_fit_one_by_one_is_refused(job: Path, room: Callable[[int]
     assert sizes == [4, 2, 1]
 
 
+@pytest.mark.promise("fit-memory")
 def test_a_restart_makes_the_same_steps(job: Path, room: Callable[[int], list[int]]) -> None:
     """Even with more memory than before."""
     room(2)

@@ -39,6 +39,7 @@ def run_on_a_full_disk(
     return failed
 
 
+@pytest.mark.promise("real-full-disk")
 def test_every_stage_of_a_small_job(data: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["job.yaml"]) == 0
     failed = run_on_a_full_disk(["job.yaml"], disk, (4096, 8192, 65536), capsys)
@@ -47,6 +48,7 @@ def test_every_stage_of_a_small_job(data: Path, disk: Disk, capsys: pytest.Captu
     assert {"supervise", "translate", "export"} <= {Path(name).parts[1].split("-")[0] for name in failed}, failed
 
 
+@pytest.mark.promise("real-full-disk")
 @pytest.mark.slow
 def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
     """Every kind of file: generated pictures, logs, checkpoints, networks, exports, tables, report, lock, manifests."""
@@ -60,6 +62,7 @@ def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: py
     assert len(failed) >= 40
 
 
+@pytest.mark.promise("real-full-disk")
 def test_a_video_on_a_full_disk_is_refused_not_cut_off(disk: Disk) -> None:
     """OpenCV itself reports no error."""
     path, frame = disk.folder / "drive.mp4", np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)

@@ -57,6 +57,7 @@ ERRORS = (
 )
 
 
+@pytest.mark.promise("out-of-memory")
 def test_at_any_moment_of_a_small_job(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_at_any_moment_of_a_small_job(
     assert {"source", "translate"} <= set(failed), failed
 
 
+@pytest.mark.promise("out-of-memory")
 def test_a_checkpoint_that_lacks_memory_leaves_the_one_before(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_checkpoint_that_lacks_memory_leaves_the_one_before(
     assert published(Path("runs")) == published(Path("undisturbed"))
 
 
+@pytest.mark.promise("out-of-memory")
 def test_a_loader_process_that_the_kernel_kills(data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     getitem = loader._Samples.__getitem__
 

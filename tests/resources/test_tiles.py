@@ -43,6 +43,7 @@ def translating(size: tuple[int, int], tiling: Tiling | None) -> int:
     return peak.most
 
 
+@pytest.mark.promise("tiles-bound-memory")
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])
 def test_windows(size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]
@@ -51,6 +52,7 @@ def test_windows(size: tuple[int, int]) -> None:
     assert predicting(size, Augmentation(window=(256, 256), window_batch=1)) < window + WHOLE * pixels
 
 
+@pytest.mark.promise("tiles-bound-memory")
 @pytest.mark.parametrize("size", [(512, 1024), (1024, 2048)])
 def test_tiles(size: tuple[int, int]) -> None:
     pixels = size[0] * size[1]

@@ -33,6 +33,7 @@ def state(run: str, stage: str) -> str:
     return str(json.loads(Path(f"runs/{run}.lock.json").read_text())["stages"][stage]["state"])
 
 
+@pytest.mark.promise("second-run")
 def test_the_second_is_refused_before_any_work(
     data: Path, other: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,6 +55,7 @@ def test_the_second_is_refused_before_any_work(
     assert not [path for path in Path("runs").rglob(".*") if ".claim" in path.name]
 
 
+@pytest.mark.promise("second-run")
 def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     """A stage that the first has finished by then is not run again."""
     assert main(["job.yaml", "--only", "translate"]) == 0
@@ -75,6 +77,7 @@ def test_the_second_waits_when_asked_to(data: Path, other: list[str], capfd: pyt
     assert "source: done" in output
 
 
+@pytest.mark.promise("second-run")
 def test_a_dead_run_is_followed_at_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also while its loading processes are still alive, which end only seconds later."""
     with paused_before(1, lambda: main([*SOURCE, "--workers", "1"])) as owner:

@@ -45,6 +45,7 @@ HARMS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.promise("both-checkpoints-damaged")
 @pytest.mark.parametrize("harm", HARMS)
 def test_both_damaged_begins_anew_and_says_so(tmp_path: Path, harm: str) -> None:
     save(tmp_path, 2, 4)
@@ -80,6 +81,7 @@ def copied(runs: Path, folder: Path) -> Path:
     return Path(shutil.copytree(runs, folder / "runs"))
 
 
+@pytest.mark.promise("both-checkpoints-damaged")
 def test_a_stage_without_a_whole_checkpoint_begins_anew(
     killed: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_stage_without_a_whole_checkpoint_begins_anew(
     assert jobs.result(folders[0]) == jobs.result(folders[1])
 
 
+@pytest.mark.promise("partial-checkpoint-removed")
 def test_what_a_death_left_of_a_checkpoint_is_cleared_away(killed: tuple[Path, Path], tmp_path: Path) -> None:
     """Even if no checkpoint of that step is written again."""
     file, runs = killed
@@ -120,6 +123,7 @@ def gentle(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.promise("other-process-count")
 @double()
 @pytest.mark.distributed
 @pytest.mark.parametrize(("first", "then"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])

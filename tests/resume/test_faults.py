@@ -71,6 +71,7 @@ def survive(chain: Path, undisturbed: Undisturbed, folder: Path, kind: str, numb
     assert not list(runs.glob(".*")), event
 
 
+@pytest.mark.promise("write-faults")
 def test_every_write_is_followed_by_a_rename_or_is_a_log(undisturbed: Undisturbed) -> None:
     """What the faults are drawn from: results are written under temporary names, all but appended lines."""
     for kind, events in undisturbed.events.items():
@@ -82,6 +83,7 @@ def test_every_write_is_followed_by_a_rename_or_is_a_log(undisturbed: Undisturbe
     assert sum("checkpoints" in event for event in undisturbed.events["align"]) >= 12
 
 
+@pytest.mark.promise("write-faults")
 @pytest.mark.parametrize("kind", chains.KINDS)
 def test_some_faults(chain: Path, undisturbed: Undisturbed, tmp_path: Path, kind: str) -> None:
     random = Random(f"faults in {kind}")
@@ -89,6 +91,7 @@ def test_some_faults(chain: Path, undisturbed: Undisturbed, tmp_path: Path, kind
     survive(chain, undisturbed, tmp_path, kind, number, random.choice(faults.HARMS))
 
 
+@pytest.mark.promise("write-faults")
 @pytest.mark.slow
 @pytest.mark.parametrize("harm", faults.HARMS)
 @pytest.mark.parametrize("kind", chains.KINDS)

@@ -67,6 +67,7 @@ def compare(data: Path, folder: Path, case: tuple[str, str, int, int]) -> None:
     assert jobs.leftovers(results[1]) == [], kills
 
 
+@pytest.mark.promise("killed-method")
 @pytest.mark.parametrize("case", DEFAULT, ids=case_id)
 def test_a_method_that_is_killed_ends_with_the_same_bits(
     data: dict[str, Path], tmp_path: Path, case: tuple[str, str, int, int]
@@ -74,6 +75,7 @@ def test_a_method_that_is_killed_ends_with_the_same_bits(
     compare(data[case[0]], tmp_path, case)
 
 
+@pytest.mark.promise("killed-method")
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in WHOLE if case not in DEFAULT], ids=case_id)
 def test_every_method_that_is_killed_ends_with_the_same_bits(

@@ -62,6 +62,7 @@ def check_resumed(file: Path, folder: Path, world: int) -> None:
     assert any(name.startswith("log") for name in resumed)
 
 
+@pytest.mark.promise("signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_training_saves_and_resumes_exactly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
@@ -78,6 +79,7 @@ def test_training_saves_and_resumes_exactly(
     check_resumed(file, tmp_path, world=1)
 
 
+@pytest.mark.promise("signals")
 @pytest.mark.distributed
 @pytest.mark.parametrize(
     ("number", "group"),
@@ -105,6 +107,7 @@ def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number
         check_resumed(file, tmp_path, world=2)
 
 
+@pytest.mark.promise("signals")
 def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
     """As other launchers may send it: all processes decide together and save the same step."""
     file, runs = job(tmp_path, workers=0, steps=12), tmp_path / "runs"
@@ -127,6 +130,7 @@ def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
     check_resumed(file, tmp_path, world=2)
 
 
+@pytest.mark.promise("signals")
 @pytest.mark.parametrize(
     ("kind", "pattern", "number"),
     [
@@ -165,6 +169,7 @@ def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, pattern: 
     assert jobs.leftovers(folder) == []
 
 
+@pytest.mark.promise("second-signal")
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.structure import source
 
 LONGEST = 400
@@ -58,6 +60,7 @@ def calls() -> Iterator[tuple[Path, ast.Call]]:
         yield from ((path, node) for node in ast.walk(source.tree(path)) if isinstance(node, ast.Call))
 
 
+@pytest.mark.promise("no-global-random-state")
 def test_no_global_random_state() -> None:
     """A draw from a global generator would make results depend on what else was drawn."""
     pattern = re.compile(r"(np|numpy)\.random\.(rand|randn|randint|choice|shuffle|seed|permutation|uniform|normal)$")

@@ -42,6 +42,7 @@ def test_a_label_is_copied_where_links_are_not_possible(tmp_path: Path, monkeypa
     assert (tmp_path / "label.png").read_bytes() == b"ids"
 
 
+@pytest.mark.promise("written-files-kept")
 def test_an_empty_file_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert not is_there(tmp_path / "empty")
@@ -56,6 +57,7 @@ def test_a_folder_in_the_way_is_one_line(tmp_path: Path) -> None:
         write_whole(tmp_path / "taken" / "image.png", b"1")
 
 
+@pytest.mark.promise("atomic-files")
 @pytest.mark.parametrize("moment", ["write", "fsync", "rename"])
 def test_an_error_at_any_moment_leaves_the_old_content_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str

@@ -1,9 +1,11 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segda.seeds import derive_seed
 
 
+@pytest.mark.promise("draws-by-position")
 def test_is_the_same_everywhere() -> None:
     assert derive_seed(0, "order", 3) == 2723741169552378311
 

@@ -20,6 +20,7 @@ def test_content_with_a_checksum_comes_back() -> None:
     assert opened(checked_json.with_checksum(CONTENT)) == CONTENT
 
 
+@pytest.mark.promise("sealed-json")
 @pytest.mark.parametrize("change", [{"more": [2]}, {"new": 1}, {"stages": {}}])
 def test_any_change_is_noticed(change: dict[str, object]) -> None:
     with pytest.raises(ArtefactError, match=r"x\.json: damaged, it does not hold what was written; run it again"):

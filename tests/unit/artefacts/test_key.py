@@ -20,6 +20,7 @@ def reversed_order(value: Any) -> Any:
     return [reversed_order(item) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.promise("key-is-stable")
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(PLAIN)
 def test_order_of_keys_does_not_matter(value: Any) -> None:
@@ -30,6 +31,7 @@ def test_the_text_itself() -> None:
     assert canonical({"b": [1, 0.1, True, None], "a": {"é": 'x"'}}) == '{"a":{"\\u00e9":"x\\""},"b":[1,0.1,true,null]}'
 
 
+@pytest.mark.promise("key-is-stable")
 def test_whole_floats_are_whole_numbers() -> None:
     assert canonical([1.0, -2.0, 1e3]) == canonical([1, -2, 1000])
     assert canonical(1.5) != canonical(1)

@@ -100,6 +100,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path, flock: bool, monkeypatch: 
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.promise("second-run")
 def test_without_flock_a_lock_of_another_host_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether its process lives cannot be known here, so a person says so by deleting its file."""
     without_flock(monkeypatch, errno.ENOTSUP)

@@ -35,6 +35,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "manifest.json").read_text())["schema"] == 1
 
 
+@pytest.mark.promise("manifest-last")
 def test_a_missing_output_is_refused_before_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("nowhere", "empty"):
@@ -42,6 +43,7 @@ def test_a_missing_output_is_refused_before_the_manifest(tmp_path: Path) -> None
             manifests.describe_outputs(tmp_path, [name])
 
 
+@pytest.mark.promise("status-verify")
 def test_damage_is_seen(tmp_path: Path) -> None:
     manifest = finished(tmp_path)
     file = tmp_path / "networks" / "encoder.bin"
@@ -62,6 +64,7 @@ def test_scores_of_absent_classes_become_null(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "x.json").read_text()) == {"iou": [None, 0.5], "deep": {"a": None}}
 
 
+@pytest.mark.promise("damaged-artefact")
 @pytest.mark.parametrize(
     ("content", "message"),
     [("{", "damaged"), ("[]", "holds no mapping"), ('{"schema": 2}', "schema 2"), ('{"schema": 1}', "damaged")],

@@ -38,6 +38,7 @@ def test_from_nothing_to_done(tmp_path: Path) -> None:
         store.begin("align", KEY, {})
 
 
+@pytest.mark.promise("damaged-output")
 def test_a_damaged_result_runs_again_and_is_kept_aside(tmp_path: Path) -> None:
     store = Store(tmp_path)
     folder = store.begin("align", KEY, {})
@@ -50,6 +51,7 @@ def test_a_damaged_result_runs_again_and_is_kept_aside(tmp_path: Path) -> None:
     assert (tmp_path / "align-ab12cd34.replaced-1" / "out.txt").read_text() == "res"
 
 
+@pytest.mark.promise("foreign-folder")
 def test_another_key_with_the_same_prefix_is_never_taken_for_this_one(tmp_path: Path) -> None:
     store = Store(tmp_path)
     folder = store.begin("align", KEY, {})
@@ -61,6 +63,7 @@ def test_another_key_with_the_same_prefix_is_never_taken_for_this_one(tmp_path: 
             attempt("align", SAME_PREFIX)
 
 
+@pytest.mark.promise("foreign-folder")
 def test_a_strange_folder_is_not_touched(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.folder("align", KEY).mkdir()
@@ -71,6 +74,7 @@ def test_a_strange_folder_is_not_touched(tmp_path: Path) -> None:
     assert (store.folder("align", KEY) / "thesis.tex").exists()
 
 
+@pytest.mark.promise("force-deletes-nothing")
 def test_replace_counts_up(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert store.replace("align", KEY) is None
@@ -83,6 +87,7 @@ def test_replace_counts_up(tmp_path: Path) -> None:
     assert names == ["align-ab12cd34.replaced-1", "align-ab12cd34.replaced-2"]
 
 
+@pytest.mark.promise("one-process-per-folder")
 def test_one_worker_a_folder(tmp_path: Path) -> None:
     store = Store(tmp_path)
     folder = store.folder("align", KEY)
@@ -96,6 +101,7 @@ def test_one_worker_a_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "a claim that was given back leaves nothing"
 
 
+@pytest.mark.promise("stale-lock-removed")
 def test_a_dead_holders_claim_on_a_finished_folder_is_cleared_and_a_living_ones_kept(tmp_path: Path) -> None:
     store = Store(tmp_path)
     folder = store.folder("align", KEY)
@@ -112,6 +118,7 @@ def test_a_dead_holders_claim_on_a_finished_folder_is_cleared_and_a_living_ones_
             pytest.fail("it was not to be had")
 
 
+@pytest.mark.promise("read-only-folder")
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = Store(tmp_path / "file")

@@ -3,12 +3,15 @@
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from segda.engine.session import Session
 from tests.equivalence import setting
 from tests.unit.engine.test_fit import training
 from tools.bench import checkpoints as bench
 
 
+@pytest.mark.promise("background-checkpoint")
 def test_both_sides_write_a_checkpoint(tmp_path: Path) -> None:
     times = bench.one_round(training("i2i"), setting.batch(2), tmp_path, count(), Session(cpu=True))
     assert min(times.step, times.background, times.waiting) > 0

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.definition import loading as pipelines
 from pipelines.planning import plan as plans
 from segda.artefacts.store import Store
@@ -30,6 +32,7 @@ def test_everything_is_finished_until_a_file_more_or_less_is_seen(tmp_path: Path
     assert [stage for stage, state in states().items() if state == "done"] == ["oracle"]
 
 
+@pytest.mark.promise("light-plan")
 def test_a_finished_pipeline_is_recognised_without_anything_heavy(tmp_path: Path) -> None:
     words = ["run", str(startup.pipeline(tmp_path, FILES)), "--runs", str(tmp_path / "runs")]
     startup.finish(words[1], Store(tmp_path / "runs"), FILES)

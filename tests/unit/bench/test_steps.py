@@ -62,6 +62,7 @@ def parameters(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
+@pytest.mark.promise("hand-written-loop")
 @pytest.mark.parametrize("name", SMALL)
 def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In double precision, so that a rounding that Adam divides by itself shows no difference."""

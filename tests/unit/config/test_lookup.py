@@ -10,6 +10,7 @@ def test_a_name_is_a_file() -> None:
     assert lookup.module("segda.label_spaces", "camvid").__name__ == "segda.label_spaces.camvid"
 
 
+@pytest.mark.promise("unknown-keys")
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="did you mean 'cityscapes'"):
         lookup.module("segda.label_spaces", "cityscape")
@@ -20,6 +21,7 @@ def test_a_name_like_nothing_gets_all_of_them() -> None:
         lookup.module("segda.label_spaces", "zzz")
 
 
+@pytest.mark.promise("yaml-runs-no-code")
 def test_outside_code_needs_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "_allowed_plugins", set())
     with pytest.raises(ConfigError, match="--plugin json"):
@@ -34,6 +36,7 @@ def test_a_plugin_module_that_does_not_exist_is_a_config_error(monkeypatch: pyte
         lookup.module("segda.label_spaces", "json.nowhere")
 
 
+@pytest.mark.promise("names-stay-inside")
 @pytest.mark.parametrize("name", ["", "..", "../os", ".camvid", "camvid/x"])
 def test_a_name_never_leaves_its_folder(name: str) -> None:
     with pytest.raises(ConfigError):

@@ -36,6 +36,7 @@ class Outer(Strict):
     flip: bool = True
 
 
+@pytest.mark.promise("unknown-keys")
 @pytest.mark.parametrize(
     ("raw", "message"),
     [

@@ -34,6 +34,7 @@ def test_a_sound_set(root: Path, cityscapes: LabelSpace) -> None:
     assert text.count("  absent") == 17
 
 
+@pytest.mark.promise("check-names-all")
 def test_all_problems_are_found_not_the_first_alone(
     root: Path, cityscapes: LabelSpace, write_image: Callable, write_label: Callable
 ) -> None:
@@ -79,6 +80,7 @@ def test_workers_and_progress(make_dataset: Callable[..., Dataset]) -> None:
     assert report == check(data, workers=1)
 
 
+@pytest.mark.promise("few-files-at-a-time")
 def test_few_files_are_taken_up_at_a_time(make_dataset: Callable[..., Dataset]) -> None:
     dataset = make_dataset(n=1)
     read: list[Path] = []

@@ -36,6 +36,7 @@ def test_epochs_and_seeds_shuffle_differently() -> None:
     assert len({tuple(each) for each in orders}) == 3
 
 
+@pytest.mark.promise("samples-over-processes")
 @given(
     chunk=st.integers(1, 4),
     world=st.integers(1, 4),
@@ -53,6 +54,7 @@ def test_ranks_together_see_what_one_process_sees(
     assert together == alone == list(range(start * batch, (start + steps) * batch))
 
 
+@pytest.mark.promise("data-order-resumes")
 def test_a_later_start_continues_exactly(make_dataset: Callable[..., Dataset]) -> None:
     source, target = make_dataset("source", n=5), make_dataset("target", n=3, labels=False)
     whole, rest = take(6, source, target), take(2, source, target, start=4)
@@ -87,6 +89,7 @@ def test_shapes_types_and_ranges(make_dataset: Callable[..., Dataset]) -> None:
     assert take(1, make_dataset("source"))[0].target is None
 
 
+@pytest.mark.promise("no-target-labels")
 def test_target_labels_are_not_opened(make_dataset: Callable[..., Dataset]) -> None:
     target = make_dataset("target")
     for sample in target.samples:
@@ -100,6 +103,7 @@ def test_image_values_become_minus_one_to_one() -> None:
     assert to_tensor(image).flatten().tolist() == pytest.approx([-1, -0.6, 1])
 
 
+@pytest.mark.promise("no-global-random-state")
 def test_workers_change_nothing_and_leave_the_global_random_state(make_dataset: Callable[..., Dataset]) -> None:
     source, target = make_dataset("source", n=5), make_dataset("target", n=3, labels=False)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist()
@@ -114,6 +118,7 @@ def test_workers_change_nothing_and_leave_the_global_random_state(make_dataset: 
     assert before[1] == np.random.get_state()[1].tolist()
 
 
+@pytest.mark.promise("samples-over-processes")
 @settings(max_examples=8, deadline=None)
 @given(world=st.sampled_from([1, 2, 4]), accumulate=st.sampled_from([1, 2]))
 def test_ranks_decode_the_same_tensors(shared_dataset: Dataset, world: int, accumulate: int) -> None:
@@ -150,6 +155,7 @@ def test_a_batch_that_cannot_be_split_is_refused_at_once(make_dataset: Callable[
         batches(make_dataset(), make_dataset("t"), transforms=(CROP, None), batch=4, seed=0)
 
 
+@pytest.mark.promise("broken-file-in-worker")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_broken_file_is_one_line_from_workers_too(make_dataset: Callable[..., Dataset], workers: int) -> None:
     data = make_dataset()

@@ -18,6 +18,7 @@ def test_results_come_in_the_order_of_the_items(workers: int, ahead: int) -> Non
     assert list(in_order(late, [], workers=workers, ahead=ahead)) == []
 
 
+@pytest.mark.promise("few-files-at-a-time")
 @pytest.mark.parametrize("ahead", [0, 1, 4])
 def test_no_more_items_are_taken_up_than_were_asked_for(ahead: int) -> None:
     taken = 0

@@ -86,6 +86,7 @@ def assert_equal(kept: dict[str, Tensor], anew: dict[str, Tensor]) -> None:
         assert torch.equal(value, anew[name]), name
 
 
+@pytest.mark.promise("recompute")
 @pytest.mark.parametrize(
     ("name", "accumulate"), [*((name, 1) for name in METHODS), ("cyclegan", 2), ("self_training", 2)]
 )
@@ -103,6 +104,7 @@ def test_the_same_bits(name: str, accumulate: int, tmp_path: Path, monkeypatch: 
     assert [line.split('"losses"')[1] for line in logs[0]] == [line.split('"losses"')[1] for line in logs[1]]
 
 
+@pytest.mark.promise("recompute")
 @pytest.mark.parametrize(
     "encoder",
     [
@@ -141,6 +143,7 @@ def test_a_gradient_of_some_weights_first_and_of_all_then() -> None:
     assert int(network[0][1].num_batches_tracked) == 1
 
 
+@pytest.mark.promise("recompute")
 def test_statistics_of_all_processes() -> None:
     """`runtime.gather_statistics` stands in for batch normalisation, in the second pass as well."""
 

@@ -69,6 +69,7 @@ def test_an_error_is_raised_by_whatever_waits(look: str) -> None:
     assert ran == []
 
 
+@pytest.mark.promise("background-errors")
 @pytest.mark.parametrize("last", [fail, lambda: None], ids=["fails", "ends well"])
 def test_an_error_of_the_training_comes_first_and_nothing_is_left_running(last: Callable[[], None]) -> None:
     before, ended = threading.active_count(), threading.Event()

@@ -37,6 +37,7 @@ def test_nothing_is_loaded_from_nothing(tmp_path: Path) -> None:
     assert loaded(tmp_path / "checkpoints") == (0, None, [])
 
 
+@pytest.mark.promise("two-checkpoints")
 def test_the_newest_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
     save(tmp_path, 5, 90, 100, 1000)
     assert loaded(tmp_path) == (1000, 1000.0, [])
@@ -51,6 +52,7 @@ def test_tensors_that_share_memory_are_kept(tmp_path: Path) -> None:
     assert torch.equal(tensors["part"], weight.view(2, 3).T)
 
 
+@pytest.mark.promise("two-checkpoints")
 def test_an_unfinished_folder_is_not_seen(tmp_path: Path) -> None:
     save(tmp_path, 2)
     shutil.copytree(tmp_path / "step-00000002", tmp_path / ".step-00000004.partial")
@@ -59,6 +61,7 @@ def test_an_unfinished_folder_is_not_seen(tmp_path: Path) -> None:
     assert names(tmp_path) == ["step-00000002", "step-00000004"]
 
 
+@pytest.mark.promise("damaged-checkpoint")
 @pytest.mark.parametrize("harm", ["flip", "cut", "no tensors", "no state", "cut state"])
 def test_a_damaged_one_is_passed_over_and_named(tmp_path: Path, harm: str) -> None:
     save(tmp_path, 2, 4)
@@ -81,6 +84,7 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path: Path, harm: str) -> No
     assert note.startswith(f"{tmp_path / 'step-00000004'}: damaged checkpoint passed over")
 
 
+@pytest.mark.promise("damaged-checkpoint")
 def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
     """Also where the state stays JSON: another step, another rate, another number of processes."""
     save(tmp_path, 2, 4)
@@ -113,6 +117,7 @@ def small_files(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.promise("full-disk")
 def test_a_disk_that_refuses_leaves_the_earlier_one(tmp_path: Path) -> None:
     save(tmp_path, 2)
     with small_files(4096), pytest.raises(ArtefactError, match=r"step-00000004: the checkpoint could not be written"):
@@ -133,6 +138,7 @@ def test_a_disk_that_is_full_when_flushing(tmp_path: Path, monkeypatch: pytest.M
     assert names(tmp_path) == ["step-00000002"]
 
 
+@pytest.mark.promise("state-restored")
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
 def test_an_optimizer_goes_on_where_it_was(kind: type[torch.optim.Optimizer]) -> None:
     def made() -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -159,6 +165,7 @@ def test_an_optimizer_goes_on_where_it_was(kind: type[torch.optim.Optimizer]) ->
     assert torch.equal(module.weight, again.weight)
 
 
+@pytest.mark.promise("state-restored")
 def test_the_random_state_goes_on_where_it_was() -> None:
     session = Session(cpu=True)
     torch.manual_seed(3)

@@ -58,6 +58,7 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")
 
 
+@pytest.mark.promise("compile")
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in setting.NAMES]
 )
@@ -72,6 +73,7 @@ def test_a_compiled_training_is_the_same_up_to_rounding(name: str, tmp_path: Pat
     assert_close(state(fast), state(plain))
 
 
+@pytest.mark.promise("compile")
 @pytest.mark.parametrize("first_is_compiled", [False, True])
 def test_each_goes_on_from_the_others_checkpoint(first_is_compiled: bool, tmp_path: Path) -> None:
     first, second = (compiled, training) if first_is_compiled else (training, compiled)
@@ -85,6 +87,7 @@ def test_each_goes_on_from_the_others_checkpoint(first_is_compiled: bool, tmp_pa
     assert_close(state(going_on), state(expected))
 
 
+@pytest.mark.promise("compile")
 def test_names_copies_and_averages_know_nothing_of_it() -> None:
     made = compiled("source_only")
     assert state(made).keys() == state(training("source_only")).keys()
@@ -102,6 +105,7 @@ def test_a_discriminator_whose_gradient_is_penalised_stays_as_it_is() -> None:
     assert all(module._compiled_call_impl is not None for module in compiled("cyclegan").modules.values())
 
 
+@pytest.mark.promise("no-compiler")
 def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def backend(*given: Any) -> Any:
         raise RuntimeError("No working C++ compiler found in torch._inductor.config.cpp.cxx: (None, 'g++')\nand more")

@@ -21,6 +21,7 @@ def flags() -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.promise("deterministic")
 @pytest.mark.parametrize("workspace", [None, ":16:8"])
 def test_flags_are_set_and_restored(monkeypatch: pytest.MonkeyPatch, workspace: str | None) -> None:
     monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
@@ -48,6 +49,7 @@ def test_a_kernel_that_there_is_none_of_is_one_line() -> None:
         raise RuntimeError("something else")
 
 
+@pytest.mark.promise("deterministic")
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool

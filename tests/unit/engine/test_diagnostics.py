@@ -42,6 +42,7 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
 QUICK = {"adda", "cogan", "cyclegan_tempered", "dann", "i2i", "self_training"}
 
 
+@pytest.mark.promise("diagnostics")
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in setting.NAMES]
 )
@@ -87,6 +88,7 @@ def test_neither_running_statistics_nor_dropout_notice(tmp_path: Path) -> None:
     assert sum(lines[0]["predicted"]["target"].values()) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.promise("diagnostics")
 def test_norms_of_terms_and_players_by_hand() -> None:
     layer = nn.Linear(2, 1, bias=False)
     encoder = nn.Sequential(nn.Linear(2, 2), layer, nn.BatchNorm1d(1))

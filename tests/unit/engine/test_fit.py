@@ -95,6 +95,7 @@ def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
             torch.testing.assert_close(found, parameter, rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.promise("log-content")
 def test_log_lines_name_losses_rates_and_measures(tmp_path: Path) -> None:
     run(training("cyclegan"), batches(itertools.count()), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -104,6 +105,7 @@ def test_log_lines_name_losses_rates_and_measures(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
 
 
+@pytest.mark.promise("data-wait")
 def test_log_lines_say_how_long_data_was_waited_for(tmp_path: Path) -> None:
     def late() -> Iterator[Batch]:
         for number, batch in enumerate(batches(itertools.count())):
@@ -124,6 +126,7 @@ def with_nan(step: int) -> Iterator[Batch]:
         yield batch
 
 
+@pytest.mark.promise("non-finite-loss")
 @pytest.mark.parametrize("log_every", [1, 3, 10])
 def test_a_loss_that_is_not_finite_is_named(tmp_path: Path, log_every: int) -> None:
     """By term, step and files, also when the losses are looked at later than the step that went wrong."""
@@ -135,12 +138,14 @@ def test_a_loss_that_is_not_finite_is_named(tmp_path: Path, log_every: int) -> N
     assert "learning rate" in message
 
 
+@pytest.mark.promise("non-finite-checkpoint")
 def test_no_checkpoint_is_written_with_what_is_not_finite(tmp_path: Path) -> None:
     with pytest.raises(TrainingError):
         run(training("source_only"), with_nan(4), tmp_path, steps=9, save_every=5, log_every=9)
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.promise("damaged-artefact")
 def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
     session = Session(cpu=True)
 
@@ -169,6 +174,7 @@ def paused_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return go
 
 
+@pytest.mark.promise("background-checkpoint")
 def test_training_does_not_wait_for_the_disk_and_saves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +200,7 @@ def test_training_does_not_wait_for_the_disk_and_saves_what_was_there(
     assert (tmp_path / "beside" / "checkpoints" / "step-00000004").is_dir()
 
 
+@pytest.mark.promise("background-errors")
 @pytest.mark.parametrize(
     ("save_every", "steps"), [(2, 3), (2, 50), (30, 59)], ids=["at the end", "at the next one", "at a later step"]
 )
@@ -223,6 +230,7 @@ def test_a_checkpoint_that_the_disk_refuses_ends_the_training(
     assert threading.active_count() == threads
 
 
+@pytest.mark.promise("background-errors")
 def test_an_error_of_the_training_waits_for_the_checkpoint_in_hand(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="became nan"):
         run(training("source_only"), with_nan(2), tmp_path, save_every=2, log_every=1)
@@ -230,6 +238,7 @@ def test_an_error_of_the_training_waits_for_the_checkpoint_in_hand(tmp_path: Pat
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
 
 
+@pytest.mark.promise("no-generator-graph")
 def test_updates_of_the_discriminators_alone_keep_no_graph_of_the_generators(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def test_a_line_holds_what_it_was_given(tmp_path: Path) -> None:
     assert line["seconds"] >= 0
 
 
+@pytest.mark.promise("data-wait")
 @pytest.mark.parametrize(("share", "told"), [(0.04, ""), (0.26, "waiting for data 26%, ")])
 def test_waiting_is_told_when_it_is_notable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float, told: str
@@ -38,6 +39,7 @@ def test_waiting_is_told_when_it_is_notable(
     assert capsys.readouterr().out.endswith(f" s left, {told}cycle 0.5\n")
 
 
+@pytest.mark.promise("log-has-each-step-once")
 def test_a_restart_drops_the_lines_it_makes_again(tmp_path: Path) -> None:
     write(tmp_path, 0, [2, 4, 6])
     write(tmp_path, 4, [])
@@ -48,6 +50,7 @@ def test_a_restart_drops_the_lines_it_makes_again(tmp_path: Path) -> None:
     assert steps(tmp_path) == []
 
 
+@pytest.mark.promise("log-has-each-step-once")
 def test_a_line_cut_off_by_a_crash_is_dropped(tmp_path: Path) -> None:
     write(tmp_path, 0, [2, 4])
     with (tmp_path / "log.jsonl").open("a") as file:
@@ -69,6 +72,7 @@ def test_the_last_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert told.startswith("title: steps 8/8, ")
 
 
+@pytest.mark.promise("full-disk")
 def test_a_full_disk_is_one_error_that_names_the_log(tmp_path: Path) -> None:
     """The line is refused when it is written, and again when the file is closed."""
 

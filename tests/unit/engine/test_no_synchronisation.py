@@ -86,6 +86,7 @@ def two_steps(made: TrainingState, folder: Path) -> None:
     assert len(made.unlogged_losses) >= 2
 
 
+@pytest.mark.promise("no-synchronisation")
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in setting.NAMES]
 )
@@ -98,12 +99,14 @@ def test_no_step_waits_for_the_device(name: str, tmp_path: Path, monkeypatch: py
     two_steps(on_meta(name), tmp_path)
 
 
+@pytest.mark.promise("no-synchronisation")
 def test_nor_do_weights_of_classes(tmp_path: Path) -> None:
     made = on_meta("source_only")
     made.objective._task = build_task(setting.SPACE, class_weights=[1.0, 2.0, 3.0, 4.0])
     two_steps(made, tmp_path)
 
 
+@pytest.mark.promise("no-synchronisation")
 @pytest.mark.parametrize(
     "fetch", [lambda loss: loss.item(), lambda loss: loss.cpu(), lambda loss: loss * torch.ones(()).to(META)]
 )

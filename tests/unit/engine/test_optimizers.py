@@ -83,6 +83,7 @@ def test_an_unknown_optimizer_is_refused() -> None:
         build(modules(), ["head"], **{**SETTINGS, "name": "lion"})
 
 
+@pytest.mark.promise("fused-optimizers")
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU has one, too, which rounds otherwise and so is not taken there."""
@@ -96,6 +97,7 @@ def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPa
     assert fused.param_groups[0]["fused"]
 
 
+@pytest.mark.promise("fused-optimizers")
 @pytest.mark.parametrize("first_is_fused", [False, True])
 def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
     first_is_fused: bool, monkeypatch: pytest.MonkeyPatch

@@ -65,6 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         return Made(profiled(folder), folder, said.getvalue())
 
 
+@pytest.mark.promise("profile-adds-up")
 def test_the_parts_add_up_to_the_step(made: Made) -> None:
     told = rows(made.folder)
     whole = told["whole step"][0]
@@ -89,6 +90,7 @@ def test_the_parts_add_up_to_the_step(made: Made) -> None:
     assert made.said.splitlines()[0] == told_where
 
 
+@pytest.mark.promise("profile-adds-up")
 def test_the_trace_holds_the_same_parts(made: Made) -> None:
     told, found = rows(made.folder), regions(made.folder)
     assert {"network encoder", "network decoder", "generators: losses", "saving"} <= told.keys() & found.keys()
@@ -107,6 +109,7 @@ def test_the_trace_holds_the_same_parts(made: Made) -> None:
     assert any(event.get("name", "").startswith("aten::conv") for event in events)
 
 
+@pytest.mark.promise("profile-adds-up")
 def test_training_comes_to_the_same_bits(tmp_path: Path) -> None:
     found = [
         checkpoint.flatten(profiled(tmp_path / str(wanted), "dann", 8, profile=wanted).modules)

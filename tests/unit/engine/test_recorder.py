@@ -117,12 +117,14 @@ def findings(made: TrainingState, folder: Path, on_bad_health: Any = "report", s
     return [finding["what"] for line in lines(folder) for finding in line.get("health", {}).get("begun", [])]
 
 
+@pytest.mark.promise("health")
 @pytest.mark.parametrize("name", ["source_only", "cycada", "dann"])
 def test_a_healthy_training_has_no_finding(name: str, tmp_path: Path) -> None:
     assert findings(learning(name), tmp_path) == []
     assert lines(tmp_path)[-1]["losses"]["generator.classification"] < 0.5, "it has learnt"
 
 
+@pytest.mark.promise("health")
 def test_a_discriminator_with_a_huge_rate_collapses_and_that_is_noticed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,10 +133,12 @@ def test_a_discriminator_with_a_huge_rate_collapses_and_that_is_noticed(
     assert capsys.readouterr().out.count(f"test: step 40: {what} (since step 4)\n") == 1
 
 
+@pytest.mark.promise("health")
 def test_a_class_that_costs_nothing_vanishes_and_that_is_noticed(tmp_path: Path) -> None:
     assert findings(forgetting(), tmp_path, steps=60, learning=13) == ["the class d is not predicted on the target"]
 
 
+@pytest.mark.promise("health-stops")
 def test_a_finding_stops_a_training_that_is_to_stop(tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         findings(forgetting(), tmp_path, "stop", learning=13)

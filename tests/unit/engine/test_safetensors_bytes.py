@@ -7,6 +7,7 @@ from safetensors.torch import load, save
 from segda.engine.safetensors_bytes import NAMES, serialize
 
 
+@pytest.mark.promise("background-checkpoint")
 def test_the_bytes_are_those_of_safetensors() -> None:
     tensors = {
         f"{name}/{place}": (torch.arange(6) % 2).to(kind).view(2, 3)
@@ -26,6 +27,7 @@ def test_tied_tensors_and_views_are_whole() -> None:
         assert torch.equal(found[name], tensor), name
 
 
+@pytest.mark.promise("background-checkpoint")
 def test_what_becomes_of_the_tensors_does_not_change_it() -> None:
     weight = torch.ones(1000)
     content = serialize({"weight": weight})

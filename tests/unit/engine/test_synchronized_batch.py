@@ -46,6 +46,7 @@ def mean_of(gradients: list[list[Tensor]]) -> list[Tensor]:
     return [torch.stack(each).mean(dim=0) for each in zip(*gradients, strict=True)]
 
 
+@pytest.mark.promise("gathered-statistics")
 @pytest.mark.parametrize("loss", [discrepancy.coral, discrepancy.mmd, discrepancy.linear_mmd])
 def test_a_distance_of_gathered_samples_has_the_value_and_gradient_of_the_whole(loss: Callable[..., Tensor]) -> None:
     """Averaged over processes, as data parallelism averages gradients."""
@@ -114,6 +115,7 @@ def trained(network: Network, image: Tensor) -> dict[str, Tensor]:
     return {**buffers, **gradients, "output": output.detach()}
 
 
+@pytest.mark.promise("gathered-statistics")
 @pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("parts", [2, 3])
 def test_batch_normalisation_over_all_processes_is_that_of_one(parts: int, momentum: float | None) -> None:

@@ -34,6 +34,7 @@ def test_images_become_channels_first_from_minus_one_to_one() -> None:
     torch.testing.assert_close(as_input(image)[0, :, 0, 0], torch.tensor([-1.0, -0.6, 1.0]))
 
 
+@pytest.mark.promise("few-files-at-a-time")
 def test_one_sample_is_read_ahead_and_no_more(tmp_path: Path) -> None:
     dataset = write(tmp_path, label_maps(5))
     read: list[str] = []

@@ -89,6 +89,7 @@ def test_perfect_networks_score_one_and_ignored_pixels_are_counted(tmp_path: Pat
     )
 
 
+@pytest.mark.promise("evaluation-over-processes")
 def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(tmp_path: Path, task: Segmentation) -> None:
     dataset = write(tmp_path, label_maps(5, (8, 9)))
     alone = evaluate(ColourNetworks(), dataset, task, resize=(4, 5))
@@ -108,6 +109,7 @@ def test_any_number_of_processes_gives_the_same_counts_and_every_image_once(tmp_
         assert together.confusion.ignored == alone.confusion.ignored
 
 
+@pytest.mark.promise("label-size")
 def test_scores_are_taken_at_the_size_of_the_label_whatever_the_networks_see(
     tmp_path: Path, task: Segmentation
 ) -> None:

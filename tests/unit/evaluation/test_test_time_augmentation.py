@@ -164,6 +164,7 @@ def test_whole_images_are_flipped_and_scaled_but_have_no_windows() -> None:
         predict(Networks(), task, pixels, (), Augmentation(window=(4, 4)))
 
 
+@pytest.mark.promise("batched-windows")
 @pytest.mark.parametrize("size", [(32, 48), (45, 71)])
 def test_windows_in_batches_are_all_seen_in_fewer_passes_and_answer_alike(size: tuple[int, int]) -> None:
     single, several = Networks(), Networks()

@@ -34,6 +34,7 @@ def test_an_untouched_export_has_no_differences(folder: Path) -> None:
     assert set(listed) == {*NAMES, "agreement.json"}
 
 
+@pytest.mark.promise("check-export")
 @pytest.mark.parametrize("name", [*NAMES, "agreement.json"])
 def test_each_file_that_is_altered_or_deleted_is_named(folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
@@ -47,6 +48,7 @@ def test_each_file_that_is_altered_or_deleted_is_named(folder: Path, name: str) 
     assert differences(folder) == [("missing", name)]
 
 
+@pytest.mark.promise("check-export")
 def test_files_too_many_are_named(folder: Path) -> None:
     (folder / "images" / "c.png").touch()
     (folder / "labels" / ".b.png.partial").touch()
@@ -71,6 +73,7 @@ def test_no_index_is_no_export(folder: Path) -> None:
         index.check(folder)
 
 
+@pytest.mark.promise("export-complete")
 def test_nothing_but_the_expected_files_may_be_there(folder: Path) -> None:
     index.require(folder, NAMES, index.FOLDERS)
     with pytest.raises(ArtefactError, match=r"images/c\.png: not written, one of 1 missing files"):

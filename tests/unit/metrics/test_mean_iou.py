@@ -47,11 +47,13 @@ def test_scores_by_hand(by_hand: Confusion) -> None:
     assert by_hand.frequency_weighted_iou() == pytest.approx(4 / 6 * 3 / 4 + 2 / 6 * 2 / 3)
 
 
+@pytest.mark.promise("absent-classes")
 def test_absent_classes_are_nan_and_left_out_not_counted_as_zero_or_one(by_hand: Confusion) -> None:
     assert by_hand.absent() == ("sky", "person")
     assert np.isnan(by_hand.iou()[2:]).all()
 
 
+@pytest.mark.promise("absent-classes")
 def test_a_class_that_is_predicted_but_never_labelled_scores_zero_and_stays_in_the_mean() -> None:
     confusion = scored([[0, 0]], [[0, 2]])
     assert confusion.iou()[2] == 0
@@ -181,6 +183,7 @@ maps = shapes.flatmap(
 )
 
 
+@pytest.mark.promise("counts-equal-cityscapes")
 @given(maps)
 def test_equals_the_naive_count(pair: tuple[np.ndarray, np.ndarray]) -> None:
     confusion = Confusion(CLASSES)
@@ -216,6 +219,7 @@ def test_labels_on_a_gpu_count_as_on_the_cpu() -> None:
     assert (on_gpu.counts == on_cpu.counts).all()
 
 
+@pytest.mark.promise("whole-counts")
 @settings(max_examples=30)
 @given(st.lists(maps, min_size=2, max_size=5), st.integers(2, 4))
 def test_counts_add_up_however_the_images_are_split(images: list[tuple[np.ndarray, np.ndarray]], world: int) -> None:
@@ -235,6 +239,7 @@ def test_counts_add_up_however_the_images_are_split(images: list[tuple[np.ndarra
         assert total.ignored == whole.ignored
 
 
+@pytest.mark.promise("counts-equal-cityscapes")
 @given(maps)
 def test_equals_the_official_cityscapes_evaluator(pair: tuple[np.ndarray, np.ndarray]) -> None:
     official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
@@ -294,6 +299,7 @@ def test_damaged_content_is_an_error_that_names_its_file(change: dict[str, Any])
         Confusion.from_json(Confusion(CLASSES).to_json() | change, "evaluation.json")
 
 
+@pytest.mark.promise("whole-counts")
 @pytest.mark.parametrize("side", [4096, 4097])
 def test_images_of_more_pixels_than_a_float_can_count_are_counted_exactly(side: int) -> None:
     label = np.zeros((side, side), dtype=np.uint8)

@@ -56,6 +56,7 @@ def test_an_imported_file_is_identified_by_its_bytes(tmp_path: Path, imported: P
     assert torch.equal(network[0].weight, TENSORS["0.weight"])
 
 
+@pytest.mark.promise("no-pickles")
 def test_a_run_does_not_open_what_was_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = saved(tmp_path / "my net.pth")
     monkeypatch.setattr(torch, "load", lambda *arguments, **options: pytest.fail("opened"))
@@ -77,6 +78,7 @@ def test_other_bytes_under_an_imported_name_are_not_opened(tmp_path: Path) -> No
         import_weights.safetensors_of(file)
 
 
+@pytest.mark.promise("no-pickles")
 def test_a_program_in_a_file_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], imported: Path) -> None:
     file = saved(tmp_path / "evil.pth", {**TENSORS, "1.weight": Evil(tmp_path / "run")})
     assert main(["import", str(file)]) == 2

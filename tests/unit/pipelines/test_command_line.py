@@ -89,6 +89,7 @@ def test_status_without_a_lock_file_says_what_lies_there(toy: Path, capsys: pyte
     assert capsys.readouterr().out.count("done in") == 3
 
 
+@pytest.mark.promise("status-verify")
 def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["job.yaml"])
     file = next(Path("runs").glob("toy.sum-*/sum.txt"))
@@ -98,6 +99,7 @@ def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "another content" in capsys.readouterr().out
 
 
+@pytest.mark.promise("one-line-errors")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -127,11 +129,13 @@ def test_an_error_is_one_line_and_exit_code_2(
     assert message in lines[0]
 
 
+@pytest.mark.promise("tracebacks")
 def test_debug_shows_where(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nowhere", "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.promise("tracebacks")
 def test_an_error_in_the_code_keeps_its_traceback(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (toy / "toy" / "sum.py").read_text().replace("def run(", "def run(missing_argument, ")
     (toy / "toy" / "sum.py").write_text(text)
@@ -139,6 +143,7 @@ def test_an_error_in_the_code_keeps_its_traceback(toy: Path, capsys: pytest.Capt
     assert "TypeError" in capsys.readouterr().err
 
 
+@pytest.mark.promise("interrupt")
 def test_an_interrupt_is_one_line_and_130(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +155,7 @@ def test_an_interrupt_is_one_line_and_130(
     assert capsys.readouterr().err == "interrupted; the same command goes on from the last checkpoint\n"
 
 
+@pytest.mark.promise("full-gpu")
 def test_a_full_gpu_is_one_line_with_a_remedy(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +168,7 @@ def test_a_full_gpu_is_one_line_with_a_remedy(
     assert line.startswith("error: CUDA out of memory; raise the stage's `accumulate`")
 
 
+@pytest.mark.promise("yaml-runs-no-code")
 def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
     result = call("job.yaml", folder=toy)
     assert result.returncode == 2
@@ -170,6 +177,7 @@ def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
     )
 
 
+@pytest.mark.promise("exit-code-of-processes")
 @pytest.mark.distributed
 def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
     # As the console script starts it, from a folder whose own `segda` it must not import.

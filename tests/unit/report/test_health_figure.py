@@ -93,6 +93,7 @@ def test_an_empty_log_gives_no_section(tmp_path: Path, space: LabelSpace, conten
     assert "Training health" not in text(tmp_path / "log.jsonl", space)
 
 
+@pytest.mark.promise("data-wait")
 def test_the_page_says_how_long_data_was_waited_for(tmp_path: Path, space: LabelSpace) -> None:
     log = written(tmp_path, line(10, waiting=0.25), line(20, waiting=0.35))
     assert "It waited for data 30 % of its time, the mean over the lines of the log" in text(log, space)

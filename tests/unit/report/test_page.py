@@ -73,6 +73,7 @@ def test_page_shows_scores_stages_and_protocol(content: ReportContent) -> None:
     assert re.search(r"sky – –", text)
 
 
+@pytest.mark.promise("report-escapes")
 def test_page_stands_alone(content: ReportContent) -> None:
     page = Parsed(render(content))
     assert not {"link", "iframe", "object"} & {tag for tag, _ in page.elements}

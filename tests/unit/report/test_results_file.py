@@ -64,6 +64,7 @@ def test_what_is_no_results_file_is_refused(tmp_path: Path, content: str, messag
         results_file.read(file)
 
 
+@pytest.mark.promise("damaged-artefact")
 def test_a_damaged_lock_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x.lock.json").write_text(json.dumps({"stages": []}))
     with pytest.raises(ArtefactError, match="damaged, 'stages' is"):

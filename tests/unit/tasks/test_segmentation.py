@@ -114,6 +114,7 @@ def test_meter_counts_in_the_label_space(task: Segmentation) -> None:
     assert meter.pixels == 0
 
 
+@pytest.mark.promise("exact-argmax")
 @pytest.mark.parametrize(("shape", "size"), [((352, 384), (360, 400)), ((380, 350), (380, 350)), ((60, 70), (45, 71))])
 def test_the_prediction_is_bit_for_bit_the_argmax_of_all_upsampled_logits(
     shape: tuple[int, int], size: tuple[int, int]

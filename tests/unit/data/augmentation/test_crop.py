@@ -24,6 +24,7 @@ def test_crop_and_flip_move_image_and_label_together() -> None:
         assert (cut_label == (cut[:, :, 0] * 8 + cut[:, :, 1]).astype(np.uint8)).all()
 
 
+@pytest.mark.promise("draws-by-position")
 def test_is_a_function_of_seed_and_position() -> None:
     image, label = pixels()
     transform = TrainTransform(crop=(8, 12), scale=(0.5, 2.0), seed=3)

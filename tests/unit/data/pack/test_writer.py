@@ -63,6 +63,7 @@ def spoil(file: Path, place: int) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.promise("pack-pixels")
 @pytest.mark.parametrize("labels", [True, False])
 def test_pixels_are_those_of_the_files(make_dataset: Make, folder: Path, labels: bool) -> None:
     dataset = make_dataset(labels=labels)
@@ -96,6 +97,7 @@ def test_one_class_for_the_whole_image(make_dataset: Make, folder: Path) -> None
     assert found.read(0)[1].shape == ()  # type: ignore[union-attr]
 
 
+@pytest.mark.promise("pack-resumes")
 @pytest.mark.parametrize("fatal", [2, 4, 6])
 def test_an_interrupted_packing_goes_on_where_it_stopped(make_dataset: Make, folder: Path, fatal: int) -> None:
     """Call 1 finds the size; chunks are two samples, in their order."""
@@ -112,6 +114,7 @@ def test_an_interrupted_packing_goes_on_where_it_stopped(make_dataset: Make, fol
     assert sorted(again.calls[1 : 6 - whole]) == [f"{number:02d}" for number in range(whole, 5)]
 
 
+@pytest.mark.promise("pack-resumes")
 def test_chunks_of_an_interrupted_packing_are_checked(make_dataset: Make, folder: Path) -> None:
     dataset = make_dataset()
     with pytest.raises(KeyboardInterrupt):
@@ -123,6 +126,7 @@ def test_chunks_of_an_interrupted_packing_are_checked(make_dataset: Make, folder
     assert "02" not in again.calls[:4], "the second chunk was whole"
 
 
+@pytest.mark.promise("damaged-pack")
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
 def test_a_damaged_chunk_is_found_and_made_again_alone(make_dataset: Make, folder: Path, name: str) -> None:
     dataset = make_dataset()
@@ -144,6 +148,7 @@ def test_a_pack_that_was_copied_is_looked_at_once(make_dataset: Make, folder: Pa
     assert format.is_there(folder, KEY)
 
 
+@pytest.mark.promise("damaged-pack")
 @pytest.mark.parametrize("harm", ["short", "no array", "no list", "other list", "text"])
 def test_a_pack_that_is_not_whole_is_none(make_dataset: Make, folder: Path, harm: str) -> None:
     dataset = make_dataset()

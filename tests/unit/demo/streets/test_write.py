@@ -106,6 +106,7 @@ def test_a_stopped_writer_resumes_to_the_same_tree(written: Path, tmp_path: Path
     assert tree(tmp_path) == tree(written)
 
 
+@pytest.mark.promise("written-files-kept")
 def test_only_missing_and_empty_files_are_written_again(written: Path, tmp_path: Path) -> None:
     """A loss of power may leave a name without content, since pictures are not flushed one by one."""
     write(tmp_path, **COUNTS, size=SIZE, seed=7)

@@ -81,6 +81,7 @@ def test_the_source_brings_the_weighted_risks(selected: Callable[..., dict[str, 
         assert candidate["scores"]["weighted source risk"] >= 0
 
 
+@pytest.mark.promise("oracle")
 def test_the_oracle_is_labelled_as_such(
     selected: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +98,7 @@ def test_the_oracle_is_labelled_as_such(
     assert "labels" in capsys.readouterr().err
 
 
+@pytest.mark.promise("oracle")
 def test_what_was_trained_on_target_labels_is_never_picked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,6 +106,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.promise("unknown-keys")
 @pytest.mark.parametrize(("setting", "message"), WRONG)
 def test_one_clear_line(toy: Path, setting: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -55,6 +55,7 @@ def test_a_config_that_passed_is_not_checked_again(known: Path, monkeypatch: pyt
     assert not load().checked
 
 
+@pytest.mark.promise("light-plan")
 def test_keys_and_configs_are_equal_with_and_without(known: Path) -> None:
     first, again = load("streets"), load("streets")
     assert first.checked
@@ -70,6 +71,7 @@ def test_keys_and_configs_are_equal_with_and_without(known: Path) -> None:
     assert all(key for _, key, _ in planned[0])
 
 
+@pytest.mark.promise("checked-again")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -91,6 +93,7 @@ def test_a_wrong_config_is_refused_after_a_right_one_was_remembered(known: Path,
     assert not load().checked
 
 
+@pytest.mark.promise("checked-again")
 def test_a_change_of_the_code_is_a_reason_to_check(
     known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_change_of_the_code_is_a_reason_to_check(
     assert len({None, *marks}) == len(marks) + 1
 
 
+@pytest.mark.promise("checked-again")
 def test_another_config_package_or_data_folder_is_a_reason_to_check(
     known: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +147,7 @@ def test_what_lacks_its_weights_is_not_remembered(known: Path) -> None:
     assert remembered(known) == []
 
 
+@pytest.mark.promise("validation-cache")
 def test_a_folder_that_cannot_be_written_is_done_without(known: Path) -> None:
     known.write_text("a file")
     assert load().checked
@@ -150,6 +155,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(known: Path) -> None:
     assert known.read_text() == "a file"
 
 
+@pytest.mark.promise("validation-cache")
 def test_what_stands_in_a_file_is_not_read_and_a_folder_is_no_fact(known: Path) -> None:
     load()
     file = known / remembered(known)[0]
@@ -187,6 +193,7 @@ def test_links_between_data_sets_are_looked_at_each_time(known: Path, tmp_path: 
         load(str(job))
 
 
+@pytest.mark.promise("light-plan")
 def test_a_plan_of_what_passed_loads_nothing_heavy(known: Path, tmp_path: Path) -> None:
     load("streets")
     code = f"""

@@ -28,6 +28,7 @@ def test_no_memory(text: str) -> None:
         largest_crop.bytes_of(text)
 
 
+@pytest.mark.promise("largest-crop")
 @pytest.mark.parametrize("stage", ["source", "translate"])
 def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: Path) -> None:
     """By the count at that very size; ratio and stride are kept."""
@@ -51,6 +52,7 @@ def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: P
     assert told <= limit < 1.03 * memory.training(config, (height + stride, width + 2 * stride))
 
 
+@pytest.mark.promise("largest-crop")
 def test_images_bound_the_crop_and_networks_the_memory(tmp_path: Path) -> None:
     loaded = pipelines.load(str(tiny.write(tmp_path)), ["stages.source.data.resize=[100, 300]"])
     found = largest_crop.Crops(MemoryEstimate(loaded, DiskEstimate(loaded, [])))

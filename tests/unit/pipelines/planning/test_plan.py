@@ -34,6 +34,7 @@ def changed(settings: list[str]) -> set[str]:
     return {stage for stage in before if before[stage] != after[stage]}
 
 
+@pytest.mark.promise("change-reruns-dependents")
 def test_a_change_upstream_changes_every_key_below_it(toy: Path) -> None:
     assert changed(["stages.first.value=9"]) == {"first", "second", "total"}
     assert changed(["stages.second.value=9"]) == {"second", "total"}

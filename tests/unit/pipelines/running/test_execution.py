@@ -32,6 +32,7 @@ def calls(stage: str) -> int:
     return len((folder(stage) / "calls.txt").read_text())
 
 
+@pytest.mark.promise("finished-not-repeated")
 def test_a_pipeline_runs_once(toy: Path) -> None:
     run()
     assert (folder("total") / "sum.txt").read_text() == "7"
@@ -39,6 +40,7 @@ def test_a_pipeline_runs_once(toy: Path) -> None:
     assert (calls("first"), calls("second")) == (1, 1)
 
 
+@pytest.mark.promise("provenance")
 def test_the_manifest_says_what_was_done(toy: Path) -> None:
     run(["seed=0"])
     manifest = manifests.verify(folder("second"), full=True)
@@ -58,6 +60,7 @@ def test_the_lock_names_folders_and_holds_the_config(toy: Path) -> None:
     assert lock["config"]["stages"]["second"]["value"] == 3
 
 
+@pytest.mark.promise("manifest-last")
 def test_a_stage_that_fails_publishes_nothing_and_is_resumed(toy: Path) -> None:
     with pytest.raises(TrainingError, match="told to fail"):
         run(["stages.second.fail_on=0"])
@@ -69,6 +72,7 @@ def test_a_stage_that_fails_publishes_nothing_and_is_resumed(toy: Path) -> None:
     assert (calls("first"), calls("second")) == (1, 2)
 
 
+@pytest.mark.promise("manifest-last")
 def test_a_stage_without_its_output_is_not_published(toy: Path) -> None:
     text = (toy / "toy" / "write.py").read_text()
     (toy / "toy" / "write.py").write_text(text.replace('("numbers",)', '("numbers", "scores.csv")'))
@@ -86,6 +90,7 @@ def test_equal_stages_of_two_pipelines_share_a_folder(toy: Path) -> None:
     assert len(list(Path("runs").glob("toy.write-*"))) == 3
 
 
+@pytest.mark.promise("force-deletes-nothing")
 def test_force_keeps_the_old_result_aside(toy: Path) -> None:
     run()
     run(force=["second"])
@@ -94,6 +99,7 @@ def test_force_keeps_the_old_result_aside(toy: Path) -> None:
     assert (calls("first"), calls("second")) == (1, 1)
 
 
+@pytest.mark.promise("killed-force")
 def test_a_forced_run_that_was_killed_goes_on_without_force(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run()
     module = pipelines.load("job.yaml").stage("first").module
@@ -119,6 +125,7 @@ def test_only_runs_one_stage_and_needs_those_before_it(toy: Path) -> None:
     assert len(list(Path("runs").glob("*/manifest.json"))) == 2
 
 
+@pytest.mark.promise("missing-data")
 def test_missing_data_is_refused_before_any_work(toy: Path) -> None:
     with pytest.raises(ArtefactError, match=r"stages\.second: .*nowhere does not exist"):
         run(["stages.second.source={name: camvid, root: nowhere}"])
@@ -127,6 +134,7 @@ def test_missing_data_is_refused_before_any_work(toy: Path) -> None:
     assert calls("first") == 1
 
 
+@pytest.mark.promise("damaged-output")
 def test_a_damaged_result_is_made_again(toy: Path) -> None:
     run()
     (folder("first") / "numbers" / "value.txt").write_text("")

@@ -26,6 +26,7 @@ def finished(toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     return toy
 
 
+@pytest.mark.promise("light-plan")
 @pytest.mark.parametrize("words", [(), ("--processes", "2"), ("--wait",), ("--only", "total")])
 def test_it_prints_every_stage_and_writes_the_same_lock(
     finished: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
@@ -46,6 +47,7 @@ def test_another_run_of_the_name_is_respected(finished: Path, capsys: pytest.Cap
     assert "another process works in it" in capsys.readouterr().err
 
 
+@pytest.mark.promise("stale-lock-removed")
 @pytest.mark.parametrize("words", [(), ("--force", "total")])
 def test_a_claim_that_a_death_left_on_a_finished_stage_is_cleared(
     toy: Path, words: Sequence[str], capsys: pytest.CaptureFixture[str]
