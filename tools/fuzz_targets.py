@@ -126,7 +126,7 @@ stages:
 """
 
 
-def _write_run(root: Path) -> None:
+def write_run(root: Path) -> None:
     """A finished run next to its data."""
     write({**{f"set/{name}": content for name, content in FILES["cityscapes"].items()}, "job.yaml": RUN}, root)
     os.environ["SEGDA_DATA"] = str(root)
@@ -192,8 +192,8 @@ TARGETS = (
     Target("weights.safetensors", lambda root: write({"w.safetensors": save(_head().state_dict())}, root),
            ("*.safetensors",), lambda folder: load_pretrained(_head(), str(folder / "w.safetensors"))),
     Target("checkpoint", _checkpoint, ("*/*",), checkpoint.load_newest),
-    Target("run", _write_run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _read_run),
-    Target("unfinished run", _write_run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _read_unfinished),
+    Target("run", write_run, ("runs/*.json", "runs/*/*.json", "runs/*/networks/*"), _read_run),
+    Target("unfinished run", write_run, ("runs/*/*.json", "runs/*/checkpoints/*/*"), _read_unfinished),
     Target("video.mp4", partial(_video, name="drive.mp4", codec="mp4v"), ("*.mp4",), _read_video),
     Target("video.avi", partial(_video, name="drive.avi", codec="MJPG"), ("*.avi",), _read_video),
 )  # fmt: skip

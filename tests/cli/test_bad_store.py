@@ -32,8 +32,8 @@ class FullDisk:
 
         def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             stream = opening(file, mode, *arguments, **options)
-            # The claim on a folder takes no space.
-            concerned = self.part in str(file) and not str(file).endswith(".lock")
+            # A full disk takes the note of a claim, not the claim.
+            concerned = self.part in str(file) and ".claim" not in str(file)
             return _Limited(stream, self) if concerned and mode[0] in "wa" else stream
 
         monkeypatch.setattr("io.open", opened)
