@@ -247,7 +247,7 @@ class Session:
             what: what is looked at, for the error.
             look: gives what it finds, and a mark: plain data that is equal where the same was found. It is called with
                 rank 0's mark, on rank 0 with `None`, and may raise SegdaError or OSError for what is not there yet.
-            patience: seconds to look for; `SIGHT` if `None`.
+            patience: seconds to look for; `FILE_VISIBILITY_SECONDS` if `None`.
 
         Raises:
             ArtefactError: a rank does not find what rank 0 finds.

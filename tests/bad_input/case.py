@@ -52,15 +52,15 @@ stages:
     method: colour_statistics
 """
 CONFIG = "{name: folder, root: set, classes: {1: road, 2: car}}"
+SOUND = {"sound/images": fuzz_files.pictures(1)}
 
 
 def _pair(folder: Path) -> None:
     """A pair of image and label, a sound target, and a job that reads both without training anything."""
     (folder / "job.yaml").write_text(JOB)
     (folder / "data.yaml").write_text(CONFIG)
-    fuzz_files.save(folder / "set/images/train/a.png", fuzz_files.pictures(0))
-    fuzz_files.save(folder / "set/labels/train/a.png", fuzz_files.ids(0, (1, 2)))
-    fuzz_files.save(folder / "sound/images/train/a.png", fuzz_files.pictures(1))
+    pixels = {"set/images": fuzz_files.pictures(0), "set/labels": fuzz_files.ids(0, (1, 2)), **SOUND}
+    fuzz_files.write({f"{name}/train/a.png": content for name, content in pixels.items()}, folder)
 
 
 def _empty(folder: Path) -> None:
@@ -77,7 +77,7 @@ def _set(name: str, data: str, space: str, task: str = "segmentation") -> Spoil:
 
     def write(folder: Path) -> None:
         target.write(folder / "set")
-        fuzz_files.save(folder / "sound/images/train/a.png", fuzz_files.pictures(1))
+        fuzz_files.write({f"{name}/train/a.png": content for name, content in SOUND.items()}, folder)
         (folder / "job.yaml").write_text(job)
 
     return write

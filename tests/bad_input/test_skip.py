@@ -11,6 +11,7 @@ import pytest
 from pipelines.__main__ import main
 from pipelines.definition import loading
 from pipelines.planning.plan import _Keys
+from pipelines.training.open_data import ListedData
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.manifest import load as load_manifest
 from segda.data.decode import read_rgb
@@ -133,7 +134,7 @@ def test_the_policy_enters_a_key_only_where_it_is_not_the_default(
     assert plan(JOB) != plan(JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: skip}"))
     Path("job.yaml").write_text(JOB)
     stage = loading.load("job.yaml").stages["source"]
-    resolved = _Keys().resolved(stage.config, "", stage, {}, {})
+    resolved = _Keys(ListedData()).resolved(stage.config, "", stage, {}, {})
     assert "on_bad_file" not in resolved["data"], "keys of recorded results would change"
 
 

@@ -106,7 +106,7 @@ from pipelines.running import execution  # noqa: E402
 from segda.engine import session  # noqa: E402
 from tests.float64 import main  # noqa: E402
 
-session.FILE_VISIBILITY_SECONDS = execution.SIGHT = PATIENCE
+session.FILE_VISIBILITY_SECONDS = execution.FILE_VISIBILITY_SECONDS = PATIENCE
 sys.argv[1:] = sys.argv[3:]
 code = main()
 if os.environ["RANK"] == "1":

@@ -75,10 +75,10 @@ def inside(words: list[str], started: float) -> dict[str, float]:
         return call
 
     def waiting(*args: Any) -> Iterator[Any]:
-        return iter(counted("waiting", partial(next, ahead(*args), None)), None)
+        return iter(counted("waiting", partial(next, read(*args), None)), None)
 
-    ahead = engine._ahead
-    engine._ahead = waiting  # type: ignore[assignment]
+    read = engine.read_samples
+    engine.read_samples = waiting
     functions = [(engine, "evaluate", "scoring"), (Confusion, "update", "count"), (Dataset, "read", "reading")]
     functions += [(Networks, "encode", "network"), (Networks, "classify", "network")]
     for owner, name, part in functions:
