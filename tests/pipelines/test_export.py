@@ -35,16 +35,6 @@ from tests.resume import ranks
 SPACE = label_space.load("cityscapes")
 
 
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data root, with GTA5 (one label of another size than its image) and Cityscapes in small."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
-    layouts.gta5(tmp_path / "data")
-    layouts.cityscapes(tmp_path / "data")
-    return tmp_path / "data"
-
-
 def job(labels: str = "cityscapes", judged: bool = False, **options: Any) -> Path:
     """A pipeline whose stage `adapted` exports; with a judge that has been trained for two steps."""
     small: dict[str, Any] = {"encoder": {"name": "small", "width": 4, "blocks": 1}, "head": {"name": "linear"}}
