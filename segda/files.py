@@ -68,11 +68,8 @@ def sha256(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    whole = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            whole.update(block)
-    return whole.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_there(path: Path) -> bool:
@@ -105,13 +102,7 @@ def _publish(path: Path, make: Callable[[Path], object]) -> None:
 
 
 def unwritable(path: Path, error: OSError, kept: str) -> ArtefactError:
-    """The error of a file or folder that cannot be written.
-
-    Args:
-        path: of the file or folder.
-        error: what the system says.
-        kept: what is not lost when the same command is run again.
-    """
+    """The error of a file or folder that cannot be written; `kept`: what is not lost when the command is run again."""
     return ArtefactError(
         f"{path}: cannot be written ({error.strerror or error}); free space or repair the folder, then run the same "
         f"command again: {kept}"

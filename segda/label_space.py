@@ -72,13 +72,9 @@ class LabelSpace:
         return subsets
 
     def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
-        """The lookup table from a data set's native 8-bit ids to this space's indices.
+        """The lookup table from a data set's native 8-bit ids, named by `classes`, to this space's indices.
 
-        Args:
-            classes: native id to class name; a name that this space lacks, or `None`, becomes the ignore index.
-
-        Returns:
-            int16 `[256]`: class index or ignore index, and -1 for ids that `classes` does not name.
+        That is int16 `[256]`, with the ignore index for a name that this space lacks or `None`, and -1 for other ids.
         """
         table = np.full(256, -1, dtype=np.int16)
         for native, name in classes.items():

@@ -4,14 +4,9 @@ import hashlib
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """A seed for one purpose, such as `derive_seed(0, "order", "target", epoch)`.
+    """A seed for one purpose, such as `derive_seed(0, "order", "target", epoch)`; others give unrelated streams.
 
-    Args:
-        seed: the run's seed.
-        purpose: what the numbers are for; different purposes give unrelated streams.
-
-    Returns:
-        An integer in `[0, 2**63)`, the same on every machine.
+    It is an integer in `[0, 2**63)`, the same on every machine.
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -39,13 +39,10 @@ def shipped(folder: str) -> Path:
 
 
 def find(name: str, folder: str, user: Path | None = None) -> Path:
-    """The file of a name in a config.
+    """The file of a name in a config: a path that ends in `.yaml`, or a bare name.
 
-    Args:
-        name: a bare name, looked up in `configs/<folder>` here and then among the shipped configs; or a path that
-            ends in `.yaml`.
-        folder: `pipelines`, `methods` or `data`.
-        user: the file that mentions `name`; relative paths and bare pipeline names are looked up next to it first.
+    Bare names are looked up in `configs/<folder>` here, then among the shipped configs (`pipelines`, `methods`,
+    `data`); relative paths and bare pipeline names first next to `user`, the file that mentions them.
 
     Raises:
         ConfigError: there is no such file.
@@ -117,14 +114,10 @@ def _named(
 
 
 def expand(model: Any, raw: Any, folders: Mapping[type, str], path: str, user: Path | None = None) -> Any:
-    """`raw` with names of files, and `base:` in mappings, replaced by the files' content.
+    """`raw`, plain data at `path` of a config, with names of files, and `base:` in mappings, replaced by their content.
 
-    Args:
-        model: the type expected of `raw`: a pydantic model, a union, a list or mapping of them.
-        raw: plain data.
-        folders: model to the folder of configs that it is looked up in.
-        path: of `raw` in the config, for messages.
-        user: the pipeline's file, for relative paths.
+    `model` is the type expected of `raw`: a pydantic model, a union, a list or mapping of them; `folders` has the
+    folder of configs for a model, and `user`, the pipeline's file, is where relative paths start.
 
     Raises:
         ConfigError: a named file is missing or wrong.

@@ -44,8 +44,7 @@ _EXPECTED = {
 
 def _described(value: Any) -> str:
     """`value` for a message: as YAML users write it, and short."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    text = repr(value) if isinstance(value, str) else text
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -127,9 +126,8 @@ def _most_specific(located: list[Located]) -> Located:
 
 def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: str) -> str:
     """The most specific of pydantic's errors, as `path: found ...; expected ...`."""
-    located: list[Located] = []
-    for each in failure.errors(include_url=False):
-        located.append((*_real_path(each["loc"], raw, each["type"]), each))
+    errors = failure.errors(include_url=False)
+    located: list[Located] = [(*_real_path(each["loc"], raw, each["type"]), each) for each in errors]
     keys, members, error = _most_specific(located)
     kind = error["type"]
     dotted = ".".join([path, *map(str, keys)] if path else map(str, keys)) or "config"
@@ -140,9 +138,8 @@ def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: 
         return f"{dotted}: missing; it has no default, so give it a value"
     if kind == "literal_error" and isinstance(error["input"], str):
         valid = [choice.strip().strip("'") for choice in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return f"{dotted}: found {_described(error['input'])}; expected {error['ctx']['expected']}; " + nearest(
-            error["input"], valid
-        )
+        suggestion = nearest(error["input"], valid)
+        return f"{dotted}: found {_described(error['input'])}; expected {error['ctx']['expected']}; {suggestion}"
     if kind == "value_error" and not keys:
         return f"{dotted}: {_expectation(error)}"
     expected = [_expectation(other) for its_keys, _, other in located if its_keys == keys]
@@ -150,12 +147,7 @@ def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: 
 
 
 def validate(model: type[Model], raw: Any, path: str) -> Model:
-    """The config that `raw` (plain data from YAML) describes. Nothing is converted: `"5"` and `yes` are no numbers.
-
-    Args:
-        model: what is expected; unknown keys are errors where the model forbids extra ones.
-        raw: mappings, lists, text, numbers, booleans and null.
-        path: of `raw` in the user's config, for the message.
+    """The config that `raw`, plain data at `path` of a YAML, describes. Nothing is converted: `"5"` is no number.
 
     Raises:
         ConfigError: the first error, in one line.
@@ -170,16 +162,9 @@ def validate(model: type[Model], raw: Any, path: str) -> Model:
 def validate_options(
     builder: Callable[..., Any], options: Mapping[str, Any], path: str, given: Collection[str] = ()
 ) -> dict[str, Any]:
-    """A component's YAML options, typed as the signature of its `build` says.
+    """The options that a YAML sets at `path`, without `name`, typed as the signature of the component's `build` says.
 
-    Args:
-        builder: the component's `build`; its signature is the schema.
-        options: what the YAML says, without `name`.
-        path: of the component in the user's config, for the message.
-        given: parameters that code passes, such as `channels`; a YAML may not set them.
-
-    Returns:
-        The options that the YAML sets, for `builder(**options)`; the builder has the defaults.
+    A YAML may not set the `given` parameters, such as `channels`, which code passes.
 
     Raises:
         ConfigError: unknown option, wrong type, or a missing option without default.

@@ -14,7 +14,7 @@ import numpy as np
 from segda.data import size_limits
 from segda.data.dataset import Dataset, Sample
 from segda.data.image_labels import checked
-from segda.data.index import choose
+from segda.data.index import check_root, choose
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace
@@ -33,19 +33,10 @@ _cache: dict["Part", tuple[tuple[int, int], np.ndarray]] = {}
 
 @dataclass(frozen=True)
 class Part:
-    """One array of an archive: its images, or its labels.
-
-    Attributes:
-        file: the archive.
-        read: reads the array from the archive.
-    """
+    """One array of an archive, its images or its labels, which `read` reads from the file."""
 
     file: Path
     read: Read
-
-    def path(self, number: str) -> Path:
-        """The path that stands for one entry: `<archive>/<number>`."""
-        return self.file / number
 
     def array(self) -> np.ndarray:
         """All entries, `[N, ...]`, read-only; the file is read again only if it has changed.
@@ -81,7 +72,7 @@ class Part:
         return array
 
     def entry(self, path: Path) -> np.ndarray:
-        """The entry of a path that `path()` returned; without dimensions in a list of labels.
+        """The entry of a path `<file>/<number>`; without dimensions in a list of labels.
 
         Raises:
             DataError: as `array`, or the archive is shorter than it was when the data set was indexed.
@@ -101,21 +92,13 @@ class ArchivePictures:
     images: Part
 
     def __call__(self, path: Path) -> np.ndarray:
-        """One picture; read-only where it is stored in colour.
-
-        Raises:
-            DataError: as `Part.entry`.
-        """
+        """One picture; read-only where it is stored in colour. Errors as in `Part.entry`."""
         picture = self.images.entry(path)
         return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 
 def unopened(path: Path) -> np.ndarray:
-    """The label decoder of a data set that was opened without labels.
-
-    Raises:
-        DataError: always.
-    """
+    """The label decoder of a data set that was opened without labels: always an error."""
     raise DataError(f"{path}: labels were not opened; open the data set with labels")
 
 
@@ -125,10 +108,7 @@ def first_file(root: Path, names: Sequence[str]) -> Path:
     Raises:
         DataError: the folder is missing, or none of the files is there.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
-        )
+    check_root(root)
     for name in names:
         if (root / name).is_file():
             return root / name
@@ -138,38 +118,28 @@ def first_file(root: Path, names: Sequence[str]) -> Path:
 
 
 def part(root: Path, names: Sequence[str], read: Read) -> Part:
-    """One array of the first of some files that is in `root`; nothing is read yet.
-
-    Raises:
-        DataError: as `first_file`.
-    """
+    """One array of the `first_file` of some; nothing is read yet."""
     return Part(first_file(root, names), read)
 
 
 def check_bytes(file: Path, shape: Sequence[int], item: int) -> None:
-    """Refuse an array that is too large according to the file's head.
-
-    Args:
-        file: the archive.
-        shape: of the array.
-        item: bytes of each entry.
+    """Refuse an array that is too large according to the file's head; each entry takes `item` bytes.
 
     Raises:
         DataError: it is above the limit (`SEGDA_MAX_ARCHIVE_BYTES`, else 8e9), or a size is negative.
         ConfigError: `SEGDA_MAX_ARCHIVE_BYTES` is no whole number above 0.
     """
-    claimed = math.prod(int(size) for size in shape) * item
+    claimed, sizes = math.prod(int(size) for size in shape) * item, "x".join(map(str, shape))
     limit = size_limits.most(MAX_BYTES_VARIABLE, MAX_BYTES, "bytes")
     if claimed > limit or min(shape, default=0) < 0:
         raise DataError(
-            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), above the limit of {limit}; fetch "
-            f"the file again, or raise the limit: {MAX_BYTES_VARIABLE}={max(claimed, 1)}"
+            f"{file}: claims {claimed} bytes ({sizes}), above the limit of {limit}; fetch the file again, or raise the "
+            f"limit: {MAX_BYTES_VARIABLE}={max(claimed, 1)}"
         )
     size = file.stat().st_size
     if claimed > size_limits.MAX_DEFLATE_RATIO * (size + 1):
         raise DataError(
-            f"{file}: claims {claimed} bytes ({'x'.join(map(str, shape))}), more than {size} bytes can hold; fetch the "
-            "file again"
+            f"{file}: claims {claimed} bytes ({sizes}), more than {size} bytes can hold; fetch the file again"
         )
 
 
@@ -253,7 +223,7 @@ def open_archive(  # noqa: D417
     keys = [f"{number:05d}" for number in range(count)]
     chosen = choose(keys, root, exclude=exclude, subset=subset, subset_seed=subset_seed, limit=limit)
     samples = tuple(
-        Sample(keys[index], images.path(keys[index]), None if labels is None else labels.path(keys[index]))
+        Sample(keys[index], images.file / keys[index], None if labels is None else labels.file / keys[index])
         for index in chosen
     )
     decoder = LabelDecoder(space, classes, unopened if labels is None else labels.entry)

@@ -16,33 +16,20 @@ from segda.terminal.escape import escape
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The content of a data set, and its problems.
+    """The content of a data set, and its problems."""
 
-    Attributes:
-        name: the reader's name.
-        root: the data set's folder.
-        space: name of the label space.
-        pairs: pairs of image and label.
-        unit: of the counts below: `pixels`, or `images` where a label is one class for the whole image.
-        sizes: image `(height, width)` to number of images.
-        ids: native id to number of pixels.
-        id_names: native id to class name of the space, `None` where ignored; ids outside the map are missing.
-        pixels: class name to number of pixels, 0 for absent classes.
-        ignored: pixels that neither train nor score.
-        problems: of single files and of the set.
-    """
-
-    name: str
-    root: str
-    space: str
-    pairs: int
-    unit: str
-    sizes: dict[tuple[int, int], int]
-    ids: dict[int, int]
+    name: str  # the reader's name
+    root: str  # the data set's folder
+    space: str  # name of the label space
+    pairs: int  # pairs of image and label
+    unit: str  # of the counts below: `pixels`, or `images` where a label is one class for the whole image
+    sizes: dict[tuple[int, int], int]  # image `(height, width)` to number of images
+    ids: dict[int, int]  # native id to number of pixels
+    # Native id to class name of the space, `None` where ignored; ids outside the map are missing.
     id_names: dict[int, str | None]
-    pixels: dict[str, int]
-    ignored: int
-    problems: tuple[Problem, ...]
+    pixels: dict[str, int]  # class name to number of pixels, 0 for absent classes
+    ignored: int  # pixels that neither train nor score
+    problems: tuple[Problem, ...]  # of single files and of the set
 
 
 @dataclass
@@ -59,13 +46,7 @@ class _Pair:
 def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], None] | None = None) -> CheckReport:
     """Decode every image and label of a data set, beyond the first problem.
 
-    Args:
-        dataset: opened with labels, and with `strict=False` so that unpaired files are reported, too.
-        workers: decoding threads.
-        progress: called with (pairs done, pairs in all) after each pair.
-
-    Returns:
-        The report, without `problems` for a data set in order.
+    Unpaired files are reported, too, if it was opened with `strict=False`. `progress` gets (pairs done, pairs in all).
 
     Raises:
         DataError: the data set was opened without labels.

@@ -127,12 +127,9 @@ def _content(path: Path) -> bytes:
 
 @contextmanager
 def _opened(path: Path, content: IO[bytes] | None = None, *, exact: bool = False) -> Iterator[Image.Image]:
-    """An image file of which only the head is read; every error becomes a `DataError`.
+    """An image file, or its content, of which only the head is read; every error becomes a `DataError`.
 
-    Args:
-        path: the file.
-        content: of the file, where it has been read already.
-        exact: refuse formats that do not keep their pixels.
+    `exact` refuses formats that do not keep their pixels.
     """
     try:
         if not path.is_file():
@@ -148,11 +145,7 @@ def _opened(path: Path, content: IO[bytes] | None = None, *, exact: bool = False
 
 
 def _check(path: Path, image: Image.Image, exact: bool) -> None:
-    """Refuse an image by its head.
-
-    Raises:
-        DataError: too many pixels, several pictures, or, where `exact`, a lossy format.
-    """
+    """Refuse an image by its head: too many pixels, several pictures, or, where `exact`, a lossy format."""
     limit = size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
     if image.width * image.height > limit:
         raise DataError(
@@ -170,14 +163,9 @@ def _check(path: Path, image: Image.Image, exact: bool) -> None:
 
 
 def _check_chunks(png: bytes, *, rows: bool = False) -> None:
-    """Refuse a PNG that is cut off or changed; libpng would print lines of its own.
+    """Refuse a PNG that is cut off or changed, by a ValueError; libpng would print lines of its own.
 
-    Args:
-        png: the whole file.
-        rows: unpack and count the pixels, too.
-
-    Raises:
-        ValueError: a chunk that is cut off or has another checksum, or missing pixels.
+    `rows` unpacks and counts the pixels, too.
     """
     view, start, kind = memoryview(png), 8, b""
     packed: list[memoryview] = []

@@ -71,14 +71,9 @@ def open_pictures(  # noqa: D417
 
 
 def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single_class: bool) -> Dataset:
-    """The data set, after a check that its labels can be learnt from.
+    """The data set, after a check that its labels, native ids `[N]` or `None` when not opened, can be learnt from.
 
-    Args:
-        dataset: its `decode_label` is a `LabelDecoder`.
-        ids: native ids of the samples, integers `[N]`; `None` when labels are not opened.
-        strict: raise on wrong labels. Otherwise labels outside the map are left to `check`, and a single class becomes
-            one of `Dataset.problems`.
-        allow_single_class: whether all labels may be of one class.
+    Unless strict, labels outside the map are left to `check`, and a single class becomes one of `Dataset.problems`.
 
     Raises:
         DataError: when strict, labels outside the map, or all of one class.

@@ -44,16 +44,10 @@ def choose(
     subset_seed: int = 0,
     limit: int | None = None,
 ) -> list[int]:
-    """The indices of the samples that a reader's options choose, ascending.
+    """The indices, ascending, of the samples among sorted `keys` that options of `ImageLabelOptions` choose.
 
-    Args:
-        keys: all keys, sorted.
-        root: the data set's root, for messages.
-        exclude: keys to leave out, as shell patterns.
-        subset: a random choice of so many of the rest, blind to their classes; `None` for all.
-        subset_seed: what the choice depends on, besides the number of samples; a smaller subset of the same seed is
-            part of a larger one.
-        limit: keep only the first so many of what is left.
+    A subset is a random choice of what is not excluded, blind to classes. It depends on its seed and the number of
+    samples alone, and a smaller subset of the same seed is part of a larger one.
 
     Raises:
         ConfigError: `limit` or `subset` is below 1, or `subset` is more than there is.
@@ -79,13 +73,18 @@ def _check_limit(limit: int | None) -> None:
         raise ConfigError(f"limit: {limit}; expected a number of samples, at least 1, or none at all")
 
 
-def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
-    """All files below `root/folder` with one of the endings, hidden files left out.
+def check_root(root: Path) -> None:
+    """Raise a DataError if a data set's root is missing."""
+    if not root.is_dir():
+        raise DataError(
+            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
+        )
 
-    Args:
-        root: the data set's root.
-        folder: the folder to search, below `root`; links to folders are followed.
-        endings: what a name must end in, such as `_leftImg8bit.png`; upper or lower case.
+
+def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
+    """All files below `root/folder`, hidden ones left out, with an ending such as `_leftImg8bit.png` in any case.
+
+    Links to folders are followed.
 
     Returns:
         Path below the folder without its ending (`aachen/aachen_000000_000019`) to file.
@@ -94,10 +93,7 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
         DataError: root or folder is missing, two files differ in their ending alone, a name cannot be written down, a
             link leads back to a folder that it lies in, or a folder cannot be read.
     """
-    if not root.is_dir():
-        raise DataError(
-            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
-        )
+    check_root(root)
     top = root / folder
     if not top.is_dir():
         raise DataError(f"folder {folder!r} is missing below {root}; the layout needs it, see the data set's config")
@@ -134,8 +130,9 @@ def _check_links(parent: Path, folders: Sequence[str]) -> None:
 def _check_name(key: str, path: Path) -> None:
     """Refuse names with control characters or bytes that are no UTF-8, which no list, message or page can show."""
     if not key.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in key):
-        what = "bytes that are no UTF-8" if any("\ud800" <= letter <= "\udfff" for letter in key) else "a line break"
-        what = what if what.startswith("bytes") or "\n" in key else "a control character"
+        what = "a line break" if "\n" in key else "a control character"
+        if any("\ud800" <= letter <= "\udfff" for letter in key):
+            what = "bytes that are no UTF-8"
         raise DataError(f"{path.parent}: the name {path.name!r} holds {what}; rename the file")
 
 
@@ -152,15 +149,7 @@ def pair(
     limit: int | None = None,
     strict: bool = True,
 ) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
-    """Pair images with labels by key.
-
-    Args:
-        root: the data set's root, for messages.
-        images: key to image file.
-        labels: key to label file; `None` when labels are not opened.
-        exclude: keys to leave out, as shell patterns (`15188`, `troisdorf/*`).
-        limit: keep only the first so many pairs, in the order of their keys.
-        strict: raise on unpaired files; otherwise leave them out and return them as problems.
+    """Pair images with labels, files by key, `None` when labels are not opened; options as in `ReaderOptions`.
 
     Returns:
         The samples, sorted by key, and the problems (none when strict).
@@ -183,7 +172,7 @@ def pair(
     if problems and strict:
         hint = _similar(images, labels or {})
         raise DataError(
-            f"{root}: {_summary(root, problems)}; {hint}complete the download, or name the files in `exclude`"
+            f"{root}: {summary(root, problems)}; {hint}complete the download, or name the files in `exclude`"
         )
     keys = sorted(images if labels is None else images.keys() & labels.keys())[:limit]
     samples = tuple(Sample(key, images[key], None if labels is None else labels[key]) for key in keys)
@@ -197,12 +186,8 @@ def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
     depend on them either. No file is opened, except archives of many images: two of them are easily of one size, so
     their bytes count (labels included, where one file holds both).
 
-    Args:
-        dataset: indexed.
-        strict: refuse missing files; otherwise they count as missing, since they will be left out.
-
     Raises:
-        DataError: when strict, a file has vanished since the data set was indexed.
+        DataError: when strict, a file has vanished since the data set was indexed; otherwise it will be left out.
     """
     digest = hashlib.sha256(dataset.name.encode())
     archives: dict[str, str | None] = {}
@@ -269,7 +254,7 @@ def _folded(key: str) -> str:
     return unicodedata.normalize("NFC", key).casefold()
 
 
-def _summary(root: Path, problems: Sequence[Problem], most: int = 3) -> str:
+def summary(root: Path, problems: Sequence[Problem], most: int = 3) -> str:
     """`2 images without label (images/7.png, images/8.png)`, for each kind."""
     kinds: dict[str, list[str]] = defaultdict(list)
     for problem in problems:

@@ -13,23 +13,13 @@ from segda.errors import DataError
 from segda.label_space import LabelSpace
 
 # Names of one class in different label spaces.
-_ALIASES = (
-    {"sidewalk", "pavement"},
-    {"vegetation", "tree"},
-    {"person", "pedestrian"},
-    {"traffic sign", "sign"},
-)
+_ALIASES = ({"sidewalk", "pavement"}, {"vegetation", "tree"}, {"person", "pedestrian"}, {"traffic sign", "sign"})
 
 
 def names_in(space: LabelSpace, classes: Mapping[int, str | None]) -> dict[int, str | None]:
-    """Rename a data set's classes as a label space does: `pavement` is `sidewalk` in `cityscapes`.
+    """A data set's classes, with names that a label space lacks replaced by the space's name for them, if it has one.
 
-    Args:
-        space: the task's label space.
-        classes: native id to the data set's own class name; `None` where ignored.
-
-    Returns:
-        `classes` with every name that the space lacks replaced by the space's name for it, if there is one.
+    `pavement` is `sidewalk` in `cityscapes`.
     """
     names = {name: name for name in space.classes}
     for same in _ALIASES:

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import cv2
@@ -39,22 +40,12 @@ def to_tensor(image: np.ndarray) -> Tensor:
 
 
 def positions(batch: int, start: int, rank: int, world: int, accumulate: int) -> Iterator[list[int]]:
-    """The positions of one rank's micro-batches, for ever.
-
-    Args:
-        batch: samples a step, over all ranks and micro-batches.
-        start: first step.
-        rank: this process's number among `world`.
-        world: number of processes.
-        accumulate: micro-batches a step.
-    """
+    """The positions of one rank's micro-batches, for ever, from step `start` on; arguments as in `batches`."""
     chunk = batch // (world * accumulate)
-    step = start
-    while True:
+    for step in count(start):
         for micro in range(accumulate):
             first = step * batch + (micro * world + rank) * chunk
             yield list(range(first, first + chunk))
-        step += 1
 
 
 def batches(

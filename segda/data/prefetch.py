@@ -60,12 +60,8 @@ class Workers:
     ) -> Iterator[Result]:
         """The function's results in the order of the items; an error is raised at its item's turn.
 
-        Unlike `Executor.map`, which submits all items at once, this needs no more memory for many items than for few.
-
-        Args:
-            function: called in threads.
-            items: its arguments.
-            count: how many calls are begun beyond the one whose result is next; as many as there are threads if `None`.
+        Unlike `Executor.map`, which submits all items at once, this needs no more memory for many items than for few:
+        `count` calls are begun beyond the one whose result is next, by default as many as there are threads.
         """
         begun: deque[Future[Result]] = deque()
         for item in items:

@@ -5,14 +5,9 @@ import numpy as np
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize a picture: by area averaging where it shrinks, bilinearly where it grows.
+    """Resize uint8 or float32 `[H, W, 3]` to `(height, width)`: by area averaging where it shrinks, else bilinearly.
 
-    Args:
-        image: uint8 or float32 `[H, W, 3]`.
-        size: `(height, width)`.
-
-    Returns:
-        `[height, width, 3]` of the same type; the same array if it has the size already.
+    Returns the same array if it has the size already.
     """
     if image.shape[:2] == size:
         return image

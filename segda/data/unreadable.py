@@ -38,10 +38,7 @@ def check_problems(dataset: Dataset) -> None:
 def find(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None] = lambda done: None) -> list[Skipped]:
     """Read every sample; those that cannot be read, by key, after the files without a partner.
 
-    Args:
-        dataset: opened with `strict=False`, so that files without a partner are listed.
-        workers: decoding threads.
-        progress: called with the number of samples read.
+    Such files are listed in a data set opened with `strict=False`. `progress` gets the number of samples read.
     """
     problems = {problem.file: problem for problem in dataset.problems}
     used = {file for sample in dataset.samples for file in (sample.image, sample.label)}

@@ -21,10 +21,7 @@ _FULL = 16
 def write(folder: Path, *, test: int, seed: int) -> None:
     """Write `train.npz` and `test.npz` with `images`, uint8 `[N, 8, 8]` (white on black), and `labels`, uint8 `[N]`.
 
-    Args:
-        folder: made when it is missing; existing files stay as they are.
-        test: number of pictures, drawn at random, of split `test`.
-        seed: of that draw.
+    Split `test` has so many pictures, drawn at random. Existing files stay as they are.
 
     Raises:
         DataError: `test` leaves nothing to train on.

@@ -64,16 +64,9 @@ STROKES: tuple[tuple[tuple[tuple[int, int], ...], ...], ...] = (
 
 
 def draw(digit: int, size: int, height: int, thickness: int) -> np.ndarray:
-    """One digit in the middle of a square picture.
+    """A digit in the middle of a picture, uint8 `[size, size]`, white on black with smooth edges.
 
-    Args:
-        digit: 0 to 9.
-        size: height and width of the picture in pixels.
-        height: of the digit.
-        thickness: of the pen.
-
-    Returns:
-        uint8 `[size, size]`, white on black, with smooth edges.
+    `height` of the digit and `thickness` of the pen are in pixels.
     """
     outline = np.concatenate([np.array(stroke) for stroke in STROKES[digit]])
     middle = (outline.max(0) + outline.min(0)) / 2

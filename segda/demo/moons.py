@@ -46,13 +46,7 @@ def write(folder: Path, *, train: int, test: int, noise: float, angle: float, se
 
 
 def draw(count: int, noise: float, angle: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points on both moons, as many on each.
-
-    Args:
-        count: number of points.
-        noise: standard deviation about the moon, whose radius is 1.
-        angle: degrees of the turn about the middle, counter-clockwise.
-        seed: of the draw.
+    """Points on both moons, as many on each; `noise` and `angle` as in `write`.
 
     Returns:
         float32 `[N, 2]` in `[-1, 1]` (a moon's radius is 0.5 there), and int64 `[N]`: 0 on the upper moon before the

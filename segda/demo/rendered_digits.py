@@ -44,14 +44,7 @@ def write(
     """Write `train-images-idx3-ubyte` and its three companions, white digits on black as in MNIST.
 
     Existing files stay as they are, and each appears whole or not at all. A picture depends on nothing but the
-    seed, the split and its number.
-
-    Args:
-        folder: made when it is missing.
-        train: number of pictures of split `train`.
-        test: number of pictures of split `test`.
-        seed: of all draws.
-        progress: called with the number of pictures done.
+    seed, the split and its number, of which there are `train` and `test`. `progress` gets the number of pictures done.
 
     Raises:
         ArtefactError: a file cannot be written.
@@ -74,16 +67,7 @@ def write(
 
 
 def draw(split: str, index: int, seed: int) -> tuple[np.ndarray, int]:
-    """One picture and its digit; every ten neighbours hold each digit once.
-
-    Args:
-        split: `train` or `test`.
-        index: number in the split, from 0.
-        seed: of all draws.
-
-    Returns:
-        uint8 `[28, 28]`, white on black, and the digit.
-    """
+    """Picture `index` of a split, uint8 `[28, 28]`, white on black, and its digit, `index` modulo 10."""
     digit = index % 10
     random = np.random.default_rng(derive_seed(seed, "rendered digits", split, index))
     if random.random() < 0.5:

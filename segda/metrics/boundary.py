@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.pair_counts import VALUES, Labels, check_classes, read_counts, to_bytes
+from segda.metrics.pair_counts import VALUES, Labels, check_classes, mean_of_present, read_counts, to_bytes
 
 WIDTH = 0.02
 """Width of a boundary as a share of the image's diagonal, as in the authors' code."""
@@ -46,12 +46,7 @@ class Boundary:
         self.counts = np.zeros((len(_KINDS), len(classes)), dtype=np.int64)
 
     def update(self, label: Labels, prediction: Labels, name: str = "label") -> None:
-        """Count the boundaries of one image.
-
-        Args:
-            label: class indices `[H, W]`, the ignore index where not scored.
-            prediction: class indices `[H, W]`; the ignore index for no class.
-            name: of the label, for messages, such as its path.
+        """Count the boundaries of one image, `[H, W]`; arguments as in `Confusion.update`.
 
         Raises:
             DataError: the shapes differ or are not of one image, or a value is neither a class index nor the ignore
@@ -86,8 +81,7 @@ class Boundary:
 
     def mean_iou(self) -> float:
         """Mean over the classes that have a boundary, in `[0, 1]`; NaN if none has."""
-        present = self.iou()[~np.isnan(self.iou())]
-        return float(present.mean()) if present.size else float("nan")
+        return mean_of_present(self.iou())
 
     def to_tensor(self) -> Tensor:
         """The counts as int64 `[3 * C]`, for a sum over processes."""

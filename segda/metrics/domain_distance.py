@@ -99,15 +99,8 @@ def joint_error(
 ) -> float:
     """The error of one linear classifier of both domains' classes on the source, plus that on the target.
 
-    An upper estimate of the bound's lambda, with the split of `divergence`. It uses labels of the target.
-
-    Args:
-        source: features of the source, float `[N, C]`.
-        source_label: class indices `[N]`.
-        target: features of the target, float `[M, C]`.
-        target_label: class indices `[M]`.
-        seed: of the draw and the halves.
-        costs: the grid of costs.
+    An upper estimate of the bound's lambda, with the features, split and costs of `divergence`. It uses labels of the
+    target; labels are class indices `[N]` and `[M]`.
 
     Raises:
         DataError: as in `divergence`, or all samples are of one class.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from segda.errors import ArtefactError, ConfigError, DataError
-from segda.metrics.pair_counts import Labels, check_classes, count_pairs, read_counts
+from segda.metrics.pair_counts import Labels, check_classes, count_pairs, mean_of_present, read_counts
 
 
 class Confusion:
@@ -86,11 +86,7 @@ class Confusion:
                 f"confusion matrices of {len(self.classes)} and {len(other.classes)} classes or of different class "
                 "names do not add up; score both in one label space"
             )
-        total = Confusion(self.classes, self.ignore_index)
-        total.counts = self.counts + other.counts
-        total.rejected = self.rejected + other.rejected
-        total.ignored = self.ignored + other.ignored
-        return total
+        return self.from_tensor(self.to_tensor() + other.to_tensor())
 
     @property
     def pixels(self) -> int:
@@ -127,15 +123,13 @@ class Confusion:
                     else "class subset: a class occurs twice; name each once"
                 )
             values = values[[self.classes.index(name) for name in names]]
-        return _mean(values)
+        return mean_of_present(values)
 
     def merged(self, groups: Sequence[str]) -> "Confusion":
         """The confusion of groups of classes, such as categories, in the order of their first classes.
 
-        A pixel predicted as another class of its own group counts as right. The IoU of an absent group is NaN.
-
-        Args:
-            groups: the group of each class.
+        `groups` has the group of each class. A pixel predicted as another class of its own group counts as right. The
+        IoU of an absent group is NaN.
 
         Raises:
             ConfigError: there are more or fewer groups than classes.
@@ -163,7 +157,7 @@ class Confusion:
 
     def mean_accuracy(self) -> float:
         """Mean recall over the classes that are labelled somewhere, in `[0, 1]`; NaN if none is."""
-        return _mean(self.class_accuracy())
+        return mean_of_present(self.class_accuracy())
 
     def frequency_weighted_iou(self) -> float:
         """IoU of each class weighted by its share of the labelled pixels, in `[0, 1]`; NaN if none is scored."""
@@ -220,9 +214,3 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """`part / whole` in float64, NaN where the whole is zero."""
     missing = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     return np.divide(part, whole, out=missing, where=whole != 0)
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of the values that are not NaN; NaN, without a warning, if there is none."""
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if present.size else float("nan")

@@ -17,12 +17,7 @@ _EXACT = 1 << 24  # OpenCV counts in float32, which is exact up to this number
 
 
 def count_pairs(label: Labels, prediction: Labels, name: str) -> np.ndarray:
-    """Counts of each (label, prediction) pair of 8-bit values: int64 `[256, 256]`.
-
-    Args:
-        label: values of any shape.
-        prediction: values of the same shape.
-        name: of the label, for messages.
+    """Counts of each (label, prediction) pair of 8-bit values of one shape: int64 `[256, 256]`; `name` is for messages.
 
     Raises:
         DataError: values are not integers, or do not fit into 8 bits.
@@ -103,3 +98,9 @@ def read_counts(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     if counts.shape != shape or counts.dtype.kind != "i" or (counts < 0).any():
         raise ValueError(f"found counts {counts.dtype} {counts.shape}, expected integers of at least 0, {shape}")
     return counts.astype(np.int64)
+
+
+def mean_of_present(values: np.ndarray) -> float:
+    """Mean of the values that are not NaN; NaN, without a warning, if there is none."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else float("nan")

@@ -128,12 +128,7 @@ def deep_embedded_validation(losses: np.ndarray, weights: np.ndarray) -> float:
 
 
 def importance_weights(
-    source: np.ndarray,
-    target: np.ndarray,
-    held_out: np.ndarray,
-    *,
-    seed: int = 0,
-    costs: Sequence[float] = COSTS,
+    source: np.ndarray, target: np.ndarray, held_out: np.ndarray, *, seed: int = 0, costs: Sequence[float] = COSTS
 ) -> np.ndarray:
     """The density ratio of target to source at samples: `N_source / N_target * p(target) / p(source)`.
 

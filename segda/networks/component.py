@@ -11,13 +11,9 @@ from segda.errors import ConfigError
 
 
 def build(kind: str, config: Mapping[str, Any] | None, key: str, *arguments: Any) -> nn.Module:
-    """Call the `build` of a component's file with the method's arguments and the user's options.
+    """Call the `build` of a component's file with the method's leading `arguments` and the options of its `config`.
 
-    Args:
-        kind: encoder, head, decoder, discriminator or sampler.
-        config: the component's `name` and options.
-        key: of `config`, for messages.
-        arguments: the leading ones, which no config sets.
+    `kind` is encoder, head, decoder, discriminator or sampler; `key` is that of `config`, for messages.
 
     Raises:
         ConfigError: none is configured, there is none of that name, or it has no such option.

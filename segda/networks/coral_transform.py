@@ -33,7 +33,6 @@ class CoralNetworks(Networks):
     """The same networks, with z of source images transformed."""
 
     def __init__(self, networks: Networks, recolouring: CoralTransform) -> None:
-        """Take over `networks`, frozen as they are."""
         super().__init__(networks.modules, networks.tied)
         self.frozen = networks.frozen
         self.recolouring = recolouring

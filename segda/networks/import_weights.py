@@ -65,14 +65,12 @@ def safetensors_of(path: str | Path) -> Path:
 
 
 def keep(path: Path, out: Path | None = None) -> tuple[Path, int]:
-    """Import a file: write its tensors as safetensors, whole or not at all.
+    """Import a file of `torch.save`: write its tensors to `out`, by default in `folder()`, as safetensors.
 
-    Args:
-        path: written by `torch.save`: a flat mapping of names to tensors, also under `state_dict` or `model`.
-        out: the file to write, by default in `folder()`.
+    The file holds a flat mapping of names to tensors, also under `state_dict` or `model`.
 
     Returns:
-        The file written and its number of tensors.
+        The file written, whole or not at all, and its number of tensors.
 
     Raises:
         ConfigError: there is no such file, it holds something else, or `out` does not end in `.safetensors`.

@@ -6,19 +6,13 @@ from segda.networks.layers.residual_block import ResidualBlock
 
 
 class Lens(nn.Module):
-    """A residual convolutional network that starts as the identity.
+    """A residual convolutional network with `width` feature maps inside, that starts as the identity.
 
     Source: Sajjadi et al. 2018 (Tempered Adversarial Networks), section 3: fully convolutional, with residual blocks.
     That the last convolution starts at 0, so that real images are unchanged at first, is our choice; so is the size.
     """
 
     def __init__(self, width: int = 32, blocks: int = 2) -> None:
-        """Build the layers.
-
-        Args:
-            width: feature maps inside.
-            blocks: residual blocks.
-        """
         super().__init__()
         last = nn.Conv2d(width, 3, 3, padding=1)
         for parameter in last.parameters():

@@ -11,14 +11,9 @@ LOG_VARIANCE = (-10.0, 10.0)
 
 
 class Posterior(nn.Module):
-    """Two 1x1 convolutions on z."""
+    """Two 1x1 convolutions on z, of `channels` feature maps."""
 
     def __init__(self, channels: int) -> None:
-        """Build the layers.
-
-        Args:
-            channels: of z.
-        """
         super().__init__()
         self.mean = nn.Conv2d(channels, channels, 1)
         self.log_variance = nn.Conv2d(channels, channels, 1)

@@ -24,11 +24,7 @@ def is_file(weights: str | None) -> bool:
 
 @contextmanager
 def downloading(encoder: str, weights: str | None) -> Iterator[None]:
-    """Turn a failed download into one clear line.
-
-    Args:
-        encoder: its name, for the message.
-        weights: as in the config; only `imagenet` downloads.
+    """Around a download of an encoder's `weights`, which only `imagenet` causes.
 
     Raises:
         ConfigError: there is no connection, or the publisher does not answer.
@@ -51,10 +47,8 @@ def downloading(encoder: str, weights: str | None) -> Iterator[None]:
 def load_pretrained(module: nn.Module, path: str, rename: Callable[[str], str] | None = None) -> None:
     """Copy the weights in a file into `module`, which must take all of them; a classifier in the file is dropped.
 
-    Args:
-        module: the encoder, with timm's or torchvision's names.
-        path: a `.safetensors` file, or one of torch.save that was imported (`import_weights`).
-        rename: maps a name in the file to the encoder's.
+    The file is safetensors, or one of torch.save that was imported (`import_weights`); `rename` maps its names to the
+    encoder's, which are timm's or torchvision's.
 
     Raises:
         ConfigError: the file is missing, damaged or not imported, or does not fit the encoder.

@@ -13,17 +13,12 @@ from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretr
 
 
 class PretrainedEncoder(nn.Module):
-    """An encoder that normalises images as in its network's training, and can freeze its running statistics."""
+    """An encoder that normalises images as in its network's training, and can freeze its running statistics.
+
+    `part` is the attribute that holds the network of timm or smp, and with it the names of its tensors.
+    """
 
     def __init__(self, part: str, network: Any, norm: ImagenetNorm, freeze_batchnorm: bool) -> None:
-        """Wrap a network.
-
-        Args:
-            part: the attribute that holds it, and with it the names of its tensors.
-            network: as timm or smp builds it.
-            norm: of images.
-            freeze_batchnorm: keep running statistics as they are, in training, too.
-        """
         super().__init__()
         self.freeze_batchnorm = freeze_batchnorm
         self.imagenet_norm = norm
@@ -39,19 +34,14 @@ class PretrainedEncoder(nn.Module):
 
 
 class DilatedEncoder(PretrainedEncoder):
-    """Pyramid of the image, the stem (stride 2) and four dilated blocks (strides 4, 8, 8, 8), degridded at the end."""
+    """Pyramid of the image, the stem (stride 2) and four dilated blocks (strides 4, 8, 8, 8), degridded at the end.
+
+    `network` is timm's, with five entries in `feature_info`: the stem and the blocks.
+    """
 
     strides = (1, 2, 4, 8, 8, 8)
 
     def __init__(self, part: str, network: Any, degrid: bool, freeze_batchnorm: bool) -> None:
-        """Wrap a network of timm's.
-
-        Args:
-            part: the attribute that holds it, and with it the names of its tensors.
-            network: with five entries in `feature_info`, the stem and the blocks.
-            degrid: append the dilation-2 and dilation-1 convolutions, randomly initialised.
-            freeze_batchnorm: keep its running statistics as they are, in training, too.
-        """
         super().__init__(part, network, ImagenetNorm(), freeze_batchnorm)
         blocks = [int(info["num_chs"]) for info in network.feature_info]
         self.channels: tuple[int, ...] = (3, *blocks)
@@ -59,13 +49,9 @@ class DilatedEncoder(PretrainedEncoder):
 
 
 def timm_model(name: str, weights: str | None, rename: Callable[[str], str] | None = None, **options: Any) -> Any:
-    """One of timm's models without its classifier.
+    """One of timm's models without its classifier; `options` are further arguments of `timm.create_model`.
 
-    Args:
-        name: as timm has it.
-        weights: a file, `imagenet` to download timm's, or `None` for random ones.
-        rename: as in `load_pretrained`.
-        options: further arguments of `timm.create_model`.
+    `weights` is a file, whose tensors `rename` renames, `imagenet` to download timm's, or `None` for random ones.
 
     Raises:
         ConfigError: the weights file is missing or does not fit, or the download failed.

@@ -32,12 +32,7 @@ class Vgg(nn.Module):
     def __init__(
         self, blocks: tuple[tuple[int, ...], ...], layers: tuple[str, ...], pooling: Literal["max", "average"]
     ) -> None:
-        """Build the layers.
-
-        Args:
-            blocks: as in `BLOCKS`.
-            layers: whose features `forward` returns: `conv3_1` is the first convolution of the third block.
-            pooling: between blocks.
+        """Build `blocks`; `forward` returns the features of `layers`: `conv3_1` is the third block's first convolution.
 
         Raises:
             ConfigError: no such layer.
@@ -86,15 +81,10 @@ def build(
     pooling: Literal["max", "average"] = "max",
     seed: int = 0,
 ) -> Vgg:
-    """A VGG network in evaluation mode, without gradients for its parameters.
+    """A VGG network of depth 16 or 19 in evaluation mode, without gradients for its parameters.
 
-    Args:
-        depth: 16 or 19.
-        weights: a file with torchvision's names, `imagenet` for torchvision's own by download, or `None` for filters
-            drawn from `seed`.
-        layers: whose features `forward` returns.
-        pooling: between blocks.
-        seed: of drawn filters; torch's own random state is not touched.
+    `weights` is a file with torchvision's names, `imagenet` for torchvision's own by download, or `None` for filters
+    drawn from `seed`; torch's own random state is not touched.
 
     Raises:
         ConfigError: no such layer, or weights that are missing or do not fit.

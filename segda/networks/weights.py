@@ -12,11 +12,7 @@ from segda.files import write_whole
 
 
 def save(modules: Mapping[str, nn.Module], folder: Path) -> None:
-    """Write each network to `folder/<name>.safetensors`, whole or not at all.
-
-    Args:
-        modules: unwrapped networks by name.
-        folder: made if it does not exist.
+    """Write each network, unwrapped, to `folder/<name>.safetensors`, whole or not at all.
 
     Raises:
         ArtefactError: a file cannot be written.
@@ -30,12 +26,7 @@ def save(modules: Mapping[str, nn.Module], folder: Path) -> None:
 
 
 def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | None = None) -> None:
-    """Read networks from a folder that `save` wrote.
-
-    Args:
-        modules: networks by name, changed in place.
-        folder: where the files are.
-        names: which networks to read; all of `modules` by default.
+    """Read networks, all of `modules` or those of `names`, from a folder that `save` wrote.
 
     Raises:
         ArtefactError: a file is missing, damaged, or of another architecture.

@@ -92,12 +92,8 @@ class AdversarialTerm(Term):
     ) -> Tensor:
         """The discriminator's loss on detached samples, with the penalties that the options set.
 
-        Args:
-            real: real samples, scored.
-            fake: fakes, scored.
-            discriminator: the function from samples to raw scores; called only for penalties.
-            mixing: draws the share of `real`, `[B]` in `[0, 1]`, in the points where `wgan_gp` penalises; called only
-                for it.
+        For penalties alone, `discriminator` scores samples, and `mixing` draws, for `wgan_gp`, the share of `real`,
+        `[B]` in `[0, 1]`, in the points where it penalises.
 
         Raises:
             ConfigError: `wgan_gp` cannot pair real samples with fakes.
@@ -117,12 +113,9 @@ class AdversarialTerm(Term):
         return loss
 
     def measure(self, real: Tensor, fake: Tensor, name: str = "") -> dict[str, Tensor]:
-        """The discriminator's `accuracy` and `advantage`, or a critic's estimate of the `distance`.
+        """The discriminator's `accuracy` and `advantage`, or a critic's estimate of the `distance`, from raw scores.
 
-        Args:
-            real: raw scores of real samples.
-            fake: raw scores of fakes.
-            name: prefix of the measure's name, where a term has several discriminators.
+        `name` is a prefix of the measures' names, where a term has several discriminators.
         """
         family = self.family()
         prefix = f"{name}_" if name else ""

@@ -15,15 +15,8 @@ def class_mix_mask(
     """Mask of a random half of each image's classes, rounded up.
 
     The labels are on the device. So that the CPU need not wait for a GPU, the half is drawn in advance for every
-    possible number of classes.
-
-    Args:
-        label: int64 `[B, H, W]`, below `classes` or `ignore_index`.
-        position: int64 `[B]` on the CPU, each sample's position in the data order, which with `seed` determines its
-            half.
-        seed: the run's seed.
-        classes: number of classes, at most 255.
-        ignore_index: the label value that is never pasted.
+    possible number of classes. It depends on `seed` and each sample's position in the data order, int64 `[B]` on the
+    CPU. Labels are int64 `[B, H, W]`, below `classes`, of which there are at most 255, or `ignore_index`, never pasted.
 
     Returns:
         bool `[B, H, W]`, true where the pixel's class was drawn.

@@ -12,33 +12,15 @@ def sample_generator(seed: int, purpose: str, position: int) -> torch.Generator:
 
 
 def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:
-    """One number in `[0, 1)` for each sample.
+    """One number in `[0, 1)` for each sample at `position`, int64 `[B]`: float32 `[B]` on the CPU.
 
-    Args:
-        seed: the run's seed.
-        purpose: what the draw is for; other purposes give independent numbers.
-        position: int64 `[B]`.
-
-    Returns:
-        float32 `[B]` on the CPU.
+    Other purposes give independent numbers.
     """
-    return torch.stack(
-        [torch.rand((), generator=sample_generator(seed, purpose, index)) for index in position.tolist()]
-    )
+    generators = (sample_generator(seed, purpose, index) for index in position.tolist())
+    return torch.stack([torch.rand((), generator=generator) for generator in generators])
 
 
 def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal numbers for each sample.
-
-    Args:
-        seed: the run's seed.
-        purpose: what the draw is for; other purposes give independent numbers.
-        position: int64 `[B]`.
-        shape: of one sample's numbers.
-
-    Returns:
-        float32 `[B, *shape]` on the CPU.
-    """
-    return torch.stack(
-        [torch.randn(shape, generator=sample_generator(seed, purpose, index)) for index in position.tolist()]
-    )
+    """Standard normal numbers for each sample at `position`, int64 `[B]`: float32 `[B, *shape]` on the CPU."""
+    generators = (sample_generator(seed, purpose, index) for index in position.tolist())
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators])

@@ -1,6 +1,7 @@
 """The tensors of one training step, each computed at most once, and only if a term uses it."""
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import torch
@@ -18,6 +19,7 @@ from segda.task import Task
 Value = TypeVar("Value")
 
 
+@dataclass(eq=False)
 class ForwardPass:
     """Named tensors of one step. `domain` is always the domain an image comes from, not the one it is translated to.
 
@@ -29,36 +31,24 @@ class ForwardPass:
         task: the supervised loss.
         seed: the run's seed, for draws by position.
         progress: share of training done, in `[0, 1]`.
+        pools: by the domain that their images were translated to.
+        gather: concatenates a tensor over processes.
+        gather_samples: the same with gradients, where statistics of a batch are those of all processes.
+        measured_sizes: the class sizes of the labelled source images.
     """
 
-    def __init__(
-        self,
-        batch: Batch,
-        networks: Networks,
-        task: Task,
-        *,
-        seed: int,
-        progress: float,
-        pools: Mapping[Domain, ImagePool],
-        gather: Callable[[Tensor], Tensor],
-        teacher: Networks | None,
-        judge: Networks | None = None,
-        class_sizes: ClassSizes | None = None,
-        gather_samples: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
-        """Nothing is computed yet; `pools` are by the domain that their images were translated to."""
-        self.batch = batch
-        self.task = task
-        self.seed = seed
-        self.progress = progress
-        self._networks = networks
-        self._pools = pools
-        self._gather = gather
-        self._teacher = teacher
-        self._judge = judge
-        self._class_sizes = class_sizes
-        self._gather_samples = gather_samples
-        self._cache: dict[Hashable, Any] = {}
+    batch: Batch
+    networks: Networks
+    task: Task
+    seed: int
+    progress: float
+    pools: Mapping[Domain, ImagePool]
+    gather: Callable[[Tensor], Tensor]
+    teacher: Networks | None = None
+    judge: Networks | None = None
+    measured_sizes: ClassSizes | None = None
+    gather_samples: Callable[[Tensor], Tensor] | None = None
+    _cache: dict[Hashable, Any] = field(default_factory=dict, init=False)
 
     def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
         """The value cached under `name`, computed at the first call; a term's own values start with the term's name."""
@@ -106,11 +96,8 @@ class ForwardPass:
         return moved(drawn.to(image.dtype), image.device)
 
     def whole_batch(self, samples: Tensor) -> Tensor:
-        """Samples `[N, ...]` of this process, or of all where the stage gathers them, gradients included.
-
-        For terms whose value is a statistic of the batch.
-        """
-        return self._gather_samples(samples) if self._gather_samples else samples
+        """For statistics of a batch: samples `[N, ...]` of this process, or of all where the stage gathers them."""
+        return self.gather_samples(samples) if self.gather_samples else samples
 
     @property
     def class_sizes(self) -> ClassSizes:
@@ -119,15 +106,15 @@ class ForwardPass:
         Raises:
             ConfigError: the stage has not measured them.
         """
-        if self._class_sizes is None:
+        if self.measured_sizes is None:
             raise ConfigError("the method's terms use class sizes, which this stage has not measured")
-        return self._class_sizes
+        return self.measured_sizes
 
     # --- generators -----------------------------------------------------------------------------------------------
 
     def features(self, domain: Domain) -> list[Tensor]:
         """The image's feature pyramid by its own encoder, fine to coarse."""
-        return self.once(("features", domain), lambda: self._networks.encode(self.image(domain), domain))
+        return self.once(("features", domain), lambda: self.networks.encode(self.image(domain), domain))
 
     def z(self, domain: Domain) -> Tensor:
         """The latent representation: the coarsest feature map `[B, C, h, w]`."""
@@ -135,31 +122,31 @@ class ForwardPass:
 
     def logits(self, domain: Domain) -> Tensor:
         """Class logits `[B, K, h, w]`."""
-        return self.once(("logits", domain), lambda: self._networks.classify(self.features(domain)))
+        return self.once(("logits", domain), lambda: self.networks.classify(self.features(domain)))
 
     def reconstructed(self, domain: Domain) -> Tensor:
         """The image encoded and decoded in its own domain."""
-        return self.once(("reconstructed", domain), lambda: self._networks.decode(self.features(domain), domain))
+        return self.once(("reconstructed", domain), lambda: self.networks.decode(self.features(domain), domain))
 
     def reconstructed_through_other(self, domain: Domain) -> Tensor:
         """The image through the translator to its own domain: the other domain's encoder, its own decoder."""
-        if self._networks.tied:
+        if self.networks.tied:
             return self.reconstructed(domain)
         return self.once(
             ("reconstructed through other", domain),
-            lambda: self._networks.decode(self._networks.encode(self.image(domain), other(domain)), domain),
+            lambda: self.networks.decode(self.networks.encode(self.image(domain), other(domain)), domain),
         )
 
     def translated(self, domain: Domain) -> Tensor:
         """The image of `domain` in the look of the other domain."""
-        return self.once(("translated", domain), lambda: self._networks.decode(self.features(domain), other(domain)))
+        return self.once(("translated", domain), lambda: self.networks.decode(self.features(domain), other(domain)))
 
     def features_translated(self, domain: Domain, stop_gradient: bool = False) -> list[Tensor]:
         """Feature pyramid of the translated image; `stop_gradient` detaches the translation."""
 
         def encode() -> list[Tensor]:
             image = self.translated(domain)
-            return self._networks.encode(image.detach() if stop_gradient else image, other(domain))
+            return self.networks.encode(image.detach() if stop_gradient else image, other(domain))
 
         return self.once(("features translated", domain, stop_gradient), encode)
 
@@ -167,24 +154,24 @@ class ForwardPass:
         """Class logits of the translated image."""
         return self.once(
             ("logits translated", domain, stop_gradient),
-            lambda: self._networks.classify(self.features_translated(domain, stop_gradient)),
+            lambda: self.networks.classify(self.features_translated(domain, stop_gradient)),
         )
 
     def cycled(self, domain: Domain) -> Tensor:
         """The image translated to the other domain and back."""
-        return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), domain))
+        return self.once(("cycled", domain), lambda: self.networks.decode(self.features_translated(domain), domain))
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """The feature pyramid of any image by the encoder of `domain`; not cached."""
-        return self._networks.encode(image, domain)
+        return self.networks.encode(image, domain)
 
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
         """Any features as an image of `domain`; not cached."""
-        return self._networks.decode(features, domain)
+        return self.networks.decode(features, domain)
 
     def classify(self, features: list[Tensor]) -> Tensor:
         """Class logits of any features; not cached."""
-        return self._networks.classify(features)
+        return self.networks.classify(features)
 
     def probabilities(self, domain: Domain) -> Tensor:
         """Class probabilities `[B, K, h, w]`."""
@@ -192,7 +179,7 @@ class ForwardPass:
 
     def posterior(self, domain: Domain) -> tuple[Tensor, Tensor]:
         """Mean and log variance of the latent variable given the image, each like z."""
-        return self.once(("posterior", domain), lambda: self._networks.posterior(self.z(domain)))
+        return self.once(("posterior", domain), lambda: self.networks.posterior(self.z(domain)))
 
     def latent_sample(self, domain: Domain) -> list[Tensor]:
         """The image's features with z replaced by a sample of its posterior."""
@@ -208,14 +195,13 @@ class ForwardPass:
         """The sampler's image of `domain`; both domains' are made from the same noise."""
 
         def sample() -> Tensor:
-            size = int(self._networks.noise)
-            return self._networks.sample(self.normal("sampler", "source", (size,)), domain)
+            return self.networks.sample(self.normal("sampler", "source", (self.networks.noise,)), domain)
 
         return self.once(("sampled", domain), sample)
 
     def predict(self, image: Tensor, domain: Domain) -> Tensor:
         """Class logits of any image; not cached."""
-        return self._networks.classify(self._networks.encode(image, domain))
+        return self.networks.classify(self.networks.encode(image, domain))
 
     def teacher_logits(self) -> Tensor:
         """The teacher's class logits of the target image, without gradient.
@@ -223,7 +209,7 @@ class ForwardPass:
         Raises:
             ConfigError: the stage has no teacher.
         """
-        teacher = self._teacher
+        teacher = self.teacher
         if teacher is None:
             raise ConfigError("the method's terms use a teacher, but the stage has none; set an EMA decay")
 
@@ -239,7 +225,7 @@ class ForwardPass:
         Raises:
             ConfigError: the stage has no judge.
         """
-        judge = self._judge
+        judge = self.judge
         if judge is None:
             raise ConfigError("the method's terms use a judge, but the stage has none; set `judge: {from: a stage}`")
         return self.once(("judge", name), lambda: judge.classify(judge.encode(image, domain)))
@@ -248,7 +234,7 @@ class ForwardPass:
 
     def discriminate(self, discriminator: str, name: str, x: Tensor) -> DiscriminatorOutput:
         """The output of `discriminator` for `x`, cached under `name`."""
-        return self.once(("output", discriminator, name), lambda: self._networks.discriminate(discriminator, x))
+        return self.once(("output", discriminator, name), lambda: self.networks.discriminate(discriminator, x))
 
     def discriminate_translated(self, domain: Domain) -> DiscriminatorOutput:
         """The output for the translated image of the discriminator of the other domain."""
@@ -262,7 +248,7 @@ class ForwardPass:
 
     def through_lens(self, domain: Domain) -> Tensor:
         """The image through its domain's lens, or the image itself if the method has no lenses."""
-        return self.once(("through_lens", domain), lambda: self._networks.lens(self.image(domain), domain))
+        return self.once(("through_lens", domain), lambda: self.networks.lens(self.image(domain), domain))
 
     def real(self, domain: Domain) -> Tensor:
         """The discriminator's real sample: the image, through a lens if the method has lenses, without gradient."""
@@ -278,20 +264,20 @@ class ForwardPass:
 
     def translated_from_pool(self, domain: Domain) -> Tensor:
         """Translated images for the discriminator: this step's, or from the pool if the method has one."""
-        pool = self._pools.get(other(domain))
+        pool = self.pools.get(other(domain))
         if pool is None:
             return self.translated(domain).detach()
         return self.once(
             ("translated from pool", domain),
-            lambda: pool.exchange(self.translated(domain), self.samples(domain).position, self._gather),
+            lambda: pool.exchange(self.translated(domain), self.samples(domain).position, self.gather),
         )
 
     def discriminate_from_pool(self, domain: Domain) -> DiscriminatorOutput:
         """The output for `translated_from_pool` of the discriminator of the other domain."""
-        if other(domain) not in self._pools:
+        if other(domain) not in self.pools:
             return self.discriminate_translated_detached(domain)
         return self.discriminate(other(domain), "pool", self.translated_from_pool(domain))
 
     def realness(self, discriminator: str, x: Tensor) -> Tensor:
         """A discriminator's scores of any image or features; not cached."""
-        return self._networks.discriminate(discriminator, x).realness
+        return self.networks.discriminate(discriminator, x).realness

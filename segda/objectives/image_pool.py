@@ -25,15 +25,9 @@ class ImagePool:
         self._images: list[Tensor] = []
 
     def exchange(self, images: Tensor, position: Tensor, gather: Callable[[Tensor], Tensor]) -> Tensor:
-        """Put this step's images in and take as many out.
+        """Put images `[B, C, H, W]` in and take as many out, without gradient: each image itself or an earlier one.
 
-        Args:
-            images: this process's `[B, C, H, W]`.
-            position: int64 `[B]` on the CPU, unique over all processes.
-            gather: concatenates a tensor over processes.
-
-        Returns:
-            `[B, C, H, W]`, without gradient: each image itself or an earlier one.
+        Positions, int64 `[B]` on the CPU, are unique over all processes, over which `gather` concatenates a tensor.
         """
         all_images = gather(images.detach().contiguous())
         all_positions = gather(position).tolist()  # on the CPU, so that nothing waits for the device

@@ -7,10 +7,11 @@ nothing here depends on a method.
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.profiler import record_function
 
 from segda.batch import DOMAINS, Batch, Domain
@@ -26,79 +27,53 @@ from segda.objectives.weight import weight_at
 from segda.task import Task
 
 
+@dataclass(eq=False)
 class Objective:
     """A method's terms on networks. A step is `forward`, both losses with their backward passes, both optimizers.
 
     Discriminators take no gradient from the generators' losses: they are frozen while those are computed. The exception
     is a discriminator behind gradient reversal, which trains by the generators' losses.
+
+    Attributes:
+        terms: the method's terms by name, from `build`.
+        networks: at least those that `needs(terms)` lists.
+        task: the supervised loss.
+        seed: of all random draws.
+        gather: concatenates a tensor over processes in the order of their ranks.
+        teacher: an average of the networks, for terms that need "teacher".
+        judge: a frozen encoder and head, for terms that need "judge".
+        class_sizes: of the labelled source, for terms that need "class_sizes".
+        gather_samples: as `gather`, with gradients; where statistics of a batch are to be those of all processes.
+
+    Raises:
+        ConfigError: a term needs what is missing.
     """
 
-    def __init__(
-        self,
-        terms: Mapping[str, Term],
-        networks: Networks,
-        task: Task,
-        *,
-        seed: int,
-        gather: Callable[[Tensor], Tensor] = lambda tensor: tensor,
-        teacher: Networks | None = None,
-        judge: Networks | None = None,
-        class_sizes: ClassSizes | None = None,
-        gather_samples: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
-        """Bind terms to networks.
+    terms: Mapping[str, Term]
+    networks: Networks
+    task: Task
+    seed: int
+    gather: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    teacher: Networks | None = None
+    judge: Networks | None = None
+    class_sizes: ClassSizes | None = None
+    gather_samples: Callable[[Tensor], Tensor] | None = None
 
-        Args:
-            terms: the method's terms by name, from `build`.
-            networks: at least those that `needs(terms)` lists.
-            task: the supervised loss.
-            seed: of all random draws.
-            gather: concatenates a tensor over processes in the order of their ranks.
-            teacher: an average of the networks, for terms that need "teacher".
-            judge: a frozen encoder and head, for terms that need "judge".
-            class_sizes: of the labelled source, for terms that need "class_sizes".
-            gather_samples: as `gather`, with gradients; where statistics of a batch are to be those of all processes.
-
-        Raises:
-            ConfigError: a term needs what is missing.
-        """
-        optional = {"teacher": teacher, "judge": judge, "class_sizes": class_sizes}
+    def __post_init__(self) -> None:
+        optional = {"teacher": self.teacher, "judge": self.judge, "class_sizes": self.class_sizes}
         available = {name for name, value in optional.items() if value is not None}
-        check_available(terms, available | task.offers | {"pairs"})
-        self.terms = dict(terms)
-        self.networks = networks
-        self._task = task
-        self._seed = seed
-        self._gather = gather
-        self.teacher = teacher
-        self._judge = judge
-        self._class_sizes = class_sizes
-        self._gather_samples = gather_samples
-        size = max((term.pool_size() for term in terms.values()), default=0)
+        check_available(self.terms, available | self.task.offers | {"pairs"})
+        size = max((term.pool_size() for term in self.terms.values()), default=0)
         self._pools: dict[Domain, ImagePool] = (
-            {domain: ImagePool(size, seed, f"image_pool/{domain}") for domain in DOMAINS} if size else {}
+            {domain: ImagePool(size, self.seed, f"image_pool/{domain}") for domain in DOMAINS} if size else {}
         )
 
     def forward(self, batch: Batch, progress: float) -> ForwardPass:
-        """The step's tensors, none of them computed yet.
-
-        Args:
-            batch: the step's samples.
-            progress: share of training done, in `[0, 1]`, which weights and reversal strengths may depend on.
-        """
+        """The step's tensors, none of them computed yet; `progress` is the share of training done, in `[0, 1]`."""
         return ForwardPass(
-            batch,
-            self.networks,
-            self._task,
-            seed=self._seed,
-            progress=progress,
-            pools=self._pools,
-            gather=self._gather,
-            teacher=self.teacher,
-            judge=self._judge,
-            class_sizes=self._class_sizes,
-            gather_samples=self._gather_samples,
-        )
+            batch, self.networks, self.task, self.seed, progress, self._pools, self.gather,
+            self.teacher, self.judge, self.class_sizes, self.gather_samples,
+        )  # fmt: skip
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
         """Each term's weighted scalar by name, for all networks but the alternating discriminators."""
@@ -135,7 +110,7 @@ class Objective:
         """
         joint: set[str] = set().union(*(term.joint_discriminators() for term in self.terms.values()))
         second: set[str] = set().union(*(term.discriminators() for term in self.terms.values()))
-        trained = sorted(name for name, module in self.networks.modules.items() if _trainable(module))
+        trained = self.networks.trainable()
         discriminators = [
             name for name in trained if name in second or (name.startswith("discriminator.") and name not in joint)
         ]
@@ -256,7 +231,3 @@ def check_gradients(networks: Networks) -> None:
                     f"network {name!r}: parameter {parameter_name!r} received no gradient in the first step; "
                     "add a term that trains it, or freeze it"
                 )
-
-
-def _trainable(module: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in module.parameters())

@@ -39,23 +39,13 @@ class Classification:
     def predict(
         self, networks: Networks, image: Tensor, size: tuple[int, ...] = (), domain: Domain = "target"
     ) -> Tensor:
-        """The most likely class of every image.
-
-        Args:
-            networks: an encoder and a head.
-            image: `[B, 3, H, W]` in `[-1, 1]`.
-            size: of one label: `()`.
-            domain: of the encoder, where the domains have one each.
-
-        Returns:
-            int64 `[B]` of class indices.
-        """
+        """The most likely class of every image `[B, 3, H, W]` in `[-1, 1]`: int64 `[B]`; a label's `size` is `()`."""
         return self._logits(networks, image, domain).argmax(dim=1)
 
     def probabilities(
         self, networks: Networks, image: Tensor, size: tuple[int, ...] = (), domain: Domain = "target"
     ) -> Tensor:
-        """The probability of every class for every image, `[B, K]`; arguments as in `predict`."""
+        """The probability of every class for every image, `[B, K]`."""
         return self._logits(networks, image, domain).softmax(dim=1)
 
     def meter(self) -> Confusion:
@@ -66,6 +56,4 @@ class Classification:
         return networks.classify(networks.encode(image, domain)).mean(dim=(-2, -1))
 
 
-def build(space: LabelSpace) -> Classification:
-    """The classification task over `space`."""
-    return Classification(space)
+build = Classification

@@ -65,13 +65,7 @@ class Segmentation:
         )
 
     def predict(self, networks: Networks, image: Tensor, size: tuple[int, int], domain: Domain = "target") -> Tensor:
-        """The most likely class of every pixel.
-
-        Args:
-            networks: an encoder and a head.
-            image: `[B, 3, H, W]` in `[-1, 1]`, of any height and width.
-            size: height and width of the prediction, usually the label's.
-            domain: of the encoder, where the domains have one each.
+        """The most likely class of every pixel of images `[B, 3, H, W]` in `[-1, 1]`, at a label's `size`, any size.
 
         Returns:
             int64 `[B, *size]` of class indices.

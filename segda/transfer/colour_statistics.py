@@ -30,15 +30,7 @@ class ColourStatistics:
     device: torch.device
 
     def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's colours.
-
-        Args:
-            image: uint8 RGB `[H, W, 3]`.
-            reference: uint8 RGB `[h, w, 3]`, of any size.
-
-        Returns:
-            uint8 RGB `[H, W, 3]`; colours outside of RGB are clipped.
-        """
+        """The image in the reference's colours: uint8 RGB `[H, W, 3]`, clipped; the reference is of any size."""
         values, statistics = (
             to_lab(torch.from_numpy(pixels.reshape(-1, 3).T.copy()).to(self.device).double() / 255)
             for pixels in (image, reference)
@@ -48,16 +40,11 @@ class ColourStatistics:
 
 
 def statistics_matched(values: Tensor, reference: Tensor) -> Tensor:
-    """`values` with the reference's mean and standard deviation in each channel.
+    """`values`, `[C, N]`, with the mean and standard deviation of each channel of the reference, `[C, M]`.
+
+    A constant channel takes the mean only.
 
     Source: Reinhard et al., IEEE Computer Graphics and Applications 2001, equations 10 and 11.
-
-    Args:
-        values: `[C, N]`.
-        reference: `[C, M]`.
-
-    Returns:
-        `[C, N]`. A constant channel takes the mean only.
     """
     mean = values.mean(1, keepdim=True)
     spread = values.std(1, correction=0, keepdim=True)
@@ -66,14 +53,7 @@ def statistics_matched(values: Tensor, reference: Tensor) -> Tensor:
 
 
 def to_lab(rgb: Tensor) -> Tensor:
-    """CIE L*a*b* (white D65) of sRGB colours.
-
-    Args:
-        rgb: float64 `[3, N]` in `[0, 1]`.
-
-    Returns:
-        float64 `[3, N]`: lightness 0 to 100, a* and b* about -110 to 110.
-    """
+    """CIE L*a*b* (white D65) of sRGB, float64 `[3, N]` in `[0, 1]`: lightness to 100, a* and b* about -110 to 110."""
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     relative = _TO_XYZ.to(rgb.device) @ linear / _WHITE.to(rgb.device)
     x, y, z = torch.where(relative > _EPSILON, relative.clamp(min=0) ** (1 / 3), (_KAPPA * relative + 16) / 116)
@@ -90,9 +70,5 @@ def to_rgb(lab: Tensor) -> Tensor:
 
 
 def build(device: torch.device) -> ColourStatistics:
-    """Colour statistics transfer.
-
-    Args:
-        device: where to compute.
-    """
+    """Colour statistics transfer, computed on `device`."""
     return ColourStatistics(device)

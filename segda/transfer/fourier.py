@@ -18,15 +18,7 @@ class Fourier:
     beta: float
 
     def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's style.
-
-        Args:
-            image: uint8 RGB `[H, W, 3]`.
-            reference: uint8 RGB `[h, w, 3]`; resized to the image's size.
-
-        Returns:
-            uint8 RGB `[H, W, 3]`; values outside of 0 to 255 are clipped.
-        """
+        """The image in the reference's style: uint8 RGB `[H, W, 3]`, clipped; the reference is resized to its size."""
         resized = resize_image(reference, (image.shape[0], image.shape[1]))
         own, style = (torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(self.device) for pixels in (image, resized))
         swapped = amplitude_swapped(own, style, self.beta).round().clamp(0, 255).byte()
@@ -36,15 +28,9 @@ class Fourier:
 def amplitude_swapped(image: Tensor, reference: Tensor, beta: float) -> Tensor:
     """The image with the reference's amplitude at low frequencies; other amplitudes and all phases are unchanged.
 
+    Both are `[C, H, W]` of any scale; the result is float64 and not clipped. `beta`: see `build`.
+
     Source: Yang and Soatto, CVPR 2020, equation 3.
-
-    Args:
-        image: `[C, H, W]`, any scale.
-        reference: `[C, H, W]`.
-        beta: see `build`.
-
-    Returns:
-        float64 `[C, H, W]`, not clipped.
     """
     spectrum = torch.fft.fft2(image.double())
     replacement = torch.fft.fft2(reference.double()).abs()

@@ -35,14 +35,9 @@ class StyleTransfer:
     learning_rate: float
 
     def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's style.
+        """The image, uint8 RGB `[H, W, 3]`, in the style of the reference, resized to its size: the scale of textures.
 
-        Args:
-            image: uint8 RGB `[H, W, 3]`, the start of the optimisation, so that nothing is random.
-            reference: uint8 RGB `[h, w, 3]`; resized to the image's size, which sets the scale of textures.
-
-        Returns:
-            uint8 RGB `[H, W, 3]`.
+        The optimisation starts from the image, so that nothing is random.
 
         Raises:
             ConfigError: the image is too small for the deepest layer.
@@ -83,11 +78,9 @@ def gram(features: Tensor) -> Tensor:
 def style_loss(features: Tensor, reference: Tensor) -> Tensor:
     """`E = sum_ij (G_ij - A_ij)^2 / (4 N^2 M^2)` with N maps of M positions; mean over images.
 
-    Source: Gatys et al., CVPR 2016, equation 4.
+    `features` are `[B, N, H, W]`, `reference` is the `gram`, `[B, N, N]`, of maps of the same size.
 
-    Args:
-        features: `[B, N, H, W]` of the optimised image.
-        reference: `[B, N, N]`, the reference's `gram` from maps of the same size.
+    Source: Gatys et al., CVPR 2016, equation 4.
     """
     maps, positions = features.shape[1], features.shape[2] * features.shape[3]
     squares = (gram(features) - reference).square().sum((1, 2))
@@ -177,6 +170,4 @@ def build(
         )
     learned = None if weights == DRAWN else weights
     network = vgg.build(depth, learned, layers=(*content, *style), pooling=pooling, seed=seed).to(device)
-    return StyleTransfer(
-        device, network, content, style, content_weight, style_weight, steps, optimizer, learning_rate
-    )  # fmt: skip
+    return StyleTransfer(device, network, content, style, content_weight, style_weight, steps, optimizer, learning_rate)

@@ -36,7 +36,7 @@ def _batch_mean(logits: Tensor, label: Tensor, **_: Any) -> Tensor:
 
 
 def _wrong_encoder(self: ForwardPass, domain: Domain) -> list[Tensor]:
-    return self.once(("features", domain), lambda: self._networks.encode(self.image(domain), other(domain)))
+    return self.once(("features", domain), lambda: self.networks.encode(self.image(domain), other(domain)))
 
 
 def _attached_translated(self: ForwardPass, domain: Domain) -> Any:
@@ -48,11 +48,11 @@ def _discriminated_by_own(self: ForwardPass, domain: Domain) -> Any:
 
 
 def _translated_to_own(self: ForwardPass, domain: Domain) -> Tensor:
-    return self.once(("translated", domain), lambda: self._networks.decode(self.features(domain), domain))
+    return self.once(("translated", domain), lambda: self.networks.decode(self.features(domain), domain))
 
 
 def _cycled_to_other(self: ForwardPass, domain: Domain) -> Tensor:
-    return self.once(("cycled", domain), lambda: self._networks.decode(self.features_translated(domain), other(domain)))
+    return self.once(("cycled", domain), lambda: self.networks.decode(self.features_translated(domain), other(domain)))
 
 
 _features_translated = ForwardPass.features_translated

@@ -148,14 +148,7 @@ def make_array(file: Path, shape: tuple[int, ...]) -> bool:
 
 
 def describe(folder: Path, layout: Layout, checksums: dict[int, str], about: dict[str, Any]) -> None:
-    """Write `pack.json`.
-
-    Args:
-        folder: of the arrays.
-        layout: their shapes.
-        checksums: of each chunk: of its images, then of its labels.
-        about: further content of the file.
-    """
+    """Write `pack.json`; a chunk's checksum is that of its images, then its labels, and `about` is further content."""
     chunks = [checksums[number] for number in range(layout.chunks)]
     pack = {
         "about": about,

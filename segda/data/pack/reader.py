@@ -12,11 +12,7 @@ from segda.errors import ArtefactError
 
 
 def open_pack(folder: Path, dataset: Dataset) -> Dataset:
-    """The data set with samples read from its pack: `read` returns read-only views of the mapped arrays.
-
-    Args:
-        folder: of the pack.
-        dataset: the one that was packed.
+    """The data set that was packed, with samples read from its pack: `read` returns views of the mapped arrays.
 
     Raises:
         ArtefactError: there is no pack, or it is of another number of samples.

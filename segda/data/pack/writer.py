@@ -36,9 +36,7 @@ class NotPicturesError(DataError):
 def layout_of(dataset: Dataset, size: tuple[int, int] | None) -> format.Layout:
     """The layout that the pack of a data set will have; its first sample is read.
 
-    Args:
-        dataset: with or without labels.
-        size: `(height, width)` to resize to; `None` for the files' own, which must then be one.
+    `size` is the `(height, width)` to resize to, `None` for the files' own, which must then be one.
 
     Raises:
         NotPicturesError: images of float32.
@@ -65,13 +63,8 @@ def write(
 ) -> None:
     """Make a pack; whole chunks of an interrupted packing or of a damaged pack are kept.
 
-    Args:
-        dataset: with or without labels.
-        size: as `layout_of`.
-        folder: of the pack; the caller holds its lock.
-        about: further content of `pack.json`, `key` included.
-        workers: threads that decode and write.
-        progress: may raise to stop the work.
+    The caller holds the folder's lock. `size` is that of `layout_of`, `about` further content of `pack.json`, its `key`
+    included; `progress` may raise to stop the work.
 
     Raises:
         DataError: a sample is broken, or without `size` the files are of different sizes.

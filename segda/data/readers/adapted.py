@@ -61,7 +61,7 @@ def build(
     files = [*images.values()]
     if with_labels and whole_image:
         classes = part(root, ["dataset.json"], _classes)
-        labels = {key: classes.path(str(number)) for number, key in enumerate(keys) if key in images}
+        labels = {key: classes.file / str(number) for number, key in enumerate(keys) if key in images}
         read_ids = classes.entry
     elif with_labels:
         labels, missing = _listed(root, "labels", ".png", keys)

@@ -17,11 +17,7 @@ IDS: dict[int, str | None] = {**dict(enumerate(load("camvid").classes)), 11: Non
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ReaderOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
 ) -> Dataset:
     """Index one split of CamVid.
 

@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
 from segda.data.image_labels import ImageLabelOptions, open_pictures
-from segda.data.index import PICTURES, find_files
+from segda.data.index import PICTURES, find_files, summary
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -57,7 +57,10 @@ def build(
     images = {key: path for key, path in files.items() if folders.class_of(path) is not None}
     problems = _problems(top, space, files, images)
     if problems and options.get("strict", True):
-        raise DataError(f"{top}: {_summary(problems, space)}; every domain must have the classes of the label space")
+        raise DataError(
+            f"{top}: {summary(top, problems)}, but label space {space.name!r} has {space.count} classes; every domain "
+            "must have the classes of the label space"
+        )
     classes: dict[int, str | None] = dict(enumerate(space.classes))
     labels = images if with_labels else None
     return open_pictures("class_folders", root, space, classes, images, labels, folders, problems, **options)
@@ -100,14 +103,3 @@ def _problems(top: Path, space: LabelSpace, files: dict[str, Path], images: dict
         *(Problem("second folder of a class", path) for i, path in enumerate(folders) if names[i] in names[:i]),
         *(Problem("picture outside class folders", path) for key, path in files.items() if "/" not in key),
     )
-
-
-def _summary(problems: tuple[Problem, ...], space: LabelSpace, most: int = 3) -> str:
-    kinds: dict[str, list[str]] = {}
-    for problem in problems:
-        kinds.setdefault(problem.kind, []).append(problem.file.name)
-    summary = "; ".join(
-        f"{len(names)} x {kind} ({', '.join(names[:most])}{', ...' if len(names) > most else ''})"
-        for kind, names in kinds.items()
-    )
-    return f"{summary}, but label space {space.name!r} has {space.count} classes"

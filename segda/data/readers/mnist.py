@@ -24,11 +24,7 @@ _UNSIGNED_BYTES = 0x08
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ImageLabelOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ImageLabelOptions]
 ) -> Dataset:
     """Open one split of MNIST, or of a set in its format; keys are `00000`, `00001`, …
 

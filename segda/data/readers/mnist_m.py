@@ -20,11 +20,7 @@ _SPLITS = ("train", "test")
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ImageLabelOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ImageLabelOptions]
 ) -> Dataset:
     """Index one split of MNIST-M.
 
@@ -47,7 +43,7 @@ def build(
     ids = part(root, lists, _ids) if with_labels else None
     listed = None
     if names is not None and ids is not None:
-        listed = {Path(str(name)).stem: ids.path(str(line)) for line, name in enumerate(names.array())}
+        listed = {Path(str(name)).stem: ids.file / str(line) for line, name in enumerate(names.array())}
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
     read_ids = unopened if ids is None else ids.entry
     return open_pictures("mnist_m", root, space, classes, images, listed, read_ids, **options)

@@ -21,11 +21,7 @@ _SPLITS = ("train", "test", "extra")
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ImageLabelOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ImageLabelOptions]
 ) -> Dataset:
     """Open one split of the cropped SVHN; keys are `00000`, `00001`, …
 

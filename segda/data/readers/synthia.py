@@ -43,11 +43,7 @@ IDS: dict[int, str | None] = {
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ReaderOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
 ) -> Dataset:
     """Index SYNTHIA-RAND-CITYSCAPES.
 

@@ -26,11 +26,7 @@ _MOST_BYTES = 100_000_000
 
 
 def build(
-    root: Path,
-    space: LabelSpace,
-    split: str = "train",
-    with_labels: bool = True,
-    **options: Unpack[ImageLabelOptions],
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ImageLabelOptions]
 ) -> Dataset:
     """Open one split of USPS; keys are `00000`, `00001`, …
 

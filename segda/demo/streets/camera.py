@@ -13,64 +13,36 @@ from segda.demo.streets.raster import Buffers, rasterize
 from segda.demo.streets.scene import Scene
 
 LAYOUT = Layout(
-    camera_height=(1.25, 1.65),
-    pitch=(1.0, 6.0),
-    field_of_view=(50.0, 64.0),
-    lanes=(2, 3),
-    suburb=0.26,
-    building_height=(9.0, 20.0),
-    parked=0.5,
-    driving=1.8,
-    heavy=0.2,
-    tram=0.12,
-    people=7.0,
-    cycles=3.2,
-    trees=0.55,
-    clutter=2.0,
-    bonnet=True,
-    yellow_lines=0.0,
-)
+    camera_height=(1.25, 1.65), pitch=(1.0, 6.0), field_of_view=(50.0, 64.0), lanes=(2, 3), suburb=0.26,
+    building_height=(9.0, 20.0), parked=0.5, driving=1.8, heavy=0.2, tram=0.12, people=7.0, cycles=3.2, trees=0.55,
+    clutter=2.0, bonnet=True, yellow_lines=0.0,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Look:
-    """Strengths of the appearance. Pairs are drawn evenly, per picture.
+    """Strengths of the appearance. Pairs are drawn evenly, per picture."""
 
-    Attributes:
-        texture: factor on texture contrast.
-        dirt: contrast of large stains on every surface.
-        panes: difference between window panes.
-        weather: shares of overcast, low sun, wet, fog and dusk.
-        haze: share of haze per metre.
-        fog: the same in fog, instead of `haze`.
-        reflection: share of the mirrored picture on a wet road.
-        saturation: factor on colourfulness.
-        exposure: stops around the right exposure.
-        balance: largest shift of the white balance, as a share.
-        vignette: light lost in the corners, as a share.
-        blur: standard deviation of the lens's blur in pixels.
-        motion: length of motion blur in pixels.
-        bloom: share of light that bright areas spill.
-        noise: standard deviation of the sensor's noise at middle grey, as a share of white.
-        quality: of the JPEG that the camera writes.
-    """
-
-    texture: float = 1.0
-    dirt: float = 0.09
-    panes: float = 0.9
+    texture: float = 1.0  # factor on texture contrast
+    dirt: float = 0.09  # contrast of large stains on every surface
+    panes: float = 0.9  # difference between window panes
+    # Shares of overcast, low sun, wet, fog and dusk.
     weather: tuple[float, float, float, float, float] = (0.4, 0.2, 0.17, 0.1, 0.13)
-    haze: Range = (0.002, 0.009)
-    fog: Range = (0.016, 0.032)
-    reflection: Range = (0.25, 0.5)
-    saturation: Range = (0.75, 1.1)
-    exposure: Range = (0.0, 0.8)
-    balance: float = 0.09
-    vignette: Range = (0.12, 0.4)
-    blur: Range = (0.35, 0.8)
-    motion: Range = (0.0, 2.2)
-    bloom: Range = (0.04, 0.14)
-    noise: Range = (0.008, 0.028)
-    quality: Range = (55, 88)
+    haze: Range = (0.002, 0.009)  # share of haze per metre
+    fog: Range = (0.016, 0.032)  # the same in fog, instead of `haze`
+    reflection: Range = (0.25, 0.5)  # share of the mirrored picture on a wet road
+    saturation: Range = (0.75, 1.1)  # factor on colourfulness
+    exposure: Range = (0.0, 0.8)  # stops around the right exposure
+    balance: float = 0.09  # largest shift of the white balance, as a share
+    vignette: Range = (0.12, 0.4)  # light lost in the corners, as a share
+    blur: Range = (0.35, 0.8)  # standard deviation of the lens's blur in pixels
+    motion: Range = (0.0, 2.2)  # length of motion blur in pixels
+    bloom: Range = (0.04, 0.14)  # share of light that bright areas spill
+    noise: Range = (0.008, 0.028)  # standard deviation of the sensor's noise at middle grey, as a share of white
+    quality: Range = (55, 88)  # of the JPEG that the camera writes
+
+
+LOOK = Look()
 
 
 @dataclass(frozen=True)
@@ -100,21 +72,11 @@ LIGHTS = {
 }
 
 
-def draw(
-    scene: Scene, size: tuple[int, int], random: Random, look: Look | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a scene.
+def draw(scene: Scene, size: tuple[int, int], random: Random, look: Look = LOOK) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of a scene, uint8 RGB `[H, W, 3]` of `size` (height, width), and uint8 `[H, W]` of raw Cityscapes ids.
 
-    Args:
-        scene: the scene.
-        size: (height, width) of the picture.
-        random: weather, light, lens and sensor of this picture.
-        look: strengths, by default those of `Look`.
-
-    Returns:
-        uint8 RGB `[H, W, 3]`, and uint8 `[H, W]` of raw Cityscapes ids.
+    `random` draws weather, light, lens and sensor of this picture.
     """
-    look = look or Look()
     large = (2 * size[0], 2 * size[1])
     buffers = rasterize(scene, large)
     rng = np.random.default_rng(random.getrandbits(64))

@@ -18,23 +18,10 @@ def photograph(
     noise: float,
     quality: int,
 ) -> np.ndarray:
-    """Take a photograph.
+    """Take a photograph, uint8 RGB `[H, W, 3]`, of display-referred colours, float32 `[H, W, 3]` RGB where 1 is white.
 
-    Args:
-        light: float32 `[H, W, 3]` RGB, display-referred scene colours, 1 is white.
-        rng: the sensor's noise.
-        exposure: factor on light.
-        balance: factors on red, green and blue.
-        saturation: factor on colourfulness.
-        vignette: share of light lost in the corners.
-        blur: standard deviation of the lens's blur in pixels.
-        motion: length of the motion blur in pixels, along x.
-        bloom: share of bright light that spills over its surroundings.
-        noise: standard deviation of noise at middle grey, as a share of white.
-        quality: JPEG quality, 0 to 100.
-
-    Returns:
-        uint8 RGB `[H, W, 3]`.
+    Exposure is a factor on light, balance one on red, green and blue; all other options are those of the camera's
+    `Look`, in the same units. `rng` draws the sensor's noise.
     """
     height, width = light.shape[:2]
     picture = np.clip(light, 0, 2) ** 1.4

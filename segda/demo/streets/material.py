@@ -1,59 +1,14 @@
 """The materials that scene geometry is made of; an appearance decides what each of them looks like."""
 
-from enum import IntEnum, auto
+from enum import IntEnum
 
-
-class Material(IntEnum):
-    """What a face is made of. Geometry names materials only, so one scene can be drawn in any appearance."""
-
-    SKY = 0
-    ASPHALT = auto()
-    MARKING = auto()
-    KERB = auto()
-    PAVING = auto()
-    COBBLES = auto()
-    GRASS = auto()
-    FACADE_BRICK = auto()
-    FACADE_PLASTER = auto()
-    FACADE_STONE = auto()
-    FACADE_GLASS = auto()
-    SHOP = auto()
-    AWNING = auto()
-    DOOR = auto()
-    ROOF = auto()
-    SKYLINE = auto()
-    WALL_BRICK = auto()
-    WALL_CONCRETE = auto()
-    FENCE_WOOD = auto()
-    FENCE_METAL = auto()
-    METAL = auto()
-    HOUSING = auto()
-    LAMP_RED = auto()
-    LAMP_AMBER = auto()
-    LAMP_GREEN = auto()
-    LAMP_DARK = auto()
-    SIGN_RED = auto()
-    SIGN_BLUE = auto()
-    SIGN_WHITE = auto()
-    SIGN_YELLOW = auto()
-    BARK = auto()
-    LEAVES = auto()
-    SKIN = auto()
-    HAIR = auto()
-    UPPER_CLOTH = auto()
-    LOWER_CLOTH = auto()
-    CAR_PAINT = auto()
-    TRUCK_PAINT = auto()
-    CARGO = auto()
-    BUS_PAINT = auto()
-    TRAM_PAINT = auto()
-    CYCLE_PAINT = auto()
-    GLASS = auto()
-    TRIM = auto()
-    TYRE = auto()
-    RIM = auto()
-    SPOKES = auto()
-    HEADLIGHT = auto()
-    TAILLIGHT = auto()
-    PLASTIC = auto()
-    BONNET = auto()
+#: What a face is made of. Geometry names materials only, so one scene can be drawn in any appearance.
+Material = IntEnum(
+    "Material",
+    "SKY ASPHALT MARKING KERB PAVING COBBLES GRASS FACADE_BRICK FACADE_PLASTER FACADE_STONE FACADE_GLASS SHOP "
+    "AWNING DOOR ROOF SKYLINE WALL_BRICK WALL_CONCRETE FENCE_WOOD FENCE_METAL METAL HOUSING LAMP_RED LAMP_AMBER "
+    "LAMP_GREEN LAMP_DARK SIGN_RED SIGN_BLUE SIGN_WHITE SIGN_YELLOW BARK LEAVES SKIN HAIR UPPER_CLOTH "
+    "LOWER_CLOTH CAR_PAINT TRUCK_PAINT CARGO BUS_PAINT TRAM_PAINT CYCLE_PAINT GLASS TRIM TYRE RIM SPOKES "
+    "HEADLIGHT TAILLIGHT PLASTIC BONNET",
+    start=0,
+)

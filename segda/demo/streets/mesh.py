@@ -57,51 +57,30 @@ class Mesh:
         self.groups.append(group)
         self.stages.append(self.stage)
 
-    def box(
-        self, low: Point, high: Point, label: int, material: Material, tone: float = 0.0, gain: float = 1.0
-    ) -> None:
+    def box(self, low: Point, high: Point, label: int, material: Material, tone: float = 0.0) -> None:
         """Add the five faces of an upright box that can be seen from a street: all but its bottom."""
         for points in box_sides(low, high):
-            self.face(points, label, material, tone, gain)
+            self.face(points, label, material, tone)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A mesh in the world.
+    """A mesh in the world."""
 
-    Attributes:
-        mesh: the polygons.
-        points: float64 `[P, 3]`, the mesh's points in world coordinates.
-        order: items of greater order are drawn first; as a rule the distance along the street in metres.
-        footprint: ground outline `[N, 2]` of (x, z) that casts the item's shadow, or `None`.
-        height: the height in metres that the shadow reaches up to.
-    """
-
-    mesh: Mesh
-    points: np.ndarray
-    order: float
-    footprint: np.ndarray | None = None
-    height: float = 0.0
+    mesh: Mesh  # the polygons
+    points: np.ndarray  # float64 `[P, 3]`, the mesh's points in world coordinates
+    order: float  # items of greater order are drawn first; as a rule the distance along the street in metres
+    footprint: np.ndarray | None = None  # ground outline `[N, 2]` of (x, z) that casts the item's shadow, or `None`
+    height: float = 0.0  # the height in metres that the shadow reaches up to
 
 
 def place(
-    mesh: Mesh,
-    x: float,
-    z: float,
-    heading: float = 0.0,
-    *,
-    order: float | None = None,
-    shadow: tuple[float, float, float] | None = None,
+    mesh: Mesh, x: float, z: float, heading: float = 0.0, shadow: tuple[float, float, float] | None = None
 ) -> Item:
-    """Stand a mesh in the world.
+    """Stand a mesh that looks along +z in the world, `x` metres to the right and `z` ahead.
 
-    Args:
-        mesh: the polygons; the object looks along +z.
-        x: metres to the right.
-        z: metres ahead.
-        heading: radians, clockwise as seen from above.
-        order: drawing order, by default `z`.
-        shadow: width, length and height of the box that casts the shadow.
+    `heading` is in radians, clockwise as seen from above; `shadow` the width, length and height of the box that casts
+    the item's shadow.
     """
     cosine, sine = math.cos(heading), math.sin(heading)
     local = np.array(mesh.points, dtype=np.float64)
@@ -116,12 +95,12 @@ def place(
         along = (-half_length, -half_length, half_length, half_length)
         corners = zip(across, along, strict=True)
         footprint = np.array([(x + cosine * a + sine * b, z - sine * a + cosine * b) for a, b in corners])
-    return Item(mesh, points, z if order is None else order, footprint, shadow[2] if shadow else 0.0)
+    return Item(mesh, points, z, footprint, shadow[2] if shadow else 0.0)
 
 
 def stand(mesh: Mesh, x: float, z: float, shadow: tuple[float, float, float] | None) -> Item:
     """Stand a flat figure in the world, turned towards the camera."""
-    return place(mesh, x, z, math.atan2(x, max(z, 0.1)), shadow=shadow)
+    return place(mesh, x, z, math.atan2(x, max(z, 0.1)), shadow)
 
 
 def box_sides(low: Point, high: Point) -> tuple[list[Point], ...]:
@@ -141,15 +120,15 @@ def outline(*corners: tuple[float, float]) -> list[Point]:
     return [(x, y, 0.0) for x, y in corners]
 
 
-def upright(x0: float, x1: float, y0: float, y1: float, z: float = 0.0) -> list[Point]:
+def upright(x0: float, x1: float, y0: float, y1: float) -> list[Point]:
     """A rectangle that faces the viewer."""
-    return [(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)]
+    return [(x0, y0, 0.0), (x1, y0, 0.0), (x1, y1, 0.0), (x0, y1, 0.0)]
 
 
-def disc(x: float, y: float, radius: float, *, corners: int = 12, z: float = 0.0, squash: float = 1.0) -> list[Point]:
+def disc(x: float, y: float, radius: float, *, corners: int = 12, squash: float = 1.0) -> list[Point]:
     """A regular polygon that faces the viewer; `squash` scales its height."""
     angles = [2 * math.pi * (i + 0.5) / corners for i in range(corners)]
-    return [(x + radius * math.cos(a), y + radius * squash * math.sin(a), z) for a in angles]
+    return [(x + radius * math.cos(a), y + radius * squash * math.sin(a), 0.0) for a in angles]
 
 
 def bar(x0: float, y0: float, x1: float, y1: float, width: float, end_width: float | None = None) -> list[Point]:

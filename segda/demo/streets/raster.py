@@ -18,39 +18,22 @@ _SHIFT = 4
 
 @dataclass(frozen=True)
 class Buffers:
-    """What is seen at each pixel of `[H, W]`.
+    """What is seen at each pixel of `[H, W]`."""
 
-    Attributes:
-        face: int32, index into the tables; 0 is the sky.
-        label: uint8, raw Cityscapes id.
-        depth: float32, metres along the view axis.
-        u: float32, metres along the face: across for upright faces, x for the ground.
-        v: float32, metres up the face: height above the ground, or z for the ground.
-        materials: int32 `[F]`, material of every face.
-        tones: float32 `[F]`, colour choice of every face in [0, 1).
-        gains: float32 `[F]`, brightness of every face.
-        normals: float32 `[F, 3]`, world normals turned towards the camera.
-        upright: bool `[F]`, whether the face stands on the ground, so that `v` is its height above it.
-        ground: bool `[F]`, whether the face lies on the ground and takes cast shadows.
-        flat: bool `[F]`, whether the face is part of a flat figure, whose normal says nothing about its light.
-        focal: focal length in pixels.
-        horizon: row of the horizon in the middle column, in pixels.
-    """
-
-    face: np.ndarray
-    label: np.ndarray
-    depth: np.ndarray
-    u: np.ndarray
-    v: np.ndarray
-    materials: np.ndarray
-    tones: np.ndarray
-    gains: np.ndarray
-    normals: np.ndarray
-    upright: np.ndarray
-    ground: np.ndarray
-    flat: np.ndarray
-    focal: float
-    horizon: float
+    face: np.ndarray  # int32, index into the tables; 0 is the sky
+    label: np.ndarray  # uint8, raw Cityscapes id
+    depth: np.ndarray  # float32, metres along the view axis
+    u: np.ndarray  # float32, metres along the face: across for upright faces, x for the ground
+    v: np.ndarray  # float32, metres up the face: height above the ground, or z for the ground
+    materials: np.ndarray  # int32 `[F]`, material of every face
+    tones: np.ndarray  # float32 `[F]`, colour choice of every face in [0, 1)
+    gains: np.ndarray  # float32 `[F]`, brightness of every face
+    normals: np.ndarray  # float32 `[F, 3]`, world normals turned towards the camera
+    upright: np.ndarray  # bool `[F]`, whether the face stands on the ground, so that `v` is its height above it
+    ground: np.ndarray  # bool `[F]`, whether the face lies on the ground and takes cast shadows
+    flat: np.ndarray  # bool `[F]`, whether the face is part of a flat figure, whose normal says nothing about its light
+    focal: float  # focal length in pixels
+    horizon: float  # row of the horizon in the middle column, in pixels
 
 
 def rasterize(scene: Scene, size: tuple[int, int]) -> Buffers:
@@ -145,13 +128,7 @@ def _drawing_order(
 
 
 def cast_shadows(scene: Scene, size: tuple[int, int], direction: tuple[float, float]) -> np.ndarray:
-    """Where the ground lies in shadow: float32 `[H, W]`, 1 in shadow.
-
-    Args:
-        scene: the scene.
-        size: (height, width) of the picture.
-        direction: (x, z) that the shadow of something one metre high reaches.
-    """
+    """float32 `[H, W]`, 1 where the ground is in shadow; `direction` is the shadow, (x, z), of something 1 m high."""
     view = scene.viewpoint
     turned = view.rotation()
     mask = np.zeros(size, dtype=np.uint8)

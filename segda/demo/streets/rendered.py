@@ -15,50 +15,29 @@ LAYOUT = Layout()
 
 @dataclass(frozen=True)
 class Look:
-    """Strengths of the appearance. Pairs are drawn evenly, per picture.
+    """Strengths of the appearance. Pairs are drawn evenly, per picture."""
 
-    Attributes:
-        texture: factor on texture contrast.
-        panes: difference between window panes.
-        sun: brightness of direct light.
-        warmth: how far sunlight leans from white to orange.
-        ambient: brightness of the sky's light.
-        shadow_length: reach of a shadow in object heights.
-        shadow: share of direct light that a shadow takes away.
-        foot: darkening where upright things meet the ground.
-        haze: share of haze per metre.
-        saturation: factor on colourfulness.
-        contrast: factor on the distance to middle grey.
+    texture: float = 0.55  # factor on texture contrast
+    panes: float = 0.25  # difference between window panes
+    sun: Range = (0.72, 0.9)  # brightness of direct light
+    warmth: Range = (0.08, 0.2)  # how far sunlight leans from white to orange
+    ambient: Range = (0.42, 0.52)  # brightness of the sky's light
+    shadow_length: Range = (0.35, 1.1)  # reach of a shadow in object heights
+    shadow: float = 0.95  # share of direct light that a shadow takes away
+    foot: float = 0.22  # darkening where upright things meet the ground
+    haze: Range = (0.0008, 0.002)  # share of haze per metre
+    saturation: float = 1.22  # factor on colourfulness
+    contrast: float = 1.08  # factor on the distance to middle grey
+
+
+LOOK = Look()
+
+
+def draw(scene: Scene, size: tuple[int, int], random: Random, look: Look = LOOK) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of a scene, uint8 RGB `[H, W, 3]` of `size` (height, width), and uint8 `[H, W]` of raw Cityscapes ids.
+
+    `random` draws sun, sky and panes of this picture.
     """
-
-    texture: float = 0.55
-    panes: float = 0.25
-    sun: Range = (0.72, 0.9)
-    warmth: Range = (0.08, 0.2)
-    ambient: Range = (0.42, 0.52)
-    shadow_length: Range = (0.35, 1.1)
-    shadow: float = 0.95
-    foot: float = 0.22
-    haze: Range = (0.0008, 0.002)
-    saturation: float = 1.22
-    contrast: float = 1.08
-
-
-def draw(
-    scene: Scene, size: tuple[int, int], random: Random, look: Look | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a scene.
-
-    Args:
-        scene: the scene.
-        size: (height, width) of the picture.
-        random: sun, sky and panes of this picture.
-        look: strengths, by default those of `Look`.
-
-    Returns:
-        uint8 RGB `[H, W, 3]`, and uint8 `[H, W]` of raw Cityscapes ids.
-    """
-    look = look or Look()
     large = (2 * size[0], 2 * size[1])
     buffers = rasterize(scene, large)
     rng = np.random.default_rng(random.getrandbits(64))

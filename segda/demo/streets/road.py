@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segda.demo.streets import ids
+from segda.demo.streets.layout import Range
 from segda.demo.streets.material import Material
 from segda.demo.streets.mesh import Item, Mesh, Point
 
@@ -15,21 +16,13 @@ _STATIONS = (-2.0, 3.0, 6.0, 10.0, 15.0, 20.0, 27.0, 35.0, 45.0, 60.0, 80.0, 110
 
 @dataclass(frozen=True)
 class Road:
-    """A road along z whose middle bends by `bend * z**2`.
+    """A road along z whose middle bends by `bend * z**2`."""
 
-    Attributes:
-        left: lateral position of its left edge in metres, below 0; the camera is at 0.
-        right: lateral position of its right edge.
-        bend: curvature of the middle line in 1/m.
-        lane: width of a lane in metres.
-        crossings: distances at which side streets cross.
-    """
-
-    left: float
-    right: float
-    bend: float
-    lane: float
-    crossings: tuple[float, ...]
+    left: float  # lateral position of its left edge in metres, below 0; the camera is at 0
+    right: float  # lateral position of its right edge
+    bend: float  # curvature of the middle line in 1/m
+    lane: float  # width of a lane in metres
+    crossings: tuple[float, ...]  # distances at which side streets cross
 
     def at(self, lateral: float, z: float) -> tuple[float, float]:
         """World (x, z) of a lateral position at a distance."""
@@ -71,13 +64,7 @@ class Ground:
         (self.mesh.detail if self.mesh.sizes else self.mesh.face)(points, label, material, tone, gain)
 
     def strip(
-        self,
-        road: Road,
-        edge: float,
-        side: int,
-        out: tuple[float, float],
-        along: tuple[float, float],
-        look: tuple[int, Material, float],
+        self, road: Road, edge: float, side: int, out: Range, along: Range, look: tuple[int, Material, float]
     ) -> None:
         """Lay a strip along the road, `out` metres off its `edge` on one `side`; `look`: label, material and tone."""
         left, right = sorted((edge + side * out[0], edge + side * out[1]))

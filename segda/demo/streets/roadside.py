@@ -38,7 +38,7 @@ def line_side(
             lateral = edge + side * (1.15 if verge == "parking" else -1.0)
             x, _ = road.at(lateral + random.uniform(-0.12, 0.12), z)
             heading = road.heading(z) + random.gauss(0, 0.03) + (math.pi if side < 0 and random.random() < 0.7 else 0)
-            items.append(place(mesh, x, z, heading, shadow=size))
+            items.append(place(mesh, x, z, heading, size))
         z += random.uniform(5.4, 7.0)
     _kerbside(items, layout, road, random, side, edge + side * (bay + 0.5), suburb)
 
@@ -77,7 +77,7 @@ def _kerbside(
         z = random.uniform(4.0, 30.0)
         mesh, size = furniture.clutter(random)
         x, z = road.at(lateral + side * random.uniform(0.2, 1.6), z)
-        items.append(place(mesh, x, z, road.heading(z) + math.pi / 2, shadow=size))
+        items.append(place(mesh, x, z, road.heading(z) + math.pi / 2, size))
 
 
 def _fronts(

@@ -10,18 +10,10 @@ from segda.demo.streets.scene import Scene
 def directed(
     scene: Scene, buffers: Buffers, angle: float, reach: float, *, height: float, flat: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Direct light from one direction.
+    """Direct light: brightness of every face, `[F]` in [0, 1], and float32 `[H, W]`, 1 where the ground is in shadow.
 
-    Args:
-        scene: what casts shadows.
-        buffers: what is seen where.
-        angle: direction that shadows point to, in radians from ahead to the right.
-        reach: length of a shadow in object heights.
-        height: of the light against `reach`, for the brightness of faces.
-        flat: brightness of flat figures, whose normals say nothing.
-
-    Returns:
-        `[F]` in [0, 1]: brightness of every face; float32 `[H, W]`: 1 where the ground is in shadow.
+    Shadows point `angle` radians from ahead to the right and are `reach` object heights long; `height` is the light's
+    against `reach`. Flat figures, whose normals say nothing, have the brightness `flat`.
     """
     x, z = np.sin(angle) * reach, np.cos(angle) * reach
     towards = np.array([-x, height, -z])

@@ -11,20 +11,13 @@ from segda.demo.streets.texture import LEVELS, SIDE, Atlas
 
 @dataclass(frozen=True)
 class Surface:
-    """A material's look.
+    """A material's look."""
 
-    Attributes:
-        colours: colours as `rrggbb rrggbb ...`; a face's tone picks one.
-        textures: names of textures; a face's tone picks one.
-        tile: metres that one texture tile covers, across and up.
-        second: colours in the same way, of the texture's second colour, such as window glass.
-        panes: metres of one window bay, across and up, each of which gets its own glass brightness; 0 for none.
-    """
-
-    colours: str
-    textures: tuple[str, ...] = ("plain",)
-    tile: tuple[float, float] = (2.0, 2.0)
-    second: str = "28282c"
+    colours: str  # colours as `rrggbb rrggbb ...`; a face's tone picks one
+    textures: tuple[str, ...] = ("plain",)  # names of textures; a face's tone picks one
+    tile: tuple[float, float] = (2.0, 2.0)  # metres that one texture tile covers, across and up
+    second: str = "28282c"  # colours in the same way, of the texture's second colour, such as window glass
+    # Metres of one window bay, across and up, each of which gets its own glass brightness; 0 for none.
     panes: tuple[float, float] = (0.0, 0.0)
 
 
@@ -60,16 +53,10 @@ class Paint:
     def albedo(
         self, buffers: Buffers, rng: np.random.Generator, contrast: float, spread: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Unlit colours.
+        """Unlit colours, float32 `[H, W, 3]` in [0, 1], and `[H, W]`: share of second colour, pane value in [0, 1).
 
-        Args:
-            buffers: what is seen where.
-            rng: brightness of single window panes, and small differences between faces of one colour.
-            contrast: factor on the texture's contrast.
-            spread: how much panes differ in brightness.
-
-        Returns:
-            float32 `[H, W, 3]` in [0, 1]; and float32 `[H, W]` twice: share of second colour, and pane value in [0, 1).
+        `rng` draws the brightness of single window panes, which differ by `spread`; `contrast` is a factor on the
+        texture's contrast.
         """
         face = buffers.face
         base = self._choose(self._colours, buffers, 1.0) * buffers.gains[:, None]

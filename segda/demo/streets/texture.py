@@ -8,6 +8,7 @@ import numpy as np
 SIDE = 128
 LEVELS = 3
 Texture = tuple[np.ndarray, np.ndarray]
+Drawing = Callable[[np.random.Generator], Texture]
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE]
 
 
@@ -88,7 +89,7 @@ class Atlas:
         pixels: uint8 `[LEVELS, T, SIDE, SIDE, 2]`: brightness times 96 and second-colour share times 255.
     """
 
-    def __init__(self, textures: dict[str, Callable[[np.random.Generator], Texture]], seed: int) -> None:
+    def __init__(self, textures: dict[str, Drawing], seed: int) -> None:
         """Draw every texture once."""
         self.names = {name: i for i, name in enumerate(textures)}
         self.pixels = np.empty((LEVELS, len(textures), SIDE, SIDE, 2), dtype=np.uint8)

@@ -33,7 +33,7 @@ def add_vehicles(
         lateral = road.left + (lane + 0.5) * road.lane if kind != "tram" else tram_lateral or 0.0
         oncoming = lane < lanes // 2
         x, _ = road.at(lateral + random.uniform(-0.2, 0.2), z)
-        items.append(place(mesh, x, z, road.heading(z) + (math.pi if oncoming else 0.0), shadow=size))
+        items.append(place(mesh, x, z, road.heading(z) + (math.pi if oncoming else 0.0), size))
 
 
 def _sidewalk(road: Road, random: Random) -> float:

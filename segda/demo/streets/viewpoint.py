@@ -10,21 +10,13 @@ NEAR = 0.4
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """A camera above the origin of the ground.
+    """A camera above the origin of the ground."""
 
-    Attributes:
-        height: metres above the ground.
-        pitch: radians, positive looks down.
-        yaw: radians, positive looks right.
-        roll: radians, positive tips to the right.
-        field_of_view: horizontal opening angle in radians.
-    """
-
-    height: float
-    pitch: float
-    yaw: float
-    roll: float
-    field_of_view: float
+    height: float  # metres above the ground
+    pitch: float  # radians, positive looks down
+    yaw: float  # radians, positive looks right
+    roll: float  # radians, positive tips to the right
+    field_of_view: float  # horizontal opening angle in radians
 
     @property
     def position(self) -> np.ndarray:

@@ -79,18 +79,7 @@ def write(
 
 
 def draw(domain: str, split: str, index: int, size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """One picture and its label.
-
-    Args:
-        domain: `rendered` or `camera`.
-        split: `train` or `val`.
-        index: number in the split, from 0.
-        size: (height, width).
-        seed: of all scenes.
-
-    Returns:
-        uint8 RGB `[H, W, 3]`, and uint8 `[H, W]` of raw Cityscapes ids.
-    """
+    """Picture `index` of a domain's split, uint8 RGB `[H, W, 3]`, and its raw Cityscapes ids, uint8 `[H, W]`."""
     appearance = {"rendered": rendered_appearance, "camera": camera_appearance}[domain]
     # One stream for the scene and one for its appearance: tuning an appearance leaves the scenes as they are.
     name = f"streets/{seed}/{domain}/{split}/{index}"

@@ -58,14 +58,7 @@ class FlatDecoder(TrunkAndTails):
         self.size = side * 2 ** len(chosen)
 
     def forward(self, features: list[Tensor], domain: str) -> Tensor:
-        """Decode z as an image of `domain`.
-
-        Args:
-            features: the encoder's pyramid; its last map, of one pixel, is decoded.
-            domain: one of the built domains.
-
-        Returns:
-            `[B, 3, H, W]` in `[-1, 1]`.
+        """Decode z, the last of the encoder's maps, of one pixel, as an image `[B, 3, H, W]` of `domain` in `[-1, 1]`.
 
         Raises:
             ConfigError: z has more than one pixel, or the image another size than this decoder makes.

@@ -78,15 +78,9 @@ class TranslatorDecoder(nn.Module):
                     nn.init.zeros_(parameter)
 
     def forward(self, features: list[Tensor], domain: str) -> Tensor:
-        """Decode z as an image of `domain`.
+        """Decode z, the last of the encoder's maps, as an image `[B, 3, H, W]` of `domain` in `[-1, 1]`.
 
-        Args:
-            features: the encoder's pyramid; its last map is decoded; its first is the image, to whose size the
-                result is cut, and which `residual` changes.
-            domain: one of the built domains.
-
-        Returns:
-            `[B, 3, H, W]` in `[-1, 1]`.
+        The first map is the encoder's image, to whose size the result is cut, and which `residual` changes.
         """
         image = features[0]
         change: Tensor = self.tails[domain](features[-1])[..., : image.shape[-2], : image.shape[-1]]

@@ -74,14 +74,7 @@ class TransposedDecoder(TrunkAndTails):
         self.stride = strides[-1]
 
     def forward(self, features: list[Tensor], domain: str) -> Tensor:
-        """Decode z as an image of `domain`.
-
-        Args:
-            features: the encoder's pyramid; its last map is decoded, its first gives the size.
-            domain: one of the built domains.
-
-        Returns:
-            `[B, 3, H, W]` in `[-1, 1]`.
+        """Decode z, the last of the encoder's maps, as an image `[B, 3, H, W]` of `domain` in `[-1, 1]`.
 
         Raises:
             ConfigError: z is too small for the image: it was pooled.

@@ -75,15 +75,7 @@ class UnetDecoder(nn.Module):
             initialise_normal(self)
 
     def forward(self, features: list[Tensor], domain: str) -> Tensor:
-        """Decode a pyramid as an image of `domain`.
-
-        Args:
-            features: the encoder's pyramid, of which every map is used.
-            domain: one of the built domains.
-
-        Returns:
-            `[B, 3, H, W]` in `[-1, 1]`.
-        """
+        """Decode all maps of the encoder as an image `[B, 3, H, W]` of `domain` in `[-1, 1]`."""
         *stages, last = self.tails[domain].children()
         x = features[self.levels[0]]
         for stage, level in zip(stages, self.levels[1:], strict=True):

@@ -14,8 +14,6 @@ from segda.networks.layers.option_checks import demand_at_least
 class FeatureDiscriminator(nn.Module):
     """A small fully connected network, applied at each position of a map."""
 
-    semantic = False
-
     def __init__(self, channels: int, classes: int, width: int = 500, layers: int = 3, slope: float = 0.2) -> None:
         """Build the I2I paper's feature discriminator.
 

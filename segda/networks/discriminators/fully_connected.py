@@ -15,8 +15,6 @@ from segda.networks.layers.option_checks import demand_at_least, demand_counts, 
 class FullyConnectedDiscriminator(nn.Module):
     """One score for all of a sample's features."""
 
-    semantic = False
-
     def __init__(
         self,
         channels: int,

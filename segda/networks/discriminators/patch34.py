@@ -16,13 +16,7 @@ class Patch34Discriminator(PatchScores):
     """One score for each 34x34 patch of the input: `[B, 1, H / 4, W / 4]`."""
 
     def __init__(
-        self,
-        channels: int,
-        classes: int,
-        width: int = 64,
-        norm: Norm = "batch",
-        slope: float = 0.2,
-        grey: bool = False,
+        self, channels: int, classes: int, width: int = 64, norm: Norm = "batch", slope: float = 0.2, grey: bool = False
     ) -> None:
         """Build the tutorial's discriminator.
 

@@ -45,10 +45,7 @@ class DilatedDenseNet(DilatedEncoder):
             ConfigError: the weights file is missing or does not fit.
         """
         densenet = timm_model(
-            f"densenet{depth}",
-            weights,
-            lambda name: _OLD_NAME.sub(r"\1\2", name),
-            memory_efficient=checkpointing,
+            f"densenet{depth}", weights, lambda name: _OLD_NAME.sub(r"\1\2", name), memory_efficient=checkpointing
         )
         super().__init__("densenet", densenet, degrid, freeze_batchnorm)
         _dilate(densenet.features)

@@ -57,10 +57,7 @@ class TwoConvolutionsEncoder(nn.Module):
         self.stride2 = _halve(1 if grey else 3, features[0])
         self.stride4 = _halve(features[0], features[1])
         self.dense = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(features[1] * (size // 4) ** 2, hidden),
-            nn.ReLU(),
-            nn.Unflatten(1, (hidden, 1, 1)),
+            nn.Flatten(), nn.Linear(features[1] * (size // 4) ** 2, hidden), nn.ReLU(), nn.Unflatten(1, (hidden, 1, 1))
         )
         initialise_glorot(self)
 

@@ -9,13 +9,8 @@ from segda.networks.layers.option_checks import demand_at_least, demand_probabil
 def classifier(head: str, inputs: int, classes: int, width: int, norm: Norm, dropout: float) -> list[nn.Module]:
     """From `[B, inputs, 1, 1]` to logits `[B, K, 1, 1]`; a 1x1 convolution of a single pixel is a linear layer.
 
-    Args:
-        head: what messages call the head.
-        inputs: number of features.
-        classes: number of classes.
-        width: units of a hidden layer; 0 for none.
-        norm: normalisation of the hidden layer.
-        dropout: probability that an input of the last layer is dropped in training.
+    `head` is what messages call the head. A hidden layer of `width` units, 0 for none, is normalised by `norm`; inputs
+    of the last layer are dropped in training with probability `dropout`.
 
     Raises:
         ConfigError: an option is out of range.

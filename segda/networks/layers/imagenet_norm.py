@@ -12,16 +12,11 @@ STD = (0.229, 0.224, 0.225)
 class ImagenetNorm(nn.Module):
     """Images in `[-1, 1]` to zero mean and unit deviation over ImageNet's pixels.
 
-    It is part of the encoder, so that real and translated images are normalised alike.
+    It is part of the encoder, so that real and translated images are normalised alike. `mean` and `std` are those of
+    each channel for images in `[0, 1]`.
     """
 
     def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
-        """Hold the statistics.
-
-        Args:
-            mean: of each channel, for images in `[0, 1]`.
-            std: of each channel, for images in `[0, 1]`.
-        """
         super().__init__()
         # Constants, not learned: kept out of the state dict, so that weight files hold weights only.
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)

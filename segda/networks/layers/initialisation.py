@@ -26,17 +26,12 @@ def initialise_normal(module: nn.Module) -> None:
 
 
 def initialise_glorot(module: nn.Module, gain: float = 1.0, bias: float = 0.0) -> None:
-    """Draw all weights evenly from `gain * sqrt(6 / (fan in + fan out))` either side of zero; biases are constant.
+    """Draw all weights evenly from `gain * sqrt(6 / (fan in + fan out))` either side of zero; every bias is `bias`.
 
-    With its defaults this is how Keras starts every dense and convolutional layer.
+    With its defaults this is how Keras starts every dense and convolutional layer; normalisation stays as it is.
 
     Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS
     2010), equation 16.
-
-    Args:
-        module: all layers inside it are initialised, normalisation excepted.
-        gain: factor on the range.
-        bias: value of every bias.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -48,10 +48,8 @@ class InstanceNorm(nn.InstanceNorm2d):
 def normalisation(norm: Norm, channels: int) -> nn.Module:
     """The normalisation layer for `channels` feature maps.
 
-    Args:
-        norm: `batch`; `instance` (not affine); `group` (at most eight groups, affine); `layer` (all of a sample's
-            features and positions as one, affine); `none`.
-        channels: number of feature maps.
+    That is `batch`; `instance` (not affine); `group` (at most eight groups, affine); `layer` (all of a sample's
+    features and positions as one, affine); or `none`.
 
     Raises:
         ConfigError: no such normalisation.
@@ -77,16 +75,7 @@ def has_bias(norm: Norm) -> bool:
 def convolution(
     inside: int, outside: int, kernel: int, norm: Norm, activation: nn.Module, **options: Any
 ) -> list[nn.Module]:
-    """A convolution, its normalisation and its activation.
-
-    Args:
-        inside: feature maps of the input.
-        outside: feature maps of the output.
-        kernel: size of the kernel.
-        norm: as in `normalisation`.
-        activation: the last layer.
-        options: further arguments of `nn.Conv2d`.
-    """
+    """A convolution, its normalisation and its activation; `options` are further arguments of `nn.Conv2d`."""
     layer = nn.Conv2d(inside, outside, kernel, bias=has_bias(norm), **options)
     return [layer, normalisation(norm, outside), activation]
 

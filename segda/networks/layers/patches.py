@@ -14,19 +14,13 @@ LEAST_SIZE_70 = 24
 
 
 class PatchScores(nn.Module):
-    """Convolutions from an image or map to one raw score for each patch of it."""
+    """Convolutions from an image or map to one raw score for each patch of it, `layers`.
 
-    semantic = False
+    `name` is what messages call the discriminator, `least_size` the smallest height and width of its input; `grey`
+    averages each image's channels first.
+    """
 
     def __init__(self, name: str, layers: Iterable[nn.Module], least_size: int, grey: bool = False) -> None:
-        """Hold the layers.
-
-        Args:
-            name: what messages call the discriminator.
-            layers: the last of one feature map, the score.
-            least_size: smallest height and width of the input.
-            grey: average each image's channels first.
-        """
         super().__init__()
         self.name = name
         self.least_size = least_size

@@ -10,20 +10,14 @@ from segda.networks.layers.normalisation import Norm, convolution
 class ResidualBlock(nn.Module):
     """`x + norm(conv(relu(norm(conv(x)))))`, with nothing after the sum.
 
+    `padding` surrounds the map; `reflect` avoids the dark rims of zeros in translated images.
+
     Source: Zhu et al., CycleGAN (arXiv:1703.10593), appendix 7.2.
     """
 
     def __init__(
         self, channels: int, norm: Norm, *, padding: Literal["zeros", "reflect"] = "zeros", dilation: int = 1
     ) -> None:
-        """Build the block.
-
-        Args:
-            channels: of input and output.
-            norm: normalisation after each convolution.
-            padding: what surrounds the map; `reflect` avoids the dark rims of zeros in translated images.
-            dilation: of both convolutions.
-        """
         super().__init__()
         options = {"padding": dilation, "dilation": dilation, "padding_mode": padding}
         first, second = (convolution(channels, channels, 3, norm, nn.ReLU(), **options) for _ in range(2))

@@ -40,16 +40,7 @@ def lenet_side(size: int, name: str) -> int:
 
 
 def demand_size(x: Tensor, least: int, name: str) -> None:
-    """Refuse maps that would shrink to nothing inside a network.
-
-    Args:
-        x: `[B, C, H, W]`.
-        least: the smallest height and width that work.
-        name: what the message calls the network.
-
-    Raises:
-        ConfigError: `x` is smaller.
-    """
+    """Raise a ConfigError if `[B, C, H, W]` is lower or narrower than `least`, and would shrink to nothing inside."""
     height, width = int(x.shape[-2]), int(x.shape[-1])
     if min(height, width) < least:
         raise ConfigError(f"{name}: got {height}x{width} pixels, needs {least}x{least} or more; use a larger crop")

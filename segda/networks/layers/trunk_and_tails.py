@@ -23,16 +23,9 @@ class TrunkAndTails(nn.Module):
         norm: Norm,
         grey: bool,
     ) -> None:
-        """Build the trunk, then each tail.
+        """Build the trunk, then each tail; `layer` makes the layer of an index, and `name` is for messages.
 
-        Args:
-            name: what messages call the decoder.
-            layer: builds the layer of an index.
-            layers: number of layers; the last always belongs to its domain.
-            shared_layers: how many of the first layers the domains share.
-            domains: the domains to make images of.
-            norm: normalisation that `layer` uses; with any but `none`, weights are drawn as DCGAN draws them.
-            grey: the last layer makes one channel, which is repeated.
+        With any `norm` but `none`, weights are drawn as DCGAN draws them; `grey` repeats the last layer's one channel.
 
         Raises:
             ConfigError: no layer would be left to a domain of its own.

@@ -20,11 +20,7 @@ LEAST_SIZE = 25
 
 
 class CoupledSampler(nn.Module):
-    """Shared layers from noise to features, and the last layer of each domain.
-
-    Attributes:
-        noise: how many numbers an image is made from.
-    """
+    """Shared layers from noise to features, and the last layer of each domain."""
 
     def __init__(
         self, domains: tuple[str, ...], noise: int = 100, width: int = 128, size: int = 28, grey: bool = False
@@ -64,14 +60,9 @@ class CoupledSampler(nn.Module):
         initialise_glorot(self, gain=math.sqrt(2), bias=0.1)
 
     def forward(self, noise: Tensor, domain: str) -> Tensor:
-        """Make images.
+        """Images `[B, 3, size, size]` of `domain` in `[-1, 1]`; one noise gives corresponding images of both domains.
 
-        Args:
-            noise: `[B, N]`, standard normal or evenly from `[-1, 1]`.
-            domain: one of the built domains.
-
-        Returns:
-            `[B, 3, size, size]` in `[-1, 1]`; the same noise gives corresponding images of both domains.
+        The noise, `[B, N]`, is standard normal or even in `[-1, 1]`.
 
         Raises:
             ConfigError: the noise has another length.

@@ -63,8 +63,7 @@ class ClassSize(Term):
 
         def compute() -> tuple[Tensor, Tensor, Tensor]:
             logits = p.logits("target")
-            least, mean, most = (size.to(logits) for size in (p.class_sizes.least, p.class_sizes.mean,
-                                                              p.class_sizes.most))  # fmt: skip
+            least, mean, most = (size.to(logits) for size in p.class_sizes)
             with torch.no_grad():  # a class that no source image has is NaN, hence never present
                 present = predicted_shares(logits) > self.present * least
                 factor = torch.where(least > self.large, self.large_factor, 1.0).to(logits) * present

@@ -35,11 +35,11 @@ class SemanticConsistency(Term):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The sum over both directions."""
-        source = (
-            p.task.supervised_loss(self._after(p, "source"), p.label())
-            if self.source_labels
-            else cross_entropy(self._after(p, "source"), self._before(p, "source"))
-        )
+        after = self._after(p, "source")
+        if self.source_labels:
+            source = p.task.supervised_loss(after, p.label())
+        else:
+            source = cross_entropy(after, self._before(p, "source"))
         return source + cross_entropy(self._after(p, "target"), self._before(p, "target"))
 
     def measures(self, p: ForwardPass) -> dict[str, Tensor]:

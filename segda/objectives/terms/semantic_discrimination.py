@@ -25,15 +25,8 @@ class SemanticDiscrimination(Term):
 
     def needs(self) -> set[str]:
         """Encoder, both decoders, both image discriminators with a segmenting decoder, labels for every pixel."""
-        return {
-            "encoder",
-            "decoder.source",
-            "decoder.target",
-            "discriminator.source",
-            "discriminator.target",
-            "semantic",
-            "label_map",
-        }
+        translation = {"encoder", "decoder.source", "decoder.target"}
+        return translation | {"discriminator.source", "discriminator.target", "semantic", "label_map"}
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The loss of the translated source image in `d_t`, and of the cycled one in `d_s`."""

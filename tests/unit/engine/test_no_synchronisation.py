@@ -52,11 +52,11 @@ def on_meta(name: str) -> TrainingState:
     config = setting.method(name)
     built = setting.networks(config)
     objective = setting.objective_of(config, built)
-    for networks in (built, objective.teacher, objective._judge):
+    for networks in (built, objective.teacher, objective.judge):
         for module in networks.modules.values() if networks else ():
             module.to(META)
-    if objective._class_sizes:
-        objective._class_sizes = ClassSizes(*(shares.to(META) for shares in objective._class_sizes))
+    if objective.class_sizes:
+        objective.class_sizes = ClassSizes(*(shares.to(META) for shares in objective.class_sizes))
     options = {
         "name": "adam", "learning_rate": 1e-3, "betas": (0.5, 0.999), "momentum": 0.9, "weight_decay": 0.0,
         "encoder_factor": 1.0,
@@ -102,7 +102,7 @@ def test_no_step_waits_for_the_device(name: str, tmp_path: Path, monkeypatch: py
 @pytest.mark.promise("no-synchronisation")
 def test_nor_do_weights_of_classes(tmp_path: Path) -> None:
     made = on_meta("source_only")
-    made.objective._task = build_task(setting.SPACE, class_weights=[1.0, 2.0, 3.0, 4.0])
+    made.objective.task = build_task(setting.SPACE, class_weights=[1.0, 2.0, 3.0, 4.0])
     two_steps(made, tmp_path)
 
 

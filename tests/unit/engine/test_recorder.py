@@ -106,7 +106,7 @@ def learning(name: str, discriminator: float = 5e-3) -> TrainingState:
 def forgetting() -> TrainingState:
     """The last class costs nothing in the loss, though a quarter of the labels is of it."""
     made = learning("source_only")
-    made.objective._task = build_task(setting.SPACE, class_weights=[1.0, 1.0, 1.0, 0.0])
+    made.objective.task = build_task(setting.SPACE, class_weights=[1.0, 1.0, 1.0, 0.0])
     return made
 
 

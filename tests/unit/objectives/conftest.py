@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from segda.batch import DOMAINS, Batch, Domain, DomainBatch
 from segda.losses.supervised import cross_entropy
 from segda.networks.discriminator_output import DiscriminatorOutput
+from segda.networks.networks import Networks
 
 
 class Encoder(nn.Module):
@@ -41,6 +42,9 @@ class Discriminator(nn.Module):
 
 class StandIn:
     """The interface of `segda.networks.networks.Networks`, with every call counted by what it does."""
+
+    frozen: frozenset[str] = frozenset()
+    trainable = Networks.trainable
 
     def __init__(self, tied: bool = True) -> None:
         encoders = ["encoder"] if tied else ["encoder.source", "encoder.target"]

@@ -29,7 +29,7 @@ def forward_pass(batch_of: Any, task: Any, probability: list[list[float]], sizes
     batch = batch._replace(target=batch.target._replace(image=logits))
     networks = Networks({"encoder": Own(), "head": Head()}, True)
     return ForwardPass(
-        batch, networks, task, seed=0, progress=0.0, pools={}, gather=lambda x: x, teacher=None, class_sizes=sizes
+        batch, networks, task, seed=0, progress=0.0, pools={}, gather=lambda x: x, teacher=None, measured_sizes=sizes
     )
 
 
