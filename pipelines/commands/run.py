@@ -119,7 +119,7 @@ def _run(args: argparse.Namespace) -> int:
     if recorded is None and not launch.is_worker() and _is_up_to_date(planner, args):
         return 0
     if not planner.pipeline.checked:
-        pipelines.check(planner.pipeline)
+        pipelines.check(planner.pipeline.stages)
 
     from pipelines.running.execution import run_planned
     from segda.engine.determinism import deterministic

@@ -31,13 +31,7 @@ def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
 
 
 def check_component(package: str, component: ComponentConfig, path: str, passed: Collection[str] = ()) -> None:
-    """Check that a component exists and that its options fit.
-
-    Args:
-        package: of names without a dot.
-        component: name and options.
-        path: in the config, for the message.
-        passed: parameters of `build` that code passes.
+    """Check that a component of `package` exists and that its options fit; code passes the parameters in `passed`.
 
     Raises:
         ConfigError: no such component, or an option does not fit.
@@ -85,11 +79,7 @@ def check_task(task: ComponentConfig, path: str = "task") -> None:
 
 
 def check_components(node: Any, path: str) -> None:
-    """Check every component below a config node.
-
-    Args:
-        node: a stage's validated config, or a part of it.
-        path: in the pipeline, for the message.
+    """Check every component below a validated config node at `path` in the pipeline.
 
     Raises:
         ConfigError: a component does not exist, or an option does not fit its signature.

@@ -19,10 +19,7 @@ NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "deco
 
 
 def check(stages: Mapping[str, "Stage"]) -> None:
-    """Check the stages against one another.
-
-    Args:
-        stages: validated, each by itself.
+    """Check the stages, each validated by itself, against one another.
 
     Raises:
         ConfigError: a stage would learn from the labels of a target set without being an oracle, or needs a network of

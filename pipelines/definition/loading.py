@@ -185,11 +185,8 @@ def load(name: str, settings: Sequence[str] = (), seed: int | None = None, *, re
 def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipeline:
     """Validate all of a pipeline's plain config, as `resolve` returns it and lock files hold it.
 
-    Args:
-        run: the run's name.
-        raw: the config.
-        remembered: leave out the checks that load torch if this very config has passed them before, and remember it
-            when it passes. They change nothing in the config.
+    With `remembered`, the checks that load torch are left out if this very config has passed them before, and it is
+    remembered when it passes. They change nothing in the config.
 
     Raises:
         ConfigError: the first thing that is wrong, with its path.
@@ -216,23 +213,18 @@ def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipelin
         ordered = _ordered(stages)
         consistency.check_target_labels(ordered)  # depends on links between folders, which are not in the key
         return Pipeline(run, raw, top.runtime, ordered, checked=False)
-    pipeline = Pipeline(run, raw, top.runtime, _checked(stages))
+    pipeline = Pipeline(run, raw, top.runtime, check(stages))
     if not any(stage.missing for stage in stages.values()):
         validation_cache.remember(key)
     return pipeline
 
 
-def check(pipeline: Pipeline) -> None:
-    """Make all checks, although they have passed before.
+def check(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """The stages in their order, after all checks that go beyond the schema.
 
     Raises:
         ConfigError: the first thing that is wrong, with its path.
     """
-    _checked(pipeline.stages)
-
-
-def _checked(stages: Mapping[str, Stage]) -> dict[str, Stage]:
-    """The stages in their order, after all checks that go beyond the schema."""
     for stage in stages.values():
         check_components(stage.config, f"stages.{stage.name}")
     _check_references(stages)

@@ -274,23 +274,18 @@ class Inputs(Protocol):
 
     def folder(self, reference: Reference) -> Path:
         """The finished folder (or the named output in it) that a reference points to."""
-        ...
 
     def manifest(self, reference: Reference) -> Manifest:
         """The manifest of the stage that a reference points to."""
-        ...
 
     def root(self, data: DataConfig) -> Path:
         """The folder of a data set's files."""
-        ...
 
     def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
         """A data set, whose labels are read in the label space `labels`, or not at all."""
-        ...
 
     def skipped(self, field: str) -> list[Skipped]:
         """The unreadable files of the data set in a field of the config, where it has `on_bad_file: skip`."""
-        ...
 
 
 def references(node: Any, path: str = "") -> dict[str, Reference]:

@@ -36,18 +36,14 @@ def folder() -> Path | None:
 
 
 def cache_key(raw: Mapping[str, Any]) -> str | None:
-    """The hash of a config and of all else that its checks depend on; `None` if it must be checked each time.
-
-    Args:
-        raw: the merged config.
-    """
+    """The hash of a merged config and of all else that its checks depend on; `None` if it must be checked each time."""
     if lookup.plugins_allowed():
         return None
     try:
         sources = list(_source_files())
     except OSError:  # they are being edited
         return None
-    content = [raw, str(configs.data_root()), sys.version, [_version(name) for name in PACKAGES], sources]
+    content = [raw, str(configs.data_root()), sys.version, [installed_version(name) for name in PACKAGES], sources]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -70,7 +66,8 @@ def remember(key: str | None) -> None:
         (cache / key).touch()
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """A package's version; `None` where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import nn
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference, Size, TrainingConfig
+from pipelines.definition.schema import DataConfig, Reference, Size, TrainingConfig
 from pipelines.networks import networks_on_meta
 from pipelines.planning.plan import StagePlan
 from pipelines.stages.export.config import Config as ExportConfig
@@ -126,21 +126,13 @@ class DiskEstimate:
 
 def training_bytes(config: TrainingConfig, size: Size) -> int:
     """Bytes of a training stage's folder: its networks, the checkpoints that stay, and one being written."""
-    method = config.method
-    networks, state = checkpoint_bytes(config, method, size)
-    saved = min((config.steps - 1) // config.runtime.save_every, KEPT + 1)
-    return networks + saved * state
-
-
-def checkpoint_bytes(config: TrainingConfig, method: MethodConfig, size: Size) -> tuple[int, int]:
-    """Bytes of a method's networks that may be published, and of all that a checkpoint of them holds."""
-    built = networks_on_meta(config, method)
+    built = networks_on_meta(config, config.method)
     every = {name: _bytes(module) for name, module in built.modules.items()}
     published = sum(count for name, count in every.items() if not name.startswith(("discriminator", "sampler")))
     average = published if config.ema is not None else 0
-    return published, sum(every.values()) + optimizer_bytes(config, built.modules) + average + image_pool_bytes(
-        config, method, size
-    )
+    state = sum(every.values()) + optimizer_bytes(config, built.modules) + average + image_pool_bytes(config, size)
+    saved = min((config.steps - 1) // config.runtime.save_every, KEPT + 1)
+    return published + saved * state
 
 
 def optimizer_bytes(config: TrainingConfig, modules: Mapping[str, nn.Module]) -> int:
@@ -152,9 +144,9 @@ def optimizer_bytes(config: TrainingConfig, modules: Mapping[str, nn.Module]) ->
     return total
 
 
-def image_pool_bytes(config: TrainingConfig, method: MethodConfig, size: Size) -> int:
+def image_pool_bytes(config: TrainingConfig, size: Size) -> int:
     """Bytes of both domains' pools of earlier images, once they are full."""
-    pool = max((term.pool_size() for term in objectives.build(method.terms).values()), default=0)
+    pool = max((term.pool_size() for term in objectives.build(config.method.terms).values()), default=0)
     return 2 * min(pool, config.steps * config.batch) * 3 * size[0] * size[1] * 4
 
 

@@ -38,66 +38,61 @@ def bytes_of(text: str) -> int:
     return count
 
 
-class Crops:
-    """The crops of a plan's training stages."""
-
-    def __init__(self, memory: MemoryEstimate) -> None:
-        """Args: memory, of the plan."""
-        self._memory = memory
-
-    def configured(self, stage: Stage) -> tuple[Size, int] | None:
-        """The size that a stage's networks see, and the bytes of a step; `None` where they cannot be estimated."""
-        assert isinstance(stage.config, TrainingConfig)
-        try:
-            size = self._memory.sizes.seen(stage)
-            return size, self._memory.training(stage.config, size)
-        except Exception:  # data or components that cannot be read: the run reports what is wrong with them
-            return None
-
-    def largest(self, stage: Stage, limit: int) -> tuple[Size, int] | None:
-        """The largest crop whose step takes at most `limit` bytes, and the bytes that it takes; `None` for none.
-
-        It has the ratio of height and width of the configured one, as close as the encoder's stride allows, and is no
-        larger than the stage's images, if they are there.
-        """
-        config = stage.config
-        assert isinstance(config, TrainingConfig)
-        configured = self.configured(stage)
-        if configured is None:
-            return None
-        size, need = configured
-        stride = output_stride(networks_on_meta(config, config.method))
-        double = 2 * size[0], 2 * size[1]  # half of it may be too small for a network
-        try:
-            slope = (self._memory.training(config, double) - need) / (3 * size[0] * size[1])
-        except ConfigError:  # networks for images of one size
-            return configured if need <= limit else None
-        bound, rows = self._bound(stage), 0
-        for rows in range(10**4):  # more steps of the stride than any image has
-            crop = _sized(rows + 1, size, stride)
-            estimate = need + slope * (crop[0] * crop[1] - size[0] * size[1])
-            if estimate > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
-                break
-        for row in range(rows, 0, -1):  # the model is a little off where maps are padded
-            crop = _sized(row, size, stride)
-            try:
-                exact = self._memory.training(config, crop)
-            except ConfigError:  # too small for a network
-                return None
-            if exact <= limit:
-                return crop, exact
+def configured(memory: MemoryEstimate, stage: Stage) -> tuple[Size, int] | None:
+    """The size that a stage's networks see, and the bytes of a step; `None` where they cannot be estimated."""
+    assert isinstance(stage.config, TrainingConfig)
+    try:
+        size = memory.sizes.seen(stage)
+        return size, memory.training(stage.config, size)
+    except Exception:  # data or components that cannot be read: the run reports what is wrong with them
         return None
 
-    def _bound(self, stage: Stage) -> tuple[float, float]:
-        """The least height and width of the images of a stage's data sets, as they are resized."""
-        height = width = float("inf")
-        for data, _ in data_fields(stage.config).values():
-            try:
-                size = data.resize or self._memory.sizes.extent(stage, data, False).size
-            except Exception:  # its files are not here
-                continue
-            height, width = min(height, size[0]), min(width, size[1])
-        return height, width
+
+def largest(memory: MemoryEstimate, stage: Stage, limit: int) -> tuple[Size, int] | None:
+    """The largest crop whose step takes at most `limit` bytes, and the bytes that it takes; `None` for none.
+
+    It has the ratio of height and width of the configured one, as close as the encoder's stride allows, and is no
+    larger than the stage's images, if they are there.
+    """
+    config = stage.config
+    assert isinstance(config, TrainingConfig)
+    own = configured(memory, stage)
+    if own is None:
+        return None
+    size, need = own
+    stride = output_stride(networks_on_meta(config, config.method))
+    double = 2 * size[0], 2 * size[1]  # half of it may be too small for a network
+    try:
+        slope = (memory.training(config, double) - need) / (3 * size[0] * size[1])
+    except ConfigError:  # networks for images of one size
+        return own if need <= limit else None
+    bound, rows = _bound(memory, stage), 0
+    for rows in range(10**4):  # more steps of the stride than any image has
+        crop = _sized(rows + 1, size, stride)
+        estimate = need + slope * (crop[0] * crop[1] - size[0] * size[1])
+        if estimate > limit or any(side > most for side, most in zip(crop, bound, strict=True)):
+            break
+    for row in range(rows, 0, -1):  # the model is a little off where maps are padded
+        crop = _sized(row, size, stride)
+        try:
+            exact = memory.training(config, crop)
+        except ConfigError:  # too small for a network
+            return None
+        if exact <= limit:
+            return crop, exact
+    return None
+
+
+def _bound(memory: MemoryEstimate, stage: Stage) -> tuple[float, float]:
+    """The least height and width of the images of a stage's data sets, as they are resized."""
+    height = width = float("inf")
+    for data, _ in data_fields(stage.config).values():
+        try:
+            size = data.resize or memory.sizes.extent(stage, data, False).size
+        except Exception:  # its files are not here
+            continue
+        height, width = min(height, size[0]), min(width, size[1])
+    return height, width
 
 
 def _sized(rows: int, size: Size, stride: int) -> Size:
@@ -106,23 +101,23 @@ def _sized(rows: int, size: Size, stride: int) -> Size:
     return height, max(round(height * size[1] / size[0] / stride), 1) * stride
 
 
-def lines(pipeline: Pipeline, plan: Sequence[StagePlan], memory: str) -> list[str]:
+def lines(pipeline: Pipeline, plan: Sequence[StagePlan], limit: str) -> list[str]:
     """A line for each stage left to train: its crop and the bytes of a step, then the largest crop that fits.
 
     Raises:
-        ConfigError: `memory` is no size; see `bytes_of`.
+        ConfigError: `limit` is no size; see `bytes_of`.
     """
-    limit = bytes_of(memory)
-    crops = Crops(MemoryEstimate(pipeline, DiskEstimate(pipeline, plan)))
+    most = bytes_of(limit)
+    memory = MemoryEstimate(pipeline, DiskEstimate(pipeline, plan))
     rows = [("stage", "batch", "crop", "takes", "largest", "takes")]
     for planned in plan:
         stage = pipeline.stages[planned.stage]
         if isinstance(stage.config, TrainingConfig) and planned.state in ("run", "resume", "data missing"):
-            own, best = crops.configured(stage), crops.largest(stage, limit)
+            own, best = configured(memory, stage), largest(memory, stage, most)
             rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_cells(own), *_cells(best)))
     if len(rows) == 1:
-        return [f"crops for {memory}: nothing is left to train"]
-    return [f"crops (height x width) for {memory} (-: none, or cannot be told):", *to_lines(rows), NOTE]
+        return [f"crops for {limit}: nothing is left to train"]
+    return [f"crops (height x width) for {limit} (-: none, or cannot be told):", *to_lines(rows), NOTE]
 
 
 def _cells(crop: tuple[Size, int] | None) -> tuple[str, str]:

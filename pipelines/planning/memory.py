@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import AdaptingConfig, MethodConfig, Size, TrainingConfig
+from pipelines.definition.schema import AdaptingConfig, Size, TrainingConfig
 from pipelines.networks import build_task, networks_at_random
 from pipelines.planning import disk as space
 from pipelines.planning.disk import DiskEstimate
@@ -24,7 +24,7 @@ from segda.batch import Batch, DomainBatch
 from segda.disk import free_space, readable_size
 from segda.engine.diagnostics import Diagnostics
 from segda.engine.fit import Schedule, update
-from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.engine.peak_memory import DEVICE, MetaPeakMemory
 from segda.engine.session import Local
 from segda.engine.state import TrainingState
 from segda.evaluation import test_time_augmentation
@@ -62,15 +62,14 @@ class MemoryEstimate:
 
     def training(self, config: TrainingConfig, size: Size) -> int:
         """Bytes of the tensors of a training stage whose networks see images of `size`."""
-        method = config.method
-        # Stages alike in this share an answer.
-        parts = config.model_dump(include={"networks", "optimizer", "discriminator_optimizer", "ema", "batch"})
-        name = f"{parts} {method.model_dump()} {size} {config.accumulate} {config.runtime.recompute}"
+        # Stages alike in this share a result.
+        fields = {"method", "networks", "optimizer", "discriminator_optimizer", "ema", "batch", "accumulate"}
+        name = f"{config.model_dump(include=fields)} {size} {config.runtime.recompute}"
         if name not in self._known:
-            self._known[name] = self._training(config, method, size)
+            self._known[name] = self._training(config, size)
         return self._known[name]
 
-    def _training(self, config: TrainingConfig, method: MethodConfig, size: Size) -> int:
+    def _training(self, config: TrainingConfig, size: Size) -> int:
         with MetaPeakMemory() as peak:
             with DEVICE:
                 state = self.assembled(config)
@@ -81,15 +80,15 @@ class MemoryEstimate:
             schedule, alone = Schedule(steps=2, accumulate=min(2, config.accumulate)), OnMeta()
             batch = meta_batch(config.batch // config.accumulate, size)
             update(state, repeat(batch), alone, schedule, Diagnostics(state, alone, classes=1))
-        return peak.most + space.optimizer_bytes(config, state.modules) + space.image_pool_bytes(config, method, size)
+        return peak.most + space.optimizer_bytes(config, state.modules) + space.image_pool_bytes(config, size)
 
     def assembled(self, config: TrainingConfig) -> TrainingState:
         """All that trains, on random parameters."""
-        task, method = build_task(config.task), config.method
-        networks = networks_at_random(config, method)
-        networks.freeze(method.frozen)
+        networks = networks_at_random(config, config.method)
+        networks.freeze(config.method.frozen)
         kinds = {name.split(".")[0] for name in networks.modules} - {"discriminator"}
-        shares = torch.full((task.space.count,), 1 / task.space.count)
+        classes = build_task(config.task).space.count
+        shares = torch.full((classes,), 1 / classes)
         runtime = config.runtime.model_copy(update={"compile": False})
         return assemble(
             config.model_copy(update={"runtime": runtime}), networks, tuple(kinds), OnMeta(),

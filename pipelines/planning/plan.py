@@ -130,19 +130,14 @@ class Planner:
     """
 
     def __init__(self, pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> None:
-        """Nothing is read yet.
+        """Plan to run the stages `only`, all when empty; nothing is read yet.
 
-        Args:
-            pipeline: validated.
-            store: where results lie.
-            only: stages to run; all when empty.
-            force: stages to run although they are done, with all that build on them; `all` for every stage.
+        Stages in `force` are run although they are done, with all that build on them; `all` means every stage.
 
         Raises:
             ConfigError: `only` or `force` names no stage.
         """
-        self.pipeline, self.store = pipeline, store
-        self.listed = ListedData()
+        self.pipeline, self.store, self.listed = pipeline, store, ListedData()
         self._chosen = {pipeline.stage(name).name for name in only} or set(pipeline.stages)
         forced = set(force)
         self._forced = set(pipeline.stages) if "all" in forced else {pipeline.stage(name).name for name in forced}

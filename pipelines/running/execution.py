@@ -31,15 +31,12 @@ class RunInputs:
     """What a stage may ask for while it runs; see `pipelines.definition.schema.Inputs`."""
 
     def __init__(self, folders: dict[str, Path], listed: ListedData | None) -> None:
-        """Describe the finished stages.
+        """Take the folders of finished stages by name, and the data sets that the plan has listed.
 
-        Args:
-            folders: stage name to folder of its finished result.
-            listed: the data sets that the plan has listed; `None` in a process that follows rank 0: it may see files
-                later than rank 0 does, so it waits for them and lists a data set whenever it is asked to.
+        `listed` is `None` in a process that follows rank 0: it may see files later than rank 0 does, so it waits for
+        them and lists a data set whenever it is opened.
         """
-        self._folders = folders
-        self._listed = listed
+        self._folders, self._listed = folders, listed
         self.lists: unreadable_files.Lists = {}
         self._seen: set[Path] = set()
 
@@ -168,11 +165,8 @@ def run_pipeline(
 def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_space: bool = False) -> None:
     """Run what is not done yet, in order. Rank 0 decides what that is, so that ranks cannot disagree.
 
-    Args:
-        planner: of the run.
-        session: the processes of this launch.
-        wait: wait for another run that works on one of the stages, or has this run's name, rather than refuse.
-        ignore_space: begin although the disk looks too small.
+    With `wait`, wait for another run that works on one of the stages, or has this run's name, rather than refuse. With
+    `ignore_space`, begin although the disk looks too small.
 
     Raises:
         SegdaError: data or results are missing or damaged, another run is at work, the disk looks too small, or a
@@ -187,7 +181,8 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
     claims: dict[Path, FolderLock] = {}  # on rank 0 alone
     try:
         plan: list[StagePlan] = session.on_main(lambda: _begin(planner, claims, session.world, wait, ignore_space))
-        if pipeline.runtime.profile and not _trains(pipeline, plan):
+        unfinished = (pipeline.stages[planned.stage].config for planned in plan if planned.state in ("run", "resume"))
+        if pipeline.runtime.profile and not any(isinstance(config, TrainingConfig) for config in unfinished):
             session.print(up_to_date.UNPROFILED)
         inputs = RunInputs(
             {planned.stage: planned.folder for planned in plan if planned.folder is not None},
@@ -200,7 +195,9 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
             if planned.state == "done":
                 session.print(up_to_date.line(plan, number))
             else:
-                _raise_if_stopped(session, planned)
+                stopping = session.max(signals.requested())  # all processes stop at the same stage
+                if stopping:
+                    raise signals.StoppedError(stopping, f"before {planned.stage}")
                 title = f"[{number}/{len(plan)}] {planned.stage}"
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
@@ -238,18 +235,3 @@ def _begin(
             store.replace(planned.kind, planned.key)
     store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, set()))
     return plan
-
-
-def _trains(pipeline: Pipeline, plan: Sequence[StagePlan]) -> bool:
-    """Whether a stage of the plan will train."""
-    return any(
-        planned.state in ("run", "resume") and isinstance(pipeline.stages[planned.stage].config, TrainingConfig)
-        for planned in plan
-    )
-
-
-def _raise_if_stopped(session: Session, planned: StagePlan) -> None:
-    """Stop before a stage, all processes at the same one."""
-    stopping = session.max(signals.requested())
-    if stopping:
-        raise signals.StoppedError(stopping, f"before {planned.stage}")

@@ -65,12 +65,8 @@ def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
     """Report the error of one of several processes, and end it.
 
     The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
-    still wait for another process would abort an orderly end, and print so below the error, or never let it end.
-
-    Args:
-        error: what was raised.
-        message: what to print for it; nothing where another process prints it.
-        code: the exit code.
+    still wait for another process would abort an orderly end, and print so below the error, or never let it end. The
+    `message` is empty where another process prints it.
     """
     own, rank = OWN_LAUNCHER in os.environ, os.environ.get("RANK", "?")
     if is_secondary_failure(error) or not message:
@@ -93,11 +89,7 @@ def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
 def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int:
     """Run the command `argv` in several processes and wait for them.
 
-    Args:
-        processes: how many; on GPUs at most one a GPU.
-        argv: the command's arguments.
-        cpu: stay on the CPU.
-        debug: let a process that is ended by a signal say where it happened.
+    With `debug`, a process that is ended by a signal says where it happened.
 
     Returns:
         0, or the exit code of the process that failed first, whose error is printed.

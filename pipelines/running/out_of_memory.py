@@ -6,13 +6,7 @@ from segda.errors import ResourceError, SegdaError
 
 
 def explain_out_of_memory(name: str, config: StageConfig, error: BaseException) -> ResourceError | None:
-    """A stage's error as a line with a remedy; `None` where it is not about memory.
-
-    Args:
-        name: the stage's.
-        config: its config, which says what can be made smaller.
-        error: what was raised while it ran.
-    """
+    """A stage's error as a line that says what of its config to make smaller; `None` where it is not about memory."""
     reason = None if isinstance(error, SegdaError) else out_of_memory_reason(error)
     if reason is None:
         return None
@@ -34,11 +28,6 @@ def _remedy(name: str, config: StageConfig, reason: str, message: str) -> str:
             "--set runtime.fit_memory=true, which finds it; else lower its batch or crop, or runtime.workers (now "
             f"{workers})"
         )
-    settings = [f"stages.{name}.{setting}" for setting in _smaller(config)]
+    smaller = {"tile": "tile", "augmentation": "augmentation.window", "data": "data.resize"}
+    settings = [f"stages.{name}.{setting}" for field, setting in smaller.items() if hasattr(config, field)]
     return f"set {' or '.join(settings)} to work on less at a time" if settings else "end other programs"
-
-
-def _smaller(config: StageConfig) -> list[str]:
-    """The settings that make a stage that trains nothing work on less at a time."""
-    settings = {"tile": "tile", "augmentation": "augmentation.window", "data": "data.resize"}
-    return [setting for field, setting in settings.items() if hasattr(config, field)]

@@ -1,6 +1,5 @@
 """Where a result comes from: the code, packages, machine, settings and command that made it. Not part of a key."""
 
-import importlib.metadata
 import os
 import platform
 import shlex
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from pipelines.definition.validation_cache import installed_version
 from segda.engine.session import Session
 
 PACKAGES = (
@@ -27,16 +27,10 @@ VARIABLES = (
 
 
 def provenance(session: Session, seconds: float, seed: int | None = None) -> dict[str, Any]:
-    """What a manifest says of the launch that made it.
-
-    Args:
-        session: of this launch.
-        seconds: that the stage took.
-        seed: of the pipeline.
-    """
+    """What a manifest says of the launch that made it; the stage took `seconds`."""
     return {
         **_git(),
-        "packages": _packages(),
+        "packages": {name: version for name in PACKAGES if (version := installed_version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu(),
@@ -52,16 +46,6 @@ def provenance(session: Session, seconds: float, seed: int | None = None) -> dic
         "seed": seed,
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def _packages() -> dict[str, str]:
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return packages
 
 
 def _gpu(session: Session) -> dict[str, Any]:

@@ -131,12 +131,7 @@ def commands(recorded: Recorded) -> list[str]:
 
 
 def environment_differences(recorded: Recorded, here: Mapping[str, Any]) -> list[str]:
-    """A line for each thing that a result may depend on and that is another one now.
-
-    Args:
-        recorded: what is made again.
-        here: what `provenance` says of this launch.
-    """
+    """A line for each difference to `here`, the provenance of this launch, that a result may depend on."""
     before: dict[str, set[str]] = {}
     for manifest in recorded.finished.values():
         for name, value in _facts(manifest.provenance):
@@ -167,11 +162,8 @@ def compare(
 ) -> tuple[list[str], bool]:
     """A line for each stage, equal or where it differs, and whether all that can be compared is equal.
 
-    Args:
-        recorded: what was made again.
-        plan: of the new run, whose stages are finished.
-        dated: kind of stage to the outputs that tell when or how fast they were made, so that no two are equal: JSON is
-            compared without its `seconds`, anything else is not.
+    The stages of `plan` are finished. `dated` names, by kind of stage, the outputs that say when or how fast they were
+    made, so that no two are equal: JSON is compared without its `seconds`, anything else is not.
     """
     lines, same = [], True
     for planned in plan:

@@ -14,12 +14,7 @@ UNPROFILED = "runtime.profile: no training is left to be profiled; --force STAGE
 def report_if_up_to_date(planner: Planner, wait: bool = False) -> bool:
     """Print a line a stage and write the run's lock file, as a run does; nothing of it where there is work to do.
 
-    Args:
-        planner: of the run.
-        wait: wait for another run of this name rather than refuse.
-
-    Returns:
-        Whether there was nothing to do.
+    Another run of this name is refused, or waited for with `wait`. Returns whether there was nothing to do.
 
     Raises:
         SegdaError: results are damaged, or another run of this name is at work.
@@ -44,13 +39,7 @@ def line(plan: Sequence[StagePlan], number: int) -> str:
 
 
 def lock(pipeline: Pipeline, plan: Sequence[StagePlan], done: set[str]) -> dict[str, Any]:
-    """What a run's lock file says: which folder holds which stage, and the config.
-
-    Args:
-        pipeline: validated.
-        plan: of it.
-        done: the stages that this run has come past.
-    """
+    """What a run's lock file says: which folder holds which stage, and the config; `done` are stages of this run."""
     stages = {
         planned.stage: {
             "kind": planned.kind,

@@ -33,7 +33,7 @@ def check(config: Config) -> None:
     """Refuse a config that cannot train."""
     from pipelines.training import train
 
-    train.check(config, config.method)
+    train.check(config)
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:

@@ -49,7 +49,7 @@ def check(config: Config) -> None:
         )
     from pipelines.training import train
 
-    train.check(config, config.method)
+    train.check(config)
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
@@ -98,7 +98,6 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
 
     return train(
         config,
-        config.method,
         source=source,
         target=None,
         resizes=resizes,

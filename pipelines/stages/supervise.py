@@ -30,7 +30,7 @@ def check(config: Config) -> None:
     """Refuse a config that cannot train."""
     from pipelines.training import train
 
-    train.check(config, config.method)
+    train.check(config)
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
@@ -40,7 +40,6 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     data = open_stage_data(config, "data", inputs, with_labels=True, session=session)
     return train.train(
         config,
-        config.method,
         source=data,
         target=None,
         resizes={"source": config.data.resize},

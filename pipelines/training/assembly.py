@@ -45,15 +45,9 @@ def assemble(
 ) -> TrainingState:
     """Networks with the terms of the stage's method and the optimizers.
 
-    Args:
-        config: the stage's.
-        networks: on their device; they are wrapped for the session's processes.
-        published: kinds of networks that the stage publishes, which are averaged.
-        session: the processes.
-        teacher_statistics: what a teacher's batch normalisation goes by.
-        judge: a finished encoder and head, for terms that need them.
-        class_sizes: for terms that need them, on the device.
-        gather_samples: concatenates samples over processes, where statistics are to be those of whole batches.
+    All networks and class sizes are on the device; the networks are wrapped for the session's processes. Those of the
+    `published` kinds are averaged. `gather_samples` concatenates samples over processes, where statistics are to be
+    those of whole batches; for the rest see `pipelines.training.train.train`.
     """
     method, modules = config.method, dict(networks.modules)
     terms = objectives.build(method.terms)

@@ -26,16 +26,10 @@ def micro_batches(
     session: Session,
 ) -> Generator[Batch, None, None]:
     """The micro-batches from step `start` on, augmented, on the device."""
+    geometry = config.augment.model_dump(exclude={"photometry"})
     transforms = {
         domain: TrainTransform(
-            resize=resize,
-            crop=config.crop,
-            scale=config.augment.scale,
-            flip=config.augment.flip,
-            rotate=config.augment.rotate,
-            shift=config.augment.shift,
-            fill=config.augment.fill,
-            seed=derive_seed(config.seed, domain, "geometry"),
+            resize=resize, crop=config.crop, seed=derive_seed(config.seed, domain, "geometry"), **geometry
         )
         for domain, resize in resizes.items()
     }
@@ -71,9 +65,9 @@ def target_images(
 ) -> Iterator[Tensor]:
     """Batches of whole target images, resized as in training but not augmented, spread evenly over the set."""
     count = min(count, len(target))
-    places = [index * len(target) // count for index in range(count)]
+    spread = [index * len(target) // count for index in range(count)]
     for start in range(0, count, batch):
-        files = [target.samples[place].image for place in places[start : start + batch]]
+        files = [target.samples[index].image for index in spread[start : start + batch]]
         images = [as_input(target.decode_image(file), resize) for file in files]
         sides = [max(image.shape[axis] for image in images) for axis in (-2, -1)]
         height, width = (-(-side // 32) * 32 for side in sides)  # a multiple of every encoder's stride

@@ -18,24 +18,12 @@ from segda.terminal.progress import ProgressLine
 
 @torch.inference_mode()
 def feature_statistics(
-    networks: Networks,
-    dataset: Dataset,
-    domain: Domain,
-    resize: Size | None,
-    batch: int,
-    session: Session,
-    title: str,
+    networks: Networks, dataset: Dataset, domain: Domain, resize: Size | None, batch: int, session: Session, title: str
 ) -> FeatureStatistics:
     """Mean and covariance of z over a whole data set, every position of z a sample; images are not augmented.
 
-    Args:
-        networks: whose encoder is measured, in evaluation mode.
-        dataset: each process takes its share.
-        domain: whose encoder sees the images.
-        resize: what images are resized to.
-        batch: the most images of one size that the encoder sees together.
-        session: the processes.
-        title: of the progress line.
+    The networks are in evaluation mode. Each process takes its share of the images, at most `batch` of one size at a
+    time.
 
     Raises:
         DataError: fewer than two samples.

@@ -31,12 +31,7 @@ def with_fitting_accumulate(
 ) -> TrainingConfig:
     """The config with an `accumulate` that fits, by trial; all processes come to the same.
 
-    Args:
-        config: the stage's.
-        folder: the stage's.
-        assemble: makes all that trains; the dry run throws it away.
-        stream: micro-batches of a config.
-        session: the processes.
+    `assemble` makes all that trains, which the dry run throws away; `stream` gives the micro-batches of a config.
 
     Raises:
         ResourceError: a single sample at a time does not fit.

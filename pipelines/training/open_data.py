@@ -27,15 +27,10 @@ def data_root(data: DataConfig) -> Path:
 
 
 def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, strict: bool = True) -> Dataset:
-    """Index a data set.
+    """Index a data set below `root`, whose labels are read in the label space `labels`, or not at all.
 
-    Args:
-        data: its config.
-        labels: name of the label space to read labels in.
-        root: the folder of its files.
-        with_labels: whether its labels are opened.
-        strict: refuse unpaired files instead of listing them in `Dataset.problems`; `on_bad_file: skip` lists them,
-            too, and refuses only problems of the whole set.
+    With `strict`, unpaired files are refused rather than listed in `Dataset.problems`; `on_bad_file: skip` lists them,
+    too, and refuses only problems of the whole set.
 
     Raises:
         DataError: the folder is missing or is not as the reader expects.

@@ -9,13 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from pipelines.definition.schema import (
-    AdaptingConfig,
-    Inputs,
-    MethodConfig,
-    Size,
-    TrainingConfig,
-)
+from pipelines.definition.schema import AdaptingConfig, Inputs, Size, TrainingConfig
 from pipelines.networks import build_task, load_judge, needed_networks, networks_on_meta, output_stride
 from pipelines.training import batches, fit_memory, packs
 from pipelines.training.assembly import assemble, initial_networks
@@ -37,12 +31,13 @@ from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
 
 
-def check(config: TrainingConfig, method: MethodConfig) -> None:
+def check(config: TrainingConfig) -> None:
     """Refuse what cannot be trained: unknown terms, networks that cannot be built, crops that do not fit the stride.
 
     Raises:
         ConfigError: names the key.
     """
+    method = config.method
     if not method.terms:
         raise ConfigError(f"method: {method.title!r} trains nothing; it goes with a stage of kind export")
     terms = objectives.build(method.terms)
@@ -68,7 +63,6 @@ def check(config: TrainingConfig, method: MethodConfig) -> None:
 
 def train(
     config: TrainingConfig,
-    method: MethodConfig,
     *,
     source: Dataset,
     target: Dataset | None,
@@ -86,7 +80,6 @@ def train(
 
     Args:
         config: the stage's config.
-        method: its table of terms.
         source: the labelled set.
         target: the unlabelled set; `None` for supervised training.
         resizes: the size that each domain's images are worked at; `None` for each file's own.
@@ -102,7 +95,7 @@ def train(
     Returns:
         What the manifest says of the training.
     """
-    sizes = None
+    method, sizes = config.method, None
     if "class_sizes" in needed_networks(method):
         sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(source)))
     gathering = config.runtime.gather_statistics and session.world > 1
@@ -188,7 +181,6 @@ def adapt(
     """`train` on both domains; the target is opened without its labels."""
     return train(
         config,
-        config.method,
         source=open_stage_data(config, "source", inputs, with_labels=True, session=session),
         target=open_stage_data(config, "target", inputs, with_labels=False, session=session),
         resizes={"source": config.source.resize, "target": config.target.resize},

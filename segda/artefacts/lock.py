@@ -33,10 +33,8 @@ class FolderLock:
     def __init__(self, path: Path, folder: Path, wait: bool = False) -> None:
         """Nothing is locked yet.
 
-        Args:
-            path: the lock's file; its own folder is made where it is missing.
-            folder: what is locked, for messages.
-            wait: wait for another holder rather than refuse.
+        The lock's file is `path`, whose own folder is made where it is missing; messages name the locked `folder`. With
+        `wait`, another holder is waited for rather than refused.
         """
         self.path, self.folder, self.wait = path, folder, wait
         self._note = path.with_name(f"{path.name}.json")

@@ -83,11 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Size and hash of every file of the named outputs.
-
-    Args:
-        folder: the stage's folder.
-        outputs: files or folders below it, as in the stage's `OUTPUTS`.
+    """Size and hash of every file of the outputs, which are files or folders below the stage's folder.
 
     Returns:
         Path below `folder`, with `/`, to `{"bytes", "sha256"}`, sorted.
@@ -185,10 +181,7 @@ def _fault(manifest: Manifest) -> str | None:
 def first_difference(folder: Path, manifest: Manifest, full: bool = False) -> str | None:
     """The first output that differs from the manifest, as a message; `None` when all are equal.
 
-    Args:
-        folder: the stage's folder.
-        manifest: its manifest.
-        full: compare hashes too, which reads every file.
+    With `full`, hashes are compared too, which reads every file.
 
     Raises:
         ArtefactError: one of them leads out of the folder by a link.

@@ -64,10 +64,7 @@ class Store:
     def begin(self, kind: str, key: str, description: Mapping[str, Any]) -> Path:
         """The folder to work in: the unfinished one if there is one, else a new one that names its key.
 
-        Args:
-            kind: the stage's module name.
-            key: its full key.
-            description: what `stage.json` says besides, such as the stage's name and config.
+        `description` is what `stage.json` says besides, such as the stage's name and config.
 
         Raises:
             ArtefactError: the result is finished already, or the folder cannot be made.
@@ -141,10 +138,6 @@ class Store:
         Raises:
             ArtefactError: the folder of runs cannot be made or written.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ArtefactError(f"{self.root}: cannot be made ({error.strerror}); choose another --runs") from error
         write_json(self.lock_path(run), checked_json.with_checksum(content))
 
     def read_lock(self, run: str) -> dict[str, Any]:

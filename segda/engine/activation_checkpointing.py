@@ -30,9 +30,8 @@ KEPT = "discriminator"
 def apply(networks: Mapping[str, nn.Module], gathered: Gathered | None = None) -> None:
     """Let networks compute their activations anew where gradients are asked for; names of parameters stay.
 
-    Args:
-        networks: by name, not wrapped for several processes yet; changed in place.
-        gathered: as for `NormaliseWholeBatch`, where that is entered: torch leaves it for the backward pass.
+    The networks are changed in place, before they are wrapped for several processes. `gathered` is that of
+    `SynchronizedBatchNorm`, where one is entered: torch leaves it for the backward pass.
     """
     for name, network in networks.items():
         if name.split(".")[0] != KEPT:

@@ -18,11 +18,6 @@ def layers(modules: Mapping[str, nn.Module]) -> list[_BatchNorm]:
     return [layer for name in sorted(modules) for layer in modules[name].modules() if isinstance(layer, _BatchNorm)]
 
 
-def learning(modules: Mapping[str, nn.Module]) -> list[_BatchNorm]:
-    """Those of them that normalise by the batch that they see, which is what training mode means to them."""
-    return [layer for layer in layers(modules) if layer.training]
-
-
 def normalise_by_batch(modules: Mapping[str, nn.Module]) -> None:
     """Let frozen networks normalise by the batch that they see and leave their running statistics alone.
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from types import TracebackType
+from typing import Self
 
 
 class BackgroundWriter:
     """One thread for work that the training does not wait for; it is started with the first piece of work.
 
-    Its errors are raised in the training's thread: by `check`, `wait` or `begin`, at the latest on leaving the `with`
-    block. The block never ends before the work does; an error of the block itself comes first.
+    Its errors are raised in the training's thread: by `raise_if_failed`, `wait` or `begin`, at the latest at the end of
+    the `with` block. The block never ends before the work does; an error of the block itself comes first.
     """
 
     def __init__(self) -> None:
@@ -27,7 +26,7 @@ class BackgroundWriter:
         """Whether work is going on."""
         return self._work is not None and not self._work.done()
 
-    def check(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raise the error of work that has ended; returns at once."""
         if not self.busy:
             self.wait()
@@ -38,16 +37,12 @@ class BackgroundWriter:
         if work is not None:
             work.result()
 
-    def __enter__(self) -> "BackgroundWriter":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             if error is None:
                 self.wait()
-            with suppress(BaseException):
-                self.wait()
         finally:
-            self._thread.shutdown()
+            self._thread.shutdown()  # waits, too

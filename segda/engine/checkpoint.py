@@ -133,14 +133,12 @@ def _write(folder: Path, content: memoryview, state: Mapping[str, Any]) -> None:
         os.replace(temporary, final)
         flush(folder)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise ArtefactError(
             f"{final}: the checkpoint could not be written ({error.strerror or error}); earlier ones are untouched: "
             "free space or repair the folder, then run the same command again"
         ) from error
-    except BaseException:  # out of memory, or an interrupt
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
     _rotate(folder, step_of(final))
 
 

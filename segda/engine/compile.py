@@ -17,9 +17,7 @@ def compile_networks(modules: Mapping[str, nn.Module], but: Collection[str] = ()
     `nn.Module.compile` changes how a network is called and nothing else: names in state dicts, parameters, hooks and
     copies stay what they were, so checkpoints and published weights fit networks that are not compiled.
 
-    Args:
-        modules: networks by name; to be given before they are wrapped for several processes.
-        but: names of networks that stay as they are.
+    Call it before they are wrapped for several processes. Networks named in `but` stay as they are.
     """
     import torch._dynamo
     import torch._functorch.config
@@ -42,10 +40,7 @@ def undo(modules: Mapping[str, nn.Module]) -> None:
 
 @contextmanager
 def compiled(wanted: bool) -> Iterator[None]:
-    """Around a training whose networks may be compiled, which happens in its first steps.
-
-    Args:
-        wanted: otherwise nothing is done.
+    """Around a training whose networks are compiled in its first steps, if they are `wanted` to be.
 
     Raises:
         ConfigError: torch cannot compile here; most likely a compiler is missing.

@@ -16,12 +16,9 @@ _REFUSAL = "does not have a deterministic implementation"
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Around a launch: torch takes deterministic kernels alone; afterwards everything is as it was before.
+    """Around a launch: torch takes deterministic kernels alone, if `wanted`; afterwards everything is as before.
 
     On a CPU nothing changes but the flags: there the same threads give the same bits anyway.
-
-    Args:
-        wanted: otherwise nothing is done.
 
     Raises:
         TrainingError: a layer or loss has no deterministic kernel on this device.

@@ -30,13 +30,7 @@ class Diagnostics:
     """
 
     def __init__(self, state: TrainingState, session: Session | Local, classes: int) -> None:
-        """Measure the first step; for others see `begin_step`.
-
-        Args:
-            state: what is trained.
-            session: the processes.
-            classes: number of classes; with 0, their shares are not measured.
-        """
+        """Measure the first step, for others see `begin_step`; with 0 `classes`, their shares are not measured."""
         players = dict(zip(("generator", "discriminator"), state.objective.players(), strict=True))
         self._layers = {name: last_layers(state.modules, player) for name, player in players.items()}
         self._session, self._classes = session, classes
@@ -68,10 +62,6 @@ def last_layers(modules: Mapping[str, nn.Module], player: Iterable[str]) -> list
     All terms of a method meet there, and the gradient need not be followed further, so it costs a part of a backward
     pass. For a player without encoders it is the last layer of each of its networks.
 
-    Args:
-        modules: the networks by name, unwrapped.
-        player: names of the networks that it trains.
-
     Source: Chen et al. 2018 (GradNorm), section 3, which compares tasks at the last shared layer.
     """
     names = sorted(player)
@@ -88,10 +78,7 @@ def term_norms(losses: Mapping[str, Tensor], weights: Sequence[nn.Parameter], sc
     Call it before the backward pass of the losses, which it leaves as it was. It fires no hook of a wrapped network,
     so gradients are not exchanged: with several processes it is the norm of this one's share.
 
-    Args:
-        losses: weighted scalars by term.
-        weights: of `last_layers`.
-        scale: of the losses under fp16, whose small gradients would be lost without.
+    `losses` are weighted scalars by term; `scale` is that of fp16, whose small gradients would be lost without.
     """
     norms = {}
     for name, loss in losses.items():
@@ -139,12 +126,7 @@ def class_shares(networks: Networks, p: ForwardPass, classes: int) -> dict[str, 
 
 
 def as_log_parts(values: Mapping[str, Tensor], classes: Sequence[str], session: Session) -> dict[str, Any]:
-    """What was measured as parts of a log line, the mean over processes; every process must call this.
-
-    Args:
-        values: norms under `gradients.<player>` or `gradients.<player>.<term>`, and what `class_shares` gives.
-        classes: the classes' names.
-        session: the processes.
+    """`Diagnostics.values` as parts of a log line, the mean over processes; every process must call this.
 
     Returns:
         `gradients`: a norm by name, `None` where it is not finite. `predicted`, `labelled`: by domain, the share of

@@ -21,11 +21,8 @@ def dry_run(state: TrainingState, batches: Iterator[Batch], accumulate: int, ses
     Processes exchange nothing, so that one of them may run out of memory while others do not. What they would hold for
     the exchange, about as much as the gradients, is therefore not part of it.
 
-    Args:
-        state: changed in place; to be thrown away.
-        batches: micro-batches on the device.
-        accumulate: micro-batches a step; no more than two are made, the second next to the gradients of the first.
-        session: the processes.
+    `state` is changed in place, to be thrown away. Of the `accumulate` micro-batches of a step no more than two are
+    made, the second next to the gradients of the first.
 
     Raises:
         RuntimeError: out of memory, among other reasons.

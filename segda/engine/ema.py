@@ -15,12 +15,7 @@ class MovingAverage:
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
-        """Copy the (unwrapped) networks as they are now.
-
-        Args:
-            modules: the networks to follow.
-            decay: in `(0, 1)`.
-        """
+        """Copy the (unwrapped) networks as they are now; `decay` is in `(0, 1)`."""
         self.decay = decay
         self.modules = {name: copy.deepcopy(module).eval().requires_grad_(False) for name, module in modules.items()}
 

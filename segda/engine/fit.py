@@ -20,11 +20,6 @@ from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.objective import check_gradients
 
 
-def constant(step: int) -> float:
-    """The factor of a learning rate that stays what it is."""
-    return 1.0
-
-
 @dataclass(frozen=True)
 class Schedule:
     """How many steps are made, and of what.
@@ -39,7 +34,7 @@ class Schedule:
     steps: int
     accumulate: int = 1
     discriminator_steps: int = 1
-    factor: Callable[[int], float] = constant
+    factor: Callable[[int], float] = lambda step: 1.0
 
 
 def fit(
@@ -69,7 +64,7 @@ def fit(
     """
     state.objective.networks.train()
     batches, start = recorder.timed(batches), state.step
-    with recorder, checkpointer, profiler:
+    with recorder.log, checkpointer, profiler:
         while state.step < schedule.steps:
             state.set_learning_rates(schedule.factor(state.step))
             for _ in range(schedule.discriminator_steps - 1):
@@ -89,10 +84,9 @@ def fit(
             if saving or stopping:
                 checkpointer.save(state)
             if stopping:
-                checkpointer.finish()
+                checkpointer.wait()
                 session.barrier()
-                where = f"{recorder.title}, step {state.step} of {schedule.steps} is saved"
-                raise StoppedError(stopping, where)
+                raise StoppedError(stopping, f"{recorder.title}, step {state.step} of {schedule.steps} is saved")
             profiler.step()
 
 
@@ -105,12 +99,7 @@ def update(
 ) -> ForwardPass:
     """One step of both players; each one's gradient is the mean over micro-batches.
 
-    Args:
-        state: changed in place, but for its step.
-        batches: gives the step's micro-batches.
-        session: the processes, or this one alone for a step that is thrown away.
-        schedule: steps and micro-batches.
-        diagnostics: measures the step, if active.
+    `state` is changed in place, but for its step. A step that is thrown away takes a `Local` session.
 
     Returns:
         The forward pass of the last micro-batch.

@@ -4,6 +4,7 @@ Only what `log.jsonl` holds is looked at, so a restart comes to the same finding
 """
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -76,9 +77,9 @@ class History:
         norms: number of lines and sum of logarithms of each gradient's norm, where it was neither zero nor exploding.
     """
 
-    lines: dict[str, int] = field(default_factory=dict)
-    present: dict[str, int] = field(default_factory=dict)
-    labelled: dict[str, float] = field(default_factory=dict)
+    lines: Counter[str] = field(default_factory=Counter)
+    present: Counter[str] = field(default_factory=Counter)
+    labelled: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     expected: set[str] = field(default_factory=set)
     norms: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -145,17 +146,15 @@ def classes(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
     domain = "target" if "target" in shares else "source"
     if domain not in shares:
         return {}
-    past.lines["predicted"] = past.lines.get("predicted", 0) + 1
-    for name, share in shares[domain].items():
-        if share >= limits.predicted:
-            past.present[name] = past.present.get(name, 0) + 1
+    past.lines["predicted"] += 1
+    past.present.update(name for name, share in shares[domain].items() if share >= limits.predicted)
     if past.lines["predicted"] >= limits.lines:
         past.expected |= {name for name, count in past.present.items() if 2 * count >= past.lines["predicted"]}
     labels = line.get("labelled", {}).get("source")
     if labels is not None:
-        past.lines["labelled"] = past.lines.get("labelled", 0) + 1
+        past.lines["labelled"] += 1
         for name, share in labels.items():
-            past.labelled[name] = past.labelled.get(name, 0.0) + share
+            past.labelled[name] += share
         if past.lines["labelled"] >= limits.learning:
             least = limits.labelled * past.lines["labelled"]
             past.expected |= {name for name, total in past.labelled.items() if total >= least}

@@ -4,7 +4,6 @@ import contextlib
 import json
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from segda.engine.health import Finding, HealthMonitor, Limits
@@ -24,15 +23,9 @@ class Log:
     """
 
     def __init__(self, folder: Path, title: str, start: int, steps: int, *, show: bool, limits: Limits) -> None:
-        """Open the log; lines of steps that a restart makes again are dropped first.
+        """Open the log after `start` of `steps` steps; lines of steps that a restart makes again are dropped first.
 
-        Args:
-            folder: the stage's folder.
-            title: head of the progress line.
-            start: steps already made.
-            steps: steps in all.
-            show: whether this process writes and shows anything.
-            limits: where trouble begins.
+        Without `show`, this process writes and prints nothing. `title` heads the progress line.
 
         Raises:
             ArtefactError: the log cannot be written; an earlier one is untouched.
@@ -56,10 +49,8 @@ class Log:
         self.progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self.progress.__exit__(*error)
         if self.file:
             # Every line was flushed when it was written; what is left is a line that the disk has refused already.
             with contextlib.suppress(OSError):
@@ -68,10 +59,7 @@ class Log:
     def write(self, step: int, values: dict[str, Any], waiting: float = 0.0) -> list[Finding]:
         """Append one line and update the progress line; findings that begin or end are printed on lines of their own.
 
-        Args:
-            step: the number of steps made so far.
-            values: what the line holds.
-            waiting: the share of the time since the last line that was spent waiting for data, in `[0, 1]`.
+        `waiting` is the share of the time since the last line that was spent waiting for data, in `[0, 1]`.
 
         Returns:
             The findings that begin.

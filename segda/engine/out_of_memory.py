@@ -10,18 +10,10 @@ from collections.abc import Callable
 # By their words, since torch, OpenCV and the data loader raise a plain RuntimeError (or a class of their own) for this.
 # "killed by signal: Killed": the kernel has taken a process that loads data, most likely the largest at that moment.
 SIGNS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "Insufficient memory",
-    "Failed to allocate",
-    "Unable to allocate",
-    "Cannot allocate memory",
-    "std::bad_alloc",
-    "killed by signal: Killed",
-    "out of shared memory",
-    "unable to allocate shared memory",
-)
+    "out of memory", "can't allocate memory", "not enough memory", "Insufficient memory", "Failed to allocate",
+    "Unable to allocate", "Cannot allocate memory", "std::bad_alloc", "killed by signal: Killed",
+    "out of shared memory", "unable to allocate shared memory",
+)  # fmt: skip
 
 
 def out_of_memory_reason(error: BaseException) -> str | None:
@@ -59,10 +51,8 @@ def smallest_accumulate(share: int, first: int, fits: Callable[[int], bool]) -> 
     `accelerate.utils.find_executable_batch_size` does the like, but halves a batch where only a divisor can be had,
     knows no MemoryError, and lets each process come to a number of its own.
 
-    Args:
-        share: samples of a step in this process; the number divides it.
-        first: the number to begin with.
-        fits: tries a step; all processes give the same answer.
+    The number is at least `first` and divides `share`, the samples of a step in this process. `fits` tries a step; all
+    processes give the same answer.
     """
     for accumulate in range(first, share + 1):
         if share % accumulate == 0 and fits(accumulate):

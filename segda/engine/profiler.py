@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import torch
 from torch._C._autograd import DeviceType
@@ -55,9 +55,7 @@ class Profiler:
             self._profile.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if self._profile:
             if error is not None:
                 self._profile.on_trace_ready = None  # what was interrupted is no profile

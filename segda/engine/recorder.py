@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -27,7 +26,6 @@ class TimedBatches:
     """
 
     def __init__(self, batches: Iterator[Batch]) -> None:
-        """Args: batches: to pass on."""
         self.batches = batches
         self.waited, self.since = 0.0, time.monotonic()
 
@@ -60,40 +58,17 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        title: str,
-        state: TrainingState,
-        session: Session,
-        *,
-        steps: int,
-        log_every: int,
-        policy: HealthPolicy,
-    ) -> None:
-        """Open the log; see `segda.engine.log`.
+        self, folder: Path, title: str, state: TrainingState, session: Session, *,
+        steps: int, log_every: int, policy: HealthPolicy,
+    ) -> None:  # fmt: skip
+        """Open `folder/log.jsonl`; `state` is at the step that training goes on from.
 
-        Args:
-            folder: gets `log.jsonl`.
-            title: head of the progress line.
-            state: what is trained, at the step that training goes on from.
-            session: the processes; rank 0 writes.
-            steps: steps in all; the last one is logged whatever its number.
-            log_every: steps between lines.
-            policy: what counts as trouble, and what is done about it.
+        A line is written every `log_every` steps and after the last of `steps`; `title` heads the progress line.
         """
         self.title, self.session, self.policy = title, session, policy
         self.steps, self.log_every = steps, log_every
         self.diagnostics = Diagnostics(state, session, len(policy.classes))
         self.log = Log(folder, title, state.step, steps, show=session.is_main, limits=policy.limits)
-
-    def __enter__(self) -> "Recorder":
-        self.log.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.log.__exit__(kind, error, trace)
 
     def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; the log says how long they were waited for."""
@@ -107,10 +82,7 @@ class Recorder:
     def record(self, state: TrainingState, forward: ForwardPass, stopping: bool) -> Finding | None:
         """Check the step just made, and write its line, if one is due; every process must call this.
 
-        Args:
-            state: after the step.
-            forward: of the step's last micro-batch.
-            stopping: whether the training stops here, so that losses are checked in any case.
+        `forward` is of the step's last micro-batch. Where the training is `stopping`, losses are checked in any case.
 
         Returns:
             What the training must end at, the same on every process.

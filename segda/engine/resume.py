@@ -1,7 +1,6 @@
 """Save all that changes while a stage trains, and resume from it exactly."""
 
 from pathlib import Path
-from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -15,13 +14,9 @@ from segda.errors import ArtefactError
 
 
 def save(state: TrainingState, folder: Path, session: Session, background: BackgroundWriter | None = None) -> None:
-    """Write a checkpoint; every process must call this.
+    """Write a checkpoint below `folder`; every process must call this, and rank 0 writes.
 
-    Args:
-        state: what is saved.
-        folder: of the checkpoints.
-        session: the processes; rank 0 writes.
-        background: writes the checkpoint while training goes on; without it, this returns when all is written.
+    `background` writes while training goes on; without it, this returns when all is written.
     """
     tensors = {f"random/{name}": value for name, value in checkpoint.random_state(session).items()}
     if state.unlogged_losses:
@@ -87,28 +82,13 @@ def resume(state: TrainingState, folder: Path, session: Session) -> None:
         state.unlogged_losses = [StepLosses(step, plain["pending"], values, []) for values in own.to(session.device)]
 
 
-class Checkpointer:
+class Checkpointer(BackgroundWriter):
     """Saves a training every so many steps, in the background; on leaving the `with` block all is written."""
 
     def __init__(self, folder: Path, session: Session, *, save_every: int, steps: int) -> None:
-        """Nothing is saved yet.
-
-        Args:
-            folder: gets a folder for each checkpoint.
-            session: the processes.
-            save_every: steps between checkpoints.
-            steps: steps in all; none is saved after the last one, which ends the training.
-        """
+        """Save below `folder`, every `save_every` steps, but not after the last of `steps`, which ends the training."""
+        super().__init__()
         self.folder, self.session, self.save_every, self.steps = folder, session, save_every, steps
-        self._background = BackgroundWriter()
-
-    def __enter__(self) -> "Checkpointer":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._background.__exit__(kind, error, trace)
 
     def is_due(self, step: int) -> bool:
         """Whether a checkpoint is to be written after so many steps."""
@@ -117,15 +97,7 @@ class Checkpointer:
     def save(self, state: TrainingState) -> None:
         """Begin to write a checkpoint; the previous one is finished first."""
         with record_function("saving"):
-            save(state, self.folder, self.session, self._background)
-
-    def raise_if_failed(self) -> None:
-        """Raise the error of a checkpoint that could not be written; returns at once."""
-        self._background.check()
-
-    def finish(self) -> None:
-        """Wait until the last checkpoint is written."""
-        self._background.wait()
+            save(state, self.folder, self.session, self)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -37,7 +37,6 @@ FILE_VISIBILITY_SECONDS = 90.0
 """Seconds that a process waits for files that rank 0 sees: network file systems may show old folders for a minute."""
 
 Result = TypeVar("Result")
-Value = TypeVar("Value")
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
 
@@ -68,9 +67,7 @@ class Session:
     def __init__(self, mixed_precision: Precision = "auto", cpu: bool = False) -> None:
         """Join the process group that the launcher described, if any.
 
-        Args:
-            mixed_precision: see `resolve_precision`.
-            cpu: stay on the CPU although there is a GPU, as `accelerate launch --cpu` also says.
+        With `cpu`, stay on the CPU although there is a GPU, as `accelerate launch --cpu` also says.
         """
         cpu = cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
         self.mixed_precision = resolve_precision(mixed_precision, cpu)
@@ -207,16 +204,11 @@ class Session:
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's value, on every rank."""
-        if self.world == 1:
-            return value
-        return broadcast_object_list([value])[0]
+        return value if self.world == 1 else broadcast_object_list([value])[0]
 
-    def gather_objects(self, value: Value) -> list[Value]:
+    def gather_objects(self, value: Result) -> list[Result]:
         """All processes' values in rank order, on every rank."""
-        if self.world == 1:
-            return [value]
-        values: list[Value] = gather_object([value])
-        return values
+        return [value] if self.world == 1 else cast(list[Result], gather_object([value]))
 
     def loss_scale(self) -> float:
         """What losses are multiplied by under fp16, so that small gradients are not lost; else 1."""
@@ -260,13 +252,10 @@ class Session:
             return own
 
         mark = self.on_main(lead)
-        problems = [""] * self.world
+        problem = ""
         if not self.is_main:
             problem = self._followed(look, mark, found, FILE_VISIBILITY_SECONDS if patience is None else patience)
-            problems[self.rank] = problem
-        if self.world > 1:
-            torch.distributed.all_gather_object(problems, problems[self.rank])
-        late = [f"process {rank} {problem}" for rank, problem in enumerate(problems) if problem]
+        late = [f"process {rank} {text}" for rank, text in enumerate(self.gather_objects(problem)) if text]
         if late:
             if not self.is_main:
                 raise SharedError()
@@ -326,7 +315,7 @@ class Local:
     """In place of a `Session`, for steps that are thrown away: this process exchanges nothing with others."""
 
     def __init__(self, session: Session | None = None) -> None:
-        """Args: session: the processes that networks were prepared for, if they were."""
+        """Take the session that networks were prepared for, if they were."""
         self._session = session
 
     def prepare(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:

@@ -24,7 +24,7 @@ class StoppedError(KeyboardInterrupt):
     """The work was stopped on request where it can be taken up again; no `except Exception` may swallow it."""
 
     def __init__(self, number: int, where: str) -> None:
-        """Args: number: of the signal; where: what was finished last, in words."""
+        """Name the signal by its number, and what was finished last in words."""
         self.code = CODES[signal.Signals(number)]
         super().__init__(f"stopped by {signal.Signals(number).name}: {where}; the same command goes on from there")
 

@@ -28,10 +28,7 @@ def gather(tensor: Tensor, exchange: Exchange, rank: int) -> Tensor:
     process has a loss and the mean over processes is minimised, averaging the processes' gradients, as data parallelism
     does, gives the gradient of that mean: also where all processes compute the same loss from the same gathered tensor.
 
-    Args:
-        tensor: `[N, ...]`, of one shape on all processes, which must all call this.
-        exchange: see `Exchange`.
-        rank: of this process.
+    `tensor` is `[N, ...]`, of one shape on all processes, which must all call this; `rank` is this process's.
     """
     gathered: Tensor = _Gather.apply(tensor, exchange, rank)
     return gathered
@@ -144,15 +141,12 @@ def note(
 ) -> str | None:  # fmt: skip
     """One line for who trains by statistics of a part of each batch; `None` where they are of whole batches.
 
-    Args:
-        networks: by name, in training mode but for frozen ones.
-        teacher: likewise, if there is one.
-        terms: the method's terms by name.
-        parts: how many parts of a batch have statistics of their own.
-        world: the number of processes that statistics are not gathered over; 1 where they are.
+    The networks are in training mode, but for frozen ones; so are those of the `teacher`, if there is one. `parts` of a
+    batch have statistics of their own; `world` processes do not gather them, 1 where they do.
     """
     modules = {**networks, **{f"teacher.{name}": module for name, module in teacher.items()}}
-    normalising = [name for name in sorted(modules) if adabn.learning({name: modules[name]})]
+    # In training mode, a layer normalises by the batch that it sees.
+    normalising = [n for n in sorted(modules) if any(layer.training for layer in adabn.layers({n: modules[n]}))]
     who = [f"batch normalisation ({', '.join(normalising)})"] if normalising else []
     who += [f"terms.{name}" for name, term in sorted(terms.items()) if term.is_batch_statistic()]
     if not who or parts == 1:

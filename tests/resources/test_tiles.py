@@ -5,7 +5,7 @@ import torch
 
 from pipelines.stages.export.translation import Tiling, Translator
 from segda import label_space
-from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.engine.peak_memory import DEVICE, MetaPeakMemory
 from segda.evaluation import test_time_augmentation
 from segda.evaluation.test_time_augmentation import Augmentation
 from segda.networks.networks import Networks

@@ -9,7 +9,7 @@ ones of the same networks, give the price in time and show how near the counting
 from collections.abc import Sequence
 from functools import partial
 
-from pipelines.planning.largest_crop import Crops, bytes_of
+from pipelines.planning.largest_crop import bytes_of, configured, largest
 from segda.engine.peak_memory import PeakMemory
 from segda.engine.session import Local
 from tools.bench.harness import Figure, medians
@@ -29,12 +29,12 @@ def counted(name: str, stage: str, cards: Sequence[str] = CARDS) -> Figure:
     takes, crops = [], []
     for setting in SETTINGS.values():
         memory, config = stage_of(name, stage, setting)
-        finder, loaded = Crops(memory), memory.pipeline.stages[stage]
-        own = finder.configured(loaded)
+        loaded = memory.pipeline.stages[stage]
+        own = configured(memory, loaded)
         assert own is not None
         height, width = own[0]
         takes.append(own[1])
-        best = [finder.largest(loaded, bytes_of(card)) for card in cards]
+        best = [largest(memory, loaded, bytes_of(card)) for card in cards]
         crops.append([each and f"{each[0][0]}x{each[0][1]}" for each in best])
     fitting = "; ".join(
         f"{card} {stored}, {recomputed}" for card, stored, recomputed in zip(cards, *crops, strict=True)

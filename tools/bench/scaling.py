@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pipelines.definition.schema import TrainingConfig
 from pipelines.planning import memory as estimate
-from segda.engine.meta_memory import DEVICE, MetaPeakMemory
+from segda.engine.peak_memory import DEVICE, MetaPeakMemory
 from tools.bench import inputs
 from tools.bench.harness import Figure, segda, turns
 from tools.bench.inputs import Operations, stage_of, training_stages, write_job

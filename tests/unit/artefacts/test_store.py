@@ -122,7 +122,7 @@ def test_a_dead_holders_claim_on_a_finished_folder_is_cleared_and_a_living_ones_
 def test_a_folder_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = Store(tmp_path / "file")
-    for attempt in (lambda: store.begin("align", KEY, {}), lambda: store.write_lock("job", {})):
+    for attempt in (lambda: store.begin("align", KEY, {}), store.claim_run("job").take):
         with pytest.raises(ArtefactError, match="choose another --runs"):
             attempt()
 

@@ -30,7 +30,7 @@ def test_it_goes_on_beside_and_one_piece_at_a_time() -> None:
     with BackgroundWriter() as beside:
         beside.begin(first)
         told.append("training")
-        beside.check()
+        beside.raise_if_failed()
         go.set()
         beside.begin(lambda: told.append("second"))
         assert told[:2] == ["training", "first"], "begun only when the first has ended"
@@ -41,13 +41,13 @@ def test_it_goes_on_beside_and_one_piece_at_a_time() -> None:
 def test_an_error_is_raised_once_at_the_next_look() -> None:
     def look(beside: BackgroundWriter) -> None:
         while True:
-            beside.check()
+            beside.raise_if_failed()
 
     with BackgroundWriter() as beside:
         beside.begin(fail)
         with pytest.raises(FirstError):
             look(beside)
-        beside.check()
+        beside.raise_if_failed()
         beside.wait()
 
 
@@ -93,5 +93,5 @@ def test_an_error_of_the_training_comes_first_and_nothing_is_left_running(last: 
 def test_without_work_there_is_no_thread() -> None:
     before = threading.active_count()
     with BackgroundWriter() as beside:
-        beside.check()
+        beside.raise_if_failed()
         assert threading.active_count() == before

@@ -51,7 +51,7 @@ def refused(*settings: str) -> tuple[str, str]:
 def test_a_config_that_passed_is_not_checked_again(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().checked
     assert len(remembered(known)) == 1
-    monkeypatch.setattr(pipelines, "_checked", lambda stages: pytest.fail("checked again"))
+    monkeypatch.setattr(pipelines, "check", lambda stages: pytest.fail("checked again"))
     assert not load().checked
 
 
@@ -126,7 +126,7 @@ def test_another_config_package_or_data_folder_is_a_reason_to_check(
         validation_cache.cache_key({"a": 2}),
         validation_cache.cache_key({"a": 1.5}),
     ]
-    monkeypatch.setattr(validation_cache, "_version", lambda package: "9" if package == "timm" else None)
+    monkeypatch.setattr(validation_cache, "installed_version", lambda package: "9" if package == "timm" else None)
     marks.append(validation_cache.cache_key({"a": 1}))
     monkeypatch.setenv("SEGDA_DATA", "/elsewhere")
     marks.append(validation_cache.cache_key({"a": 1}))
@@ -218,7 +218,7 @@ def test_before_work_all_is_checked_whatever_is_remembered(
     def refuse(stages: object) -> None:
         raise ConfigError("checked in full")
 
-    monkeypatch.setattr(pipelines, "_checked", refuse)
+    monkeypatch.setattr(pipelines, "check", refuse)
     assert main(["run", "moons", "--plan"]) == 0
     assert main(["run", "moons"]) == 2
     assert "checked in full" in capsys.readouterr().err

@@ -42,7 +42,7 @@ def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: P
     config = loaded.stages[stage].config
     assert isinstance(config, TrainingConfig)
     limit = 150 << 20
-    found = largest_crop.Crops(memory).largest(loaded.stages[stage], limit)
+    found = largest_crop.largest(memory, loaded.stages[stage], limit)
     assert found is not None
     (height, width), told = found
     stride = 8 if stage == "source" else 4
@@ -55,11 +55,11 @@ def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: P
 @pytest.mark.promise("largest-crop")
 def test_images_bound_the_crop_and_networks_the_memory(tmp_path: Path) -> None:
     loaded = pipelines.load(str(tiny.write(tmp_path)), ["stages.source.data.resize=[100, 300]"])
-    found = largest_crop.Crops(MemoryEstimate(loaded, DiskEstimate(loaded, [])))
-    best = found.largest(loaded.stages["source"], 10**12)
+    memory = MemoryEstimate(loaded, DiskEstimate(loaded, []))
+    best = largest_crop.largest(memory, loaded.stages["source"], 10**12)
     assert best is not None
     assert best[0] == (96, 192)
-    assert found.largest(loaded.stages["source"], 10**5) is None
+    assert largest_crop.largest(memory, loaded.stages["source"], 10**5) is None
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
