@@ -59,13 +59,7 @@ def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, class
 
 
 def load_networks(stage_folder: Path, config: dict[str, Any], kinds: tuple[str, ...], device: torch.device) -> Networks:
-    """The networks that a finished stage published, built as its config says and loaded with its weights.
-
-    Args:
-        stage_folder: the stage's folder, with `networks/`.
-        config: the config in its manifest.
-        kinds: of networks, such as `encoder` and `head`.
-        device: where to put them.
+    """The published networks of some kinds, such as `encoder` and `head`, built as the stage's manifest says.
 
     Raises:
         ArtefactError: a network is missing or does not fit.

@@ -48,12 +48,9 @@ def device(args: argparse.Namespace) -> "torch.device":
 
 
 def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
-    """The config of a data set.
+    """The config of a data set: a file in `configs/data`, a path that ends in `.yaml`, or a finished export's folder.
 
-    Args:
-        name: a file in `configs/data`, a path that ends in `.yaml`, or the folder of a finished export.
-        root: replaces the config's root; relative to the current folder.
-        split: replaces the config's split.
+    `root`, relative to the current folder, and `split` replace the config's.
 
     Raises:
         ConfigError: no such config, or a wrong one.
@@ -111,10 +108,8 @@ def read_augmentation(args: argparse.Namespace) -> "Augmentation":
 def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:
     """Row name to the folder and manifest of the stage whose networks it scores.
 
-    Args:
-        store: of results.
-        run: the name of a run, its lock file, or the folder of one finished stage.
-        names: rows of the run's evaluation or names of stages; all finished rows when empty.
+    `run` is a run's name or lock file, or the folder of one finished stage; `names` are rows of the run's evaluation or
+    stages, all finished rows when empty.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.

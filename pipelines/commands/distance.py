@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pipelines.commands.arguments import add_domain_arguments, add_rows_arguments, device, finished_rows, read_domain
 
 if TYPE_CHECKING:
-    import torch
-
     from pipelines.definition.schema import DataConfig
     from segda.artefacts.manifest import Manifest
 
@@ -39,10 +37,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     rows = finished_rows(Store(args.runs), args.run, args.stage)
     source, target = read_domain(args, "source"), read_domain(args, "target")
     assert source is not None and target is not None  # noqa: PT018 (both are required)
-    measured = {
-        name: measure(folder, manifest, source, target, args.count, args.seed, args.oracle, device(args))
-        for name, (folder, manifest) in rows.items()
-    }
+    measured = {name: measure(args, folder, manifest, source, target) for name, (folder, manifest) in rows.items()}
     if args.json:
         print(json.dumps(measured, indent=1))
     else:
@@ -51,20 +46,9 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
 
 def measure(
-    folder: Path,
-    manifest: "Manifest",
-    source: "DataConfig",
-    target: "DataConfig",
-    count: int,
-    seed: int,
-    oracle: bool,
-    device: "torch.device",
+    args: argparse.Namespace, folder: Path, manifest: "Manifest", source: "DataConfig", target: "DataConfig"
 ) -> dict[str, Any]:
-    """The divergence of two data sets in a stage's features, and the terms of the bound.
-
-    `count` samples of each set at most; `seed` is of the halves that train and score; the target's labels are opened
-    only with `oracle`.
-    """
+    """The divergence of two data sets in a stage's features, and the terms of the bound."""
     from dataclasses import replace
 
     from pipelines.networks import load_predictor
@@ -74,28 +58,22 @@ def measure(
     from segda.metrics.domain_distance import Bound, divergence, joint_error
 
     labels = manifest.config["task"]["labels"]
-    predictor = load_predictor(folder, manifest, device)
-    source_set, target_set = open_readable(source, labels, True), open_readable(target, labels, oracle)
+    predictor = load_predictor(folder, manifest, device(args))
+    source_set, target_set = open_readable(source, labels, True), open_readable(target, labels, args.oracle)
     on_source = replace(predictor, resize=source.resize or predictor.resize)
     on_target = replace(predictor, resize=target.resize or predictor.resize)
-    samples = features.spaced_samples(source_set, count)
+    samples = features.spaced_samples(source_set, args.count)
     source_features = features.image_features(on_source, source_set, samples, "source")
     target_features = features.image_features(
-        on_target, target_set, features.spaced_samples(target_set, count), "target"
+        on_target, target_set, features.spaced_samples(target_set, args.count), "target"
     )
-    between = divergence(source_features.vectors, target_features.vectors, seed=seed)
+    between = divergence(source_features.vectors, target_features.vectors, seed=args.seed)
     joint = None
-    if oracle:  # only labels of whole images go with vectors of whole images
-        pairs = (
-            (found.vectors[labelled], found.labels[labelled])
-            for found, labelled in (
-                (source_features, source_features.labels != source_set.space.ignore_index),
-                (target_features, target_features.labels != target_set.space.ignore_index),
-            )
-        )
-        (source_vectors, source_labels), (target_vectors, target_labels) = pairs
+    if args.oracle:  # only labels of whole images go with vectors of whole images
+        source_vectors, source_labels = source_features.labelled(source_set.space)
+        target_vectors, target_labels = target_features.labelled(target_set.space)
         if len(source_labels) and len(target_labels):
-            joint = joint_error(source_vectors, source_labels, target_vectors, target_labels, seed=seed)
+            joint = joint_error(source_vectors, source_labels, target_vectors, target_labels, seed=args.seed)
     bound = Bound(features.error(on_source, source_set, samples, "source"), between.distance, joint)
     return {
         "proxy_a_distance": between.distance,

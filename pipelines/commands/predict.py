@@ -16,16 +16,8 @@ KINDS = ("colour", "overlay", "ids")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
-    parser.add_argument(
-        "path",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="images, videos, or folders of them, searched with their subfolders",
-    )
-    parser.add_argument(
-        "-o", "--out", required=True, type=Path, metavar="DIR", help="folder for colour/, overlay/ and ids/"
-    )
+    parser.add_argument("path", nargs="+", type=Path, metavar="PATH", help="images, videos, or folders with subfolders")
+    parser.add_argument("-o", "--out", required=True, type=Path, metavar="DIR", help="gets colour/, overlay/ and ids/")
     parser.add_argument(
         "--stage", help="a row of the evaluation or a stage (the last row that was not trained on target labels)"
     )
@@ -70,8 +62,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         predict.write(predictor, share, args.out, kinds, line.update)
     session.barrier()
     if session.is_main:
-        rule = augmentation.rule(predictor.task)
-        origin = {"stage": folder.name, "row": name, "prediction_rule": rule}
+        origin = {"stage": folder.name, "row": name, "prediction_rule": augmentation.rule(predictor.task)}
         predict.describe(args.out, predictor.task.space, origin)
     session.print(f"{len(items)} files predicted by {name!r}: {args.out}")
     session.close()

@@ -77,10 +77,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 def collect(path: str, runs: Path) -> Iterator["Scored"]:
     """The scores of the runs that `path` names.
 
-    Args:
-        path: a folder with runs in it or in its folder `runs`, a run's lock file, a results file, or the name of a run
-            in `runs`; the name of a pipeline stands for all its seeds.
-        runs: the folder of named runs.
+    It is a folder with runs in it or in its folder `runs`, a run's lock file, a results file, or the name of a run
+    in the folder `runs`; the name of a pipeline stands for all its seeds.
 
     Raises:
         ArtefactError: there is no such run.

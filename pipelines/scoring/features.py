@@ -11,21 +11,22 @@ from segda.batch import Domain
 from segda.data.dataset import Dataset
 from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.predict import Predictor
+from segda.label_space import LabelSpace
 from segda.seeds import derive_seed
 
 _BATCH = 64
 
 
 class Features(NamedTuple):
-    """Vectors of one domain.
-
-    Attributes:
-        vectors: float32 `[N, C]`.
-        labels: int64 `[N]` class indices, the ignore index where there is no label.
-    """
+    """Vectors of one domain, float32 `[N, C]`, and class indices, int64 `[N]`: the ignore index without a label."""
 
     vectors: np.ndarray
     labels: np.ndarray
+
+    def labelled(self, space: LabelSpace) -> "Features":
+        """Those with a label."""
+        has_label = self.labels != space.ignore_index
+        return Features(self.vectors[has_label], self.labels[has_label])
 
 
 def spaced_samples(dataset: Dataset, count: int) -> list[int]:
@@ -41,23 +42,12 @@ def spaced_samples(dataset: Dataset, count: int) -> list[int]:
 
 @torch.inference_mode()
 def image_features(
-    predictor: Predictor,
-    dataset: Dataset,
-    samples: Sequence[int],
-    domain: Domain,
-    *,
-    positions: int = 0,
-    seed: int = 0,
+    predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain, *, positions: int = 0, seed: int = 0
 ) -> Features:
     """One vector an image, z averaged over its positions, with its class if labels are of whole images.
 
-    Args:
-        predictor: whose encoder is used.
-        dataset: opened with or without labels.
-        samples: which of its samples.
-        domain: whose encoder sees the images, where the domains have one each.
-        positions: of images whose label is a map, take so many labelled positions of z instead.
-        seed: of the draw of positions.
+    `domain` says whose encoder sees the images, where the domains have one each. With `positions`, images whose
+    label is a map have so many vectors of z instead, at labelled positions drawn from `seed`.
     """
     vectors, labels = [], []
     reads = read_samples(dataset, samples, predictor.resize)

@@ -27,15 +27,8 @@ def score(
 ) -> Evaluation:
     """Score the networks that a finished stage published.
 
-    Args:
-        stage_folder: with `networks/`.
-        manifest: of the stage.
-        data: the data set's config; without `resize` the networks see the size that they were trained at.
-        dataset: opened with labels.
-        session: the processes.
-        augmentation: at test time.
-        boundary: score the borders of the classes, too.
-        progress: called with images done and to do.
+    Without `data.resize` the networks see the size that they were trained at. With `boundary`, the borders of the
+    classes are scored, too. `progress` is called with images done and to do.
     """
     predictor = load_predictor(stage_folder, manifest, session.device)
     result = evaluate(

@@ -29,13 +29,9 @@ ENDING = ".selection.json"
 
 
 class Candidate(NamedTuple):
-    """Networks to choose from.
+    """Networks to choose from: a row of the evaluation, or a stage by its name, with its folder and manifest.
 
-    Attributes:
-        row: of the evaluation, or the stage's name.
-        folder: of the finished stage.
-        manifest: its manifest.
-        step: of a checkpoint; `None` for the networks that the stage published.
+    `step` is of a checkpoint; `None` for the networks that the stage published.
     """
 
     row: str

@@ -36,12 +36,9 @@ class ReadSample:
 def read_samples(
     dataset: Dataset, indices: Iterable[int], resize: tuple[int, int] | None = None
 ) -> Iterator[ReadSample]:
-    """Samples in order; while one is worked on, a thread decodes and resizes the next.
+    """The samples at `indices`, in order; while one is worked on, a thread decodes and resizes the next.
 
-    Args:
-        dataset: opened with or without labels.
-        indices: which of its samples.
-        resize: height and width of what the networks see; `None` for each image's own.
+    `resize` is height and width of what the networks see; `None` keeps each image's own.
     """
 
     def read(index: int) -> ReadSample:
@@ -60,14 +57,9 @@ def batched(items: Iterable[T], shape: Callable[[T], Hashable], size: int) -> It
 
 
 def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
-    """A decoded image as the networks take it.
+    """A decoded image, uint8 RGB `[H, W, 3]` or float32 in `[-1, 1]`, as networks take it: float32 `[1, 3, H, W]`.
 
-    Args:
-        image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
-        resize: height and width, or `None` to keep the image's own.
-
-    Returns:
-        float32 `[1, 3, H, W]` in `[-1, 1]`.
+    The result is in `[-1, 1]`, and of `resize` (height and width) unless that is `None`.
     """
     # The very functions of training: networks must be scored on what they were trained to see.
     resized = image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))

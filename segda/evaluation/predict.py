@@ -51,9 +51,8 @@ class Item(NamedTuple):
 def find(paths: Iterable[Path], without: Path) -> list[Item]:
     """Images and videos in files and folders, sorted by key.
 
-    Args:
-        paths: files, and folders that are searched with all below them; hidden files and other endings are left out.
-        without: a folder to leave out: where predictions are written, which may lie in one of the others.
+    Folders are searched with all below them; hidden files, other endings and the folder `without` are left out, where
+    predictions are written.
 
     Raises:
         DataError: a path is missing or of another ending, a folder holds nothing, or two files have one key.
@@ -113,17 +112,10 @@ def write(
     kinds: Sequence[Kind] = KINDS,
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Predict the items and write `folder/<kind>/<key>`, each file whole or not at all.
+    """Predict label maps of the items and write `folder/<kind>/<key>`, each file whole or not at all.
 
     A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
-    `ids/<key>/000000.png`, ...
-
-    Args:
-        predictor: of label maps.
-        items: what to predict.
-        folder: made where it is missing.
-        kinds: what is written.
-        progress: called with the number of images and frames done.
+    `ids/<key>/000000.png`, ... `progress` is called with the number of images and frames done.
 
     Raises:
         ConfigError: the task predicts one class an image.

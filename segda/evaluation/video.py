@@ -56,12 +56,7 @@ class VideoFile:
     """An `.mp4` file being written; it gets its name when the `with` block ends without an error."""
 
     def __init__(self, path: Path, rate: float) -> None:
-        """Write nothing yet.
-
-        Args:
-            path: ends in `.mp4`; its folder is created.
-            rate: frames per second.
-        """
+        """Write nothing yet. `path` ends in `.mp4`, and its folder is created; `rate` is in frames per second."""
         self.path, self.rate = path, rate
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")  # OpenCV goes by the suffix
         self._writer: cv2.VideoWriter | None = None

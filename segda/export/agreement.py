@@ -43,14 +43,9 @@ class Counts:
 
 
 def compare(before: np.ndarray, after: np.ndarray, label: np.ndarray, classes: int, ignore_index: int) -> Counts:
-    """Count what one image's predictions and label have in common.
+    """Count what one image's predictions before and after translation and its label have in common.
 
-    Args:
-        before: integers of any shape, predicted on the image before translation.
-        after: likewise, after it.
-        label: likewise; pixels that hold `ignore_index` are left out.
-        classes: number of classes K.
-        ignore_index: of `label`.
+    All three are integers of one shape; pixels whose label is `ignore_index` are left out.
     """
     scored = label != ignore_index
     first, second, truth = before[scored], after[scored], label[scored]
@@ -67,12 +62,7 @@ class Records:
     """The counts of the images compared so far, in an unfinished export's folder, one file a process."""
 
     def __init__(self, folder: Path, rank: int) -> None:
-        """Read the counts of all processes; new ones go to this process's file.
-
-        Args:
-            folder: of the export.
-            rank: this process.
-        """
+        """Read the counts of all processes from the export's folder; new ones go to the file of process `rank`."""
         self.counts = read(folder)
         self._path = folder / _NAME.format(rank=rank)
         if self._path.is_file():  # a line that a killed process cut short must not run into the next one
@@ -128,14 +118,8 @@ def report(
 ) -> dict[str, Any]:
     """What `agreement.json` holds: shares in `[0, 1]`, `None` where a class or a labelled pixel is missing.
 
-    Args:
-        counts: of every image.
-        keys: of the images, in the order of the data set.
-        classes: class names.
-        minimum: the least agreement that the config allows.
-        dropped: keys that were left out for it.
-        judge: the judge's stage.
-        worst: how many of the worst images are listed.
+    `counts` are of every image, `keys` in the order of the data set; `dropped` are those left out for an agreement
+    below `minimum`. At most `worst` of the worst images are listed.
 
     Returns:
         `mean` (over the images, of each image's mean), `classes` (over all pixels), `worst` (keys, worst first) and

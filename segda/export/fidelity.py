@@ -10,14 +10,10 @@ from segda.errors import DataError
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """The squared Fréchet distance of two Gaussians with the vectors' means and covariances.
+    """The squared Fréchet distance of two Gaussians with the means and covariances of `[N, C]` and `[M, C]` vectors.
 
     `|m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2))`. With centred vectors A and B, the last trace is the sum of
     the singular values of `A B^T`, up to the divisors of the covariances, so no matrix root is taken.
-
-    Args:
-        first: `[N, C]`.
-        second: `[M, C]`.
 
     Raises:
         DataError: fewer than two vectors, or another number of features.
@@ -35,11 +31,9 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """The unbiased squared maximum mean discrepancy with the kernel `(x . y / C + 1)^3`; chance may put it below 0.
+    """The unbiased squared maximum mean discrepancy of `[N, C]` and `[M, C]` vectors; chance may put it below 0.
 
-    Args:
-        first: `[N, C]`.
-        second: `[M, C]`.
+    The kernel is `(x . y / C + 1)^3`.
 
     Raises:
         DataError: fewer than two vectors, or another number of features.

@@ -23,12 +23,7 @@ class Difference(NamedTuple):
 
 
 def require(root: Path, expected: Iterable[str], folders: Iterable[str]) -> None:
-    """Refuse missing files, and files that are not the export's.
-
-    Args:
-        root: the folder of the files.
-        expected: their paths below it, with `/`.
-        folders: those below it that hold nothing else.
+    """Refuse missing files, and files in `folders` that are not `expected`; all are paths with `/` below `root`.
 
     Raises:
         ArtefactError: names the first.
@@ -44,13 +39,7 @@ def require(root: Path, expected: Iterable[str], folders: Iterable[str]) -> None
 
 
 def publish(folder: Path, content: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Write `dataset.json`, with the checksum of every file.
-
-    Args:
-        folder: of the export.
-        content: everything else in it.
-        names: paths of its files below it, with `/`.
-    """
+    """Write `dataset.json`: `content`, and the checksum of every file named, by its path below the folder with `/`."""
     whole = {**content, "files": describe_outputs(folder, sorted(names))}
     write_json(folder / FILE_NAME, {**whole, "sha256": checked_json.checksum(whole)})
 
@@ -76,11 +65,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def check_names(origin: Path, names: Iterable[str]) -> None:
-    """Refuse names that lead out of their folder.
-
-    Args:
-        origin: the file or data set that names them, for the message.
-        names: paths with `/`, or keys of samples.
+    """Refuse names (paths with `/`, or keys of samples) that lead out of their folder; `origin` is what names them.
 
     Raises:
         ArtefactError: names the first.
@@ -110,11 +95,7 @@ def is_whole(folder: Path) -> bool:
 def check(folder: Path) -> tuple[dict[str, Any], list[Difference]]:
     """Compare every file of a finished export with `dataset.json`; reads all of them.
 
-    Args:
-        folder: of the export.
-
-    Returns:
-        The content of `dataset.json`, and what differs, by kind and path; nothing for an export as it was written.
+    Returns the content of `dataset.json`, and what differs, by kind and path; nothing for an export as it was written.
 
     Raises:
         ArtefactError: it is not a finished export, or an older segda wrote it without checksums, or a file leads out

@@ -53,10 +53,7 @@ class Layout:
     def complete(self, root: Path, samples: Sequence[Sample], classes: Mapping[str, int]) -> list[str]:
         """Write the files that concern all samples, here none, and return their names.
 
-        Args:
-            root: the folder of the files.
-            samples: all that are exported.
-            classes: key to class index where labels are of whole images, else empty.
+        `classes` has key to class index where labels are of whole images, and is else empty.
         """
         return []
 
@@ -65,9 +62,7 @@ class Layout:
 class Segda(Layout):
     """`images/<key>`, and `labels/<key>.png` with class indices; `segda/data/readers/adapted.py` reads it.
 
-    Attributes:
-        picture: how images are encoded.
-        maps: whether labels are maps; `dataset.json` holds those of whole images.
+    Where labels are of whole images, no `maps`, `dataset.json` holds them.
     """
 
     picture: Picture
@@ -162,12 +157,8 @@ class Source(Layout):
 def check_source(dataset: Dataset, form: str | None) -> None:
     """Refuse a source whose own layout cannot be written.
 
-    Args:
-        dataset: the source.
-        form: the format that the config asks for, if any.
-
     Raises:
-        ConfigError: the images are parts of archives, or of a format that cannot be written or is not `form`.
+        ConfigError: the images are parts of archives, or of a format that cannot be written or is not the config's.
     """
     for sample in dataset.samples:
         if sample.image.parent.is_file():

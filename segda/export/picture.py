@@ -26,12 +26,7 @@ _LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]
 
 @dataclass(frozen=True)
 class Picture:
-    """How the images of an export are encoded.
-
-    Attributes:
-        format: `png` and `webp` keep every pixel as it is, `jpeg` does not.
-        quality: of JPEG, 1 to 100.
-    """
+    """How an export's images are encoded: `png` and `webp` keep every pixel, `jpeg`, of quality 1 to 100, does not."""
 
     format: Format = "png"
     quality: int = 95

@@ -29,13 +29,9 @@ class EncodedSample(NamedTuple):
 
 @dataclass(frozen=True)
 class Shards(Layout):
-    """Files in `data/` that hold `group` samples each; one whose samples were all dropped is not written.
+    """Files in `data/` that hold `group` samples each, `total` in all, Parquet or else tar.
 
-    Attributes:
-        picture: how images are encoded.
-        group: samples a file.
-        total: files in all.
-        parquet: Parquet, else tar.
+    One whose samples were all dropped is not written.
     """
 
     picture: Picture

@@ -17,12 +17,9 @@ from segda.errors import ConfigError
 
 
 def check(tile: tuple[int, int], overlap: int, grid: int) -> None:
-    """Refuse tiles whose sizes do not match the overlap or the stride.
+    """Refuse tiles `(height, width)` or an overlap in pixels that do not fit `grid`, the encoders' stride.
 
-    Args:
-        tile: height and width.
-        overlap: of neighbours, in pixels.
-        grid: the encoders' stride, of which sizes and positions must be multiples.
+    Sizes and positions of tiles must be multiples of the stride.
 
     Raises:
         ConfigError: names the key.
@@ -39,11 +36,7 @@ def check(tile: tuple[int, int], overlap: int, grid: int) -> None:
 def starts(length: int, tile: int, overlap: int, grid: int) -> list[int]:
     """The first pixel of each tile along one axis: multiples of `grid`; the last tile ends where the axis ends.
 
-    Args:
-        length: of the axis, in pixels; a multiple of `grid` where it is more than `tile`.
-        tile: length of a tile.
-        overlap: of neighbours, at least.
-        grid: see `check`.
+    A `length` of more than `tile` is a multiple of `grid`; neighbours share at least `overlap` pixels.
     """
     if length <= tile:
         return [0]
@@ -52,14 +45,7 @@ def starts(length: int, tile: int, overlap: int, grid: int) -> list[int]:
 
 
 def weights(length: int, overlap: int, before: bool, after: bool) -> Tensor:
-    """A tile's weights along one axis, `[length]` in `[0, 1]`.
-
-    Args:
-        length: of the tile.
-        overlap: of neighbours.
-        before: whether there is a neighbour at the beginning.
-        after: whether there is one at the end.
-    """
+    """A tile's weights along one axis, `[length]` in `[0, 1]`, with neighbours `before` and `after` it or not."""
     margin = overlap // 4
     position = torch.arange(length, dtype=torch.float64) + 0.5
     weight = torch.ones(length, dtype=torch.float64)

@@ -29,15 +29,12 @@ Ito); the others make a dozen."""
 _INK = "#111317"  # what the page replaces by its own text colour
 _POINTS = 300  # a curve of more steps is averaged into this many
 _RATE = "learning_rate"
-_Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # step, mean, minimum, maximum
 
 
 def bars(table: ScoreTable, *, legend: bool = True) -> Figure:
     """The score of every class in every column as horizontal bars; a line spans the seeds, no bar where absent.
 
-    Args:
-        table: the scores.
-        legend: whether the figure says which colour is which column; a page can say so itself, from `colour`.
+    Without `legend`, a page says itself which colour is which column, from `colour`.
     """
     lines, columns = (*table.summary[:1], *table.classes), len(table.columns)
     thick = 0.84 / columns
@@ -77,17 +74,10 @@ def verbatim(legend: Legend) -> None:
 
 
 def curves(log: Path) -> Figure | None:
-    """Every loss, measure and learning rate of a training log in a small chart of its own.
+    """Every loss, measure and learning rate of a `log.jsonl` in a small chart of its own; `None` if there is none.
 
     The line is the mean of neighbouring steps, the band their extremes. Steps that were trained again after an
     interruption count once, as they were at last.
-
-    Args:
-        log: one JSON object a line, with `step`, `losses`, `measures` and `learning_rate`; a half-written last line is
-            skipped.
-
-    Returns:
-        The figure, or `None` if the log is missing or holds nothing to draw.
     """
     series = read_log(log)
     if not series:
@@ -135,11 +125,9 @@ def read_log(log: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an `<svg>` element for a page: text stays text and takes the page's colour.
+    """A figure as an `<svg>` element for a page: text stays text and takes the page's colour.
 
-    Args:
-        figure: from `bars` or `curves`.
-        name: makes the ids of this element unique, so that a page can have several.
+    `name` makes the ids of the element unique, so that a page can have several.
     """
     output = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
@@ -155,7 +143,7 @@ def to_png(figure: Figure, resolution: int = 144) -> bytes:
     return output.getvalue()
 
 
-def _binned(points: Sequence[tuple[int, float]]) -> _Curve:
+def _binned(points: Sequence[tuple[int, float]]) -> tuple[np.ndarray, ...]:
     """Step, mean, minimum and maximum of at most `_POINTS` neighbourhoods."""
     steps, values = np.array([step for step, _ in points]), np.array([value for _, value in points])
     starts = np.unique(np.linspace(0, len(values), min(_POINTS, len(values)), endpoint=False).astype(int))

@@ -20,15 +20,7 @@ _Where = Literal["outside upper center", "outside lower center"]
 
 
 class Panel(NamedTuple):
-    """The features of one network.
-
-    Attributes:
-        title: such as "before adaptation".
-        source: float `[N, C]`.
-        source_label: int `[N]` class indices, the ignore index where there is none.
-        target: float `[M, C]`.
-        target_label: int `[M]`.
-    """
+    """The features of one network, float `[N, C]` and `[M, C]`, and int class indices, the ignore index for none."""
 
     title: str
     source: np.ndarray
@@ -37,25 +29,20 @@ class Panel(NamedTuple):
     target_label: np.ndarray
 
 
-def principal_components(vectors: np.ndarray, count: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Project vectors on the directions of their largest variance.
-
-    Args:
-        vectors: float `[N, C]`.
-        count: number of directions; missing ones, where C is smaller, are zeros.
+def principal_components(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Project vectors `[N, C]` on the two directions of their largest variance; with C of 1 the second is zeros.
 
     Returns:
-        The projections `[N, count]`, each with its largest deviation on the positive side, and the share of the
-        variance that each direction has, `[count]`.
+        The projections `[N, 2]`, each with its largest deviation on the positive side, and the share of the variance
+        that each direction has, `[2]`.
     """
     centred = vectors - vectors.mean(axis=0)
     left, size, _ = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
-    projected = np.zeros((len(vectors), count))
-    rank = min(count, len(size))
+    projected, shares = np.zeros((len(vectors), 2)), np.zeros(2)
+    rank = min(2, len(size))
     projected[:, :rank] = left[:, :rank] * size[:rank]
     # The sign of a direction is arbitrary; a figure should not depend on the linear algebra library.
-    projected *= np.where(projected[np.abs(projected).argmax(axis=0), np.arange(count)] < 0, -1, 1)
-    shares = np.zeros(count)
+    projected *= np.where(projected[np.abs(projected).argmax(axis=0), np.arange(2)] < 0, -1, 1)
     shares[:rank] = size[:rank] ** 2 / max(float((size**2).sum()), 1e-300)
     return projected, shares
 
@@ -76,12 +63,7 @@ def neighbours(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def figure(panels: Sequence[Panel], space: LabelSpace, seed: int = 0) -> Figure:
-    """PCA above and t-SNE below, a column for each panel.
-
-    Args:
-        panels: of the same images, so that one can be compared with the other.
-        space: names and colours of the classes.
-        seed: of t-SNE.
+    """PCA above and t-SNE below, a column for each panel; all panels are of the same images.
 
     Raises:
         DataError: there is no panel, or one has too few vectors or vectors that are not finite.

@@ -63,26 +63,16 @@ def read(log: Path) -> Health | None:
         health = line.get("health", {})
         findings += [Finding(new["what"], new["since"], "the end", new["series"]) for new in health.get("begun", ())]
         ended = {finding["what"]: str(finding["until"]) for finding in health.get("ended", ())}
-        findings = [
-            finding._replace(until=ended[finding.what])
-            if finding.until == "the end" and finding.what in ended else finding
-            for finding in findings
-        ]  # fmt: skip
+        for index, finding in enumerate(findings):
+            if finding.until == "the end" and finding.what in ended:
+                findings[index] = finding._replace(until=ended[finding.what])
     waiting = [line["waiting"] for line in lines if isinstance(line.get("waiting"), int | float)]
     share = sum(waiting) / len(waiting) if waiting else None
     return Health(sum("gradients" in line for line in lines), lines[-1]["step"], findings, curves, share)
 
 
 def figure(health: Health, space: LabelSpace) -> Figure | None:
-    """Gradient norms, the classes that were predicted, and a curve for each finding, with its steps shaded.
-
-    Args:
-        health: from `read`.
-        space: the classes and their colours.
-
-    Returns:
-        The figure, or `None` if nothing was measured.
-    """
+    """Gradient norms, predicted classes and a curve for each finding, its steps shaded; `None` if none was measured."""
     colours = {name: "#{:02x}{:02x}{:02x}".format(*rgb) for name, rgb in zip(space.classes, space.palette, strict=True)}
     gradients = [(*name.partition("."), curve) for name, curve in health.curves.items()]
     norms = {name: curve for part, _, name, curve in gradients if part == "gradients"}

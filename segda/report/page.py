@@ -22,13 +22,8 @@ from segda.report.table import Result
 class StageState(NamedTuple):
     """A stage of the run.
 
-    Attributes:
-        name: as in the pipeline's config.
-        kind: such as "supervise" or "align".
-        state: one word, such as "done", "skipped", "resumed" or "failed".
-        seconds: time spent on it, over all its restarts; `None` if the manifest does not say.
-        folder: its name, for the reader.
-        after: the names of the stages that it builds on.
+    `state` is one word, such as "done"; `seconds` are those of all its restarts, `None` if the manifest does not say;
+    `after` names the stages that it builds on.
     """
 
     name: str
@@ -79,14 +74,7 @@ class Agreement(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A finished figure.
-
-    Attributes:
-        name: of its file, without ending.
-        title: above it on the page.
-        caption: what it shows, one or two sentences.
-        png: the file.
-    """
+    """A finished figure: its file's name without ending, its title, a caption of one or two sentences, and the PNG."""
 
     name: str
     title: str
@@ -136,17 +124,10 @@ class ReportContent:
 
 
 def write(folder: Path, content: ReportContent) -> list[Path]:
-    """Write the report, each file whole or not at all.
+    """Write the report into an existing folder, each file whole or not at all, and return the files.
 
-    Writes `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png` if
-    there are pictures; a PNG for each illustration.
-
-    Args:
-        folder: an existing folder.
-        content: of the page.
-
-    Returns:
-        The files written.
+    These are `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png`
+    if there are pictures; a PNG for each illustration.
 
     Raises:
         ArtefactError: the results are over different classes, or a file cannot be written.
@@ -164,8 +145,7 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
     files.update({f"{illustration.name}.png": illustration.png for illustration in content.illustrations})
     files["report.html"] = render(content)
     for name, text in files.items():
-        data = text.encode("utf-8") if isinstance(text, str) else text
-        write_whole(folder / name, data)
+        write_whole(folder / name, text.encode("utf-8") if isinstance(text, str) else text)
     return [folder / name for name in files]
 
 
@@ -289,7 +269,7 @@ def _protocol(results: Sequence[Result]) -> dict[str, Any]:
     for key in keys:
         values = []
         for result in results:
-            texts = [_readable(_shortened(evaluation["protocol"].get(key))) for evaluation in result.evaluations]
+            texts = [_readable(evaluation["protocol"].get(key)) for evaluation in result.evaluations]
             values.append("; ".join(dict.fromkeys(texts)))
         line = {"name": key.replace("_", " "), "code": key.endswith(("fingerprint", "fingerprints"))}
         if len(set(values)) == 1:
@@ -299,19 +279,14 @@ def _protocol(results: Sequence[Result]) -> dict[str, Any]:
     return {"common": common, "differing": differing, "names": [result.name for result in results]}
 
 
-def _shortened(value: Any) -> Any:
-    """Checksums of several files as their first digits; `evaluation.json` has all digits."""
-    if not isinstance(value, Mapping):
-        return value
-    return {name: part[:12] if re.fullmatch("[0-9a-f]{64}", str(part)) else part for name, part in value.items()}
-
-
 def _readable(value: Any) -> str:
     """A protocol value as text for people."""
     if value is None or value in ({}, []):
         return "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{str(name).removesuffix('.safetensors')} {_readable(part)}" for name, part in value.items())
+        # Of checksums of several files the first digits; `evaluation.json` has them all.
+        parts = {name: part[:12] if re.fullmatch("[0-9a-f]{64}", str(part)) else part for name, part in value.items()}
+        return ", ".join(f"{str(name).removesuffix('.safetensors')} {_readable(part)}" for name, part in parts.items())
     if isinstance(value, list | tuple):
         numbers = len(value) == 2 and all(isinstance(part, int) for part in value)
         return " × ".join(map(str, value)) if numbers else ", ".join(map(str, value))

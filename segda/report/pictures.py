@@ -46,13 +46,7 @@ class PictureRow(NamedTuple):
 def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> bytes:
     """All rows as one PNG, titles above the columns, the label space's colours below.
 
-    Args:
-        rows: with the same titles in each; every row takes the shape of its first picture.
-        space: draws class maps and fills the legend.
-        width: of one picture, in pixels.
-
-    Returns:
-        A PNG of `columns * (width + 8) + 8` pixels' width.
+    Every picture is `width` pixels wide; every row takes the shape of its first picture.
 
     Raises:
         DataError: there are no pictures, the rows differ in their titles, or an array is neither photograph nor map.
@@ -94,11 +88,10 @@ def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
     """A picture's pixels as they are, or its error map as uint8 RGB `[H, W, 3]`.
 
     Raises:
-        DataError: the picture is empty, or the two class maps differ in size.
+        DataError: the two class maps differ in size.
     """
     pixels, against = picture.pixels, picture.against
-    if pixels is None:
-        raise DataError(f"picture {picture.title!r}: it is empty; give pixels")
+    assert pixels is not None  # an empty frame is not painted
     if against is None:
         return pixels
     if pixels.shape != against.shape or pixels.ndim != 2:
@@ -113,16 +106,10 @@ def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
 
 
 def single(pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograph: bool = True) -> tuple[str, bytes]:
-    """One picture for a page, at most `width` pixels wide.
+    """One picture for a page, at most `width` pixels wide: its media type, and a JPEG of a photograph, else a PNG.
 
-    Args:
-        pixels: uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices.
-        space: draws class maps.
-        width: of the picture, in pixels.
-        photograph: whether colours may be blended, as those of an error map may not.
-
-    Returns:
-        The media type and the file: a JPEG of a photograph, a PNG of anything else.
+    `pixels` is uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices. The colours of a `photograph` may be
+    blended, those of an error map may not.
     """
     width = min(width, pixels.shape[1])
     image = _drawn(pixels, space, (width, height_at(width, pixels)), photograph)

@@ -14,12 +14,7 @@ from segda.terminal.escape import escape
 
 
 class Claims(NamedTuple):
-    """Numbers that papers print for the rows of one experiment.
-
-    Attributes:
-        values: row name to column name to percent.
-        sources: column name to the paper that prints it.
-    """
+    """Numbers that papers print: row name to column name to percent, and column name to the paper."""
 
     values: Mapping[str, Mapping[str, float]] = {}
     sources: Mapping[str, str] = {}
@@ -110,13 +105,9 @@ def experiments(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
 
 
 def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, only: Sequence[str] = ()) -> SeedTable:
-    """The table of one experiment.
+    """The table of one experiment from one run a seed, with a column for each paper's numbers.
 
-    Args:
-        title: of the table.
-        runs: one a seed.
-        claims: numbers of papers, for columns of their own.
-        only: names of its rows, all if empty; gains are over the experiment's first row in any case.
+    `only` names the rows that are shown, all if empty; gains are over the experiment's first row in any case.
 
     Raises:
         ArtefactError: there is no such row, or the rows are of different classes or measures.

@@ -11,12 +11,9 @@ _LETTERS = 19  # that fit into a box
 
 
 class Node(NamedTuple):
-    """One stage.
+    """One stage: a unique name, a second line such as kind and time, and the names of the stages that it builds on.
 
-    Attributes:
-        name: unique.
-        note: a second line, such as kind and time.
-        after: the names of the stages that it builds on; those that are not in the graph are ignored.
+    Names in `after` that are not in the graph are ignored.
     """
 
     name: str

@@ -30,14 +30,9 @@ class Tile(NamedTuple):
 
 
 def rows(titled: Sequence[tuple[str, Sequence[Tile]]], width: int | None = None) -> bytes:
-    """One row a title, which stands to its left: sources, their translations, their reconstructions.
+    """A PNG with one row a title, which stands to its left: sources, their translations, their reconstructions.
 
-    Args:
-        titled: title and tiles of each row.
-        width: of a tile, in pixels; by default 96 for thumbnails and at most 260 for photographs.
-
-    Returns:
-        A PNG.
+    A tile is `width` pixels wide, by default 96 for thumbnails and at most 260 for photographs.
 
     Raises:
         DataError: there is no picture, or an array is not uint8 RGB.

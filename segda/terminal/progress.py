@@ -18,12 +18,7 @@ class ProgressLine:
     def __init__(self, title: str, start: int, total: int, unit: str, *, show: bool = True) -> None:
         """Show nothing yet.
 
-        Args:
-            title: head of the line.
-            start: how many were done before.
-            total: how many there are.
-            unit: what is counted, such as "steps" or "images".
-            show: whether this process shows anything.
+        `start` of `total` units, such as "steps" or "images", were done before; nothing is shown without `show`.
         """
         self.title, self.start, self.total, self.unit, self.show = escape(title), start, total, unit, show
         self.began = self.last_plain = time.monotonic()

@@ -31,12 +31,9 @@ def ruled() -> "Table":
 
 
 def print_table(title: str, rows: Rows, colours: Mapping[str, str]) -> None:
-    """Print rows below a title: in colour on a terminal, as `to_lines` elsewhere.
+    """Print rows, the first one the header, below a title: in colour on a terminal, as `to_lines` elsewhere.
 
-    Args:
-        title: a line of its own.
-        rows: the first is the header.
-        colours: a cell's text to its colour.
+    `colours` has the colour of a cell by its text.
     """
     from rich.console import Console  # a plan for a pipe does without its import
     from rich.text import Text

@@ -42,13 +42,9 @@ class Tiling(NamedTuple):
 
 @dataclass(frozen=True)
 class Translator:
-    """A finished encoder and decoder.
+    """A finished encoder and decoder in evaluation mode on `device`.
 
-    Attributes:
-        networks: in evaluation mode, on `device`.
-        domains: those that the decoder can decode to.
-        device: where the networks are.
-        tiling: how large images are cut; `None` for whole images.
+    The decoder can decode to `domains`; large images are cut by `tiling`, `None` for whole images.
     """
 
     networks: Networks

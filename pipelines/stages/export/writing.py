@@ -124,14 +124,9 @@ def measure_agreement(judge: Predictor, pair: Pair, translated: np.ndarray) -> a
 
 
 def read(dataset: Dataset, resize: Size | None, to_label: bool, index: int) -> Pair:
-    """An image and its label at the size of translation.
+    """An image and its label at the size of translation, `resize`; `None` for each image's own.
 
-    Args:
-        dataset: opened with labels.
-        resize: that size; `None` for each image's own.
-        to_label: leave the label as it is and write the image at the size of the label's file; else both are written at
-            the size of translation.
-        index: in the data set.
+    With `to_label`, the label stays as it is, and the image is written at the size of the label's file.
 
     Raises:
         ArtefactError: the image has no label, or is not of 8 bits.

@@ -23,13 +23,9 @@ _POSITIONS = 4
 
 
 class Samples(NamedTuple):
-    """Samples of one domain.
+    """Samples of one domain: the data set, opened with labels, and the indices of those that the report shows.
 
-    Attributes:
-        domain: which one.
-        dataset: opened with labels.
-        indices: of the samples that the report shows.
-        resize: the size that networks see; `None` for each image's own.
+    `resize` is the size that networks see; `None` for each image's own.
     """
 
     domain: Domain
