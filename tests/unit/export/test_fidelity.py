@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from segda import torchvision_compat
 from segda.errors import DataError
 from segda.export.fidelity import frechet_distance, kernel_distance
 
@@ -47,7 +48,7 @@ class Features(nn.Module):
 
 def test_torchmetrics_agrees() -> None:
     """On more vectors than features, and, for the kernel, on one subset of all."""
-    pytest.importorskip("torchmetrics")
+    torchvision_compat.import_ready()  # torchmetrics imports torchvision
     from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
