@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Self
 
 
 class BackgroundWriter:
@@ -37,7 +36,7 @@ class BackgroundWriter:
         if work is not None:
             work.result()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "BackgroundWriter":
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

@@ -1,9 +1,10 @@
 """What the encoders around a pretrained network share."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from torch import nn
+from typing_extensions import Self
 
 from segda import torchvision_compat
 from segda.networks.layers.degrid import degrid as degrid_layers
