@@ -68,8 +68,11 @@ def sha256(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
     """
+    whole = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            whole.update(block)
+    return whole.hexdigest()
 
 
 def is_there(path: Path) -> bool:
