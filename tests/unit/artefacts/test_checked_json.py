@@ -1,4 +1,4 @@
-"""Damaged JSON of a run is noticed by its checksum, and without one by its form."""
+"""Damaged JSON files of a run are detected by checksum or, without one, by their schema."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Keys: the same for the same meaning, different for every difference."""
+"""Keys: equal for equivalent configs, different for any change."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Locks: who holds one, what a dead holder leaves, and file systems without `flock`."""
+"""Locks: their holder, stale locks of dead processes, and file systems without `flock`."""
 
 import errno
 import fcntl
@@ -68,8 +68,8 @@ def hold_with_child(folder: Path, flock: bool) -> None:
     """Hold a lock, with a forked child that outlives this process."""
     if not flock:
         without_flock(pytest.MonkeyPatch(), errno.ENOLCK)
-    held = lock(folder)
-    held.take()
+    owner = lock(folder)
+    owner.take()
     child = os.fork()
     if child:
         (folder / "partial").write_text(str(child))
@@ -92,17 +92,17 @@ def test_a_lock_ends_with_its_process(tmp_path: Path, flock: bool, monkeypatch: 
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
     child = int((tmp_path / "child").read_text())
-    os.kill(child, 0)  # lives on, as a process that loads data does for some seconds
+    os.kill(child, 0)  # still alive, like a data loader's process for some seconds
     try:
         with lock(tmp_path):
-            assert note(tmp_path)["process"] == os.getpid(), "not the note that the dead process left"
+            assert note(tmp_path)["process"] == os.getpid(), "not the stale note of the dead process"
     finally:
         os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.promise("second-run")
 def test_without_flock_a_lock_of_another_host_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether its process lives cannot be known here, so a person says so by deleting its file."""
+    """Whether a process of another host is alive cannot be checked, so the user must delete its file."""
     without_flock(monkeypatch, errno.ENOTSUP)
     ended = subprocess.Popen(["true"])
     ended.wait()

@@ -1,4 +1,4 @@
-"""Manifests: written whole, and compared with the outputs."""
+"""Manifests: written atomically, and compared with the outputs."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The store: three states, nothing deleted, one worker a folder."""
+"""The store: three states, nothing deleted, one process per folder."""
 
 from pathlib import Path
 
@@ -21,10 +21,10 @@ def finish(folder: Path, key: str) -> None:
 
 def test_from_nothing_to_done(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
-    found = store.find("align", KEY)
-    assert (found.state, found.folder.name) == ("run", "align-ab12cd34")
-    assert "no result for key ab12cd34" in found.reason
-    assert not found.folder.exists()
+    result = store.find("align", KEY)
+    assert (result.state, result.folder.name) == ("run", "align-ab12cd34")
+    assert "no result for key ab12cd34" in result.reason
+    assert not result.folder.exists()
 
     folder = store.begin("align", KEY, {"stage": "align"})
     assert store.find("align", KEY).state == "resume"
@@ -44,8 +44,8 @@ def test_a_damaged_result_runs_again_and_is_kept_aside(tmp_path: Path) -> None:
     folder = store.begin("align", KEY, {})
     finish(folder, KEY)
     (folder / "out.txt").write_text("res")
-    found = store.find("align", KEY)
-    assert (found.state, found.reason) == ("run", "damaged: out.txt has 3 bytes, its manifest says 6")
+    result = store.find("align", KEY)
+    assert (result.state, result.reason) == ("run", "damaged: out.txt has 3 bytes, its manifest says 6")
     store.begin("align", KEY, {})
     assert store.find("align", KEY).state == "resume"
     assert (tmp_path / "align-ab12cd34.replaced-1" / "out.txt").read_text() == "res"
@@ -98,7 +98,7 @@ def test_one_worker_a_folder(tmp_path: Path) -> None:
             pass
     with store.claim(folder):
         pass
-    assert list(tmp_path.iterdir()) == [], "a claim that was given back leaves nothing"
+    assert list(tmp_path.iterdir()) == [], "a released claim leaves nothing"
 
 
 @pytest.mark.promise("stale-lock-removed")
@@ -106,7 +106,7 @@ def test_a_dead_holders_claim_on_a_finished_folder_is_cleared_and_a_living_ones_
     store = Store(tmp_path)
     folder = store.folder("align", KEY)
     store.clear_claim(folder)
-    assert list(tmp_path.iterdir()) == [], "where there was none there is none"
+    assert list(tmp_path.iterdir()) == [], "no claim is created"
     left = store.claim(folder).path
     left.write_text("")
     store.clear_claim(folder)

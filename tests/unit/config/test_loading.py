@@ -1,4 +1,4 @@
-"""Config rules: base merge, names of files, settings, places below the data root."""
+"""Config rules: merging with the base, file names, settings, paths below the data root."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names in YAML to modules."""
+"""Resolving names in YAML to modules."""
 
 import pytest
 

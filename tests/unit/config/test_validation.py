@@ -1,4 +1,4 @@
-"""Validation: one line with the path, what was found, and what is valid."""
+"""Validation errors: one line with the path, the value and what is valid."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -73,9 +73,9 @@ def test_one_clear_line(raw: Any, message: str) -> None:
 
 
 def test_a_valid_config_keeps_its_values() -> None:
-    found = validate(Outer, {"steps": 3, "root": {"from": "x"}, "crop": [2, 4], "inner": {"lr": 1}}, "job")
-    assert (found.steps, found.crop, found.inner.lr) == (3, (2, 4), 1.0)
-    assert isinstance(found.root, Place)
+    validated = validate(Outer, {"steps": 3, "root": {"from": "x"}, "crop": [2, 4], "inner": {"lr": 1}}, "job")
+    assert (validated.steps, validated.crop, validated.inner.lr) == (3, (2, 4), 1.0)
+    assert isinstance(validated.root, Place)
 
 
 def test_long_values_are_cut() -> None:
@@ -97,13 +97,13 @@ class Term:
 
 
 def build(channels: int, width: int, ids: dict[int, str | None] | None = None, sizes: tuple[int, ...] = ()) -> None:
-    """A builder as components have one."""
+    """A builder like those of components."""
 
 
 def test_the_signature_is_the_schema() -> None:
     options = {"width": 3, "ids": {7: "road", 8: None}, "sizes": [1, 2]}
-    found = validate_options(build, options, "job.head", given=("channels",))
-    assert found == {"width": 3, "ids": {7: "road", 8: None}, "sizes": (1, 2)}
+    validated = validate_options(build, options, "job.head", given=("channels",))
+    assert validated == {"width": 3, "ids": {7: "road", 8: None}, "sizes": (1, 2)}
 
 
 def test_defaults_stay_the_builders_own() -> None:

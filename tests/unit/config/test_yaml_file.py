@@ -1,4 +1,4 @@
-"""Reading YAML: YAML 1.2 scalars; what is refused is in `tests/bad_input/configs.py`."""
+"""Reading YAML: YAML 1.2 scalars; errors are tested in `tests/bad_input/configs.py`."""
 
 import pytest
 
@@ -31,9 +31,9 @@ from segda.errors import ConfigError
     ],
 )
 def test_scalars_mean_what_they_look_like(text: str, value: object) -> None:
-    found = parse(text)
-    assert found == value
-    assert type(found) is type(value)
+    parsed = parse(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 def test_anchors_and_merge_keys_work() -> None:

@@ -1,4 +1,4 @@
-"""Files that the data tests write: everything is made in `tmp_path`."""
+"""Files for the data tests, all written to `tmp_path`."""
 
 import os
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def camvid() -> LabelSpace:
 
 @pytest.fixture
 def write_image() -> Callable[..., np.ndarray]:
-    """Write a random picture and return its RGB pixels."""
+    """Write a random image and return its RGB pixels."""
 
     def write(path: Path, height: int = 6, width: int = 8, seed: int = 0) -> np.ndarray:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def write_label() -> Callable[..., None]:
 def make_dataset(
     tmp_path: Path, write_image: Callable[..., np.ndarray], write_label: Callable[..., None], cityscapes: LabelSpace
 ) -> Callable[..., Dataset]:
-    """A data set of `n` tiny pairs whose labels are class indices; opened as any reader would open it."""
+    """A data set of `n` tiny pairs whose labels are class indices, as a reader would open it."""
 
     def make(name: str = "tiny", n: int = 5, height: int = 6, width: int = 8, labels: bool = True) -> Dataset:
         root = tmp_path / name
@@ -66,8 +66,8 @@ def make_dataset(
             write_image(root / "images" / f"{number:02d}.png", height, width, seed=number)
             ids = np.random.default_rng(number).integers(0, 19, (height, width))
             write_label(root / "labels" / f"{number:02d}.png", ids)
-        found = find_files(root, "labels", [".png"]) if labels else None
-        samples, _ = pair(root, find_files(root, "images", [".png"]), found)
+        label_files = find_files(root, "labels", [".png"]) if labels else None
+        samples, _ = pair(root, find_files(root, "images", [".png"]), label_files)
         classes: dict[int, str | None] = {**dict(enumerate(cityscapes.classes)), 255: None}
         decoder = LabelDecoder(cityscapes, classes, read_index)
         return Dataset(name, root, cityscapes, samples, read_rgb, decoder)

@@ -15,7 +15,7 @@ READ: list[str] = []
 
 @dataclass(frozen=True)
 class Saved:
-    """Reads a `.npy` file, and notes that it did."""
+    """Reads a `.npy` file and records the call."""
 
     def __call__(self, file: Path) -> np.ndarray:
         READ.append(file.name)
@@ -86,7 +86,7 @@ def test_eight_bits_keep_the_ends_and_every_level() -> None:
     levels = np.arange(256) / 255
     assert eight_bits(file, levels, 0, 1).tolist() == list(range(256))
     assert eight_bits(file, 2 * levels - 1, -1, 1).tolist() == list(range(256))
-    # Some releases of USPS hold half levels; rounding to even would merge neighbours, and lift the background.
+    # Some releases of USPS have half grey levels; rounding to even would merge neighbours and brighten the background.
     halves = np.round((2 * np.arange(255) + 1) / 255 - 1, 6)
     assert eight_bits(file, halves, -1, 1).tolist() == list(range(255))
 

@@ -45,8 +45,8 @@ def test_all_problems_are_found_not_the_first_alone(
     broken.write_bytes(broken.read_bytes()[:60])
     write_label(root / "labels/3.png", [[7, 99], [99, 98]])
     report = check(gta5.build(root, cityscapes, strict=False))
-    found = sorted((problem.kind, problem.file.relative_to(root).as_posix()) for problem in report.problems)
-    assert found == [
+    problems = sorted((problem.kind, problem.file.relative_to(root).as_posix()) for problem in report.problems)
+    assert problems == [
         ("broken file", "images/1.png"),
         ("broken file", "labels/2.png"),
         ("id outside the map", "labels/3.png"),
@@ -93,7 +93,7 @@ def test_few_files_are_taken_up_at_a_time(make_dataset: Callable[..., Dataset]) 
     ahead: list[int] = []
 
     def progress(done: int, total: int) -> None:
-        time.sleep(0.002)  # the threads are given time to go further than they may
+        time.sleep(0.002)  # time for the threads to run ahead further than they may
         ahead.append(len(read) - done)
 
     check(many, workers=2, progress=progress)

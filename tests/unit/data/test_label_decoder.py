@@ -54,4 +54,4 @@ def test_names_are_put_into_the_spaces_words() -> None:
     in_camvid = {1: "pavement", 2: "pedestrian", 3: "car", 4: None, 5: "tree", 6: "train"}
     assert names_in(load("camvid"), theirs) == in_camvid
     assert names_in(load("cityscapes"), theirs)[5] == "vegetation"
-    assert names_in(load("cityscapes"), theirs)[1] == "sidewalk", "the space's own word stays"
+    assert names_in(load("cityscapes"), theirs)[1] == "sidewalk", "the space's own name stays"

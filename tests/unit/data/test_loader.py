@@ -48,9 +48,9 @@ def test_ranks_together_see_what_one_process_sees(
     chunk: int, world: int, accumulate: int, start: int, steps: int
 ) -> None:
     batch = chunk * world * accumulate
-    alone = [place for part in islice(positions(batch, start, 0, 1, 1), steps) for place in part]
+    alone = [index for part in islice(positions(batch, start, 0, 1, 1), steps) for index in part]
     ranks = [list(islice(positions(batch, start, r, world, accumulate), steps * accumulate)) for r in range(world)]
-    together = [place for micro in zip(*ranks, strict=True) for part in micro for place in part]
+    together = [index for micro in zip(*ranks, strict=True) for part in micro for index in part]
     assert together == alone == list(range(start * batch, (start + steps) * batch))
 
 
@@ -177,7 +177,7 @@ def test_images_of_different_sizes_need_a_crop(
 
 
 def points(root: Path, labels: np.ndarray) -> Dataset:
-    """Float images of one pixel, whose label is one class for the whole image."""
+    """Float images of one pixel with one label per image."""
     root.mkdir()
     np.savez(root / "train.npz", points=np.linspace(-1, 1, 2 * len(labels)).reshape(-1, 2), labels=labels)
     return points_reader.build(root, load("moons"))
@@ -191,7 +191,7 @@ def test_labels_of_whole_images_and_float_images(tmp_path: Path) -> None:
     assert (batch.source.label.shape, batch.source.label.dtype) == ((4,), torch.int64)
     for image, label, key in zip(batch.source.image, batch.source.label, batch.source.key, strict=True):
         pixels, expected = data.read(int(key))
-        assert np.array_equal(image[:, 0, 0].numpy(), pixels[0, 0]), "floats are in the range already"
+        assert np.array_equal(image[:, 0, 0].numpy(), pixels[0, 0]), "floats are already in range"
         assert int(label) == expected
 
 

@@ -1,4 +1,4 @@
-"""Arrays become bytes that depend on the arrays alone."""
+"""The bytes of an archive depend only on its arrays."""
 
 import io
 import time
@@ -11,9 +11,9 @@ from segda.data.npz import npz
 def test_equal_arrays_give_equal_bytes_at_any_time() -> None:
     arrays = {"b": np.arange(6).reshape(2, 3), "a": np.eye(2, dtype=np.float32)}
     first = npz(arrays)
-    time.sleep(2.1)  # the format notes times in steps of two seconds
+    time.sleep(2.1)  # the format stores times with a resolution of two seconds
     assert npz(dict(reversed(arrays.items()))) == first
-    found = np.load(io.BytesIO(first), allow_pickle=False)
-    assert sorted(found) == ["a", "b"]
-    np.testing.assert_array_equal(found["b"], arrays["b"])
-    assert found["a"].dtype == np.float32
+    loaded = np.load(io.BytesIO(first), allow_pickle=False)
+    assert sorted(loaded) == ["a", "b"]
+    np.testing.assert_array_equal(loaded["b"], arrays["b"])
+    assert loaded["a"].dtype == np.float32

@@ -1,4 +1,4 @@
-"""Results in order, a bounded number of items ahead, errors at their turn, nothing submitted is lost."""
+"""Prefetching: results and errors in order, a bounded number of items ahead, nothing lost."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Activations computed anew in the backward pass: the same bits as kept ones, in less memory."""
+"""Activation checkpointing: the same bits as with stored activations."""
 
 import copy
 import itertools
@@ -25,7 +25,7 @@ METHODS = ("source_only", "cyclegan", "i2i", "cycada", "self_training", "dann", 
 
 
 def networks(config: dict[str, Any]) -> Networks:
-    """With batch normalisation and dropout wherever they can be."""
+    """Networks with batch normalisation and dropout wherever possible."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
         built = build_networks(
@@ -48,7 +48,7 @@ def networks(config: dict[str, Any]) -> Networks:
 def trained(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, again: bool, **changes: Any
 ) -> tuple[TrainingState, MovingAverage]:
-    """Three steps of a method, each of them logged."""
+    """Three steps of a method, each logged."""
     made: list[Networks] = []
 
     def build(config: dict[str, Any]) -> Networks:
@@ -80,10 +80,10 @@ def tensors(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
     return {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
 
 
-def assert_equal(kept: dict[str, Tensor], anew: dict[str, Tensor]) -> None:
-    assert kept.keys() == anew.keys()
-    for name, value in kept.items():
-        assert torch.equal(value, anew[name]), name
+def assert_equal(stored: dict[str, Tensor], recomputed: dict[str, Tensor]) -> None:
+    assert stored.keys() == recomputed.keys()
+    for name, value in stored.items():
+        assert torch.equal(value, recomputed[name]), name
 
 
 @pytest.mark.promise("recompute")
@@ -91,15 +91,15 @@ def assert_equal(kept: dict[str, Tensor], anew: dict[str, Tensor]) -> None:
     ("name", "accumulate"), [*((name, 1) for name in METHODS), ("cyclegan", 2), ("self_training", 2)]
 )
 def test_the_same_bits(name: str, accumulate: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parameters, running statistics, their averages and the log, where networks are called several times a step."""
-    kept, kept_average = trained(name, tmp_path / "kept", monkeypatch, False, accumulate=accumulate)
-    anew, anew_average = trained(name, tmp_path / "anew", monkeypatch, True, accumulate=accumulate)
+    """Parameters, running statistics, averages and log; networks are called several times a step."""
+    stored, stored_average = trained(name, tmp_path / "stored", monkeypatch, False, accumulate=accumulate)
+    recomputed, recomputed_average = trained(name, tmp_path / "recomputed", monkeypatch, True, accumulate=accumulate)
     before = tensors(networks(setting.method(name)).modules)
-    after = tensors(kept.modules)
+    after = tensors(stored.modules)
     assert any(not torch.equal(after[key], before[key]) for key in after if key.endswith("running_mean"))
-    assert_equal(after, tensors(anew.modules))
-    assert_equal(tensors(kept_average.modules), tensors(anew_average.modules))
-    logs = [(tmp_path / each / "log.jsonl").read_text().splitlines() for each in ("kept", "anew")]
+    assert_equal(after, tensors(recomputed.modules))
+    assert_equal(tensors(stored_average.modules), tensors(recomputed_average.modules))
+    logs = [(tmp_path / each / "log.jsonl").read_text().splitlines() for each in ("stored", "recomputed")]
     assert len(logs[0]) == 3
     assert [line.split('"losses"')[1] for line in logs[0]] == [line.split('"losses"')[1] for line in logs[1]]
 
@@ -113,24 +113,24 @@ def test_the_same_bits(name: str, accumulate: int, tmp_path: Path, monkeypatch: 
     ],
 )  # fmt: skip
 def test_other_libraries_encoders(encoder: dict[str, Any]) -> None:
-    """Lists that grow, activations inside normalisations, changes in place, paths dropped at random."""
+    """Growing lists, activations inside normalisation layers, in-place operations, stochastic depth."""
     torch.manual_seed(0)
-    kept = component.build("encoder", encoder, "encoder")
-    anew = copy.deepcopy(kept)
-    activation_checkpointing.apply({"encoder": anew})
+    stored = component.build("encoder", encoder, "encoder")
+    recomputed = copy.deepcopy(stored)
+    activation_checkpointing.apply({"encoder": recomputed})
     image = torch.randn(2, 3, 64, 64)
-    for network in (kept, anew):
+    for network in (stored, recomputed):
         torch.manual_seed(1)
         for _ in range(2):
             torch.stack([feature.square().mean() for feature in network(image)[1:]]).sum().backward()
-    assert_equal(kept.state_dict(), anew.state_dict())
-    gradients = [{name: p.grad for name, p in network.named_parameters()} for network in (kept, anew)]
+    assert_equal(stored.state_dict(), recomputed.state_dict())
+    gradients = [{name: p.grad for name, p in network.named_parameters()} for network in (stored, recomputed)]
     for name, gradient in gradients[0].items():
         assert gradient is None or torch.equal(gradient, gradients[1][name]), name
 
 
 def test_a_gradient_of_some_weights_first_and_of_all_then() -> None:
-    """As gradient norms of terms are taken: several backward passes through one graph."""
+    """Several backward passes through one graph, as for the gradient norms of terms."""
     network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), nn.Conv2d(4, 2, 3))
     activation_checkpointing.apply({"network": network})
     value = network(torch.randn(2, 3, 8, 8)).square().mean()
@@ -145,7 +145,7 @@ def test_a_gradient_of_some_weights_first_and_of_all_then() -> None:
 
 @pytest.mark.promise("recompute")
 def test_statistics_of_all_processes() -> None:
-    """`runtime.gather_statistics` stands in for batch normalisation, in the second pass as well."""
+    """`runtime.gather_statistics` also replaces batch normalisation in the recomputed pass."""
 
     def gathered(tensor: Tensor) -> Tensor:
         return torch.cat([tensor, 2 * tensor])
@@ -177,7 +177,7 @@ def test_a_copy_computes_with_its_own_weights() -> None:
 
 
 def test_discriminators_keep_their_activations() -> None:
-    """They are frozen in the first pass and not in the backward pass."""
+    """They are frozen in the forward pass, but not in the backward pass."""
     built = {name: nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())) for name in ("head", "discriminator.a")}
     activation_checkpointing.apply(built)
     assert "forward" in vars(built["head"][0])
@@ -185,7 +185,7 @@ def test_discriminators_keep_their_activations() -> None:
 
 
 def test_blocks() -> None:
-    """Residual blocks, rows of layers, and convolutions that pad by copying."""
+    """Residual blocks, sequences of layers, and convolutions with replicate padding."""
     encoder = component.build("encoder", {"name": "translator", "width": 2, "blocks": 2}, "encoder")
     names = {id(module): name for name, module in encoder.named_modules()}
     assert [names[id(block)] for block in activation_checkpointing.blocks(encoder)] == [
@@ -196,5 +196,5 @@ def test_blocks() -> None:
     )
     names = {id(module): name for name, module in decoder.named_modules()}
     assert [names[id(block)] for block in activation_checkpointing.blocks(decoder)] == [
-        f"tails.target.{place}" for place in range(4)
+        f"tails.target.{index}" for index in range(4)
     ]

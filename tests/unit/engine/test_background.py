@@ -1,4 +1,4 @@
-"""Work beside the training: one piece at a time, no error lost, nothing left running."""
+"""Work in the background: one task at a time, no error lost, no thread left running."""
 
 import threading
 from collections.abc import Callable
@@ -21,34 +21,34 @@ def fail() -> None:
 
 
 def test_it_goes_on_beside_and_one_piece_at_a_time() -> None:
-    told, go = list[str](), threading.Event()
+    events, go = list[str](), threading.Event()
 
     def first() -> None:
         go.wait(30)
-        told.append("first")
+        events.append("first")
 
-    with BackgroundWriter() as beside:
-        beside.begin(first)
-        told.append("training")
-        beside.raise_if_failed()
+    with BackgroundWriter() as background:
+        background.begin(first)
+        events.append("training")
+        background.raise_if_failed()
         go.set()
-        beside.begin(lambda: told.append("second"))
-        assert told[:2] == ["training", "first"], "begun only when the first has ended"
-        beside.wait()
-        assert told == ["training", "first", "second"]
+        background.begin(lambda: events.append("second"))
+        assert events[:2] == ["training", "first"], "starts only after the first has ended"
+        background.wait()
+        assert events == ["training", "first", "second"]
 
 
 def test_an_error_is_raised_once_at_the_next_look() -> None:
-    def look(beside: BackgroundWriter) -> None:
+    def look(background: BackgroundWriter) -> None:
         while True:
-            beside.raise_if_failed()
+            background.raise_if_failed()
 
-    with BackgroundWriter() as beside:
-        beside.begin(fail)
+    with BackgroundWriter() as background:
+        background.begin(fail)
         with pytest.raises(FirstError):
-            look(beside)
-        beside.raise_if_failed()
-        beside.wait()
+            look(background)
+        background.raise_if_failed()
+        background.wait()
 
 
 @pytest.mark.parametrize("look", ["begin", "wait", "end"])
@@ -56,12 +56,12 @@ def test_an_error_is_raised_by_whatever_waits(look: str) -> None:
     ran: list[int] = []
 
     def work() -> None:
-        with BackgroundWriter() as beside:
-            beside.begin(fail)
+        with BackgroundWriter() as background:
+            background.begin(fail)
             if look == "begin":
-                beside.begin(lambda: ran.append(1))
+                background.begin(lambda: ran.append(1))
             elif look == "wait":
-                beside.wait()
+                background.wait()
             ran.extend([2] * (look != "end"))
 
     with pytest.raises(FirstError):
@@ -80,8 +80,8 @@ def test_an_error_of_the_training_comes_first_and_nothing_is_left_running(last: 
         last()
 
     def train() -> None:
-        with BackgroundWriter() as beside:
-            beside.begin(slow)
+        with BackgroundWriter() as background:
+            background.begin(slow)
             raise SecondError
 
     with pytest.raises(SecondError):
@@ -92,6 +92,6 @@ def test_an_error_of_the_training_comes_first_and_nothing_is_left_running(last: 
 
 def test_without_work_there_is_no_thread() -> None:
     before = threading.active_count()
-    with BackgroundWriter() as beside:
-        beside.raise_if_failed()
+    with BackgroundWriter() as background:
+        background.raise_if_failed()
         assert threading.active_count() == before

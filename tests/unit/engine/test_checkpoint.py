@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and never a wrong one."""
+"""Checkpoints: complete or absent, never wrong."""
 
 import errno
 import json
@@ -86,18 +86,18 @@ def test_a_damaged_one_is_passed_over_and_named(tmp_path: Path, harm: str) -> No
 
 @pytest.mark.promise("damaged-checkpoint")
 def test_any_changed_bit_is_noticed(tmp_path: Path) -> None:
-    """Also where the state stays JSON: another step, another rate, another number of processes."""
+    """Even if the state remains valid JSON with another step, rate or number of processes."""
     save(tmp_path, 2, 4)
     _, _, expected, _ = checkpoint.load_newest(tmp_path)
     for file in sorted((tmp_path / "step-00000004").iterdir()):
-        whole = file.read_bytes()
-        for place in range(len(whole)):
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        content = file.read_bytes()
+        for index in range(len(content)):
+            file.write_bytes(content[:index] + bytes([content[index] ^ 1 << index % 8]) + content[index + 1 :])
             step, tensors, plain, notes = checkpoint.load_newest(tmp_path)
-            assert step == 2 or plain == expected, f"{file.name}, byte {place}: {plain}"
+            assert step == 2 or plain == expected, f"{file.name}, byte {index}: {plain}"
             assert (step == 2) == bool(notes)
             assert tensors["weight"].tolist() == 3 * [float(step)]
-        file.write_bytes(whole)
+        file.write_bytes(content)
 
 
 def test_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_one_of_the_same_step_is_replaced(tmp_path: Path) -> None:
 
 @contextmanager
 def small_files(limit: int) -> Iterator[None]:
-    """No file can grow beyond `limit` bytes, as on a disk with no more room."""
+    """No file can grow beyond `limit` bytes, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:

@@ -1,4 +1,4 @@
-"""Compiled networks: the same training up to rounding, the same names, and one line where torch cannot compile."""
+"""Compiled networks: the same training up to rounding, the same names, and a one-line error if compilation fails."""
 
 import copy
 import itertools
@@ -20,13 +20,13 @@ from segda.objectives import objective as objectives
 from tests.equivalence import setting
 from tests.unit.engine.test_fit import batches, run, training
 
-# A decoder called for both domains and a gradient penalty; reversal. The others are slow in their sum.
+# A decoder shared by both domains, a gradient penalty, reversal. All methods together are slow.
 QUICK = {"i2i_gta5", "dann"}
 
 
 @pytest.fixture(autouse=True)
 def traced_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What torch traces is run by autograd's own kernels: no compiler is needed, and little time."""
+    """Run traced graphs with eager kernels: fast, and no compiler is needed."""
     monkeypatch.setattr(nn.Module, "compile", partialmethod_of("aot_eager"))
     yield
     torch._dynamo.reset()
@@ -52,10 +52,10 @@ def state(made: TrainingState) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
-def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    assert found.keys() == expected.keys()
+def assert_close(actual: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert actual.keys() == expected.keys()
     for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")
+        torch.testing.assert_close(actual[name], value, rtol=1e-9, atol=1e-11, msg=lambda text, n=name: f"{n}: {text}")
 
 
 @pytest.mark.promise("compile")
@@ -69,7 +69,7 @@ def test_a_compiled_training_is_the_same_up_to_rounding(name: str, tmp_path: Pat
         folder.mkdir()
         run(made, batches(itertools.count()), folder, save_every=9)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0, "something was compiled"
-    assert not torch._dynamo.utils.counters["recompile_limit"], "and all of it"
+    assert not torch._dynamo.utils.counters["recompile_limit"], "no recompile limit was hit"
     assert_close(state(fast), state(plain))
 
 
@@ -107,7 +107,7 @@ def test_a_discriminator_whose_gradient_is_penalised_stays_as_it_is() -> None:
 
 @pytest.mark.promise("no-compiler")
 def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def backend(*given: Any) -> Any:
+    def backend(*arguments: Any) -> Any:
         raise RuntimeError("No working C++ compiler found in torch._inductor.config.cpp.cxx: (None, 'g++')\nand more")
 
     monkeypatch.setattr(nn.Module, "compile", partialmethod_of(backend))
@@ -121,6 +121,6 @@ def test_a_missing_compiler_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_other_errors_pass_through() -> None:
-    for wanted in (True, False):
-        with pytest.raises(RuntimeError, match="^mine$"), compilation.compiled(wanted):
+    for enabled in (True, False):
+        with pytest.raises(RuntimeError, match="^mine$"), compilation.compiled(enabled):
             raise RuntimeError("mine")

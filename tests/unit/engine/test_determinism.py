@@ -1,4 +1,4 @@
-"""The flags of deterministic kernels: set while a launch runs, as they were afterwards."""
+"""The flags of deterministic kernels: set during a run and restored afterwards."""
 
 import os
 from pathlib import Path
@@ -50,11 +50,11 @@ def test_a_kernel_that_there_is_none_of_is_one_line() -> None:
 
 
 @pytest.mark.promise("deterministic")
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("deterministic", [True, False])
 def test_the_command_sets_them_before_cuda_starts_and_restores_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deterministic: bool
 ) -> None:
-    """Session is what asks for the device first."""
+    """The session is the first to use the device."""
     monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     seen = []
     monkeypatch.setattr(Session, "__init__", lambda self, *arguments: seen.append(flags()))
@@ -62,9 +62,9 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     monkeypatch.setattr("pipelines.running.execution.run_planned", lambda *arguments: seen.append(flags()))
     before = flags()
     words = ["run", "moons", "--cpu", "--runs", str(tmp_path)]
-    assert main([*words, "--set", "runtime.deterministic=true"] if wanted else words) == 0
-    assert [each[0] for each in seen] == [wanted, wanted]
-    assert seen[0][4] == (":4096:8" if wanted else None)
+    assert main([*words, "--set", "runtime.deterministic=true"] if deterministic else words) == 0
+    assert [each[0] for each in seen] == [deterministic, deterministic]
+    assert seen[0][4] == (":4096:8" if deterministic else None)
     assert flags() == before
 
 
@@ -72,8 +72,8 @@ def test_it_is_no_part_of_a_key(tmp_path: Path) -> None:
     from pipelines.planning import plan
     from segda.artefacts.store import Store
 
-    found = [
+    keys = [
         [planned.key for planned in plan.make_plan(pipelines.load("moons", settings), Store(tmp_path))]
         for settings in ([], ["runtime.deterministic=true"])
     ]
-    assert found[0] == found[1]
+    assert keys[0] == keys[1]

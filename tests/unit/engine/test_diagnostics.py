@@ -1,4 +1,4 @@
-"""What a logged step measures: by hand, and without a trace in the training."""
+"""Diagnostics of a logged step: computed by hand, and without effect on the training."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ POLICY = HealthPolicy(classes=setting.SPACE.classes)
 
 
 def trained(name: str, folder: Path, log_every: int, change: Any = None) -> tuple[dict[str, Tensor], Tensor, list[Any]]:
-    """All that three steps leave: networks, the random state, and the log."""
+    """Networks, random state and log after three steps."""
     torch.manual_seed(3)
     made = training(name)
     if change:
@@ -38,7 +38,7 @@ def same(one: dict[str, Tensor], two: dict[str, Tensor]) -> None:
         assert torch.equal(value, two[name]), name
 
 
-# Reversal, a frozen encoder, gradient penalty and pool, a lens, a sampler, a teacher; the others are slow in their sum.
+# Reversal, a frozen encoder, gradient penalty and pool, a lens, a sampler, a teacher. All methods together are slow.
 QUICK = {"adda", "cogan", "cyclegan_tempered", "dann", "i2i", "self_training"}
 
 
@@ -61,7 +61,7 @@ def test_measuring_changes_no_bit_of_any_method(name: str, tmp_path: Path) -> No
 
 
 def test_neither_running_statistics_nor_dropout_notice(tmp_path: Path) -> None:
-    """DANN never asks the head about the target, so only measuring does: here its head counts and draws."""
+    """DANN itself never runs the head on the target; this head has running statistics and dropout."""
 
     def change(made: Any) -> None:
         head = nn.Sequential(nn.BatchNorm2d(12), nn.Dropout(0.5), nn.Conv2d(12, setting.CLASSES, 1)).double()
@@ -94,14 +94,14 @@ def test_norms_of_terms_and_players_by_hand() -> None:
     encoder = nn.Sequential(nn.Linear(2, 2), layer, nn.BatchNorm1d(1))
     modules = nn.ModuleDict({"encoder": encoder, "head": nn.Linear(1, 1)})
     weights = diagnostics.last_layers(modules, ["head", "encoder"])
-    assert [weight is layer.weight for weight in weights] == [True], "of the encoder, and no vector"
+    assert [weight is layer.weight for weight in weights] == [True], "the encoder's, not the normalisation's vector"
     x = torch.tensor([[3.0, 4.0]])
     other = modules["head"](torch.ones(1, 1)).sum()
     losses = {"a": layer(x).sum(), "b": 2 * layer(x).sum(), "none": torch.ones(()), "other": other}
-    found = diagnostics.term_norms(losses, weights, scale=1024.0)
-    assert {name: norm.item() for name, norm in found.items()} == {"a": 5.0, "b": 10.0, "none": 0.0, "other": 0.0}
+    norms = diagnostics.term_norms(losses, weights, scale=1024.0)
+    assert {name: norm.item() for name, norm in norms.items()} == {"a": 5.0, "b": 10.0, "none": 0.0, "other": 0.0}
     assert layer.weight.grad is None
-    losses["a"].backward()  # its graph is still there
+    losses["a"].backward()  # its graph has not been freed
     layer.weight.grad = 8 * layer.weight.grad
     assert diagnostics.player_norm(torch.optim.SGD(modules.parameters(), lr=0.1), 8.0).item() == 5.0
 
@@ -113,7 +113,7 @@ def test_without_encoders_each_network_of_a_player_is_looked_at() -> None:
 
 
 class Fixed:
-    """A pass whose logits are given."""
+    """A pass with fixed logits."""
 
     def __init__(self, batch: Batch, logits: dict[str, Tensor]) -> None:
         self.batch, self.logits = batch, logits.__getitem__
@@ -124,9 +124,9 @@ def shares(label: Tensor, source: Tensor, target: Tensor) -> dict[str, list[floa
     where = torch.arange(len(label))
     batch = Batch(DomainBatch(image, label, where, []), DomainBatch(image, None, where, []))
     networks = setting.networks(setting.method("source_only"))
-    found = diagnostics.class_shares(networks, Fixed(batch, {"source": source, "target": target}), 3)  # type: ignore
+    computed = diagnostics.class_shares(networks, Fixed(batch, {"source": source, "target": target}), 3)  # type: ignore
     assert networks.modules["head"].training
-    return {name: share.tolist() for name, share in found.items()}
+    return {name: share.tolist() for name, share in computed.items()}
 
 
 def test_shares_of_pixels_leave_out_what_is_ignored() -> None:
@@ -142,12 +142,12 @@ def test_shares_of_pixels_leave_out_what_is_ignored() -> None:
 
 
 def test_shares_of_images_count_an_image_once() -> None:
-    """The mean over places decides: two places say 0, one says 1 so loudly that the image is of class 1."""
+    """The mean of the logits decides: two positions favour class 0, but one favours class 1 much more strongly."""
     logits = torch.zeros(2, 3, 1, 3)
     logits[0, :, 0] = torch.tensor([[1.0, 1, 0], [0, 0, 9], [0, 0, 0]])
     logits[1, 2] = 1
-    found = shares(torch.tensor([0, 255]), logits, logits)
-    assert found == {
+    computed = shares(torch.tensor([0, 255]), logits, logits)
+    assert computed == {
         "predicted.source": [0, 0.5, 0.5],
         "predicted.target": [0, 0.5, 0.5],
         "labelled.source": [1, 0, 0],

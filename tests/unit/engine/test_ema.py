@@ -1,4 +1,4 @@
-"""The moving average, by hand."""
+"""The moving average, against values computed by hand."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The training loop: what a step does by hand, what is refused, what checkpoints hold and whom they keep waiting."""
+"""The training loop: steps computed by hand, errors, and checkpoints written in the background."""
 
 import errno
 import itertools
@@ -39,7 +39,7 @@ def training(name: str, **changes: Any) -> TrainingState:
         [parameter for module in sorted(names) for parameter in built.modules[module].parameters()]
         for names in objective.players()
     ]
-    optimizers = [torch.optim.SGD(held, lr=RATE) if held else None for held in players]
+    optimizers = [torch.optim.SGD(parameters, lr=RATE) if parameters else None for parameters in players]
     for optimizer in optimizers:
         for group in optimizer.param_groups if optimizer else ():
             group["base_rate"] = RATE
@@ -75,7 +75,7 @@ def run(
 
 @pytest.mark.parametrize("name", setting.NAMES)
 def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
-    """Both players' gradients of the same networks, then both move, at the scheduled rate and progress."""
+    """Both players' gradients come from the same networks; then both are updated at the scheduled rate and progress."""
     trained = training(name)
     run(trained, batches(itertools.count()), tmp_path)
     by_hand = training(name)
@@ -91,8 +91,8 @@ def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
                     parameter -= RATE * (1.0 - number / 4) * gradient
     for module_name, module in by_hand.modules.items():
         for key, parameter in module.named_parameters():
-            found = dict(trained.modules[module_name].named_parameters())[key]
-            torch.testing.assert_close(found, parameter, rtol=1e-7, atol=1e-10)
+            actual = dict(trained.modules[module_name].named_parameters())[key]
+            torch.testing.assert_close(actual, parameter, rtol=1e-7, atol=1e-10)
 
 
 @pytest.mark.promise("log-content")
@@ -129,7 +129,7 @@ def with_nan(step: int) -> Iterator[Batch]:
 @pytest.mark.promise("non-finite-loss")
 @pytest.mark.parametrize("log_every", [1, 3, 10])
 def test_a_loss_that_is_not_finite_is_named(tmp_path: Path, log_every: int) -> None:
-    """By term, step and files, also when the losses are looked at later than the step that went wrong."""
+    """Names term, step and files, even if losses are checked only after the step that went wrong."""
     with pytest.raises(TrainingError) as caught:
         run(training("source_only"), with_nan(4), tmp_path, steps=9, save_every=3, log_every=log_every)
     message = str(caught.value)
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path: Path) -> None:
 
 
 def paused_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """A disk that flushes the first checkpoint only when the event is set."""
+    """A disk that flushes the first checkpoint only once the event is set."""
     go, flush = threading.Event(), os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -178,7 +178,7 @@ def paused_disk(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 def test_training_does_not_wait_for_the_disk_and_saves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Steps 3 and 4 are made while the checkpoint of step 2 is on its way; it holds nothing of them."""
+    """Steps 3 and 4 run while the checkpoint of step 2 is being written; it contains nothing of them."""
     run(training("cyclegan"), batches(itertools.count()), tmp_path / "waiting", save_every=2, steps=3)
     go, seen = paused_disk(monkeypatch), list[int]()
 
@@ -186,18 +186,18 @@ def test_training_does_not_wait_for_the_disk_and_saves_what_was_there(
         for number in itertools.count():
             seen.append(number)
             if number == 3:
-                assert not (tmp_path / "beside" / "checkpoints" / "step-00000002").exists()
+                assert not (tmp_path / "background" / "checkpoints" / "step-00000002").exists()
                 go.set()
             yield number
 
-    run(training("cyclegan"), batches(numbers()), tmp_path / "beside", save_every=2, steps=5)
+    run(training("cyclegan"), batches(numbers()), tmp_path / "background", save_every=2, steps=5)
     assert seen == [0, 1, 2, 3, 4]
     files = [
         {path.name: path.read_bytes() for path in (tmp_path / name / "checkpoints" / "step-00000002").iterdir()}
-        for name in ("waiting", "beside")
+        for name in ("waiting", "background")
     ]
     assert files[0] == files[1]
-    assert (tmp_path / "beside" / "checkpoints" / "step-00000004").is_dir()
+    assert (tmp_path / "background" / "checkpoints" / "step-00000004").is_dir()
 
 
 @pytest.mark.promise("background-errors")
@@ -225,7 +225,7 @@ def test_a_checkpoint_that_the_disk_refuses_ends_the_training(
     with pytest.raises(ArtefactError, match=rf"step-{save_every:08d}: the checkpoint could not be written \(No space"):
         run(training("source_only"), batches(numbers()), tmp_path, **options)
     assert save_every <= len(seen)
-    assert len(seen) == 3 or len(seen) < min(steps, 50), "it does not go on for long"
+    assert len(seen) == 3 or len(seen) < min(steps, 50), "it stops soon"
     assert list((tmp_path / "checkpoints").iterdir()) == []
     assert threading.active_count() == threads
 
@@ -242,8 +242,8 @@ def test_an_error_of_the_training_waits_for_the_checkpoint_in_hand(tmp_path: Pat
 def test_updates_of_the_discriminators_alone_keep_no_graph_of_the_generators(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And come to the same bits as with one."""
-    found = []
+    """The result has the same bits as with the graph."""
+    parameters = []
     for frozen in (True, False):
         trained = training("i2i")
         folder = tmp_path / str(frozen)
@@ -261,12 +261,12 @@ def test_updates_of_the_discriminators_alone_keep_no_graph_of_the_generators(
         run(trained, batches(itertools.count()), folder, discriminator_steps=3, factor=lambda step: 0.01)
         assert learning == 3 * [not frozen, not frozen, True]
         assert all(p.requires_grad for module in trained.modules.values() for p in module.parameters())
-        found.append([p.detach() for name in sorted(trained.modules) for p in trained.modules[name].parameters()])
-    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+        parameters.append([p.detach() for name in sorted(trained.modules) for p in trained.modules[name].parameters()])
+    assert all(torch.equal(one, two) for one, two in zip(*parameters, strict=True))
 
 
 def test_discriminators_ahead_take_the_batches_that_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two updates of theirs, each on its own two micro-batches, then the step of both players on the next two."""
+    """Two discriminator updates, each on its own two micro-batches, then a step of both players on the next two."""
     trained, seen = training("i2i"), list[tuple[str, int]]()
 
     def note(player: str) -> None:
@@ -286,7 +286,7 @@ def test_discriminators_ahead_take_the_batches_that_come_first(tmp_path: Path, m
 
 @pytest.mark.parametrize("log_every", [1, 9])
 def test_a_signal_does_not_save_what_is_not_finite(tmp_path: Path, log_every: int) -> None:
-    """Also between lines of the log, where losses are otherwise not looked at."""
+    """Even between log lines, where losses are otherwise not checked."""
 
     def stopping() -> Iterator[Batch]:
         for number, batch in enumerate(with_nan(4)):
@@ -327,7 +327,7 @@ def test_the_last_step_needs_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_version_0_1_is_resumed(tmp_path: Path) -> None:
-    """It also says how often the training was rolled back, and whether it was scheduled."""
+    """It also stores the number of rollbacks and whether the rate was scheduled."""
     session, saved, resumed = Session(cpu=True), training("cyclegan"), training("cyclegan")
     run(saved, batches(itertools.count()), tmp_path, steps=2)
     save(saved, tmp_path / "new", session)

@@ -1,4 +1,4 @@
-"""Verdicts on numbers written by hand: when each begins, when it ends, and what is none."""
+"""Health findings from synthetic log lines: when each begins and ends, and what is healthy."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,13 +12,13 @@ Line = dict[str, Any]
 
 
 def watch(lines: Iterable[Line], limits: Limits = LIMITS) -> tuple[HealthMonitor, list[tuple[int, int]]]:
-    """The monitor after all lines, numbered 10, 20, …, and at which steps how many findings had begun and ended."""
-    found = HealthMonitor(limits)
-    told = []
+    """The monitor after all lines (steps 10, 20, …), and the steps at which findings began (+) or ended (-)."""
+    monitor = HealthMonitor(limits)
+    changes = []
     for number, line in enumerate(lines, 1):
-        begun, ended = found.read({"step": 10 * number, **line})
-        told += [(10 * number, len(begun) - len(ended))] * bool(begun or ended)
-    return found, told
+        begun, ended = monitor.read({"step": 10 * number, **line})
+        changes += [(10 * number, len(begun) - len(ended))] * bool(begun or ended)
+    return monitor, changes
 
 
 def accuracy(*values: float, of: str = "feature_adversarial.", advantage: float = -0.5) -> list[Line]:
@@ -26,9 +26,9 @@ def accuracy(*values: float, of: str = "feature_adversarial.", advantage: float 
 
 
 def test_a_discriminator_that_is_always_right_is_told_once_and_its_end_once() -> None:
-    found, told = watch(accuracy(0.9, 1, 0.999, 1, 1, 1, 0.8, 1))
-    assert told == [(40, 1), (70, -1)]
-    (finding,) = found.findings
+    monitor, changes = watch(accuracy(0.9, 1, 0.999, 1, 1, 1, 0.8, 1))
+    assert changes == [(40, 1), (70, -1)]
+    (finding,) = monitor.findings
     assert finding.to_json() == {
         "what": "the discriminator of feature_adversarial is always right, so nothing can be learnt from it",
         "series": "measures.feature_adversarial.accuracy",
@@ -43,15 +43,15 @@ def test_a_discriminator_that_moves_is_well(values: tuple[float, ...]) -> None:
 
 
 def test_a_discriminator_that_gives_one_answer_has_collapsed() -> None:
-    """Right on all of one kind and wrong on all of the other: exactly one half, again and again."""
-    found, told = watch(accuracy(0.7, 0.5, 0.5, 0.5, of="translation_adversarial.source_"))
-    assert told == [(40, 1)]
-    assert "the discriminator of translation_adversarial.source has collapsed" in found.findings[0].what
-    assert found.findings[0].until is None
+    """Right on every sample of one domain and wrong on every other: an accuracy of exactly one half, repeatedly."""
+    monitor, changes = watch(accuracy(0.7, 0.5, 0.5, 0.5, of="translation_adversarial.source_"))
+    assert changes == [(40, 1)]
+    assert "the discriminator of translation_adversarial.source has collapsed" in monitor.findings[0].what
+    assert monitor.findings[0].until is None
 
 
 def test_a_discriminator_that_was_fooled_is_well() -> None:
-    """Where the domains are alike, the same answer to all is the best; it costs what guessing does."""
+    """If the domains are indistinguishable, a constant output is optimal; its loss is that of guessing."""
     assert watch(accuracy(*[0.5] * 6, advantage=-0.01))[0].findings == []
     assert watch([{"measures": {"feature_adversarial.accuracy": 0.5}}] * 6)[0].findings == []
 
@@ -61,15 +61,15 @@ def test_a_critic_has_no_accuracy_and_is_not_judged_by_its_distance() -> None:
 
 
 def predicted(*shares: float, labelled: float | None = None, domain: str = "target") -> list[Line]:
-    """Lines in which the class car has these shares of the predictions, and perhaps one of the labels."""
+    """Lines with these shares of the class car in the predictions, and optionally one in the labels."""
     lines = [{"predicted": {domain: {"road": 1 - share, **({"car": share} if share else {})}}} for share in shares]
     return lines if labelled is None else [{**line, "labelled": {"source": {"car": labelled}}} for line in lines]
 
 
 def test_a_class_that_was_predicted_and_is_no_more_has_vanished() -> None:
-    found, told = watch(predicted(0.2, 0.1, 0.2, 0, 0, 0, 0, 0.1, 0))
-    assert told == [(60, 1), (80, -1)]
-    assert found.findings[0].to_json() == {
+    monitor, changes = watch(predicted(0.2, 0.1, 0.2, 0, 0, 0, 0, 0.1, 0))
+    assert changes == [(60, 1), (80, -1)]
+    assert monitor.findings[0].to_json() == {
         "what": "the class car is not predicted on the target",
         "series": "predicted.target.car",
         "since": 40,
@@ -86,26 +86,26 @@ def test_stray_pixels_are_no_class() -> None:
 
 
 def test_a_rare_class_is_not_missed() -> None:
-    """Predicted in a third of the lines, and a class of which the source has little."""
+    """Predicted in a third of the lines, or rare in the source."""
     assert watch(predicted(0, 0, 0.2, 0, 0, 0.2, 0, 0, 0, labelled=0.01))[0].findings == []
     assert watch(predicted(*[5e-4] * 6, 0, 0, 0))[0].findings == []
 
 
 def test_a_class_that_labels_have_is_missed_though_it_was_never_predicted() -> None:
-    """It may take some lines to be learnt."""
-    found, told = watch(predicted(0, 0, 0, 0, 0, labelled=0.1))
-    assert told == [(40, 1)]
-    assert found.findings[0].since == 10
+    """A class may take some lines to be learnt."""
+    monitor, changes = watch(predicted(0, 0, 0, 0, 0, labelled=0.1))
+    assert changes == [(40, 1)]
+    assert monitor.findings[0].since == 10
     assert watch(predicted(0, 0, 0, 0.1, 0, labelled=0.1))[0].findings == []
     assert watch(predicted(0, 0, 0, 0, 0, labelled=0.04))[0].findings == []
 
 
 def test_without_target_predictions_the_source_counts() -> None:
-    found, _ = watch(predicted(0.2, 0.2, 0.2, 0, 0, 0, domain="source"))
-    assert found.findings[0].what == "the class car is not predicted on the source"
+    monitor, _ = watch(predicted(0.2, 0.2, 0.2, 0, 0, 0, domain="source"))
+    assert monitor.findings[0].what == "the class car is not predicted on the source"
     gone = predicted(0.2, 0.2, 0.2, 0, 0, 0, domain="source")
     both = [{"predicted": {**line["predicted"], "target": {"car": 0.2}}} for line in gone]
-    assert watch(both)[0].findings == [], "the target is what counts where there is one"
+    assert watch(both)[0].findings == [], "the target takes precedence"
 
 
 def norms(*values: float | None, name: str = "generator", measure: str = "") -> list[Line]:
@@ -114,10 +114,10 @@ def norms(*values: float | None, name: str = "generator", measure: str = "") -> 
 
 
 def test_a_gradient_far_above_what_is_typical_explodes() -> None:
-    """Typical is the geometric mean, between 1 and 3 here; a norm that explodes does not count in it."""
-    found, told = watch(norms(0.1, 10, 1, 1, 99, 1, 1, 1, 1, 1e9, 1, 1000, 1e9, 1e3, 5))
-    assert told == [(130, 1), (150, -1)]
-    assert found.findings[0].to_json() == {
+    """The typical norm is the geometric mean, between 1 and 3 here; exploding norms are left out of it."""
+    monitor, changes = watch(norms(0.1, 10, 1, 1, 99, 1, 1, 1, 1, 1e9, 1, 1000, 1e9, 1e3, 5))
+    assert changes == [(130, 1), (150, -1)]
+    assert monitor.findings[0].to_json() == {
         "what": "the gradient of the generator explodes",
         "series": "gradients.generator",
         "since": 120,
@@ -126,8 +126,8 @@ def test_a_gradient_far_above_what_is_typical_explodes() -> None:
 
 
 @pytest.mark.parametrize(("values", "name"), [
-    ([1e-5] * 3 + [0.9] * 3, "generator"),  # it would pass through any clipping
-    ([1e-5] * 3 + [500.0] * 3, "generator.feature_adversarial"),  # a term that only begins to count
+    ([1e-5] * 3 + [0.9] * 3, "generator"),  # below any clipping threshold
+    ([1e-5] * 3 + [500.0] * 3, "generator.feature_adversarial"),  # a term that has just been switched on
 ])  # fmt: skip
 def test_a_gradient_that_comes_to_life_is_no_explosion(values: list[float], name: str) -> None:
     assert watch(norms(*values, name=name))[0].findings == []
@@ -143,21 +143,21 @@ def test_a_gradient_that_grows_with_its_weight_is_well() -> None:
 
 
 def test_the_gradient_of_a_player_is_gone_when_it_is_next_to_nothing() -> None:
-    found, told = watch(norms(0, 1e-9, 0, 1e-9, 1e-3, name="discriminator"))
-    assert told == [(30, 1), (50, -1)]
-    assert found.findings[0].what == "the gradient of the discriminator has vanished"
+    monitor, changes = watch(norms(0, 1e-9, 0, 1e-9, 1e-3, name="discriminator"))
+    assert changes == [(30, 1), (50, -1)]
+    assert monitor.findings[0].what == "the gradient of the discriminator has vanished"
     assert watch(norms(*[1e-7] * 5))[0].findings == []
 
 
-@pytest.mark.parametrize(("values", "measure", "told"), [
+@pytest.mark.parametrize(("values", "measure", "changes"), [
     ((1, 0, 0, 0), "feature_adversarial.accuracy", [(40, 1)]),
-    ((0, 0, 0, 0), "feature_adversarial.accuracy", []),  # it does not reach what is looked at
-    ((1, 0, 0, 0), "", []),  # a constraint that is met
+    ((0, 0, 0, 0), "feature_adversarial.accuracy", []),  # it does not reach the last layers
+    ((1, 0, 0, 0), "", []),  # a satisfied constraint
 ])  # fmt: skip
 def test_a_terms_gradient_is_missed_only_if_it_plays_against_a_discriminator(
-    values: tuple[float, ...], measure: str, told: list[tuple[int, int]]
+    values: tuple[float, ...], measure: str, changes: list[tuple[int, int]]
 ) -> None:
-    assert watch(norms(*values, name="generator.feature_adversarial", measure=measure))[1] == told
+    assert watch(norms(*values, name="generator.feature_adversarial", measure=measure))[1] == changes
 
 
 def test_lines_of_earlier_versions_are_read_and_give_no_verdict() -> None:
@@ -170,10 +170,10 @@ def test_a_monitor_that_reads_the_log_again_goes_on_as_if_it_had_never_stopped(
 ) -> None:
     values = [0.3, 0.5, 0.2, 1, 1, 1, 1, 0, 0, 0, 0, 0.5, 0.5, 0.5, 200, 300]
     made = [{"step": number, **line} for number, line in enumerate(lines(*values))]
-    whole = HealthMonitor(LIMITS, made)
-    assert whole.findings
+    uninterrupted = HealthMonitor(LIMITS, made)
+    assert uninterrupted.findings
     for cut in range(len(made)):
         again = HealthMonitor(LIMITS, made[:cut])
         for line in made[cut:]:
             again.read(line)
-        assert again.findings == whole.findings
+        assert again.findings == uninterrupted.findings

@@ -1,4 +1,4 @@
-"""Learning-rate factors, by hand."""
+"""Learning-rate factors, against values computed by hand."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def test_constant() -> None:
 
 
 def test_poly_by_hand() -> None:
-    """`(1 - step / steps) ** power`; the step after the last would have 0."""
+    """`(1 - step / steps) ** power`, which reaches 0 after the last step."""
     assert factor("poly", 0, 10) == 1.0
     assert factor("poly", 5, 10, power=2.0) == 0.25
     assert factor("poly", 9, 10) == pytest.approx(0.1**0.9)
@@ -18,7 +18,7 @@ def test_poly_by_hand() -> None:
 
 
 def test_linear_decay_is_cyclegans() -> None:
-    """Two hundred epochs: 1 for the first hundred, then down by a hundredth each."""
+    """Two hundred epochs: constant for the first hundred, then linear decay."""
     assert [factor("linear_decay", epoch, 200) for epoch in (0, 99, 100)] == [1.0, 1.0, 1.0]
     assert factor("linear_decay", 150, 200) == pytest.approx(0.5)
     assert factor("linear_decay", 199, 200) == pytest.approx(0.01)

@@ -1,4 +1,4 @@
-"""The log of a stage, over restarts."""
+"""The log of a stage, across restarts."""
 
 import io
 import json
@@ -29,14 +29,14 @@ def test_a_line_holds_what_it_was_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("data-wait")
-@pytest.mark.parametrize(("share", "told"), [(0.04, ""), (0.26, "waiting for data 26%, ")])
+@pytest.mark.parametrize(("share", "text"), [(0.04, ""), (0.26, "waiting for data 26%, ")])
 def test_waiting_is_told_when_it_is_notable(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float, told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float, text: str
 ) -> None:
     with Log(tmp_path, "title", 0, 1, show=True, limits=Limits()) as log:
         log.write(1, {"losses": {"generator.cycle": 0.5}}, waiting=share)
     assert json.loads((tmp_path / "log.jsonl").read_text())["waiting"] == share
-    assert capsys.readouterr().out.endswith(f" s left, {told}cycle 0.5\n")
+    assert capsys.readouterr().out.endswith(f" s left, {text}cycle 0.5\n")
 
 
 @pytest.mark.promise("log-has-each-step-once")
@@ -67,14 +67,14 @@ def test_other_processes_write_nothing(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_last_step_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, 0, [2, 8])
-    told = capsys.readouterr().out
-    assert told.endswith("0 s left, cycle 0.5\n")
-    assert told.startswith("title: steps 8/8, ")
+    output = capsys.readouterr().out
+    assert output.endswith("0 s left, cycle 0.5\n")
+    assert output.startswith("title: steps 8/8, ")
 
 
 @pytest.mark.promise("full-disk")
 def test_a_full_disk_is_one_error_that_names_the_log(tmp_path: Path) -> None:
-    """The line is refused when it is written, and again when the file is closed."""
+    """The write fails, and so does the close."""
 
     class Full(io.RawIOBase):
         def writable(self) -> bool:

@@ -1,8 +1,8 @@
-"""A step waits for nothing: no number is fetched from the device between two lines of the log.
+"""No step synchronizes with the device: no value is fetched between two log lines.
 
-The device here is torch's "meta": tensors there have a shape and no content, so whoever asks for a value (`item`,
-`tolist`, `if tensor`, `nonzero`, a mask as an index, a copy to the CPU) gets an error, where a GPU would be waited for.
-A copy from the CPU waits, too, unless it is told not to.
+The device is torch's "meta": its tensors have a shape but no content, so reading a value (`item`, `tolist`,
+`if tensor`, `nonzero`, a mask as an index, a copy to the CPU) raises an error where a GPU would synchronize.
+A copy from the CPU synchronizes too, unless it is non-blocking.
 """
 
 import importlib
@@ -25,8 +25,8 @@ from tests.unit.engine.test_fit import run
 
 META = torch.device("meta")
 MICRO_BATCHES = 4
-"""Two steps, each with an update of the discriminators alone before it."""
-# A pool, a gradient penalty, reversal, a sampler, a teacher, class sizes, lenses; the others are slow in their sum.
+"""Two steps, each after an update of the discriminators alone."""
+# A pool, a gradient penalty, reversal, a sampler, a teacher, class sizes, lenses. All methods together are slow.
 QUICK = {"cdan", "cogan", "cyclegan_tempered", "fcns_in_the_wild", "i2i", "self_training"}
 
 
@@ -35,20 +35,20 @@ class EnoughError(Exception):
 
 
 class NoWaitingCopy(TorchDispatchMode):
-    """While entered, refuses a copy from the CPU to the device that waits."""
+    """Rejects blocking copies from the CPU to the device."""
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
     ) -> Any:
-        given = options or {}
-        if function is torch.ops.aten._to_copy.default and given.get("device") == META:
+        keywords = options or {}
+        if function is torch.ops.aten._to_copy.default and keywords.get("device") == META:
             from_cpu = arguments[0].device.type == "cpu"
-            assert not from_cpu or given.get("non_blocking"), "a copy to the device that waits for it"
-        return function(*arguments, **given)
+            assert not from_cpu or keywords.get("non_blocking"), "a blocking copy to the device"
+        return function(*arguments, **keywords)
 
 
 def on_meta(name: str) -> TrainingState:
-    """A method on tiny networks without content, with both players' Adam and a moving average."""
+    """A method on tiny meta networks, with Adam for both players and a moving average."""
     config = setting.method(name)
     built = setting.networks(config)
     objective = setting.objective_of(config, built)
@@ -66,7 +66,7 @@ def on_meta(name: str) -> TrainingState:
 
 
 def batches() -> Iterator[Batch]:
-    """Images and labels on the device; places in the data order stay on the CPU, as the loader leaves them."""
+    """Images and labels on the device; positions in the data order stay on the CPU, as in the loader."""
     for number in range(MICRO_BATCHES):
         both = [samples for samples in setting.batch(2, start=2 * number) if samples is not None]
         yield Batch(*(
@@ -80,7 +80,7 @@ def batches() -> Iterator[Batch]:
 
 
 def two_steps(made: TrainingState, folder: Path) -> None:
-    """Not logged, so that nothing needs to be fetched."""
+    """Two unlogged steps, so that nothing needs to be fetched."""
     with pytest.raises(EnoughError), NoWaitingCopy():
         run(made, batches(), folder, steps=9, discriminator_steps=2, save_every=9, log_every=9)
     assert len(made.unlogged_losses) >= 2
@@ -91,7 +91,7 @@ def two_steps(made: TrainingState, folder: Path) -> None:
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in setting.NAMES]
 )
 def test_no_step_waits_for_the_device(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # kornia moves a blur's deviations without waiting, but to real devices only.
+    # kornia copies a blur's sigma without blocking, but only to real devices.
     blur = importlib.import_module("kornia.filters.gaussian")
     monkeypatch.setattr(
         blur, "_to_device_nonblocking", lambda tensor, device: tensor.to(device, non_blocking=True), raising=False
@@ -115,9 +115,9 @@ def test_a_step_that_waits_is_noticed(fetch: Callable[[Tensor], Any], tmp_path: 
     losses = made.objective.generator_losses
 
     def waiting(p: Any) -> dict[str, Tensor]:
-        found = losses(p)
-        fetch(found["classification"])
-        return found
+        values = losses(p)
+        fetch(values["classification"])
+        return values
 
     made.objective.generator_losses = waiting  # type: ignore[method-assign]
     with pytest.raises((RuntimeError, NotImplementedError, AssertionError)):

@@ -1,4 +1,4 @@
-"""Who trains what, at which rate."""
+"""Which optimizer trains which parameters, at which learning rate."""
 
 import json
 from typing import Any
@@ -28,14 +28,14 @@ def test_every_trainable_parameter_has_one_optimizer(name: str) -> None:
     built = setting.networks(setting.method(name))
     objective: Objective = setting.objective_of(setting.method(name), built)
     optimizers = [build(built.modules, players, **SETTINGS) for players in objective.players()]
-    held = [
+    optimized = [
         id(parameter)
         for optimizer in optimizers if optimizer is not None
         for group in optimizer.param_groups
         for parameter in group["params"]
     ]  # fmt: skip
     trainable = [id(p) for module in built.modules.values() for p in module.parameters() if p.requires_grad]
-    assert sorted(held) == sorted(trainable)
+    assert sorted(optimized) == sorted(trainable)
 
 
 def test_encoders_have_a_rate_of_their_own() -> None:
@@ -43,7 +43,7 @@ def test_encoders_have_a_rate_of_their_own() -> None:
     assert optimizer is not None
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.01, 0.1])
     set_rates(optimizer, 0.5)
-    set_rates(optimizer, 0.5)  # of the undamped rate, not of the last one
+    set_rates(optimizer, 0.5)  # relative to the base rate, not to the last one
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.005, 0.005, 0.05])
 
 
@@ -86,7 +86,7 @@ def test_an_unknown_optimizer_is_refused() -> None:
 @pytest.mark.promise("fused-optimizers")
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CPU has one, too, which rounds otherwise and so is not taken there."""
+    """The CPU has a fused kernel too, but it rounds differently, so it is not used there."""
     plain = build(modules(), ["head"], **{**SETTINGS, "name": name})
     assert plain is not None
     assert not plain.param_groups[0]["fused"]
@@ -102,7 +102,7 @@ def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPa
 def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
     first_is_fused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the machine that goes on would have begun it; the count of updates lies on the device in one kind alone."""
+    """The state is converted for the resuming machine: only one kind stores the update count on the device."""
 
     def made(is_fused: bool) -> tuple[nn.Linear, torch.optim.Optimizer]:
         monkeypatch.setattr(optimizers, "fuses", lambda device: is_fused)
@@ -117,16 +117,16 @@ def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
         layer(torch.full((1, 3), float(number))).square().sum().backward()
         optimizer.step()
 
-    (one, before), (two, after), (whole, undisturbed) = made(first_is_fused), made(not first_is_fused), made(False)
+    (one, before), (two, after), (three, uninterrupted) = made(first_is_fused), made(not first_is_fused), made(False)
     for number in (1, 2):
         step(one, before, number)
-        step(whole, undisturbed, number)
+        step(three, uninterrupted, number)
     two.load_state_dict(one.state_dict())
     tensors, groups = checkpoint.collect_optimizer(before)
     checkpoint.restore_optimizer(after, tensors, json.loads(json.dumps(groups)))
     assert bool(after.param_groups[0]["fused"]) is not first_is_fused
     for number in (3, 4):
         step(two, after, number)
-        step(whole, undisturbed, number)
-    torch.testing.assert_close(two.weight, whole.weight)
+        step(three, uninterrupted, number)
+    torch.testing.assert_close(two.weight, three.weight)
     assert {float(state["step"]) for state in after.state.values()} == {4.0}

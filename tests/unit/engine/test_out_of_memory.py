@@ -1,4 +1,4 @@
-"""Lack of memory is told apart from other errors, by all that raise it; the search for what fits."""
+"""Out-of-memory errors of every library are recognized; the search for what fits."""
 
 import cv2
 import numpy as np
@@ -18,8 +18,8 @@ class Greedy(Dataset[int]):
 
 
 def test_real_errors_are_known() -> None:
-    """Each library asked for more than any machine has."""
-    told = []
+    """Each library is asked for more memory than any machine has."""
+    reasons = []
     for attempt in (
         lambda: torch.empty(1 << 60),
         lambda: np.empty(1 << 60, dtype=np.uint8),
@@ -29,9 +29,9 @@ def test_real_errors_are_known() -> None:
     ):
         with pytest.raises((RuntimeError, MemoryError, cv2.error)) as raised:
             attempt()
-        told.append(out_of_memory.out_of_memory_reason(raised.value))
-    assert all(line and "\n" not in line and len(line) < 200 for line in told), told
-    assert told[0] == "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4611686018427387904 bytes"
+        reasons.append(out_of_memory.out_of_memory_reason(raised.value))
+    assert all(line and "\n" not in line and len(line) < 200 for line in reasons), reasons
+    assert reasons[0] == "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4611686018427387904 bytes"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_other_errors_are_not(error: Exception) -> None:
 
 
 def test_the_error_behind_an_error_counts() -> None:
-    """The loader tells of a process that ended, and of the signal only behind that; a circle has no end to look for."""
-    told = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
-    told.__cause__ = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-    assert out_of_memory.out_of_memory_reason(told) == "DataLoader worker (pid 7) is killed by signal: Killed"
+    """The loader names the signal only in the cause of its error; cyclic causes must not loop forever."""
+    error = RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    error.__cause__ = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+    assert out_of_memory.out_of_memory_reason(error) == "DataLoader worker (pid 7) is killed by signal: Killed"
     circle = ValueError("x")
     circle.__cause__ = circle
     assert out_of_memory.out_of_memory_reason(circle) is None
@@ -79,7 +79,7 @@ def test_the_error_behind_an_error_counts() -> None:
     [(8, 1, 8, 1), (8, 1, 3, 4), (8, 2, 8, 2), (6, 1, 3, 2), (6, 1, 2, 3), (7, 1, 3, 7), (8, 1, 0, None)],
 )
 def test_the_smallest_number_that_fits(share: int, first: int, limit: int, expected: int | None) -> None:
-    """`limit` samples at a time fit."""
+    """At most `limit` samples fit at a time."""
     assert out_of_memory.smallest_accumulate(share, first, lambda count: share // count <= limit) == expected
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of real trainings: time spent waiting, findings, and what stops them."""
+"""What is recorded of real trainings: time spent waiting, findings, and what stops a training."""
 
 import itertools
 import json
@@ -63,7 +63,7 @@ def test_what_one_process_finds_stops_all() -> None:
 
 
 def test_a_gradient_that_is_not_finite_spoils_no_checkpoint(tmp_path: Path) -> None:
-    """The losses of the step are finite; what it makes of the networks is not."""
+    """The losses of the step are finite, but the updated networks are not."""
     made = training("source_only")
     head = next(made.modules["head"].parameters())
     factors = iter([1.0, float("inf")])
@@ -74,13 +74,13 @@ def test_a_gradient_that_is_not_finite_spoils_no_checkpoint(tmp_path: Path) -> N
     assert "not finite" in lines(tmp_path)[-1]["health"]["begun"][0]["what"]
 
 
-# --- trainings that go wrong by themselves, and some that do not ----------------------------------------------------
+# --- trainings that go wrong, and some that do not -------------------------------------------------------------------
 
 COLOURS = torch.tensor([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1]], dtype=torch.float64)
 
 
 def coloured() -> Iterator[Batch]:
-    """Batches from which something can be learnt: a class is a colour, and the target is darker."""
+    """Learnable batches: a class is a colour, and the target is darker."""
     for batch in batches(itertools.count()):
         assert batch.source.label is not None
         assert batch.target is not None
@@ -93,7 +93,7 @@ def coloured() -> Iterator[Batch]:
 
 
 def learning(name: str, discriminator: float = 5e-3) -> TrainingState:
-    """A method with Adam, which learns in some dozens of steps."""
+    """A method with Adam, which learns within a few dozen steps."""
     made = training(name)
     for player, rate in (("generator", 5e-3), ("discriminator", discriminator)):
         if getattr(made, player) is not None:
@@ -104,14 +104,14 @@ def learning(name: str, discriminator: float = 5e-3) -> TrainingState:
 
 
 def forgetting() -> TrainingState:
-    """The last class costs nothing in the loss, though a quarter of the labels is of it."""
+    """The last class has weight zero in the loss, although it is a quarter of the labels."""
     made = learning("source_only")
     made.objective.task = build_task(setting.SPACE, class_weights=[1.0, 1.0, 1.0, 0.0])
     return made
 
 
 def findings(made: TrainingState, folder: Path, on_bad_health: Any = "report", steps: int = 100, **limits: Any) -> Any:
-    """What the log says of a training that writes a line every four steps."""
+    """The findings in the log of a training that logs every four steps."""
     policy = HealthPolicy(Limits(**limits), on_bad_health, setting.SPACE.classes)
     run(made, coloured(), folder, steps=steps, policy=policy, factor=lambda step: 1.0, save_every=40, log_every=4)
     return [finding["what"] for line in lines(folder) for finding in line.get("health", {}).get("begun", [])]
@@ -147,5 +147,5 @@ def test_a_finding_stops_a_training_that_is_to_stop(tmp_path: Path) -> None:
     assert message.startswith(f"step {last['step']}: the class d is not predicted on the target (since step ")
     assert "runtime.on_bad_health: report" in message
     assert "\n" not in message
-    assert last["health"]["begun"], "the log says why"
+    assert last["health"]["begun"], "the log gives the reason"
     assert [path.name for path in (tmp_path / "checkpoints").glob("*")] == ["step-00000040"]

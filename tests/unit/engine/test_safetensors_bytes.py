@@ -1,4 +1,4 @@
-"""Tensors as bytes: those of safetensors, in memory of their own."""
+"""Serialized tensors: the bytes of safetensors, in memory of their own."""
 
 import pytest
 import torch
@@ -10,8 +10,8 @@ from segda.engine.safetensors_bytes import NAMES, serialize
 @pytest.mark.promise("background-checkpoint")
 def test_the_bytes_are_those_of_safetensors() -> None:
     tensors = {
-        f"{name}/{place}": (torch.arange(6) % 2).to(kind).view(2, 3)
-        for place, kind in enumerate(NAMES)
+        f"{name}/{index}": (torch.arange(6) % 2).to(kind).view(2, 3)
+        for index, kind in enumerate(NAMES)
         for name in ("b", 'ü"\\\n')
     }
     tensors |= {"empty": torch.zeros(0, 3), "scalar": torch.tensor(3.0), "a": torch.randn(5, dtype=torch.float64)}
@@ -22,9 +22,9 @@ def test_the_bytes_are_those_of_safetensors() -> None:
 def test_tied_tensors_and_views_are_whole() -> None:
     weight = torch.arange(12.0).requires_grad_()
     tensors = {"tied": weight, "again": weight, "turned": weight.view(3, 4).T, "part": weight[3:7]}
-    found = load(bytes(serialize(tensors)))
+    loaded = load(bytes(serialize(tensors)))
     for name, tensor in tensors.items():
-        assert torch.equal(found[name], tensor), name
+        assert torch.equal(loaded[name], tensor), name
 
 
 @pytest.mark.promise("background-checkpoint")

@@ -1,4 +1,4 @@
-"""One process, its precision, and what is refused."""
+"""The session: precision, options that are rejected, and collective operations."""
 
 import warnings
 
@@ -24,7 +24,7 @@ def test_half_precision_is_refused_on_a_cpu(precision: str) -> None:
 
 @pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf16"), (False, "no")])
 def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch, has_bf16: bool, expected: str) -> None:
-    """A GPU that only emulates bf16 is slower in it."""
+    """A GPU that only emulates bf16 is slower with it."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation=True: has_bf16 or including_emulation
@@ -72,20 +72,20 @@ def test_a_launchers_accumulation_does_not_scale_the_losses(monkeypatch: pytest.
 
 def test_processes_wait_for_long_work_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten minutes, the default on GPUs, are too short to hash an exported data set."""
-    given = {}
+    arguments = {}
 
     class Recorder:
         def __init__(self, **options: object) -> None:
-            given.update(options)
+            arguments.update(options)
 
     monkeypatch.setattr(sessions, "Accelerator", Recorder)
     Session(cpu=True)
-    waits = [handler.to_kwargs()["timeout"] for handler in given["kwargs_handlers"] if hasattr(handler, "timeout")]
+    waits = [handler.to_kwargs()["timeout"] for handler in arguments["kwargs_handlers"] if hasattr(handler, "timeout")]
     assert waits == [EXCHANGE_TIMEOUT]
 
 
 class Two(Session):
-    """One of two processes, the other of which holds the same tensors."""
+    """One of two processes that hold the same tensors."""
 
     world = 2  # type: ignore[assignment]
 
@@ -96,7 +96,7 @@ def test_running_statistics_are_averaged_and_constants_left_alone(monkeypatch: p
 
     def add_others(tensor: torch.Tensor) -> None:
         seen.append(tensor.numel())
-        tensor += 3.0  # the other process's sum
+        tensor += 3.0  # the sum of the other process
 
     monkeypatch.setattr(torch.distributed, "all_reduce", add_others)
     layer = torch.nn.BatchNorm2d(2)
@@ -111,7 +111,7 @@ def test_running_statistics_are_averaged_and_constants_left_alone(monkeypatch: p
 
 
 def test_preparing_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one warning that each network would repeat; any other is shown."""
+    """Only the warning that every network would repeat is suppressed."""
     session = Session(cpu=True)
 
     def prepare(module: torch.nn.Module) -> torch.nn.Module:
@@ -120,6 +120,6 @@ def test_preparing_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         return module
 
     monkeypatch.setattr(session.accelerator, "prepare", prepare)
-    with pytest.warns(FutureWarning) as shown:
+    with pytest.warns(FutureWarning) as recorded:
         session.prepare({"head": torch.nn.Linear(1, 1)})
-    assert [str(warning.message) for warning in shown] == ["something else"]
+    assert [str(warning.message) for warning in recorded] == ["something else"]

@@ -1,4 +1,4 @@
-"""Parts of a batch, each in a thread of its own as in a process of its own, beside the whole batch in one."""
+"""Statistics of a batch split over processes (threads here) equal those of the whole batch."""
 
 import copy
 import threading
@@ -20,7 +20,7 @@ from segda.objectives import objective as objectives
 
 
 def in_parts(parts: int, work: Callable[[int, Callable[[Tensor], Tensor]], Any]) -> list[Any]:
-    """`work(rank, gathered)` of every rank, at once."""
+    """Run `work(rank, gathered)` for every rank at once."""
     barrier = threading.Barrier(parts, timeout=20)
     slots: list[Tensor] = [torch.empty(0)] * parts
 
@@ -28,9 +28,9 @@ def in_parts(parts: int, work: Callable[[int, Callable[[Tensor], Tensor]], Any])
         def exchange(tensor: Tensor) -> Tensor:
             slots[rank] = tensor
             barrier.wait()
-            whole = torch.cat(slots)
+            joined = torch.cat(slots)
             barrier.wait()
-            return whole
+            return joined
 
         return work(rank, lambda tensor: synchronized_batch.gather(tensor, exchange, rank))
 
@@ -49,7 +49,7 @@ def mean_of(gradients: list[list[Tensor]]) -> list[Tensor]:
 @pytest.mark.promise("gathered-statistics")
 @pytest.mark.parametrize("loss", [discrepancy.coral, discrepancy.mmd, discrepancy.linear_mmd])
 def test_a_distance_of_gathered_samples_has_the_value_and_gradient_of_the_whole(loss: Callable[..., Tensor]) -> None:
-    """Averaged over processes, as data parallelism averages gradients."""
+    """Average over processes, as data parallelism averages gradients."""
     weight, source, target = random(3, 5), random(6, 3, seed=1), random(6, 3, seed=2)
 
     def step(rank: int, gathered: Callable[[Tensor], Tensor], size: int) -> tuple[Tensor, list[Tensor]]:
@@ -61,9 +61,9 @@ def test_a_distance_of_gathered_samples_has_the_value_and_gradient_of_the_whole(
         return value.detach(), [own.grad]
 
     expected, gradient = step(0, lambda tensor: tensor, 6)
-    found = in_parts(3, lambda rank, gathered: step(rank, gathered, 2))
-    assert all(torch.allclose(value, expected, rtol=1e-12) for value, _ in found)
-    torch.testing.assert_close(mean_of([gradients for _, gradients in found]), gradient, rtol=1e-10, atol=1e-14)
+    actual = in_parts(3, lambda rank, gathered: step(rank, gathered, 2))
+    assert all(torch.allclose(value, expected, rtol=1e-12) for value, _ in actual)
+    torch.testing.assert_close(mean_of([gradients for _, gradients in actual]), gradient, rtol=1e-10, atol=1e-14)
 
 
 def test_second_derivatives_pass() -> None:
@@ -74,19 +74,19 @@ def test_second_derivatives_pass() -> None:
         own = weight.clone().requires_grad_()
         rows = samples[rank * size : (rank + 1) * size].clone().requires_grad_()
         whole = gathered((rows @ own).tanh())
-        # Every process has the whole; the mean of their losses is that of one.
+        # Every process has the whole batch, so the mean of their losses is the loss of one.
         (slope,) = torch.autograd.grad((whole.T @ whole).square().sum() * size / 4, rows, create_graph=True)
         (slope.square().sum() * 4 / size).backward()
         assert own.grad is not None
         return [own.grad]
 
     expected = step(0, lambda tensor: tensor, 4)
-    found = mean_of(in_parts(2, lambda rank, gathered: step(rank, gathered, 2)))
-    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-14)
+    actual = mean_of(in_parts(2, lambda rank, gathered: step(rank, gathered, 2)))
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-14)
 
 
 class Network(nn.Module):
-    """Two normalisations, so that gradients pass through one; the second without scale and shift."""
+    """Two normalisations, so that gradients pass through one; the second has no scale and shift."""
 
     def __init__(self, momentum: float | None) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def built(momentum: float | None = 0.1) -> Network:
 
 
 def trained(network: Network, image: Tensor) -> dict[str, Tensor]:
-    """After two passes: running statistics, gradients, and the output."""
+    """Running statistics, gradients and output after two passes."""
     for factor in (1.0, 2.0):
         output = network(image * factor + factor)
         output.sin().mean().backward()
@@ -129,11 +129,11 @@ def test_batch_normalisation_over_all_processes_is_that_of_one(parts: int, momen
             return trained(network[rank], image[rank * size : (rank + 1) * size])
 
     network = [built(momentum) for _ in range(parts)]
-    found = in_parts(parts, step)
-    output = torch.cat([each.pop("output") for each in found])
+    actual = in_parts(parts, step)
+    output = torch.cat([each.pop("output") for each in actual])
     torch.testing.assert_close(output, expected.pop("output"), rtol=1e-10, atol=1e-12)
     for name, value in expected.items():
-        each = torch.stack([part[name] for part in found])
+        each = torch.stack([part[name] for part in actual])
         if name.endswith("grad"):
             each = each.mean(dim=0, keepdim=True)
         for one in each:
@@ -160,9 +160,9 @@ def test_parts_of_unequal_size_count_by_their_size() -> None:
 def test_large_means_cancel_no_digits() -> None:
     values = torch.randn(8, 2, 5, 5, generator=torch.Generator().manual_seed(0)) + 1000
     with SynchronizedBatchNorm(lambda tensor: synchronized_batch.gather(tensor, lambda part: part, 0)):
-        found = functional.batch_norm(values, None, None, training=True)
+        actual = functional.batch_norm(values, None, None, training=True)
     exact = functional.batch_norm(values.double(), None, None, training=True)
-    assert float((found - exact).abs().max()) < 1e-3
+    assert float((actual - exact).abs().max()) < 1e-3
 
 
 def test_half_precision_comes_back_as_it_went_in() -> None:
@@ -170,9 +170,9 @@ def test_half_precision_comes_back_as_it_went_in() -> None:
     weight = torch.tensor([2.0, 3.0])
     expected = functional.batch_norm(values, None, None, weight, training=True)
     with SynchronizedBatchNorm(lambda tensor: tensor):
-        found = functional.batch_norm(values, None, None, weight, training=True)
-    assert found.dtype == expected.dtype == torch.bfloat16
-    torch.testing.assert_close(found, expected)
+        actual = functional.batch_norm(values, None, None, weight, training=True)
+    assert actual.dtype == expected.dtype == torch.bfloat16
+    torch.testing.assert_close(actual, expected)
 
 
 def test_evaluation_is_left_alone_and_nothing_lasts() -> None:
@@ -195,7 +195,7 @@ def test_one_value_over_all_processes_is_refused() -> None:
 
 
 def test_a_layer_of_another_library_is_reached() -> None:
-    """timm's normalises and activates in one."""
+    """timm's layer combines normalisation and activation."""
     torchvision_compat.import_ready()
     from timm.layers import BatchNormAct2d
 
@@ -221,15 +221,15 @@ GATHERED, ACCUMULATED = "runtime.gather_statistics: true gathers them over the p
 def test_who_goes_by_parts_of_a_batch_is_told(parts: int, world: int, expected: list[str] | None) -> None:
     terms = objectives.build({"feature_discrepancy": {"weight": 1.0}, "classification": {"weight": 1.0}})
     modules: dict[str, nn.Module] = {"encoder": built(), "head": nn.Conv2d(1, 1, 1), "frozen": built().eval()}
-    found = synchronized_batch.note(modules, {"encoder": built()}, terms, parts=parts, world=world)
+    note = synchronized_batch.note(modules, {"encoder": built()}, terms, parts=parts, world=world)
     if expected is None:
-        assert found is None
+        assert note is None
         return
-    assert found is not None
-    assert found.startswith("batch normalisation (encoder, teacher.encoder), terms.feature_discrepancy: statistics of")
-    assert all(text in found for text in expected)
-    assert (GATHERED in found) == (world > 1)
-    assert (ACCUMULATED in found) == (parts > world)
+    assert note is not None
+    assert note.startswith("batch normalisation (encoder, teacher.encoder), terms.feature_discrepancy: statistics of")
+    assert all(text in note for text in expected)
+    assert (GATHERED in note) == (world > 1)
+    assert (ACCUMULATED in note) == (parts > world)
 
 
 def test_means_over_samples_need_no_word() -> None:

@@ -1,4 +1,4 @@
-"""Samples as networks take them: read ahead in order, and neighbours of one shape together."""
+"""Batches for the networks: samples are prefetched in order, and neighbours of equal shape are batched."""
 
 import time
 from dataclasses import replace
@@ -47,7 +47,7 @@ def test_one_sample_is_read_ahead_and_no_more(tmp_path: Path) -> None:
     indices = []
     for sample in samples:
         indices.append(sample.index)
-        for _ in range(100):  # the thread is given time to read more than it may
+        for _ in range(100):  # time for the thread to read more than it may
             time.sleep(0.001)
         assert read == [str(number) for number in range(min(len(indices) + 1, 5))]
     assert indices == list(range(5))

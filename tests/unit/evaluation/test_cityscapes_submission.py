@@ -1,4 +1,4 @@
-"""Submissions: raw ids by class name, every image once over the processes, and refusals before any network is asked."""
+"""Submissions: raw ids by class name, every image once across processes, and errors before any prediction."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ SPACE = LabelSpace("three", ("sky", "road", "bicycle"), ((1, 1, 1), (2, 2, 2), (
 
 
 class Networks:
-    """The image's channels are the logits; counts how often it is asked."""
+    """The image's channels are the logits; counts forward passes."""
 
     def __init__(self) -> None:
         self.modules: dict[str, nn.Module] = {}
-        self.asked = 0
+        self.passes = 0
 
     def encode(self, image: Tensor, domain: str) -> list[Tensor]:
-        self.asked += 1
+        self.passes += 1
         return [image]
 
     def classify(self, features: list[Tensor]) -> Tensor:
@@ -35,7 +35,7 @@ class Networks:
 
 
 def images(root: Path, space: LabelSpace = SPACE, count: int = 5) -> Dataset:
-    """Pictures whose columns are red, green and blue in turns, so sky, road and bicycle; they have no labels."""
+    """Unlabelled images whose columns are red, green and blue in turn, so sky, road and bicycle."""
     for number in range(count):
         pixels = np.zeros((11 + number, 9, 3), np.uint8)
         for column in range(9):
@@ -49,20 +49,20 @@ def images(root: Path, space: LabelSpace = SPACE, count: int = 5) -> Dataset:
 
 
 def test_each_process_writes_its_share_and_together_every_image_once(tmp_path: Path) -> None:
-    dataset, asked, done = images(tmp_path), [], []
+    dataset, calls, done = images(tmp_path), [], []
     for rank in range(3):
         networks = Networks()
         predictor = Predictor(networks, segmentation.build(SPACE))
         write(predictor, dataset, tmp_path / "sent", rank=rank, world=3, progress=done.append)
-        asked.append(networks.asked)
-    assert asked == [2, 2, 1]
+        calls.append(networks.passes)
+    assert calls == [2, 2, 1]
     assert done == [1, 2, 1, 2, 1]
     written = sorted((tmp_path / "sent").iterdir())
     assert [path.name for path in written] == [f"ulm_000000_00000{n}_predictionIds.png" for n in range(5)]
     for number, path in enumerate(written):
         ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert ids.shape == (11 + number, 9)
-        assert [IDS[int(each)] for each in ids[0, :3]] == ["sky", "road", "bicycle"], "by name, whatever the order"
+        assert [IDS[int(each)] for each in ids[0, :3]] == ["sky", "road", "bicycle"], "by name, in any order"
 
 
 def test_classes_that_cityscapes_lacks_and_whole_images_are_refused_before_any_prediction(tmp_path: Path) -> None:
@@ -71,5 +71,5 @@ def test_classes_that_cityscapes_lacks_and_whole_images_are_refused_before_any_p
         write(Predictor(networks, segmentation.build(camvid)), images(tmp_path, camvid), tmp_path / "sent")
     with pytest.raises(ConfigError, match="one class an image"):
         write(Predictor(networks, classification.build(SPACE)), images(tmp_path), tmp_path / "sent")
-    assert networks.asked == 0
+    assert networks.passes == 0
     assert not (tmp_path / "sent").exists()

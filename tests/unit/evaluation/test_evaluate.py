@@ -1,4 +1,4 @@
-"""Evaluation: what is scored, at which size, how processes share it, and what is written beside the score."""
+"""Evaluation: what is scored, at which size, how processes share it, and what is written with the scores."""
 
 import hashlib
 import json
@@ -179,7 +179,7 @@ def test_the_protocol_stands_beside_the_score(tmp_path: Path, task: Segmentation
 
 
 class RightLeaning(ColourNetworks):
-    """Takes the right half of whatever it is shown for blue."""
+    """Classifies the right half of every input as blue."""
 
     def classify(self, features: list[Tensor]) -> Tensor:
         logits = features[-1].clone()
@@ -192,12 +192,12 @@ def test_augmentation_changes_the_score_and_stands_in_the_protocol(tmp_path: Pat
     plain = evaluate(RightLeaning(), dataset, task)
     assert plain.confusion.counts[0].tolist() == [32 * 32, 0, 32 * 32]
     how = Augmentation(flip=True, window=(32, 32), stride=(32, 8))
-    found = evaluate(RightLeaning(), dataset, task, inference=how)
+    evaluation = evaluate(RightLeaning(), dataset, task, inference=how)
     expected = predict(RightLeaning(), task, as_input(dataset.read(0)[0]), (32, 64), how)
-    assert found.confusion.counts[0].tolist() == torch.bincount(expected.ravel(), minlength=3).tolist()
-    assert found.confusion.counts.tolist() != plain.confusion.counts.tolist()
-    assert found.protocol["inference"] == {"flip": True, "scales": [1.0], "window": [32, 32], "stride": [32, 8]}
-    assert "windows of 32x32 every 32x8" in found.protocol["prediction_rule"]
+    assert evaluation.confusion.counts[0].tolist() == torch.bincount(expected.ravel(), minlength=3).tolist()
+    assert evaluation.confusion.counts.tolist() != plain.confusion.counts.tolist()
+    assert evaluation.protocol["inference"] == {"flip": True, "scales": [1.0], "window": [32, 32], "stride": [32, 8]}
+    assert "windows of 32x32 every 32x8" in evaluation.protocol["prediction_rule"]
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
@@ -212,19 +212,19 @@ def test_borders_are_scored_over_all_processes_where_asked_for(tmp_path: Path, t
         return torch.stack(parts).sum(dim=0)
 
     for rank in range(world):
-        found = evaluate(
+        evaluation = evaluate(
             RightLeaning(), dataset, task, boundary=True, rank=rank, world=world, reduce=keep, resize=(20, 24)
         )
     expected = Boundary(SPACE.classes)
     for index, label in enumerate(labels):
         expected.update(label, task.predict(RightLeaning(), as_input(dataset.read(index)[0]), label.shape)[0])
-    assert found.boundary is not None
-    assert (found.boundary.counts == expected.counts).all()
-    assert found.images == 3
-    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert evaluation.boundary is not None
+    assert (evaluation.boundary.counts == expected.counts).all()
+    assert evaluation.images == 3
+    content = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     assert content["boundary"]["mean_iou"] == pytest.approx(expected.mean_iou())
     assert list(content["boundary"]["iou"]) == list(SPACE.classes)
-    assert Evaluation.from_json(content).to_json() == found.to_json()
+    assert Evaluation.from_json(content).to_json() == evaluation.to_json()
 
 
 def test_subspaces_and_categories_of_cityscapes_stand_in_the_json() -> None:
@@ -232,7 +232,7 @@ def test_subspaces_and_categories_of_cityscapes_stand_in_the_json() -> None:
     space = label_space.load("cityscapes")
     confusion = Confusion(space.classes)
     confusion.counts += np.diag(np.arange(1, 20))
-    confusion.counts[0, 9] = 7  # road for terrain, which is not among the 16
+    confusion.counts[0, 9] = 7  # terrain predicted as road; terrain is not among the 16
     task = build(space)
     content = Evaluation(confusion, 1, {"images": 1, **_groupings(task)}).to_json()
     iou = dict(zip(space.classes, confusion.iou(), strict=True))

@@ -1,4 +1,4 @@
-"""Predictions as files: right classes, names and sub-folders kept, whole files, and refusals before any work."""
+"""Predictions as files: classes, file names and sub-folders, complete files, and errors before any work."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_names_and_folders_are_kept_and_sizes_too(tmp_path: Path) -> None:
     colours = read(tmp_path / "out" / "colour" / "a.png")
     assert (colours[0, 0].tolist(), colours[8, 13].tolist()) == ([200, 10, 20], [20, 10, 200])
     overlay = read(tmp_path / "out" / "overlay" / "a.jpg")
-    assert np.abs(overlay[4, 1].astype(int) - [228, 5, 10]).max() < 30, "half of each, as JPEG keeps it"
+    assert np.abs(overlay[4, 1].astype(int) - [228, 5, 10]).max() < 30, "half of each, up to JPEG compression"
     assert read(tmp_path / "out" / "ids" / "town" / "b.png").shape == (33, 51)
 
 

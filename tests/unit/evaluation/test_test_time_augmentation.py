@@ -1,4 +1,4 @@
-"""Test-time augmentation: by hand, the plain answer where it adds nothing, refused where it would miss pixels."""
+"""Test-time augmentation: against hand-computed values and plain prediction; errors if pixels would be missed."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ TASK = segmentation.build(SPACE)
 
 
 class Networks:
-    """Logits are the image's channels, raised towards the right of whatever is shown, so that mirroring matters."""
+    """Logits are the image's channels, raised towards the right edge of the input, so that mirroring matters."""
 
     def __init__(self, slope: float = 1.0) -> None:
         self.slope = slope
@@ -42,10 +42,10 @@ def image(height: int, width: int, batch: int = 1) -> Tensor:
 )
 def test_what_adds_nothing_answers_as_the_plain_prediction(how: Augmentation, size: tuple[int, int]) -> None:
     pixels, networks = image(*size, batch=2), Networks()
-    answer = (2 * size[0] + 1, size[1] + 3)
-    assert torch.equal(predict(networks, TASK, pixels, answer, how), TASK.predict(Networks(), pixels, answer))
+    output_size = (2 * size[0] + 1, size[1] + 3)
+    assert torch.equal(predict(networks, TASK, pixels, output_size, how), TASK.predict(Networks(), pixels, output_size))
     assert torch.equal(
-        probabilities(networks, TASK, pixels, answer, how), TASK.probabilities(Networks(), pixels, answer)
+        probabilities(networks, TASK, pixels, output_size, how), TASK.probabilities(Networks(), pixels, output_size)
     )
 
 
@@ -66,56 +66,56 @@ def test_flip_is_the_mean_with_the_mirrored_answer_mirrored_back(size: tuple[int
     straight = TASK.probabilities(Networks(), pixels, size)
     mirrored = TASK.probabilities(Networks(), pixels.flip(-1), size).flip(-1)
     assert not torch.allclose(straight, mirrored)
-    found = probabilities(Networks(), TASK, pixels, size, Augmentation(flip=True))
-    torch.testing.assert_close(found, (straight + mirrored) / 2)
+    actual = probabilities(Networks(), TASK, pixels, size, Augmentation(flip=True))
+    torch.testing.assert_close(actual, (straight + mirrored) / 2)
     twin = probabilities(Networks(), TASK, pixels.flip(-1), size, Augmentation(flip=True))
-    torch.testing.assert_close(twin.flip(-1), found)
+    torch.testing.assert_close(twin.flip(-1), actual)
 
 
 def test_by_hand_probabilities_are_averaged_not_logits() -> None:
-    """One pixel: logits 0 and 1 for red, of straight and mirrored image of two columns."""
+    """One pixel: logits 0 and 1 for red, from an image of two columns and its mirror image."""
     pixels = torch.zeros(1, 3, 32, 2)
-    found = probabilities(Networks(slope=4.0), TASK, pixels, (32, 2), Augmentation(flip=True))
-    # The padding to 32 columns spreads the slope: what the networks add at columns 0 and 1 of 32.
+    actual = probabilities(Networks(slope=4.0), TASK, pixels, (32, 2), Augmentation(flip=True))
+    # Padding to 32 columns spreads the slope: the networks add the values of columns 0 and 1 of 32.
     steps = torch.linspace(0, 1, 32)[:2] * 4
     red = torch.exp(steps) / (torch.exp(steps) + 2)
-    torch.testing.assert_close(found[0, 0, 0], ((red + red.flip(0)) / 2))
+    torch.testing.assert_close(actual[0, 0, 0], ((red + red.flip(0)) / 2))
 
 
 def test_scales_are_asked_for_at_their_size_and_averaged() -> None:
     pixels, networks, size = image(32, 64), Networks(), (40, 80)
-    found = probabilities(networks, TASK, pixels, size, Augmentation(scales=(1.0, 2.0)))
+    actual = probabilities(networks, TASK, pixels, size, Augmentation(scales=(1.0, 2.0)))
     assert networks.seen == [(32, 64), (64, 128)]
     large = functional.interpolate(pixels, size=(64, 128), mode="bilinear", align_corners=False)
     expected = [TASK.probabilities(Networks(), each, size) for each in (pixels, large)]
-    torch.testing.assert_close(found, sum(expected) / 2)
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(1, *size))
+    torch.testing.assert_close(actual, sum(expected) / 2)
+    torch.testing.assert_close(actual.sum(dim=1), torch.ones(1, *size))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (33, 65)])
 def test_odd_sizes_at_every_scale_answer_at_the_size_asked_for(size: tuple[int, int]) -> None:
     how = Augmentation(flip=True, scales=(0.5, 0.75, 1.0, 1.75), window=(16, 24), stride=(5, 7))
-    found = probabilities(Networks(), TASK, image(*size, batch=2), size, how)
-    assert found.shape == (2, 3, *size)
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, *size))
+    actual = probabilities(Networks(), TASK, image(*size, batch=2), size, how)
+    assert actual.shape == (2, 3, *size)
+    torch.testing.assert_close(actual.sum(dim=1), torch.ones(2, *size))
 
 
 def test_windows_cover_everything_and_overlaps_are_averaged() -> None:
     pixels, networks = image(32, 48), Networks()
-    found = probabilities(networks, TASK, pixels, (32, 48), Augmentation(window=(32, 32), stride=(32, 16)))
+    actual = probabilities(networks, TASK, pixels, (32, 48), Augmentation(window=(32, 32), stride=(32, 16)))
     assert networks.seen == [(32, 32), (32, 32)]
     left = TASK.probabilities(Networks(), pixels[..., :32], (32, 32))
     right = TASK.probabilities(Networks(), pixels[..., 16:], (32, 32))
-    torch.testing.assert_close(found[..., :16], left[..., :16])
-    torch.testing.assert_close(found[..., 16:32], (left[..., 16:] + right[..., :16]) / 2)
-    torch.testing.assert_close(found[..., 32:], right[..., 16:])
+    torch.testing.assert_close(actual[..., :16], left[..., :16])
+    torch.testing.assert_close(actual[..., 16:32], (left[..., 16:] + right[..., :16]) / 2)
+    torch.testing.assert_close(actual[..., 32:], right[..., 16:])
 
 
 def test_windows_of_networks_that_see_each_pixel_alone_equal_the_whole() -> None:
     pixels, how = image(45, 71), Augmentation(window=(20, 30), stride=(7, 11))
-    whole = TASK.probabilities(Networks(slope=0), pixels, (45, 71))
-    torch.testing.assert_close(probabilities(Networks(slope=0), TASK, pixels, (45, 71), how), whole)
-    larger = functional.interpolate(whole, size=(90, 142), mode="bilinear", align_corners=False)
+    expected = TASK.probabilities(Networks(slope=0), pixels, (45, 71))
+    torch.testing.assert_close(probabilities(Networks(slope=0), TASK, pixels, (45, 71), how), expected)
+    larger = functional.interpolate(expected, size=(90, 142), mode="bilinear", align_corners=False)
     torch.testing.assert_close(probabilities(Networks(slope=0), TASK, pixels, (90, 142), how), larger)
 
 
@@ -127,20 +127,20 @@ def test_windows_begin_so_that_the_last_one_ends_at_the_edge(
     length: int, window: int, step: int, expected: list[int]
 ) -> None:
     assert starts(length, window, step) == expected
-    covered = {place for start in expected for place in range(start, min(start + window, length))}
+    covered = {index for start in expected for index in range(start, min(start + window, length))}
     assert covered == set(range(length))
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"scales": ()}, "scales"), ({"scales": (0.0, 1.0)}, "scales"), ({"scales": (1.0, 1.0)}, "each once"),
         ({"window": (0, 5)}, "window"), ({"stride": (5, 5)}, "without a window"),
         ({"window": (8, 8), "stride": (9, 8)}, "never seen"), ({"window": (8, 8), "stride": (0, 8)}, "stride"),
     ],
 )  # fmt: skip
-def test_options_that_make_no_sense_are_refused(options: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_options_that_make_no_sense_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Augmentation(**options)
 
 
@@ -155,8 +155,8 @@ def test_the_rule_tells_all_that_was_done() -> None:
 
 def test_whole_images_are_flipped_and_scaled_but_have_no_windows() -> None:
     task, pixels = classification.build(SPACE), image(8, 8, batch=3)
-    found = probabilities(Networks(), task, pixels, (), Augmentation(flip=True, scales=(1.0, 2.0)))
-    assert found.shape == (3, 3)
+    actual = probabilities(Networks(), task, pixels, (), Augmentation(flip=True, scales=(1.0, 2.0)))
+    assert actual.shape == (3, 3)
     one = (task.probabilities(Networks(), pixels) + task.probabilities(Networks(), pixels.flip(-1))) / 2
     torch.testing.assert_close(probabilities(Networks(), task, pixels, (), Augmentation(flip=True)), one)
     assert torch.equal(predict(Networks(), task, pixels, (), Augmentation()), task.predict(Networks(), pixels))

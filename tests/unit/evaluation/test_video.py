@@ -1,4 +1,4 @@
-"""Videos: frames in order, rate kept, whole or not there."""
+"""Videos: frames in order, the same frame rate, complete or absent files."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ def write(path: Path, colours: list[tuple[int, int, int]], size: tuple[int, int]
 def test_frames_come_back_in_order_with_their_colours_and_rate(tmp_path: Path) -> None:
     write(tmp_path / "new" / "a.mp4", [RED, GREEN, BLUE])
     assert video.describe(tmp_path / "new" / "a.mp4") == (3, 12.5)
-    found = list(video.frames(tmp_path / "new" / "a.mp4"))
-    assert [frame.shape for frame in found] == [(48, 64, 3)] * 3
-    for frame, colour in zip(found, (RED, GREEN, BLUE), strict=True):
+    frames = list(video.frames(tmp_path / "new" / "a.mp4"))
+    assert [frame.shape for frame in frames] == [(48, 64, 3)] * 3
+    for frame, colour in zip(frames, (RED, GREEN, BLUE), strict=True):
         assert np.abs(frame.mean(axis=(0, 1)) - colour).max() < 12, "the codec is lossy, RGB is not BGR"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.mp4"]
 

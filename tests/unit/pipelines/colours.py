@@ -1,4 +1,4 @@
-"""A classification run in seconds: squares that are red, green or blue, brighter in the target."""
+"""A classification run that takes seconds: red, green and blue squares, brighter in the target."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def write_squares(folder: Path, count: int, brightness: int, seed: int) -> None:
 
 
 def run(folder: Path) -> Store:
-    """The finished run `colours`; its data lie in `source` and `target` of the same folder."""
+    """The finished run `colours`; its data are in `source` and `target` in the same folder."""
     write_squares(folder / "source", 30, 20, 0)
     write_squares(folder / "target", 24, 90, 1)
     file = folder / "colours.yaml"

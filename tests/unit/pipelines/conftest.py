@@ -1,4 +1,4 @@
-"""A package with small kinds of stages, used as a plugin: `kind: toy.write` and `kind: toy.sum`."""
+"""A plugin package with two small stage kinds: `kind: toy.write` and `kind: toy.sum`."""
 
 import sys
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ stages:
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the plugin `toy` on the import path and `job.yaml`; it is the current folder."""
+    """The current folder, with the importable plugin `toy` and `job.yaml`."""
     package = tmp_path / "toy"
     package.mkdir()
     (package / "__init__.py").touch()

@@ -1,4 +1,4 @@
-"""The command line: quick help, one line for an error, exit codes, several processes."""
+"""The command line: fast help, one-line errors, exit codes, several processes."""
 
 import os
 import subprocess
@@ -43,14 +43,14 @@ print(sorted(sys.modules.keys() & {{"torch", "pydantic", "numpy", "cv2", "yaml",
 
 
 def test_help_is_quick() -> None:
-    """In processor time, which other work on the machine hardly changes."""
-    taken = []
+    """In CPU time, which hardly depends on other load."""
+    seconds = []
     for _ in range(3):
         before = os.times()
         call("--help")
         after = os.times()
-        taken.append(after.children_user + after.children_system - before.children_user - before.children_system)
-    assert min(taken) < 0.5
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(seconds) < 0.5
 
 
 def test_a_bare_pipeline_name_means_run(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,13 +180,13 @@ def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
 @pytest.mark.promise("exit-code-of-processes")
 @pytest.mark.distributed
 def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
-    # As the console script starts it, from a folder whose own `segda` it must not import.
+    # Like the console script, started in a folder whose own `segda` must not be imported.
     (toy / "segda").mkdir()
     (toy / "segda" / "__init__.py").write_text("raise ImportError('of the current folder')")
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        given = ["job.yaml", "--plugin", "toy", "--processes", "2", *words]
-        code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({given}))"
+        arguments = ["job.yaml", "--plugin", "toy", "--processes", "2", *words]
+        code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({arguments}))"
         return call(code=code, folder=toy)
 
     result = run()

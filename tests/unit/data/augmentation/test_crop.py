@@ -9,7 +9,7 @@ from segda.errors import ConfigError
 
 
 def pixels(height: int = 20, width: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """An image with the row in red and the column in green, and a label with both."""
+    """An image with the row in red and the column in green, and a label that encodes both."""
     rows, columns = np.mgrid[:height, :width].astype(np.uint8)
     return np.dstack([rows, columns, rows]), (rows * 8 + columns).astype(np.uint8)
 
@@ -45,7 +45,7 @@ def test_the_geometry_does_not_depend_on_the_label() -> None:
 
 
 def test_scale_place_and_flip_are_drawn_independently() -> None:
-    # Albumentations' own seeding gives every transform of a chain the same stream.
+    # Albumentations itself gives every transform of a chain the same random stream.
     image, _ = pixels(100, 100)
     transform = TrainTransform(crop=(50, 50), seed=0)
     left, top, flipped = [], [], []
@@ -118,7 +118,7 @@ def test_shrunk_labels_stay_where_the_image_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"crop": (0, 4)}, "crop"),
         ({"resize": (4, -1)}, "resize"),
@@ -127,8 +127,8 @@ def test_shrunk_labels_stay_where_the_image_is() -> None:
         *(({key: value}, f"{key}: ") for key, value in (("rotate", -1), ("rotate", 181), ("shift", 1.5), ("fill", ""))),
     ],
 )
-def test_impossible_options_are_refused(options: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_impossible_options_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         TrainTransform(**options)
 
 
@@ -155,16 +155,16 @@ def test_rotation_and_shift_move_a_point_within_their_bounds() -> None:
     image = np.zeros((41, 41, 3), np.uint8)
     image[18:23, 33:38] = 255
     shifted, turned = TrainTransform(flip=False, shift=0.1, fill="black"), TrainTransform(flip=False, rotate=30)
-    places, angles = [], []
+    offsets, angles = [], []
     for position in range(60):
         moved = shifted(image, None, position)[0][:, :, 0].astype(float)
         rows, columns = np.mgrid[:41, :41]
-        places.append(((rows * moved).sum() / moved.sum() - 20, (columns * moved).sum() / moved.sum() - 35))
+        offsets.append(((rows * moved).sum() / moved.sum() - 20, (columns * moved).sum() / moved.sum() - 35))
         moved = (turned(image, None, position)[0][:, :, 0] > 200).astype(float)
         angles.append(
             np.degrees(np.arctan2((rows * moved).sum() / moved.sum() - 20, (columns * moved).sum() / moved.sum() - 20))
         )
-    assert 2.5 < np.abs(places).max() < 4.7
+    assert 2.5 < np.abs(offsets).max() < 4.7
     assert 20 < np.abs(angles).max() < 32
     assert min(angles) < -10 < 10 < max(angles)
 

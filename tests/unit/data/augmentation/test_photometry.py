@@ -25,13 +25,13 @@ def test_each_operation_works_alone_and_stays_in_range(name: str) -> None:
 def test_depends_on_seed_and_position_alone() -> None:
     photometry = Photometry(gamma=0.3, blur=1.0)
     state = torch.get_rng_state()
-    whole = photometry(IMAGE, POSITION, 7)
-    assert torch.equal(whole, photometry(IMAGE, POSITION, 7))
+    expected = photometry(IMAGE, POSITION, 7)
+    assert torch.equal(expected, photometry(IMAGE, POSITION, 7))
     for index in range(4):
         alone = photometry(IMAGE[index : index + 1], POSITION[index : index + 1], 7)
-        assert torch.allclose(alone[0], whole[index], atol=1e-6), "whatever else is in the batch"
-    assert not torch.allclose(whole, photometry(IMAGE, POSITION, 8))
-    assert not torch.allclose(whole, photometry(IMAGE, POSITION + 1, 7))
+        assert torch.allclose(alone[0], expected[index], atol=1e-6), "independent of the rest of the batch"
+    assert not torch.allclose(expected, photometry(IMAGE, POSITION, 8))
+    assert not torch.allclose(expected, photometry(IMAGE, POSITION + 1, 7))
     assert torch.equal(state, torch.get_rng_state())
 
 

@@ -1,4 +1,4 @@
-"""Packs: the pixels of the files, and what becomes of interrupted and damaged ones."""
+"""Packs: same pixels as the files; interrupted and damaged packs."""
 
 import json
 import pickle
@@ -22,7 +22,7 @@ Make = Callable[..., Dataset]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where packs go; two samples a chunk, so that five have three."""
+    """The folder of packs; chunks of two samples, so that five samples have three chunks."""
     monkeypatch.setattr(format, "CHUNK_BYTES", 2 * 3 * 4 * 4)
     return tmp_path / "packs" / "tiny"
 
@@ -32,12 +32,12 @@ def write(dataset: Dataset, folder: Path, **options: object) -> Dataset:
     return reader.open_pack(folder, dataset)
 
 
-def same(found: Dataset, dataset: Dataset) -> None:
-    """Every sample is what a training would make of its files."""
-    assert [sample.key for sample in found.samples] == [sample.key for sample in dataset.samples]
-    for place in range(len(dataset)):
-        image, label = dataset.read(place)
-        entry, classes = found.read(place)
+def same(packed: Dataset, dataset: Dataset) -> None:
+    """Every sample equals the decoded and resized files."""
+    assert [sample.key for sample in packed.samples] == [sample.key for sample in dataset.samples]
+    for index in range(len(dataset)):
+        image, label = dataset.read(index)
+        entry, classes = packed.read(index)
         np.testing.assert_array_equal(entry, resize_image(image, SIZE))
         assert (label is None) == (classes is None)
         if label is not None and classes is not None:
@@ -45,7 +45,7 @@ def same(found: Dataset, dataset: Dataset) -> None:
 
 
 class Counted:
-    """An image decoder that counts its calls, and dies at one of them."""
+    """An image decoder that counts its calls and fails at one of them."""
 
     def __init__(self, dataset: Dataset, fatal: int = 0) -> None:
         self.decode, self.fatal, self.calls = dataset.decode_image, fatal, list[str]()
@@ -57,9 +57,9 @@ class Counted:
         return self.decode(path)
 
 
-def spoil(file: Path, place: int) -> None:
+def corrupt(file: Path, index: int) -> None:
     content = bytearray(file.read_bytes())
-    content[place] ^= 1
+    content[index] ^= 1
     file.write_bytes(content)
 
 
@@ -67,8 +67,8 @@ def spoil(file: Path, place: int) -> None:
 @pytest.mark.parametrize("labels", [True, False])
 def test_pixels_are_those_of_the_files(make_dataset: Make, folder: Path, labels: bool) -> None:
     dataset = make_dataset(labels=labels)
-    found = write(dataset, folder)
-    same(found, dataset)
+    packed = write(dataset, folder)
+    same(packed, dataset)
     names = {"pack.json", "images.npy", "labels.npy"} if labels else {"pack.json", "images.npy"}
     assert {file.name for file in folder.iterdir()} == names
     assert np.load(folder / "images.npy").shape == (5, 3, 4, 3)
@@ -78,40 +78,40 @@ def test_pixels_are_those_of_the_files(make_dataset: Make, folder: Path, labels:
 
 
 def test_a_sample_is_a_view_of_the_mapped_file_that_cannot_be_written(make_dataset: Make, folder: Path) -> None:
-    found = write(make_dataset(), folder)
-    image, label = found.read(4)
-    assert isinstance(found.decode_image, reader.Mapped)
-    assert np.shares_memory(image, found.decode_image.array)
+    packed = write(make_dataset(), folder)
+    image, label = packed.read(4)
+    assert isinstance(packed.decode_image, reader.Mapped)
+    assert np.shares_memory(image, packed.decode_image.array)
     assert label is not None
     assert not image.flags.writeable
     assert not label.flags.writeable
-    assert len(pickle.dumps(found)) < 5000, "another process maps the file, and is not sent it"
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)).read(4)[0], image)
+    assert len(pickle.dumps(packed)) < 5000, "another process maps the file instead of receiving it"
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(packed)).read(4)[0], image)
 
 
 def test_one_class_for_the_whole_image(make_dataset: Make, folder: Path) -> None:
     dataset = make_dataset()
     dataset = replace(dataset, decode_label=lambda path: np.array(int(path.stem), np.uint8))
-    found = write(dataset, folder)
-    assert [int(found.read(place)[1]) for place in range(5)] == [0, 1, 2, 3, 4]  # type: ignore[arg-type]
-    assert found.read(0)[1].shape == ()  # type: ignore[union-attr]
+    packed = write(dataset, folder)
+    assert [int(packed.read(index)[1]) for index in range(5)] == [0, 1, 2, 3, 4]  # type: ignore[arg-type]
+    assert packed.read(0)[1].shape == ()  # type: ignore[union-attr]
 
 
 @pytest.mark.promise("pack-resumes")
 @pytest.mark.parametrize("fatal", [2, 4, 6])
 def test_an_interrupted_packing_goes_on_where_it_stopped(make_dataset: Make, folder: Path, fatal: int) -> None:
-    """Call 1 finds the size; chunks are two samples, in their order."""
+    """Call 1 reads the size; then chunks of two samples follow in order."""
     dataset = make_dataset()
     with pytest.raises(KeyboardInterrupt):
         writer.write(replace(dataset, decode_image=Counted(dataset, fatal)), SIZE, folder, {"key": KEY}, workers=1)
     assert not folder.exists()
     assert not format.is_there(folder, KEY)
     with (writer.partial(folder) / "chunks.jsonl").open("a") as file:
-        file.write('{"chunk": 2, "sha')  # as a death leaves it
+        file.write('{"chunk": 2, "sha')  # as left by a killed process
     again = Counted(dataset)
     same(write(replace(dataset, decode_image=again), folder), dataset)
-    whole = (fatal - 2) // 2 * 2
-    assert sorted(again.calls[1 : 6 - whole]) == [f"{number:02d}" for number in range(whole, 5)]
+    written = (fatal - 2) // 2 * 2
+    assert sorted(again.calls[1 : 6 - written]) == [f"{number:02d}" for number in range(written, 5)]
 
 
 @pytest.mark.promise("pack-resumes")
@@ -119,11 +119,11 @@ def test_chunks_of_an_interrupted_packing_are_checked(make_dataset: Make, folder
     dataset = make_dataset()
     with pytest.raises(KeyboardInterrupt):
         writer.write(replace(dataset, decode_image=Counted(dataset, 6)), SIZE, folder, {"key": KEY}, workers=1)
-    spoil(writer.partial(folder) / "labels.npy", 128)
+    corrupt(writer.partial(folder) / "labels.npy", 128)
     again = Counted(dataset)
     same(write(replace(dataset, decode_image=again), folder), dataset)
     assert "00" in again.calls[1:]
-    assert "02" not in again.calls[:4], "the second chunk was whole"
+    assert "02" not in again.calls[:4], "the second chunk was complete"
 
 
 @pytest.mark.promise("damaged-pack")
@@ -131,7 +131,7 @@ def test_chunks_of_an_interrupted_packing_are_checked(make_dataset: Make, folder
 def test_a_damaged_chunk_is_found_and_made_again_alone(make_dataset: Make, folder: Path, name: str) -> None:
     dataset = make_dataset()
     write(dataset, folder)
-    spoil(folder / name, (folder / name).stat().st_size - 1)
+    corrupt(folder / name, (folder / name).stat().st_size - 1)
     assert not format.is_there(folder, KEY)
     assert format.damaged(folder, 2) == [2]
     again = Counted(dataset)

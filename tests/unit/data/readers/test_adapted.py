@@ -48,8 +48,8 @@ def test_labels_of_whole_images(tmp_path: Path, write_image: Callable) -> None:
     index = {"space": "digits", "classes": list(space.classes), "keys": keys, "labels": labels}
     (tmp_path / "dataset.json").write_text(json.dumps(index))
     data = adapted.build(tmp_path, space)
-    found = [data.read(place)[1] for place in range(3)]
-    assert [(int(label), label.shape) for label in found if label is not None] == [(255, ()), (3, ()), (5, ())]
+    decoded = [data.read(number)[1] for number in range(3)]
+    assert [(int(label), label.shape) for label in decoded if label is not None] == [(255, ()), (3, ()), (5, ())]
     assert adapted.build(tmp_path, space, with_labels=False).read(0)[1] is None
     (tmp_path / "dataset.json").write_text(json.dumps(index | {"labels": [3, 4]}))
     with pytest.raises(DataError, match="2 labels for 3 keys"):

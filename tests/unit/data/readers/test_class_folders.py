@@ -15,16 +15,16 @@ SPACE = load("office31")
 
 @pytest.fixture
 def office(tmp_path: Path, write_image: Callable[..., np.ndarray]) -> Path:
-    for place, name in enumerate(SPACE.classes):
-        write_image(tmp_path / name / "frame_0001.png", seed=place)
+    for index, name in enumerate(SPACE.classes):
+        write_image(tmp_path / name / "frame_0001.png", seed=index)
     return tmp_path
 
 
 def test_the_folder_is_the_class(office: Path) -> None:
     data = class_folders.build(office, SPACE)
     assert len(data) == 31
-    for place, sample in enumerate(data.samples):
-        label = data.read(place)[1]
+    for index, sample in enumerate(data.samples):
+        label = data.read(index)[1]
         assert label is not None
         assert label.shape == ()
         assert SPACE.classes[int(label)] == sample.key.split("/")[0]

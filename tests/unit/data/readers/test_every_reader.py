@@ -1,4 +1,4 @@
-"""What holds for all readers: pairing, missing folders, unlabelled opening, workers."""
+"""What all readers share: pairing, missing folders, opening without labels, workers."""
 
 import json
 import pickle

@@ -55,7 +55,7 @@ def test_an_id_in_neither_list_is_an_error(root: Path, camvid: LabelSpace) -> No
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"classes": {1: "raod"}}, "'raod' is no class of label space 'camvid'; did you mean 'road'"),
         ({"colours": {"sea": (0, 0, 0)}}, "colours: 'sea' is no class"),
@@ -66,8 +66,8 @@ def test_an_id_in_neither_list_is_an_error(root: Path, camvid: LabelSpace) -> No
         ({"colours": {"sky": (0, 0, 0), "car": (0, 0, 0)}}, "a colour occurs twice"),
     ],
 )
-def test_a_wrong_description_is_refused(root: Path, camvid: LabelSpace, options: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_a_wrong_description_is_refused(root: Path, camvid: LabelSpace, options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         folder.build(root, camvid, **WHERE, **options)
 
 

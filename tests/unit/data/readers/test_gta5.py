@@ -20,7 +20,7 @@ def root(tmp_path: Path, write_image: Callable, write_label: Callable) -> Path:
 
 def test_the_palette_index_survives_and_is_mapped_by_name(root: Path, cityscapes: LabelSpace) -> None:
     data = gta5.build(root, cityscapes)
-    assert [sample.key for sample in data.samples] == ["00001", "00002"], "sorted, the known bad file left out"
+    assert [sample.key for sample in data.samples] == ["00001", "00002"], "sorted, without the documented bad file"
     image, label = data.read(1)
     assert image.shape == (2, 4, 3)
     assert image.dtype == np.uint8

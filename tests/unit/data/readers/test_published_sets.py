@@ -1,4 +1,4 @@
-"""The real sets with one class an image, where they are available: counts as published, or classes as their folders."""
+"""The real classification sets, if available: published counts, or classes equal to folders."""
 
 from pathlib import Path
 
@@ -30,31 +30,31 @@ def test_mnist_and_usps_have_the_published_classes(real_data: Path, split: str) 
 
 
 def test_usps_looks_like_mnist(real_data: Path) -> None:
-    """The nearest mean picture of MNIST's classes classifies most of USPS: labels and orientation are right."""
-    means, pictures, truth = [], [], []
+    """Nearest class mean of MNIST classifies most of USPS, so labels and orientation are right."""
+    means, vectors, truth = [], [], []
     space = load("digits")
     source = mnist.build(real_data / "digits/MNIST", space, "test")
     target = usps.build(real_data / "digits/USPS", space, "test")
     labels = np.array([int(source.decode_label(sample.label)) for sample in source.samples if sample.label])
-    whole = np.stack([source.decode_image(sample.image)[4:24, 4:24, 0] for sample in source.samples]) / 255
+    images = np.stack([source.decode_image(sample.image)[4:24, 4:24, 0] for sample in source.samples]) / 255
     for digit in range(10):
-        mean = whole[labels == digit].mean(axis=0)
+        mean = images[labels == digit].mean(axis=0)
         means.append(np.asarray(mean)[np.ix_(*[np.linspace(0, 19, 16).round().astype(int)] * 2)].ravel())
     for index in range(len(target)):
         image, label = target.read(index)
-        pictures.append(image[:, :, 0].ravel() / 255)
+        vectors.append(image[:, :, 0].ravel() / 255)
         truth.append(int(np.asarray(label)))
 
     def normal(rows: list[np.ndarray]) -> np.ndarray:
         centred = np.stack(rows) - np.stack(rows).mean(axis=1, keepdims=True)
         return centred / np.linalg.norm(centred, axis=1, keepdims=True)
 
-    guessed = (normal(pictures) @ normal(means).T).argmax(axis=1)
-    assert (guessed == np.array(truth)).mean() > 0.55
+    predicted = (normal(vectors) @ normal(means).T).argmax(axis=1)
+    assert (predicted == np.array(truth)).mean() > 0.55
 
 
 def test_svhn(real_data: Path) -> None:
-    """The subset at hand has 5,000 and 2,136 images; the digit 0 is not the most frequent, as label 10 is."""
+    """The available subset has 5,000 and 2,136 images; label 10 is the digit 0."""
     for split, count in (("train", 5000), ("test", 2136)):
         data = svhn.build(real_data / "digits/SVHN", load("digits"), split)
         image, label = data.read(0)

@@ -9,7 +9,7 @@ from segda.data.readers import synthia
 from segda.errors import ConfigError
 from segda.label_space import load
 
-# SYNTHIA id to Cityscapes train id, as all published loaders have it.
+# SYNTHIA id to Cityscapes train id, as in all published loaders.
 TRAIN_IDS = {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 10, 10: 11, 17: 12, 8: 13, 18: 14,
              19: 15, 20: 16, 12: 17, 11: 18}  # fmt: skip
 
@@ -17,7 +17,7 @@ TRAIN_IDS = {3: 0, 4: 1, 2: 2, 21: 3, 5: 4, 7: 5, 15: 6, 9: 7, 6: 8, 16: 9, 1: 1
 def write(root: Path, key: str, ids: np.ndarray) -> None:
     path = root / "GT/LABELS" / f"{key}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    instances = np.full_like(ids, 40000)  # what a reader of the wrong channel, or of 8 bits, would find
+    instances = np.full_like(ids, 40000)  # what reading the wrong channel, or 8 bits, would give
     assert cv2.imwrite(str(path), np.dstack([np.zeros_like(ids), instances, ids]))
 
 
@@ -39,9 +39,9 @@ def test_the_16_class_space_drops_the_three_that_have_no_pixels(root: Path) -> N
     space = load("synthia16")
     _, label = synthia.build(root, space).read(0)
     assert label is not None
-    whole = load("cityscapes").classes
+    classes = load("cityscapes").classes
     for native, train_id in TRAIN_IDS.items():
-        name = whole[train_id]
+        name = classes[train_id]
         assert label[0, native] == (space.classes.index(name) if name in space.classes else 255)
 
 

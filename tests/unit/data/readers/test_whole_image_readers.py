@@ -1,4 +1,4 @@
-"""What holds for all readers whose label is one class for the whole image, and what each does with broken files."""
+"""All readers of image classification sets, and how each handles broken files."""
 
 import bz2
 import gzip
@@ -38,7 +38,7 @@ def write_mnist(root: Path, labels: np.ndarray) -> None:
 
 def write_usps(root: Path, labels: np.ndarray) -> None:
     lines = [
-        f"{label + 1} " + " ".join(f"{place}:{2 * value / 255 - 1:.6f}" for place, value in enumerate(row, 1))
+        f"{label + 1} " + " ".join(f"{column}:{2 * value / 255 - 1:.6f}" for column, value in enumerate(row, 1))
         for label, row in zip(labels, GREY.reshape(len(GREY), -1).tolist(), strict=True)
     ]
     (root / "usps.bz2").write_bytes(bz2.compress("\n".join(lines).encode()))
@@ -67,7 +67,7 @@ def write_mnist_m(root: Path, labels: np.ndarray) -> None:
     (root / "mnist_m_train").mkdir()
     for number, picture in enumerate(COLOUR):
         assert cv2.imwrite(str(root / "mnist_m_train" / f"{number:05d}.png"), picture[:, :, ::-1])
-    # Not in the order of the names.
+    # Not in alphabetical order.
     lines = [f"{number:05d}.png {label}" for number, label in enumerate(labels)]
     (root / "mnist_m_train_labels.txt").write_text("\n".join(reversed(lines)))
 
@@ -112,11 +112,11 @@ def test_images_and_labels_are_those_that_were_written(layout: Layout, tmp_path:
     data = pickle.loads(pickle.dumps(build(layout, tmp_path)))
     assert [sample.key for sample in data.samples] == [f"{number:05d}" for number in range(6)]
     for number, label in enumerate(LABELS):
-        image, found = data.read(number)
+        image, decoded = data.read(number)
         assert np.array_equal(image, layout.images[number])
         assert image.dtype == layout.images.dtype
-        assert found is not None
-        assert (found.shape, found.dtype, int(found)) == ((), np.uint8, label)
+        assert decoded is not None
+        assert (decoded.shape, decoded.dtype, int(decoded)) == ((), np.uint8, label)
 
 
 def test_without_labels_none_are_given(layout: Layout, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_subset_limit_and_exclude(layout: Layout, tmp_path: Path) -> None:
     assert keys(limit=2) == ["00000", "00001"]
     assert keys(exclude=("*1", "00004")) == ["00000", "00002", "00003", "00005"]
     picked = build(layout, tmp_path, subset=3, allow_single_class=True)
-    for place, sample in enumerate(picked.samples):
-        assert int(np.asarray(picked.read(place)[1])) == LABELS[int(sample.key)]
+    for index, sample in enumerate(picked.samples):
+        assert int(np.asarray(picked.read(index)[1])) == LABELS[int(sample.key)]
     with pytest.raises(ConfigError, match="subset: 7"):
         keys(subset=7)
 

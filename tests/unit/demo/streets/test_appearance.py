@@ -1,4 +1,4 @@
-"""The two appearances: they differ as photographs differ from renderings, while labels are theirs alone."""
+"""The two appearances: they differ as photographs differ from renderings; labels differ only in the ego vehicle."""
 
 from random import Random
 
@@ -28,7 +28,7 @@ def test_rendered_is_more_colourful_and_camera_is_noisier() -> None:
     clean, photographed = pictures("rendered"), pictures("camera")
     spread = [np.ptp(images.astype(int), axis=3).mean() for images in (clean, photographed)]
     assert spread[0] > 2 * spread[1]
-    # Noise is what a median filter takes away in flat areas, here the median of it over all pixels.
+    # Noise is what a median filter removes in flat areas; its median over all pixels is compared.
     grain = [
         np.median([np.abs(i.astype(int) - cv2.medianBlur(i, 3)) for i in images]) for images in (clean, photographed)
     ]
@@ -53,7 +53,7 @@ def test_strengths_change_the_camera() -> None:
     scene = make(camera.LAYOUT, Random(4))
     buffers = rasterize(scene, SIZE)
     far = (buffers.depth > 20) & (buffers.face > 0)
-    # The same weather, light and lens; only the fog is thinner or thicker, which takes contrast from what is far.
+    # The same weather, light and lens; only the fog density differs, which reduces contrast at a distance.
     looks = [camera.Look(weather=(0, 0, 0, 1, 0), fog=(share, share)) for share in (0.0, 0.02, 0.08)]
     spreads = [camera.draw(scene, SIZE, Random(1), look)[0][far].std() for look in looks]
     assert spreads[0] > 1.1 * spreads[1]

@@ -1,4 +1,4 @@
-"""Perspective, occlusion, clipping and shadows, held against values worked out by hand."""
+"""Perspective, occlusion, clipping and shadows, against values computed by hand."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_size_on_the_picture_falls_with_the_distance() -> None:
     for distance, pixels in ((4.0, 16), (8.0, 8)):
         label = rasterize(Scene(LEVEL, (board(distance, ids.CAR),), False), SIZE).label
         across = np.count_nonzero((label == ids.CAR).any(axis=0))
-        # The outline itself is drawn too, which adds up to a pixel.
+        # The outline itself is drawn too, adding up to a pixel.
         assert pixels <= across <= pixels + 1
 
 
@@ -66,7 +66,7 @@ def test_faces_seen_from_behind_are_left_out_of_solid_meshes() -> None:
     mesh = Mesh()
     mesh.box((-1, 1, -1), (1, 3, 1), ids.CAR, Material.CAR_PAINT)
     buffers = rasterize(Scene(LEVEL, (place(mesh, 0.0, 6.0),), False), SIZE)
-    # The camera is level with the box's middle: it sees the face at its near end, 5 m away, and no other.
+    # The camera is at the height of the box's centre: it sees only the near face, 5 m away.
     assert set(np.unique(buffers.face)) == {0, 1}
     assert buffers.depth[32, 32] == pytest.approx(5.0, rel=1e-3)
 

@@ -1,4 +1,4 @@
-"""What scenes hold: every class, in believable shares, and the same scene from the same random state."""
+"""Scenes: every class in plausible shares, and the same scene from the same random state."""
 
 from random import Random
 
@@ -38,7 +38,7 @@ def test_a_scene_is_a_function_of_its_random_state() -> None:
 
 
 def test_every_scene_ends() -> None:
-    # Rounding at a side street must not make the row of houses endless.
+    # Rounding at a side street must not cause an endless row of houses.
     assert all(len(make(camera.LAYOUT, Random(seed)).items) > 10 for seed in range(150))
 
 

@@ -1,4 +1,4 @@
-"""The two data sets on disk: layouts, resuming, and that scenes never repeat."""
+"""The two data sets on disk: layouts, resuming, and no repeated scenes."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ COUNTS = {"rendered": 4, "camera_train": 4, "camera_val": 3}
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder, hidden ones too, with a digest of its bytes."""
+    """Every file below a folder, including hidden ones, with a digest of its bytes."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
@@ -98,7 +98,7 @@ def test_a_stopped_writer_resumes_to_the_same_tree(written: Path, tmp_path: Path
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, **COUNTS, size=SIZE, seed=7)
     monkeypatch.undo()
-    # The temporary file of the interrupted write is still there, and may be incomplete.
+    # The temporary file of the interrupted write remains and may be incomplete.
     (partial,) = tmp_path.rglob("*.partial")
     partial.write_bytes(partial.read_bytes()[:10])
     assert 0 < len(tree(tmp_path)) < len(tree(written))
@@ -108,7 +108,7 @@ def test_a_stopped_writer_resumes_to_the_same_tree(written: Path, tmp_path: Path
 
 @pytest.mark.promise("written-files-kept")
 def test_only_missing_and_empty_files_are_written_again(written: Path, tmp_path: Path) -> None:
-    """A loss of power may leave a name without content, since pictures are not flushed one by one."""
+    """A power failure may leave empty files, since images are not flushed individually."""
     write(tmp_path, **COUNTS, size=SIZE, seed=7)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
     missing, empty = tmp_path / "rendered/labels/00003.png", tmp_path / "rendered/images/00002.png"

@@ -1,4 +1,4 @@
-"""A finished classification run, for commands that score it."""
+"""A finished classification run for the scoring commands."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.unit.pipelines import colours
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The finished run, and two data configs; `unlabelled` is the target without any label."""
+    """The finished run and two data configs; `unlabelled` is the target without labels."""
     made = tmp_path_factory.mktemp("colours")
     colours.run(made)
     for name in ("source", "target"):
@@ -22,5 +22,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of the run is the current one."""
+    """Make the folder of the run the current one."""
     monkeypatch.chdir(folder)

@@ -1,4 +1,4 @@
-"""`segda distance`: what it measures, and that it opens no label of the target unless it is told to."""
+"""`segda distance`: its measures, and that target labels are only read on request."""
 
 import json
 from pathlib import Path
@@ -17,24 +17,24 @@ pytestmark = pytest.mark.usefixtures("here")
 def measured(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     capsys.readouterr()
     assert main(["distance", "colours", "--source", "source.yaml", "--target", "target.yaml", "--json", *words]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    rows: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return rows
 
 
 def test_every_row_has_its_pieces_of_the_bound(capsys: pytest.CaptureFixture[str]) -> None:
-    found = measured(capsys, "--target-root", "unlabelled")
-    assert list(found) == ["source only", "adapted"]
-    for row in found.values():
+    rows = measured(capsys, "--target-root", "unlabelled")
+    assert list(rows) == ["source only", "adapted"]
+    for row in rows.values():
         assert row["proxy_a_distance"] == pytest.approx(2 * (1 - 2 * row["domain_error"]))
         assert row["samples"] == 24
         assert 0 <= row["source_error"] <= 1
         assert (row["joint_error"], row["bound"]) == (None, None)
-    assert found["source only"]["proxy_a_distance"] > 1.5, "a brighter domain is easily told apart"
+    assert rows["source only"]["proxy_a_distance"] > 1.5, "a brighter domain is easy to distinguish"
 
 
 def test_a_domain_is_at_no_distance_from_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    found = measured(capsys, "--target-root", "source", "--stage", "source only")
-    assert abs(found["source only"]["proxy_a_distance"]) < 1
+    rows = measured(capsys, "--target-root", "source", "--stage", "source only")
+    assert abs(rows["source only"]["proxy_a_distance"]) < 1
 
 
 def test_the_joint_error_takes_the_labels_of_the_target(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +55,7 @@ def test_the_table_says_what_stands_in_it(capsys: pytest.CaptureFixture[str]) ->
 def test_an_export_comes_closer_to_the_target_in_frechet_and_kernel_distance(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Its folder stands for a data config. The export here holds the target's own images, as the best one would."""
+    """A stage's folder can replace a data config. This export holds the target's own images, as a perfect one would."""
     images = np.load("target/train.npz")["images"]
     keys = [f"{number:05d}" for number in range(len(images))]
     (tmp_path / "images").mkdir()

@@ -1,4 +1,4 @@
-"""`segda select`: every criterion scores every row, labels of the target stay closed, and oracles are called so."""
+"""`segda select`: every criterion scores every row, target labels are not read, and oracles are marked."""
 
 import json
 import shutil
@@ -30,8 +30,8 @@ def selected(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]
     def run(*words: str) -> dict[str, Any]:
         capsys.readouterr()
         assert main(["select", "colours", "--target", "target.yaml", "--json", *words]) == 0
-        found: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return found
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
 
     return run
 
@@ -42,42 +42,42 @@ def stage_folder(name: str) -> Path:
 
 
 def test_no_label_of_the_target_is_needed(selected: Callable[..., dict[str, Any]]) -> None:
-    found = selected("--target-root", "unlabelled")
-    assert list(found["candidates"]) == ROWS
-    assert list(found["picks"]) == FREE
-    assert found["oracle"] is None
-    assert found["target"]["labels_opened"] is False
-    for name, pick in found["picks"].items():
-        values = {row: found["candidates"][row]["scores"][name] for row in ROWS}
+    result = selected("--target-root", "unlabelled")
+    assert list(result["candidates"]) == ROWS
+    assert list(result["picks"]) == FREE
+    assert result["oracle"] is None
+    assert result["target"]["labels_opened"] is False
+    for name, pick in result["picks"].items():
+        values = {row: result["candidates"][row]["scores"][name] for row in ROWS}
         best = max if CRITERIA[name].larger else min
         assert pick["candidate"] == best(values, key=lambda row: values[row])
         assert pick["uses_target_labels"] is False
-    assert json.loads(Path("runs/colours.selection.json").read_text()) == found
+    assert json.loads(Path("runs/colours.selection.json").read_text()) == result
 
 
 def test_labels_beside_the_images_change_nothing_without_oracle(selected: Callable[..., dict[str, Any]]) -> None:
-    closed, beside = selected("--target-root", "unlabelled"), selected()
-    assert closed["candidates"] == beside["candidates"]
-    assert closed["picks"] == beside["picks"]
+    unlabelled, labelled = selected("--target-root", "unlabelled"), selected()
+    assert unlabelled["candidates"] == labelled["candidates"]
+    assert unlabelled["picks"] == labelled["picks"]
 
 
 def test_entropy_is_that_of_the_networks_predictions(selected: Callable[..., dict[str, Any]]) -> None:
-    """Counted anew from the published networks, by torch."""
-    found = selected("--stage", "adapted")
-    place = stage_folder("after")
-    networks = load_networks(place, manifests.load(place).config, ("encoder", "head"), torch.device("cpu"))
+    """Recomputed from the published networks with torch."""
+    result = selected("--stage", "adapted")
+    stage = stage_folder("after")
+    networks = load_networks(stage, manifests.load(stage).config, ("encoder", "head"), torch.device("cpu"))
     images = torch.from_numpy(np.load("target/train.npz")["images"]).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
         logits = networks.classify(networks.encode(images, "target")).mean(dim=(-2, -1))
     expected = torch.distributions.Categorical(logits=logits).entropy().mean()
-    assert found["candidates"]["adapted"]["scores"]["entropy"] == pytest.approx(float(expected), abs=1e-5)
+    assert result["candidates"]["adapted"]["scores"]["entropy"] == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_the_source_brings_the_weighted_risks(selected: Callable[..., dict[str, Any]]) -> None:
-    found = selected("--source", "source.yaml", "--target-root", "unlabelled")
-    assert list(found["picks"]) == list(CRITERIA)
-    assert found["source"]["labels_opened"] is True
-    for candidate in found["candidates"].values():
+    result = selected("--source", "source.yaml", "--target-root", "unlabelled")
+    assert list(result["picks"]) == list(CRITERIA)
+    assert result["source"]["labels_opened"] is True
+    for candidate in result["candidates"].values():
         assert candidate["scores"]["weighted source risk"] >= 0
 
 
@@ -85,12 +85,12 @@ def test_the_source_brings_the_weighted_risks(selected: Callable[..., dict[str, 
 def test_the_oracle_is_labelled_as_such(
     selected: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = selected("--oracle")
-    assert found["oracle"]["uses_target_labels"] is True
-    assert found["oracle"]["measure"] == "accuracy"
+    result = selected("--oracle")
+    assert result["oracle"]["uses_target_labels"] is True
+    assert result["oracle"]["measure"] == "accuracy"
     lock = json.loads(Path("runs/colours.lock.json").read_text())
     evaluation = json.loads((Path("runs") / lock["stages"]["evaluate"]["folder"] / "evaluation.json").read_text())
-    assert found["oracle"]["scores"] == {row: evaluation[row]["scores"]["pixel_accuracy"] for row in ROWS}
+    assert result["oracle"]["scores"] == {row: evaluation[row]["scores"]["pixel_accuracy"] for row in ROWS}
     assert main(["select", "colours", "--target", "target.yaml", "--oracle"]) == 0
     text = capsys.readouterr().out
     assert "an oracle, no result may be selected by it" in " ".join(text.split())
@@ -102,21 +102,21 @@ def test_the_oracle_is_labelled_as_such(
 def test_what_was_trained_on_target_labels_is_never_picked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same networks twice; the copy says that it was trained on labels of the target."""
+    """The same networks twice; the copy's manifest says that it was trained on target labels."""
     shutil.copytree("runs", tmp_path / "runs")
     shutil.copytree("target", tmp_path / "target")
     monkeypatch.chdir(tmp_path)
-    place = stage_folder("before")
-    content = json.loads((place / "manifest.json").read_text())
-    del content["checksum"]  # as in a manifest of an older segda
+    stage = stage_folder("before")
+    content = json.loads((stage / "manifest.json").read_text())
+    del content["checksum"]  # as in manifests of older versions
     content["config"]["method"]["labels"] = "target"
-    (place / "manifest.json").write_text(json.dumps(content))
+    (stage / "manifest.json").write_text(json.dumps(content))
     target = ["--target", str(folder / "target.yaml")]
     assert main(["select", "colours", *target, "--json", "--oracle"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["candidates"]["source only"]["trained_on_target_labels"] is True
-    assert {pick["candidate"] for pick in found["picks"].values()} == {"adapted"}
-    assert found["oracle"]["candidate"] == "adapted"
+    result = json.loads(capsys.readouterr().out)
+    assert result["candidates"]["source only"]["trained_on_target_labels"] is True
+    assert {pick["candidate"] for pick in result["picks"].values()} == {"adapted"}
+    assert result["oracle"]["candidate"] == "adapted"
     assert main(["select", "colours", *target]) == 0
     text = capsys.readouterr().out
     assert "source only (oracle)" in text
@@ -128,24 +128,24 @@ def test_what_was_trained_on_target_labels_is_never_picked(
 def test_checkpoints_are_scored_by_their_own_networks(
     selected: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At step 7 the head is zero, so it is undecided between ten classes; its moving average is what counts."""
-    place = stage_folder("before")
-    networks = load_networks(place, manifests.load(place).config, ("encoder", "head"), torch.device("cpu"))
-    kept = checkpoint.flatten(networks.modules)
-    zero = {name: tensor * 0 if name.startswith("head/") else tensor for name, tensor in kept.items()}
-    folder = place / "checkpoints"
+    """At step 7 the head is zero, so its ten classes are equally likely; a moving average takes precedence."""
+    stage = stage_folder("before")
+    networks = load_networks(stage, manifests.load(stage).config, ("encoder", "head"), torch.device("cpu"))
+    tensors = checkpoint.flatten(networks.modules)
+    zero = {name: tensor * 0 if name.startswith("head/") else tensor for name, tensor in tensors.items()}
+    folder = stage / "checkpoints"
     try:
         checkpoint.save(folder, 7, {f"networks/{name}": tensor for name, tensor in zero.items()}, {})
-        checkpoint.save(folder, 30, {f"networks/{name}": tensor for name, tensor in kept.items()}, {})
-        found = selected("--checkpoints")["candidates"]
-        assert list(found) == ["source only @ step 7", *ROWS], "that of step 30 is what was published"
-        assert (found["source only @ step 7"]["row"], found["source only @ step 7"]["step"]) == ("source only", 7)
-        assert found["source only @ step 7"]["scores"]["entropy"] == pytest.approx(np.log(10), abs=1e-5)
-        assert list(selected()["candidates"]) == ROWS, "only when asked for"
-        averages = {f"average/{name}": tensor for name, tensor in kept.items()}
+        checkpoint.save(folder, 30, {f"networks/{name}": tensor for name, tensor in tensors.items()}, {})
+        result = selected("--checkpoints")["candidates"]
+        assert list(result) == ["source only @ step 7", *ROWS], "the checkpoint of step 30 is the published one"
+        assert (result["source only @ step 7"]["row"], result["source only @ step 7"]["step"]) == ("source only", 7)
+        assert result["source only @ step 7"]["scores"]["entropy"] == pytest.approx(np.log(10), abs=1e-5)
+        assert list(selected()["candidates"]) == ROWS, "only with --checkpoints"
+        averages = {f"average/{name}": tensor for name, tensor in tensors.items()}
         checkpoint.save(folder, 7, {**averages, **{f"networks/{name}": tensor for name, tensor in zero.items()}}, {})
-        found = selected("--checkpoints")["candidates"]
-        assert found["source only @ step 7"]["scores"] == pytest.approx(found["source only"]["scores"])
+        result = selected("--checkpoints")["candidates"]
+        assert result["source only @ step 7"]["scores"] == pytest.approx(result["source only"]["scores"])
         (folder / "step-00000007" / "tensors.safetensors").write_bytes(b"cut")
         assert main(["select", "colours", "--target", "target.yaml", "--checkpoints"]) == 2
         assert "step-00000007: damaged checkpoint (its checksum differs)" in capsys.readouterr().err
@@ -154,12 +154,12 @@ def test_checkpoints_are_scored_by_their_own_networks(
 
 
 def test_a_stage_alone_has_its_selection_beside_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    place = stage_folder("after")
-    before = sorted(place.rglob("*"))
-    assert main(["select", str(place), "--target", "target.yaml", "--json"]) == 0
+    stage = stage_folder("after")
+    before = sorted(stage.rglob("*"))
+    assert main(["select", str(stage), "--target", "target.yaml", "--json"]) == 0
     assert list(json.loads(capsys.readouterr().out)["candidates"]) == ["after"]
-    assert place.with_name(f"{place.name}.selection.json").is_file()
-    assert sorted(place.rglob("*")) == before, "a finished stage is not written into"
+    assert stage.with_name(f"{stage.name}.selection.json").is_file()
+    assert sorted(stage.rglob("*")) == before, "a finished stage is not modified"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`segda table`: runs by folder, by name, or from a results file; as text, Markdown or JSON."""
+"""`segda table`: runs by folder, name or results file, as text, Markdown or JSON."""
 
 import json
 import shutil
@@ -25,18 +25,18 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 def tables(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(printed(capsys, *words, "--json"))["tables"]
-    return found
+    result: dict[str, Any] = json.loads(printed(capsys, *words, "--json"))["tables"]
+    return result
 
 
 @pytest.mark.parametrize("path", [[], ["."], ["runs"], ["digits"], ["--runs", "runs"]])
 def test_the_seeds_of_a_pipeline_are_put_together(capsys: pytest.CaptureFixture[str], path: list[str]) -> None:
-    found = tables(capsys, *path)
-    assert list(found) == ["digits"]
-    assert found["digits"]["seeds"] == [0, 1, 2]
-    assert found["digits"]["rows"]["dann"]["mean"] == pytest.approx(0.84)
-    assert found["digits"]["rows"]["with labels"]["oracle"] is True
-    assert found["digits"]["measure"] == "accuracy"
+    result = tables(capsys, *path)
+    assert list(result) == ["digits"]
+    assert result["digits"]["seeds"] == [0, 1, 2]
+    assert result["digits"]["rows"]["dann"]["mean"] == pytest.approx(0.84)
+    assert result["digits"]["rows"]["with labels"]["oracle"] is True
+    assert result["digits"]["measure"] == "accuracy"
 
 
 @pytest.mark.parametrize("path", ["digits-seed1", "runs/digits-seed1.lock.json"])
@@ -64,8 +64,8 @@ def test_rows_may_be_chosen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_run(Path("runs"), "moons", 0, {"source only": accuracy(60)})
-    found = tables(capsys, "--row", "dann")
-    assert {title: list(table["rows"]) for title, table in found.items()} == {"digits": ["dann"]}
+    result = tables(capsys, "--row", "dann")
+    assert {title: list(table["rows"]) for title, table in result.items()} == {"digits": ["dann"]}
 
 
 def test_claims_beside_a_results_file_are_found(capsys: pytest.CaptureFixture[str]) -> None:

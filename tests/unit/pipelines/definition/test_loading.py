@@ -1,4 +1,4 @@
-"""Loading a pipeline: settings, defaults, references, and one clear line for whatever is wrong."""
+"""Loading a pipeline: settings, defaults, references, and one-line errors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What has passed its checks is remembered, and nothing else is; what is remembered changes no answer."""
+"""The cache of validated configs: only passed checks are cached, and the cache changes no result."""
 
 import os
 import subprocess
@@ -21,9 +21,9 @@ REPOSITORY = Path(segda.__file__).parent.parent
 
 
 @pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of what is remembered, where nothing is yet."""
-    folder = tmp_path / "known"
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the cache, still empty."""
+    folder = tmp_path / "cache"
     monkeypatch.setenv("SEGDA_CHECKED", str(folder))
     monkeypatch.setattr(lookup, "_allowed_plugins", set())
     monkeypatch.chdir(tmp_path)
@@ -39,24 +39,24 @@ def load(name: str = "moons", *settings: str) -> pipeline.Pipeline:
 
 
 def refused(*settings: str) -> tuple[str, str]:
-    """The error of `moons` with some settings, with and without memory."""
-    told = []
+    """The error of `moons` with some settings, with and without the cache."""
+    messages = []
     for memory in (True, False):
         with pytest.raises(ConfigError) as error:
             pipelines.load("moons", settings, remembered=memory)
-        told.append(str(error.value))
-    return told[0], told[1]
+        messages.append(str(error.value))
+    return messages[0], messages[1]
 
 
-def test_a_config_that_passed_is_not_checked_again(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_that_passed_is_not_checked_again(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().checked
-    assert len(remembered(known)) == 1
+    assert len(remembered(cache_folder)) == 1
     monkeypatch.setattr(pipelines, "check", lambda stages: pytest.fail("checked again"))
     assert not load().checked
 
 
 @pytest.mark.promise("light-plan")
-def test_keys_and_configs_are_equal_with_and_without(known: Path) -> None:
+def test_keys_and_configs_are_equal_with_and_without(cache_folder: Path) -> None:
     first, again = load("streets"), load("streets")
     assert first.checked
     assert not again.checked
@@ -84,18 +84,18 @@ def test_keys_and_configs_are_equal_with_and_without(known: Path) -> None:
         "stages.source.steps=none",
     ],
 )
-def test_a_wrong_config_is_refused_after_a_right_one_was_remembered(known: Path, wrong: str) -> None:
+def test_a_wrong_config_is_refused_after_a_right_one_was_remembered(cache_folder: Path, wrong: str) -> None:
     load()
-    before = remembered(known)
+    before = remembered(cache_folder)
     with_memory, without = refused(wrong)
     assert with_memory == without
-    assert remembered(known) == before
+    assert remembered(cache_folder) == before
     assert not load().checked
 
 
 @pytest.mark.promise("checked-again")
 def test_a_change_of_the_code_is_a_reason_to_check(
-    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = [tmp_path / "code" / name for name in ("segda/__init__.py", "segda/data/one.py", "pipelines/two.py")]
     for file in code:
@@ -119,7 +119,7 @@ def test_a_change_of_the_code_is_a_reason_to_check(
 
 @pytest.mark.promise("checked-again")
 def test_another_config_package_or_data_folder_is_a_reason_to_check(
-    known: Path, monkeypatch: pytest.MonkeyPatch
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marks = [
         validation_cache.cache_key({"a": 1}),
@@ -133,32 +133,32 @@ def test_another_config_package_or_data_folder_is_a_reason_to_check(
     assert len({None, *marks}) == len(marks) + 1
 
 
-def test_with_a_plugin_nothing_is_remembered(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_plugin_nothing_is_remembered(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load()
     monkeypatch.setattr(lookup, "_allowed_plugins", {"toy"})
     assert load().checked
     assert load("moons", "seed=3").checked
-    assert len(remembered(known)) == 1
+    assert len(remembered(cache_folder)) == 1
 
 
-def test_what_lacks_its_weights_is_not_remembered(known: Path) -> None:
+def test_what_lacks_its_weights_is_not_remembered(cache_folder: Path) -> None:
     settings = "stages.source.networks.encoder={name: dilated_resnet, depth: 18, weights: nowhere.safetensors}"
     assert load("streets", settings).stages["source"].missing
-    assert remembered(known) == []
+    assert remembered(cache_folder) == []
 
 
 @pytest.mark.promise("validation-cache")
-def test_a_folder_that_cannot_be_written_is_done_without(known: Path) -> None:
-    known.write_text("a file")
+def test_a_folder_that_cannot_be_written_is_done_without(cache_folder: Path) -> None:
+    cache_folder.write_text("a file")
     assert load().checked
     assert load().checked
-    assert known.read_text() == "a file"
+    assert cache_folder.read_text() == "a file"
 
 
 @pytest.mark.promise("validation-cache")
-def test_what_stands_in_a_file_is_not_read_and_a_folder_is_no_fact(known: Path) -> None:
+def test_what_stands_in_a_file_is_not_read_and_a_folder_is_no_fact(cache_folder: Path) -> None:
     load()
-    file = known / remembered(known)[0]
+    file = cache_folder / remembered(cache_folder)[0]
     assert file.stat().st_size == 0
     file.write_bytes(b"\x80\x04cos\nsystem\n")
     assert not load().checked
@@ -167,15 +167,15 @@ def test_what_stands_in_a_file_is_not_read_and_a_folder_is_no_fact(known: Path) 
     assert load().checked
 
 
-def test_it_stays_small(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stays_small(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation_cache, "MAX_FILES", 3)
     for seed in range(5):
         load("moons", f"seed={seed}")
-        assert 1 <= len(remembered(known)) <= 3
+        assert 1 <= len(remembered(cache_folder)) <= 3
 
 
-def test_links_between_data_sets_are_looked_at_each_time(known: Path, tmp_path: Path) -> None:
-    """The labels of a target train nothing, by whatever name its folder is called."""
+def test_links_between_data_sets_are_looked_at_each_time(cache_folder: Path, tmp_path: Path) -> None:
+    """Labels of a target must not be trained on, even through a link to its folder."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     job = tmp_path / "job.yaml"
@@ -194,7 +194,7 @@ def test_links_between_data_sets_are_looked_at_each_time(known: Path, tmp_path: 
 
 
 @pytest.mark.promise("light-plan")
-def test_a_plan_of_what_passed_loads_nothing_heavy(known: Path, tmp_path: Path) -> None:
+def test_a_plan_of_what_passed_loads_nothing_heavy(cache_folder: Path, tmp_path: Path) -> None:
     load("streets")
     code = f"""
 import sys
@@ -211,7 +211,7 @@ print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
 
 
 def test_before_work_all_is_checked_whatever_is_remembered(
-    known: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cache_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load()
 

@@ -1,4 +1,4 @@
-"""The largest crop for a memory: as large as the images and the memory allow, in the configured ratio."""
+"""The largest crop that images and memory allow, in the configured aspect ratio."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_no_memory(text: str) -> None:
 @pytest.mark.promise("largest-crop")
 @pytest.mark.parametrize("stage", ["source", "translate"])
 def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: Path) -> None:
-    """By the count at that very size; ratio and stride are kept."""
+    """By the estimate at exactly that size; aspect ratio and stride are preserved."""
     images = "[2000, 2000]"
     settings = [
         f"stages.{stage}.crop=[32, 64]",
@@ -42,14 +42,14 @@ def test_the_largest_crop_fits_and_a_larger_one_does_not(stage: str, tmp_path: P
     config = loaded.stages[stage].config
     assert isinstance(config, TrainingConfig)
     limit = 150 << 20
-    found = largest_crop.largest(memory, loaded.stages[stage], limit)
-    assert found is not None
-    (height, width), told = found
+    result = largest_crop.largest(memory, loaded.stages[stage], limit)
+    assert result is not None
+    (height, width), estimate = result
     stride = 8 if stage == "source" else 4
     assert width == 2 * height
     assert height % stride == 0
-    assert told == pytest.approx(memory.training(config, (height, width)), rel=0.03)
-    assert told <= limit < 1.03 * memory.training(config, (height + stride, width + 2 * stride))
+    assert estimate == pytest.approx(memory.training(config, (height, width)), rel=0.03)
+    assert estimate <= limit < 1.03 * memory.training(config, (height + stride, width + 2 * stride))
 
 
 @pytest.mark.promise("largest-crop")

@@ -1,4 +1,4 @@
-"""Plans: keys follow content, states follow folders, missing data is a state."""
+"""Plans: keys depend on content, states on folders; missing data is a state."""
 
 import shutil
 from pathlib import Path
@@ -119,13 +119,13 @@ def test_a_key_follows_the_data_and_not_its_place(toy: Path, monkeypatch: pytest
     shutil.copytree(toy / "a", toy / "b")
     setting = ["stages.second.source={name: camvid, root: camvid}", "task.labels=camvid"]
     monkeypatch.setenv("SEGDA_DATA", str(toy / "a"))
-    here = keys(setting)
+    before = keys(setting)
     monkeypatch.setenv("SEGDA_DATA", str(toy / "b"))
-    assert keys(setting) == here
+    assert keys(setting) == before
     (toy / "b" / "camvid" / "train" / "0.png").unlink()
     (toy / "b" / "camvid" / "trainannot" / "0.png").unlink()
-    assert keys(setting)["second"] != here["second"]
-    assert keys(setting)["first"] == here["first"]
+    assert keys(setting)["second"] != before["second"]
+    assert keys(setting)["first"] == before["first"]
 
 
 def test_a_target_is_planned_without_its_labels(toy: Path) -> None:
@@ -141,8 +141,8 @@ def test_weights_count_by_content(toy: Path) -> None:
     (toy / "toy" / "write.py").write_text(text)
     for name, content in {"x.pth": "one", "y.pth": "one", "z.pth": "two"}.items():
         (toy / name).write_text(content)
-    found = [keys([f"stages.first.net.weights={name}.pth"])["first"] for name in "xyz"]
-    assert found[0] == found[1] != found[2]
+    first = [keys([f"stages.first.net.weights={name}.pth"])["first"] for name in "xyz"]
+    assert first[0] == first[1] != first[2]
     loaded = pipelines.load("job.yaml", ["stages.first.net.weights=gone.pth"])
     assert plans.make_plan(loaded, Store(Path("runs")))[0].state == "data missing"
 

@@ -1,4 +1,4 @@
-"""Running: each stage once, in order; resumed after a crash; forced anew without losing the old."""
+"""Running: each stage once, in order; resumed after a crash; forced reruns keep the old result."""
 
 import json
 from pathlib import Path
@@ -151,7 +151,7 @@ def test_inputs_name_a_missing_output(tmp_path: Path) -> None:
 
 
 def test_a_run_lists_each_data_set_once_before_its_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the plan, the refusals, the disk estimate and the stages together."""
+    """One listing serves the plan, the checks, the disk estimate and the stages."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.yaml").write_text(
         "task: {name: classification, labels: moons}\nstages:\n  moons: {kind: generate_moons, train: 8, test: 4}\n"

@@ -1,4 +1,4 @@
-"""Which of several processes' errors is printed."""
+"""Which error is printed if several processes fail."""
 
 import json
 import signal
@@ -10,12 +10,12 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from pipelines.running import launch
 from segda.engine import signals
 
-NOW = 2_000_000_000  # a failure without a report has the time at which it is seen, which is before this
+NOW = 2_000_000_000  # later than failures without a report, which get the current time
 STOPPED = str(signals.StoppedError(signal.SIGTERM, "step 3 of 5 is saved"))
 
 
 def failure(folder: Path, rank: int, code: int, message: str = "", time: int = NOW) -> ProcessFailure:
-    """Of a process that wrote a message before it ended, if there is one."""
+    """The failure of a process; if `message` is set, the process reported it before it ended."""
     file = folder / f"{rank}.json"
     if message:
         file.write_text(json.dumps({"message": message, "timestamp": time}))
@@ -24,28 +24,28 @@ def failure(folder: Path, rank: int, code: int, message: str = "", time: int = N
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, 2), (signal.SIGSEGV, 1)])
 def test_a_survivor_that_was_ended_is_not_the_reason(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """torch ends the others by SIGTERM and they save; the user asked for nothing."""
+    """torch ends the other processes by SIGTERM and they save; the user did not request a stop."""
     failures = [failure(tmp_path, 1, -number), failure(tmp_path, 0, 75, STOPPED)]
-    message, found = launch._explain_first_failure(failures)
+    message, exit_code = launch._explain_first_failure(failures)
     assert message.startswith(f"error: process 1 was ended by {number.name}")
-    assert found == code
+    assert exit_code == code
 
 
 def test_a_requested_stop_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requested of the launcher; a process that has just begun may be ended by the signal itself."""
+    """The launcher received the signal; a process that has just started may be killed by it."""
     monkeypatch.setattr(signals, "requested", lambda: int(signal.SIGTERM))
     failures = [failure(tmp_path, 1, -signal.SIGTERM), failure(tmp_path, 0, 75, STOPPED)]
     assert launch._explain_first_failure(failures) == (STOPPED, 75)
 
 
 def test_a_stop_of_all_is_reported(tmp_path: Path) -> None:
-    """A scheduler may have signalled the processes, and not the launcher."""
+    """A scheduler may signal the processes but not the launcher."""
     failures = [failure(tmp_path, rank, 75, STOPPED, NOW + rank) for rank in range(2)]
     assert launch._explain_first_failure(failures) == (STOPPED, 75)
 
 
 def test_the_earliest_error_is_reported(tmp_path: Path) -> None:
-    """Whichever process was seen to end first."""
+    """Regardless of which exit was noticed first."""
     failures = [
         failure(tmp_path, 2, -signal.SIGABRT),
         failure(tmp_path, 1, 2, "error: later", 3),

@@ -1,4 +1,4 @@
-"""A manifest says where its result comes from, in enough words to make it again."""
+"""Manifests record everything needed to reproduce their result."""
 
 import shlex
 import sys
@@ -17,20 +17,20 @@ def test_it_names_code_packages_machine_and_command(monkeypatch: pytest.MonkeyPa
     words = ["segda", "run", "my job.yaml", "--set", "stages.a.data={name: x, root: y}"]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.setenv("SEGDA_SECRET", "not told")
+    monkeypatch.setenv("SEGDA_SECRET", "hidden")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    found = provenance(Session(cpu=True), 1.234, 7)
-    assert shlex.split(found["command"]) == words, "it can be pasted into a shell"
-    assert found["environment"]["OMP_NUM_THREADS"] == "3"
-    assert "SEGDA_SECRET" not in found["environment"]
-    assert "CUBLAS_WORKSPACE_CONFIG" not in found["environment"]
-    assert found["packages"]["torch"] == torch.__version__.split("+")[0] or found["packages"]["torch"]
-    assert {"numpy", "safetensors", "albumentations"} <= found["packages"].keys()
-    assert (found["seed"], found["seconds"], found["device"], found["world_size"]) == (7, 1.2, "cpu", 1)
-    assert found["threads"] == torch.get_num_threads()
-    assert found["deterministic"] is False
-    assert found["cpu"]
-    assert "gpu" not in found, "nothing is told of a GPU that was not used"
+    record = provenance(Session(cpu=True), 1.234, 7)
+    assert shlex.split(record["command"]) == words, "it can be pasted into a shell"
+    assert record["environment"]["OMP_NUM_THREADS"] == "3"
+    assert "SEGDA_SECRET" not in record["environment"]
+    assert "CUBLAS_WORKSPACE_CONFIG" not in record["environment"]
+    assert record["packages"]["torch"] == torch.__version__.split("+")[0] or record["packages"]["torch"]
+    assert {"numpy", "safetensors", "albumentations"} <= record["packages"].keys()
+    assert (record["seed"], record["seconds"], record["device"], record["world_size"]) == (7, 1.2, "cpu", 1)
+    assert record["threads"] == torch.get_num_threads()
+    assert record["deterministic"] is False
+    assert record["cpu"]
+    assert "gpu" not in record, "an unused GPU is not recorded"
 
 
 def test_a_gpu_is_told_with_its_driver_and_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,8 +41,8 @@ def test_a_gpu_is_told_with_its_driver_and_libraries(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("torch.version.cuda", "12.8")
     monkeypatch.setattr(provenances, "_output_of", lambda *command: "570.1" if command[0] == "nvidia-smi" else None)
     session: Any = OnGpu()
-    found = provenances._gpu(session)
-    assert (found["gpu"], found["driver"], found["cuda"]) == ("card 0", "570.1", "12.8")
+    record = provenances._gpu(session)
+    assert (record["gpu"], record["driver"], record["cuda"]) == ("card 0", "570.1", "12.8")
 
 
 def test_a_program_that_is_not_there_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

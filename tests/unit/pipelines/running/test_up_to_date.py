@@ -1,4 +1,4 @@
-"""A run that has nothing to do says what a run says, keeps others' claims, and starts no process."""
+"""A run with nothing to do prints the usual lines, respects other processes' locks, and starts no process."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def run(*words: str) -> int:
 
 @pytest.fixture
 def finished(toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The toy's folder after a whole run; from then on neither Accelerate nor a launch may be started."""
+    """The toy's folder after a complete run; afterwards neither Accelerate nor a launch may start."""
     assert run() == 0
     capsys.readouterr()
     monkeypatch.setattr(session.Session, "__init__", lambda *_: pytest.fail("a session was begun"))

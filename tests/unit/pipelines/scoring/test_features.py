@@ -1,4 +1,4 @@
-"""Features of finished encoders: which vectors, in which order, with which classes."""
+"""Features of trained encoders: vectors, their order and their classes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ SPACE = LabelSpace("two", ("a", "b"), ((0, 0, 0), (255, 255, 255)))
 
 
 class Halves(nn.Module):
-    """z is the image at half its size, averaged."""
+    """The feature map z is the image, average-pooled to half its size."""
 
     strides = (1, 2)
 
@@ -44,26 +44,26 @@ PREDICTOR = Predictor(Networks({"encoder": Halves()}, tied=True), segmentation.b
 def test_one_mean_vector_an_image_in_order_whatever_the_sizes() -> None:
     images = [grey(value, size) for value, size in ((0, 4), (255, 4), (51, 6), (204, 2))]
     labels = [np.array(label, dtype=np.uint8) for label in (0, 1, 255, 1)]
-    found = features.image_features(PREDICTOR, dataset(images, labels), range(4), "source")
-    np.testing.assert_allclose(found.vectors, np.repeat([[-1], [1], [-0.6], [0.6]], 3, axis=1), atol=1e-6)
-    assert found.labels.tolist() == [0, 1, 255, 1]
+    result = features.image_features(PREDICTOR, dataset(images, labels), range(4), "source")
+    np.testing.assert_allclose(result.vectors, np.repeat([[-1], [1], [-0.6], [0.6]], 3, axis=1), atol=1e-6)
+    assert result.labels.tolist() == [0, 1, 255, 1]
 
 
 def test_without_labels_every_class_is_ignored() -> None:
-    found = features.image_features(PREDICTOR, dataset([grey(0), grey(9)], None), [1], "target")
-    assert found.vectors.shape == (1, 3)
-    assert found.labels.tolist() == [255]
+    result = features.image_features(PREDICTOR, dataset([grey(0), grey(9)], None), [1], "target")
+    assert result.vectors.shape == (1, 3)
+    assert result.labels.tolist() == [255]
 
 
 def test_places_of_a_map_have_the_class_that_is_labelled_there() -> None:
-    """The left half is black and of class a, the right one white and of class b, one quarter is not labelled."""
+    """The left half is black and of class a, the right half white and of class b; one quarter is unlabelled."""
     image = grey(0)
     image[:, 2:] = 255
     label = np.zeros((4, 4), dtype=np.uint8)
     label[:, 2:] = 1
     label[:2, :2] = 255
-    found = features.image_features(PREDICTOR, dataset([image], [label]), [0], "source", positions=9)
-    assert sorted(zip(found.vectors[:, 0].tolist(), found.labels.tolist(), strict=True)) == [(-1, 0), (1, 1), (1, 1)]
+    result = features.image_features(PREDICTOR, dataset([image], [label]), [0], "source", positions=9)
+    assert sorted(zip(result.vectors[:, 0].tolist(), result.labels.tolist(), strict=True)) == [(-1, 0), (1, 1), (1, 1)]
 
 
 def test_the_draw_of_places_depends_on_the_seed_alone() -> None:
@@ -78,15 +78,15 @@ def test_the_draw_of_places_depends_on_the_seed_alone() -> None:
 
 def test_whole_images_keep_their_one_vector() -> None:
     label = np.array(1, dtype=np.uint8)
-    found = features.image_features(PREDICTOR, dataset([grey(0)], [label]), [0], "source", positions=4)
-    assert (found.vectors.shape, found.labels.tolist()) == ((1, 3), [1])
+    result = features.image_features(PREDICTOR, dataset([grey(0)], [label]), [0], "source", positions=4)
+    assert (result.vectors.shape, result.labels.tolist()) == ((1, 3), [1])
 
 
 def test_samples_are_spread_over_the_set() -> None:
     data = dataset([grey(0)] * 10, None)
     drawn = features.spaced_samples(data, 5)
-    assert [place // 2 for place in drawn] == [0, 1, 2, 3, 4]
-    assert {place % 2 for place in drawn} == {0, 1}, "not in step with a set whose classes take turns"
+    assert [index // 2 for index in drawn] == [0, 1, 2, 3, 4]
+    assert {index % 2 for index in drawn} == {0, 1}, "no aliasing with a data set of alternating classes"
     assert features.spaced_samples(data, 5) == drawn
     assert features.spaced_samples(data, 99) == list(range(10))
 

@@ -1,4 +1,4 @@
-"""The report of a run whose labels are classes of whole images: what it shows, and what it finds out by itself."""
+"""The report of a classification run: its tables, images and derived statements."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def test_predictions_samples_and_features_stand_beside_and_in_the_page(report: P
         assert f'<h2 id="{name}">{title}</h2>' in page
         image = Image.open(report / f"{name}.png")
         assert np.asarray(image.convert("RGB")).std() > 10
-    assert not (report / "pictures.png").exists(), "class maps are for labels that are maps"
+    assert not (report / "pictures.png").exists(), "class maps are for segmentation only"
 
 
 def test_as_many_predictions_as_asked_for(report: Path) -> None:
@@ -61,7 +61,7 @@ def test_as_many_predictions_as_asked_for(report: Path) -> None:
 
 
 def test_rows_of_both_domains_with_their_translations(report: Path) -> None:
-    """Three rows a domain: itself, as the other, as it was; six tiles of 96 pixels high each."""
+    """Three rows a domain (original, translation, reconstruction), so six rows of tiles 96 pixels high."""
     _, height = Image.open(report / "samples.png").size
     assert height == 6 * (96 + 6) + 6
 
@@ -81,7 +81,7 @@ def test_the_note_says_how_far_the_best_row_went(rows: list[int], expected: list
 
 
 def write_stage(folder: Path, kind: str, stage: str, inputs: dict[str, Any], config: dict[str, Any]) -> Path:
-    """A finished stage that another one may be made from."""
+    """A finished stage that others can build on."""
     folder.mkdir(parents=True)
     manifests.write(folder, Manifest(stage, kind, 1, "0" * 64, config, inputs, {}))
     return folder
@@ -89,9 +89,9 @@ def write_stage(folder: Path, kind: str, stage: str, inputs: dict[str, Any], con
 
 @pytest.fixture
 def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An export of two images of 4x8, road on the left and sky on the right; the second came out all red.
+    """An export of two 4x8 images, road on the left and sky on the right; the translation of the second is all red.
 
-    The judge sees sky where an image is blue and road elsewhere, so it loses the sky of the second.
+    The judge predicts sky where an image is blue and road elsewhere, so the sky of the second is lost.
     """
     data = tmp_path / "data"
     for name in ("images", "labels"):
@@ -116,7 +116,7 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "pairs": pairs, "minimum_agreement": 0.2, "dropped": [], "worst": ["b", "a"],
         "mean": dict(zip(pairs, (0.625, 1.0, 0.625), strict=True)),
         "classes": {"road": dict(zip(pairs, (0.66, 1.0, 0.66), strict=True)), "car": dict.fromkeys(pairs)},
-        "images": {key: {**dict(zip(pairs, found, strict=True)), "classes": {}} for key, found in shares.items()},
+        "images": {key: {**dict(zip(pairs, values, strict=True)), "classes": {}} for key, values in shares.items()},
     })  # fmt: skip
 
     class Judge:
@@ -132,11 +132,11 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) -> None:
-    (found,) = label_agreement.of_exports({exported: manifests.load(exported)}, 1, torch.device("cpu"))
-    assert (found.stage, found.mean, found.minimum, found.dropped) == ("adapted", [0.625, 1.0, 0.625], 0.2, 0)
-    assert found.classes == [("road", [0.66, 1.0, 0.66]), ("car", [None] * 3)]
-    assert [key for key, _ in found.worst] == ["b", "a"]
-    (row,) = found.pictures
+    (export,) = label_agreement.of_exports({exported: manifests.load(exported)}, 1, torch.device("cpu"))
+    assert (export.stage, export.mean, export.minimum, export.dropped) == ("adapted", [0.625, 1.0, 0.625], 0.2, 0)
+    assert export.classes == [("road", [0.66, 1.0, 0.66]), ("car", [None] * 3)]
+    assert [key for key, _ in export.worst] == ["b", "a"]
+    (row,) = export.pictures
     assert row.name == "b: agreement 25.0"
     assert [picture.title for picture in row.pictures] == [
         "source",
@@ -154,8 +154,8 @@ def test_the_images_that_lost_most_are_shown_with_what_was_lost(exported: Path) 
 
 def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -> None:
     (exported / "images" / "b.png").unlink()
-    (found,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
-    assert [[picture.pixels is None for picture in row.pictures] for row in found.pictures] == [
+    (export,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
+    assert [[picture.pixels is None for picture in row.pictures] for row in export.pictures] == [
         [False] * 3 + [True] * 3,
         [False] * 6,
     ]
@@ -166,24 +166,24 @@ def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> 
     (expected,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
     manifest = manifests.load(exported)
     manifest.config.update(layout=layout, shard=1)
-    place = exported / "data"
-    place.mkdir()
+    data = exported / "data"
+    data.mkdir()
     if layout in ("webdataset", "parquet"):
         form = Shards(Picture(), 1, 2, layout == "parquet")
         for number, key in enumerate("ab"):
             sample, image = Sample(key, Path(), None), np.asarray(Image.open(exported / "images" / f"{key}.png"))
             with Workers(0) as workers:
-                form.write(place, number, [Entry(sample, image, np.zeros((4, 8), np.uint8))], workers)
+                form.write(data, number, [Entry(sample, image, np.zeros((4, 8), np.uint8))], workers)
         shutil.rmtree(exported / "images")
     else:
-        (exported / "images").rename(place / "images")
-    (found,) = label_agreement.of_exports({exported: manifest}, 2, torch.device("cpu"))
-    for row, other in zip(found.pictures, expected.pictures, strict=True):
+        (exported / "images").rename(data / "images")
+    (export,) = label_agreement.of_exports({exported: manifest}, 2, torch.device("cpu"))
+    for row, other in zip(export.pictures, expected.pictures, strict=True):
         for picture, same in zip(row.pictures, other.pictures, strict=True):
             assert picture.title == same.title
             np.testing.assert_array_equal(picture.pixels, same.pixels)
-    # One that was left out.
-    for file in (place / "images").glob("b.*") if (place / "images").is_dir() else place.glob("train-00001*"):
+    # An image that was dropped.
+    for file in (data / "images").glob("b.*") if (data / "images").is_dir() else data.glob("train-00001*"):
         file.unlink()
     (left,) = label_agreement.of_exports({exported: manifest}, 1, torch.device("cpu"))
     assert left.pictures[0].pictures[3].pixels is None
@@ -195,7 +195,7 @@ def test_an_export_without_a_judge_has_nothing_to_show(exported: Path) -> None:
 
 
 def test_the_chain_names_its_stages_and_data(report: Path) -> None:
-    """All that the report was made from, each after what it builds on, with the rows before and after."""
+    """All stages behind the report in topological order; the evaluation has the rows before and after."""
     page = (report / "report.html").read_text(encoding="utf-8")
     stages = page[page.index('<h2 id="stages">') : page.index('<h2 id="training">')]
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', stages)
