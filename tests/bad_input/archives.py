@@ -22,34 +22,34 @@ IMAGES, DIGITS = "set/train-images-idx3-ubyte.gz", "set/train-labels-idx1-ubyte"
 USPS, HDF5, SVHN, ARRAYS = "set/usps.bz2", "set/usps.h5", "set/train_32x32.mat", "set/train.npz"
 
 
-def holds(place: str, content: bytes) -> Spoil:
-    return lambda folder: (folder / place).write_bytes(content)
+def holds(path: str, content: bytes) -> Spoil:
+    return lambda folder: (folder / path).write_bytes(content)
 
 
-def cut(place: str, share: float) -> Spoil:
+def cut(path: str, share: float) -> Spoil:
     def spoil(folder: Path) -> None:
-        content = (folder / place).read_bytes()
-        (folder / place).write_bytes(content[: int(len(content) * share)])
+        content = (folder / path).read_bytes()
+        (folder / path).write_bytes(content[: int(len(content) * share)])
 
     return spoil
 
 
-def missing(place: str) -> Spoil:
-    return lambda folder: (folder / place).unlink()
+def missing(path: str) -> Spoil:
+    return lambda folder: (folder / path).unlink()
 
 
-def damaged(place: str, base: str) -> tuple[Case, ...]:
-    """What can happen to any archive."""
-    name = Path(place).name
+def damaged(path: str, base: str) -> tuple[Case, ...]:
+    """Damage that any archive can have."""
+    name = Path(path).name
     return (
-        Case(f"{name}: empty", holds(place, b""), name, AGAIN, RUN, base),
-        Case(f"{name}: text", holds(place, b"not found"), name, AGAIN, RUN, base),
-        Case(f"{name}: cut in the middle", cut(place, 0.5), name, AGAIN, RUN, base),
-        Case(f"{name}: cut at its end", cut(place, 0.97), name, AGAIN, RUN, base),
-        Case(f"{name}: missing", missing(place), name, "the layout needs it", RUN, base),
-        Case(f"{name}: a folder", lambda folder: (missing(place)(folder), (folder / place).mkdir()), name,
+        Case(f"{name}: empty", holds(path, b""), name, AGAIN, RUN, base),
+        Case(f"{name}: text", holds(path, b"not found"), name, AGAIN, RUN, base),
+        Case(f"{name}: cut in the middle", cut(path, 0.5), name, AGAIN, RUN, base),
+        Case(f"{name}: cut at its end", cut(path, 0.97), name, AGAIN, RUN, base),
+        Case(f"{name}: missing", missing(path), name, "the layout needs it", RUN, base),
+        Case(f"{name}: a folder", lambda folder: (missing(path)(folder), (folder / path).mkdir()), name,
              "the layout needs it", RUN, base),
-        Case(f"{name}: a pipe", lambda folder: (missing(place)(folder), os.mkfifo(folder / place)), name,
+        Case(f"{name}: a pipe", lambda folder: (missing(path)(folder), os.mkfifo(folder / path)), name,
              "the layout needs it", RUN, base),
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ def declared(file: h5py.File, count: int = 2**40) -> None:
 
 
 def elsewhere(file: h5py.File) -> None:
-    """An array whose bytes lie in another file."""
+    """An array stored in another file."""
     file.create_dataset("train/data", (4, 256), dtype="u1", external=[("/etc/hostname", 0, 1024)])
     file["train/target"] = LABELS
 
@@ -125,7 +125,7 @@ def mat_case(name: str, remedy: str = AGAIN, **content: Any) -> Case:
 
 
 X = COLOUR.transpose(1, 2, 3, 0)
-LINE = b"1 " + b" ".join(b"%d:0" % place for place in range(1, 257))
+LINE = b"1 " + b" ".join(b"%d:0" % index for index in range(1, 257))
 SCALED = GREY.reshape(COUNT, -1) / 255
 ONE = np.full(COUNT, 3)
 SINGLE = "allow_single_class"

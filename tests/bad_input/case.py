@@ -1,4 +1,4 @@
-"""A case of the corpus: how a sound input is damaged, and what the command line must print."""
+"""A case of the corpus: how a valid input is damaged, and what the command must print."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tools import fuzz_files, fuzz_targets
 
 Spoil = Callable[[Path], object]
-"""Called with the case's folder, which holds sound files."""
+"""Called with the case's folder of valid files."""
 
 
 class Case(NamedTuple):
@@ -20,7 +20,7 @@ class Case(NamedTuple):
         names: the file or key that the line must name.
         remedy: a part of the remedy that the line must name.
         words: the command.
-        base: the sound files in the folder; see `BASES`.
+        base: the valid files in the folder; see `BASES`.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 class Handled(NamedTuple):
-    """An odd input that is used: exit code 0, and `shows` holds afterwards."""
+    """An unusual input that is accepted: exit code 0, and then `shows` passes."""
 
     name: str
     spoil: Spoil
@@ -56,7 +56,7 @@ SOUND = {"sound/images": fuzz_files.pictures(1)}
 
 
 def _pair(folder: Path) -> None:
-    """A pair of image and label, a sound target, and a job that reads both without training anything."""
+    """An image with its label, a valid target, and a job that reads both without training."""
     (folder / "job.yaml").write_text(JOB)
     (folder / "data.yaml").write_text(CONFIG)
     pixels = {"set/images": fuzz_files.pictures(0), "set/labels": fuzz_files.ids(0, (1, 2)), **SOUND}
@@ -64,7 +64,7 @@ def _pair(folder: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Nothing but the job's file."""
+    """Only the job's file."""
     (folder / "job.yaml").write_text(JOB)
 
 
@@ -115,5 +115,5 @@ CHECK = ("check", "data.yaml")
 
 
 def copy(base: Path, folder: Path) -> None:
-    """The sound files of a base, links kept as such."""
+    """Copy the valid files of a base, links as links."""
     shutil.copytree(base, folder, symlinks=True, dirs_exist_ok=True)

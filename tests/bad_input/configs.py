@@ -1,4 +1,4 @@
-"""YAML: bombs, circles, tags, tabs, numbers beyond all numbers, and values of another kind than a key takes."""
+"""YAML: alias bombs, cycles, tags, tabs, numbers out of range, and values of the wrong type."""
 
 from pathlib import Path
 

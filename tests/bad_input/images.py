@@ -1,4 +1,4 @@
-"""Pictures: cut off, of another kind than their name says, of too many pixels, and odd ones that are used."""
+"""Images: truncated, in another format than their suffix, too large, and unusual ones that are accepted."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from segda.data.decode import read_rgb
 from tests.bad_input.case import RUN, Case, Handled, Spoil
 from tools.fuzz_files import HEIGHT, WIDTH, pictures
 
-PLACE = "set/images/train/a.png"
+FILE = "set/images/train/a.png"
 PIXELS = pictures(0)
 AGAIN = "fetch the file again or exclude it"
 
@@ -31,13 +31,13 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, depth: int = 8, colour: int = 2, rows: bytes = b"", *, before: bytes = b"") -> bytes:
-    """A PNG by hand, whatever it claims."""
+    """A hand-made PNG with any header."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + before + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def holds(content: bytes) -> Spoil:
-    return lambda folder: (folder / PLACE).write_bytes(content)
+    return lambda folder: (folder / FILE).write_bytes(content)
 
 
 def cut(form: str, share: float) -> Spoil:
@@ -45,17 +45,17 @@ def cut(form: str, share: float) -> Spoil:
     return holds(content[: int(len(content) * share)])
 
 
-def changed(form: str, place: int, value: int = 0xFF) -> Spoil:
+def changed(form: str, index: int, value: int = 0xFF) -> Spoil:
     content = bytearray(encoded(form))
-    content[place] ^= value
+    content[index] ^= value
     return holds(bytes(content))
 
 
 def jpeg_of(width: int, height: int) -> bytes:
-    """A JPEG whose head claims another size."""
+    """A JPEG whose header claims another size."""
     content = bytearray(encoded("JPEG"))
-    place = content.index(b"\xff\xc0") + 5
-    content[place : place + 4] = struct.pack(">HH", height, width)
+    start = content.index(b"\xff\xc0") + 5
+    content[start : start + 4] = struct.pack(">HH", height, width)
     return bytes(content)
 
 
@@ -72,11 +72,11 @@ def gif_of(width: int, height: int) -> bytes:
 
 
 def webp_of(width: int, height: int) -> bytes:
-    """A lossless WebP, whose size are 14 bits each behind its signature."""
+    """A lossless WebP; its width and height have 14 bits each after the signature."""
     content = bytearray(encoded("WEBP", lossless=True))
-    place = content.index(b"VP8L") + 9
-    (bits,) = struct.unpack("<I", content[place : place + 4])
-    content[place : place + 4] = struct.pack("<I", bits >> 28 << 28 | (height - 1) << 14 | width - 1)
+    start = content.index(b"VP8L") + 9
+    (bits,) = struct.unpack("<I", content[start : start + 4])
+    content[start : start + 4] = struct.pack("<I", bits >> 28 << 28 | (height - 1) << 14 | width - 1)
     return bytes(content)
 
 
@@ -96,11 +96,11 @@ def frames(form: str) -> bytes:
 
 
 def moved(make: Callable[[Path], object]) -> Spoil:
-    """Something else in the place of the file."""
+    """Replace the file with something else."""
 
     def spoil(folder: Path) -> None:
-        (folder / PLACE).unlink()
-        make(folder / PLACE)
+        (folder / FILE).unlink()
+        make(folder / FILE)
 
     return spoil
 
@@ -121,32 +121,32 @@ LARGE = {
 }  # fmt: skip
 
 CASES = (
-    Case("empty image", holds(b""), PLACE, AGAIN, RUN, "pair"),
-    *(Case(f"{form} cut at {share:.0%}", cut(form, share), PLACE, AGAIN, RUN, "pair")
+    Case("empty image", holds(b""), FILE, AGAIN, RUN, "pair"),
+    *(Case(f"{form} cut at {share:.0%}", cut(form, share), FILE, AGAIN, RUN, "pair")
       for form in FORMS for share in (0.1, 0.6)),
-    Case("PNG without its end", cut("PNG", 0.99), PLACE, AGAIN, RUN, "pair"),
-    Case("JPEG without its end", cut("JPEG", 0.97), PLACE, AGAIN, RUN, "pair"),
-    Case("PNG with a changed byte", changed("PNG", -30), PLACE, "wrong checksum", RUN, "pair"),
-    Case("PNG with a changed head", changed("PNG", 19), PLACE, AGAIN, RUN, "pair"),
-    Case("PNG without pixels", holds(png(4, 4)), PLACE, AGAIN, RUN, "pair"),
-    Case("PNG of no width", holds(png(0, 4)), PLACE, AGAIN, RUN, "pair"),
-    Case("PNG of 3 bits", holds(png(4, 4, depth=3)), PLACE, AGAIN, RUN, "pair"),
-    Case("PNG with a bad filter", holds(png(1, 1, rows=b"\x09abc")), PLACE, AGAIN, RUN, "pair"),
+    Case("PNG without its end", cut("PNG", 0.99), FILE, AGAIN, RUN, "pair"),
+    Case("JPEG without its end", cut("JPEG", 0.97), FILE, AGAIN, RUN, "pair"),
+    Case("PNG with a changed byte", changed("PNG", -30), FILE, "wrong checksum", RUN, "pair"),
+    Case("PNG with a changed head", changed("PNG", 19), FILE, AGAIN, RUN, "pair"),
+    Case("PNG without pixels", holds(png(4, 4)), FILE, AGAIN, RUN, "pair"),
+    Case("PNG of no width", holds(png(0, 4)), FILE, AGAIN, RUN, "pair"),
+    Case("PNG of 3 bits", holds(png(4, 4, depth=3)), FILE, AGAIN, RUN, "pair"),
+    Case("PNG with a bad filter", holds(png(1, 1, rows=b"\x09abc")), FILE, AGAIN, RUN, "pair"),
     Case("PNG whose text unpacks to gigabytes", holds(png(
         4, 4, rows=bytes(52), before=chunk(b"zTXt", b"a\x00\x00" + zlib.compress(bytes(80_000_000))))),
-        PLACE, AGAIN, RUN, "pair"),
-    *(Case(f"{what} called .png", holds(content), PLACE, AGAIN, RUN, "pair") for what, content in TEXTS.items()),
-    *(Case(f"bomb: {what}", holds(content), PLACE, "SEGDA_MAX_PIXELS=", RUN, "pair")
+        FILE, AGAIN, RUN, "pair"),
+    *(Case(f"{what} called .png", holds(content), FILE, AGAIN, RUN, "pair") for what, content in TEXTS.items()),
+    *(Case(f"bomb: {what}", holds(content), FILE, "SEGDA_MAX_PIXELS=", RUN, "pair")
       for what, content in LARGE.items()),
-    *(Case(f"animated {form}", holds(frames(form)), PLACE, "files of their own", RUN, "pair")
+    *(Case(f"animated {form}", holds(frames(form)), FILE, "files of their own", RUN, "pair")
       for form in ("PNG", "GIF", "WEBP", "TIFF")),
-    Case("a link that leads nowhere", moved(lambda path: path.symlink_to("gone.png")), PLACE, "repair", RUN, "pair"),
-    Case("a link to itself", moved(lambda path: path.symlink_to(path.name)), PLACE, "repair", RUN, "pair"),
+    Case("a link that leads nowhere", moved(lambda path: path.symlink_to("gone.png")), FILE, "repair", RUN, "pair"),
+    Case("a link to itself", moved(lambda path: path.symlink_to(path.name)), FILE, "repair", RUN, "pair"),
     Case("a link to a folder", moved(lambda path: path.symlink_to("..")), "a.png", "remove", RUN, "pair"),
-    Case("a pipe", moved(os.mkfifo), PLACE, "replace it by the image", RUN, "pair"),
+    Case("a pipe", moved(os.mkfifo), FILE, "replace it by the image", RUN, "pair"),
     Case("a folder called .png", moved(Path.mkdir), "labels/train/a.png", "exclude", RUN, "pair"),
-    Case("a label's size", holds(encoded("PNG", Image.new("RGB", (3, 3)))), PLACE, "must match", RUN, "pair"),
-    Case("a picture of one pixel with a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), PLACE,
+    Case("a label's size", holds(encoded("PNG", Image.new("RGB", (3, 3)))), FILE, "must match", RUN, "pair"),
+    Case("a picture of one pixel with a larger label", holds(encoded("PNG", Image.new("RGB", (1, 1)))), FILE,
          "must match", RUN, "pair"),
 )  # fmt: skip
 
@@ -156,31 +156,31 @@ def written(folder: Path) -> np.ndarray:
 
 
 def as_is(folder: Path) -> None:
-    """The pixels are those of the sound picture."""
-    assert read_rgb(folder / PLACE).tolist() == PIXELS.tolist()
+    """The pixels are those of the valid image."""
+    assert read_rgb(folder / FILE).tolist() == PIXELS.tolist()
     assert written(folder).shape == PIXELS.shape
 
 
 def nearly(folder: Path) -> None:
-    assert np.abs(read_rgb(folder / PLACE).astype(int) - PIXELS).mean() < 40
+    assert np.abs(read_rgb(folder / FILE).astype(int) - PIXELS).mean() < 40
     assert written(folder).shape == PIXELS.shape
 
 
 def grey(folder: Path) -> None:
-    found = read_rgb(folder / PLACE)
-    assert (found[:, :, 0] == found[:, :, 2]).all()
+    pixels = read_rgb(folder / FILE)
+    assert (pixels[:, :, 0] == pixels[:, :, 2]).all()
     assert written(folder).shape == PIXELS.shape
 
 
 def oriented() -> bytes:
-    """Pixels as they are, and a tag that says to turn them by a quarter."""
+    """The same pixels, and an EXIF tag that rotates them by 90 degrees."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded("PNG", exif=exif)
 
 
 def sixteen(folder: Path) -> None:
-    assert cv2.imwrite(str(folder / PLACE), PIXELS[:, :, ::-1].astype(np.uint16) * 256 + 200)
+    assert cv2.imwrite(str(folder / FILE), PIXELS[:, :, ::-1].astype(np.uint16) * 256 + 200)
 
 
 def one_pixel(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Labels: of another kind than numbers of classes, or with numbers that mean nothing."""
+"""Labels that are no maps of class ids, or that contain unknown ids."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +13,15 @@ from tests.bad_input.case import RUN, Case, Handled, Spoil
 from tests.bad_input.images import encoded, frames, png
 from tools.fuzz_files import HEIGHT, WIDTH, ids, pictures
 
-PLACE = "set/labels/train/a.png"
+FILE = "set/labels/train/a.png"
 IDS = ids(0, (1, 2))
 AGAIN = "fetch the file again or exclude it"
 OWN = "give the file of ids"
 OTHER = "repair the file or exclude it"
 
 
-def holds(content: bytes, place: str = PLACE) -> Spoil:
-    return lambda folder: (folder / place).write_bytes(content)
+def holds(content: bytes, path: str = FILE) -> Spoil:
+    return lambda folder: (folder / path).write_bytes(content)
 
 
 def of_mode(mode: str, form: str = "PNG") -> Spoil:
@@ -40,16 +40,16 @@ def floats(value: float) -> bytes:
     return encoded("TIFF", Image.fromarray(pixels))
 
 
-def written(place: str, pixels: np.ndarray) -> Spoil:
+def written(path: str, pixels: np.ndarray) -> Spoil:
     def spoil(folder: Path) -> None:
-        assert cv2.imwrite(str(folder / place), pixels)
+        assert cv2.imwrite(str(folder / path), pixels)
 
     return spoil
 
 
 def same(pixels: np.ndarray) -> Callable[[Path], None]:
     def shows(folder: Path) -> None:
-        assert read_index(folder / PLACE).tolist() == pixels.tolist()
+        assert read_index(folder / FILE).tolist() == pixels.tolist()
         assert list((folder / "runs").glob("export-*/labels/a.png"))
 
     return shows
@@ -60,36 +60,36 @@ CARLA, SYNTHIA, GTA5 = "set/CameraSeg/1.png", "set/GT/LABELS/0000000.png", "set/
 GREY = np.full((HEIGHT, WIDTH), 1, np.uint8)
 
 CASES = (
-    Case("empty label", holds(b""), PLACE, AGAIN, RUN, "pair"),
-    Case("text for a label", holds(b"1 2 1 2"), PLACE, AGAIN, RUN, "pair"),
-    Case("half a label", holds(encoded("PNG", Image.fromarray(IDS))[:70]), PLACE, AGAIN, RUN, "pair"),
-    *(Case(f"label of mode {mode}", of_mode(mode), PLACE, OWN, RUN, "pair")
+    Case("empty label", holds(b""), FILE, AGAIN, RUN, "pair"),
+    Case("text for a label", holds(b"1 2 1 2"), FILE, AGAIN, RUN, "pair"),
+    Case("half a label", holds(encoded("PNG", Image.fromarray(IDS))[:70]), FILE, AGAIN, RUN, "pair"),
+    *(Case(f"label of mode {mode}", of_mode(mode), FILE, OWN, RUN, "pair")
       for mode in ("RGB", "RGBA", "LA", "1")),
-    Case("label of mode CMYK", of_mode("CMYK", "TIFF"), PLACE, OWN, RUN, "pair"),
-    Case("label of mode F", holds(floats(1.5)), PLACE, OWN, RUN, "pair"),
-    Case("label with NaN", holds(floats(float("nan"))), PLACE, OWN, RUN, "pair"),
-    Case("label with infinity", holds(floats(float("inf"))), PLACE, OWN, RUN, "pair"),
-    Case("label as grey JPEG", of_mode("L", "JPEG"), PLACE, "write PNG", RUN, "pair"),
-    Case("label as colour JPEG", of_mode("RGB", "JPEG"), PLACE, "write PNG", RUN, "pair"),
-    Case("label as lossy WebP", of_mode("RGB", "WEBP"), PLACE, OWN, RUN, "pair"),
-    Case("label of 4 bits", holds(png(WIDTH, HEIGHT, 4, 0, bytes((WIDTH // 2 + 1) * HEIGHT))), PLACE, "write it with 8",
+    Case("label of mode CMYK", of_mode("CMYK", "TIFF"), FILE, OWN, RUN, "pair"),
+    Case("label of mode F", holds(floats(1.5)), FILE, OWN, RUN, "pair"),
+    Case("label with NaN", holds(floats(float("nan"))), FILE, OWN, RUN, "pair"),
+    Case("label with infinity", holds(floats(float("inf"))), FILE, OWN, RUN, "pair"),
+    Case("label as grey JPEG", of_mode("L", "JPEG"), FILE, "write PNG", RUN, "pair"),
+    Case("label as colour JPEG", of_mode("RGB", "JPEG"), FILE, "write PNG", RUN, "pair"),
+    Case("label as lossy WebP", of_mode("RGB", "WEBP"), FILE, OWN, RUN, "pair"),
+    Case("label of 4 bits", holds(png(WIDTH, HEIGHT, 4, 0, bytes((WIDTH // 2 + 1) * HEIGHT))), FILE, "write it with 8",
          RUN, "pair"),
-    Case("label of 2 bits", holds(png(WIDTH, HEIGHT, 2, 0, bytes((WIDTH // 4 + 1) * HEIGHT))), PLACE, "write it with 8",
+    Case("label of 2 bits", holds(png(WIDTH, HEIGHT, 2, 0, bytes((WIDTH // 4 + 1) * HEIGHT))), FILE, "write it with 8",
          RUN, "pair"),
-    Case("animated label", holds(frames("GIF")), PLACE, "files of their own", RUN, "pair"),
-    *(Case(f"label with id {native}", with_id(native), PLACE, OTHER, RUN, "pair") for native in (0, 3, 254, 255)),
-    *(Case(f"16-bit label with id {native}", with_id(native, np.uint16), PLACE, OTHER, RUN, "pair")
+    Case("animated label", holds(frames("GIF")), FILE, "files of their own", RUN, "pair"),
+    *(Case(f"label with id {native}", with_id(native), FILE, OTHER, RUN, "pair") for native in (0, 3, 254, 255)),
+    *(Case(f"16-bit label with id {native}", with_id(native, np.uint16), FILE, OTHER, RUN, "pair")
       for native in (256, 257, 65535)),
     Case("32-bit label with id -1", holds(encoded("TIFF", Image.fromarray(np.full((HEIGHT, WIDTH), -1, np.int32)))),
-         PLACE, OTHER, RUN, "pair"),
-    Case("label of another size", holds(encoded("PNG", Image.fromarray(IDS[:4]))), PLACE, "must match", RUN, "pair"),
-    Case("label turned by a quarter", holds(encoded("PNG", Image.fromarray(IDS.T.copy()))), PLACE, "must match", RUN,
+         FILE, OTHER, RUN, "pair"),
+    Case("label of another size", holds(encoded("PNG", Image.fromarray(IDS[:4]))), FILE, "must match", RUN, "pair"),
+    Case("label turned by a quarter", holds(encoded("PNG", Image.fromarray(IDS.T.copy()))), FILE, "must match", RUN,
          "pair"),
-    Case("label with fewer rows than it claims", holds(png(WIDTH, 2 * HEIGHT, colour=0, rows=ROWS)), PLACE, AGAIN, RUN,
+    Case("label with fewer rows than it claims", holds(png(WIDTH, 2 * HEIGHT, colour=0, rows=ROWS)), FILE, AGAIN, RUN,
          "pair"),
-    Case("label of 143 bytes that claims 100 million", holds(png(16, 6_225_932, colour=0, rows=ROWS)), PLACE, AGAIN,
+    Case("label of 143 bytes that claims 100 million", holds(png(16, 6_225_932, colour=0, rows=ROWS)), FILE, AGAIN,
          RUN, "pair"),
-    Case("bomb of a label", holds(png(30_000, 30_000, colour=0)), PLACE, "SEGDA_MAX_PIXELS=900000000", RUN, "pair"),
+    Case("bomb of a label", holds(png(30_000, 30_000, colour=0)), FILE, "SEGDA_MAX_PIXELS=900000000", RUN, "pair"),
     Case("CARLA: grey label", written(CARLA, GREY), CARLA, "use the recorded files", RUN, "carla"),
     Case("CARLA: 16-bit label", written(CARLA, np.ones((HEIGHT, WIDTH, 3), np.uint16)), CARLA,
          "use the recorded files", RUN, "carla"),

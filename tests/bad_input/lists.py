@@ -1,4 +1,4 @@
-"""Lists and indices of pictures: MNIST-M's labels, class folders, GTA5's split, an export's `dataset.json`."""
+"""Lists and indices of images: MNIST-M's labels, class folders, GTA5's split, an export's `dataset.json`."""
 
 import json
 from pathlib import Path

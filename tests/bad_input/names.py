@@ -1,4 +1,4 @@
-"""Names and links: what cannot be shown, what looks alike, links that go round, files without a partner."""
+"""Names and links: unprintable and look-alike names, circular links, unpaired files."""
 
 import os
 import shutil
@@ -13,22 +13,22 @@ EXCLUDE = "`exclude`"
 
 
 def called(image: str | bytes, label: str | bytes | None = None) -> Spoil:
-    """The pair under other names, given without their endings."""
+    """Rename the pair; names without suffix."""
 
     def spoil(folder: Path) -> None:
-        for place, name in ((IMAGES, image), (LABELS, image if label is None else label)):
+        for subfolder, name in ((IMAGES, image), (LABELS, image if label is None else label)):
             written = os.fsencode(name) + b".png"
-            os.rename(os.fsencode(folder / place / "a.png"), os.path.join(os.fsencode(folder / place), written))
+            os.rename(os.fsencode(folder / subfolder / "a.png"), os.path.join(os.fsencode(folder / subfolder), written))
 
     return spoil
 
 
-def copied(name: str, place: str = IMAGES) -> Spoil:
-    """One more file."""
+def copied(name: str, subfolder: str = IMAGES) -> Spoil:
+    """Add another file."""
 
     def spoil(folder: Path) -> None:
-        (folder / place / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / place / "a.png", folder / place / name)
+        (folder / subfolder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / subfolder / "a.png", folder / subfolder / name)
 
     return spoil
 
@@ -44,19 +44,19 @@ def circle(folder: Path) -> None:
         (folder / IMAGES / own / "on").symlink_to(f"../{other}")
 
 
-def without(*places: str) -> Spoil:
+def without(*names: str) -> Spoil:
     def spoil(folder: Path) -> None:
-        for place in places:
-            path = folder / place
+        for name in names:
+            path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     return spoil
 
 
-def file_for_folder(place: str) -> Spoil:
+def file_for_folder(path: str) -> Spoil:
     def spoil(folder: Path) -> None:
-        shutil.rmtree(folder / place)
-        (folder / place).write_text("a file")
+        shutil.rmtree(folder / path)
+        (folder / path).write_text("a file")
 
     return spoil
 
@@ -120,10 +120,10 @@ CASES = (
 
 def exported(*names: str) -> Spoil:
     def shows(folder: Path) -> None:
-        found = next((folder / "runs").glob("export-*"))
+        export = next((folder / "runs").glob("export-*"))
         for name in names:
-            assert (found / "images" / f"{name}.png").is_file(), name
-            assert (found / "labels" / f"{name}.png").is_file(), name
+            assert (export / "images" / f"{name}.png").is_file(), name
+            assert (export / "labels" / f"{name}.png").is_file(), name
 
     return shows
 

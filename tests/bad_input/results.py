@@ -1,4 +1,4 @@
-"""What runs leave, damaged: manifests, lock files, scores, networks, checkpoints; and weights, pictures and videos."""
+"""Damaged results: manifests, lock files, scores, networks, checkpoints; and weights, images and videos."""
 
 import json
 import os
@@ -24,7 +24,7 @@ AGAIN, WEIGHTS = "run the stage again", "weights.safetensors"
 
 
 def holds(pattern: str, content: bytes | Callable[[bytes], bytes], *gone: str) -> Spoil:
-    """A file with another content; others removed."""
+    """Replace the content of one file and remove others."""
 
     def spoil(folder: Path) -> None:
         (folder / "scored.yaml").write_text("{name: cityscapes, root: set}")
@@ -40,17 +40,17 @@ def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
-def flipped(place: int) -> Callable[[bytes], bytes]:
+def flipped(index: int) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
         data = bytearray(content)
-        data[place] ^= 0x20
+        data[index] ^= 0x20
         return bytes(data)
 
     return change
 
 
 def with_entry(*path: str, value: Any, keep_checksum: bool = False) -> Callable[[bytes], bytes]:
-    """A JSON file with one entry replaced, as an older segda may have written it: without a checksum."""
+    """Replace one entry of a JSON file; without a checksum it is as written by an older segda."""
 
     def change(content: bytes) -> bytes:
         whole = json.loads(content)

@@ -19,25 +19,25 @@ PARSER = cache(parser)
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The sound files of each base, made on first use."""
+    """The valid files of each base, made on first use."""
     return {}
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parser of all commands is made once, which takes longer than most refusals."""
+    """Build the parser once; building it takes longer than most of the cases."""
     monkeypatch.setattr("pipelines.command_line.parser", PARSER)
 
 
 @pytest.fixture
-def place(
+def folder(
     tmp_path: Path,
     bases: dict[str, Path],
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Path:
-    """The case's damaged folder, as the current one and the data root."""
+    """The case's damaged folder, which is also the current folder and the data root."""
     case: Case | Handled = request.getfixturevalue("case")
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
     monkeypatch.setenv("SEGDA_MAX_PIXELS", "")  # a case may change it
@@ -60,29 +60,29 @@ def test_the_corpus_is_large() -> None:
 
 @pytest.mark.promise("hostile-yaml", "bad-input-corpus", "names-stay-inside")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_one_line_names_file_and_remedy(case: Case, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_line_names_file_and_remedy(case: Case, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     capfd.readouterr()
     code = main(list(case.words))
-    shown = capfd.readouterr()
-    assert code == 2, shown
-    # Libraries in C print their own lines about two kinds of damage: wrong content with right checksums, and the lists
-    # inside an AVI, of which they print four bytes as they are, line breaks too.
-    printed = re.sub(r"Unexpected element\. Expected: LIST\. Got: .*?\.\n", "", shown.err, flags=re.DOTALL)
+    captured = capfd.readouterr()
+    assert code == 2, captured
+    # C libraries print lines of their own about two kinds of damage: wrong content with correct checksums, and the
+    # lists inside an AVI, of which they print four raw bytes, even line breaks.
+    printed = re.sub(r"Unexpected element\. Expected: LIST\. Got: .*?\.\n", "", captured.err, flags=re.DOTALL)
     lines = [line for line in printed.splitlines() if not line.startswith("libpng error: ")]
-    assert len(lines) == 1, shown.err
+    assert len(lines) == 1, captured.err
     assert lines[0].startswith("error: ")
     assert lines[0].isprintable()
-    assert "Traceback" not in shown.out + shown.err
+    assert "Traceback" not in captured.out + captured.err
     assert case.names in lines[0], lines[0]
     assert case.remedy in lines[0], lines[0]
-    assert not list(place.rglob("*.partial"))
+    assert not list(folder.rglob("*.partial"))
 
 
 @pytest.mark.promise("bad-input-corpus")
 @pytest.mark.parametrize("case", HANDLED, ids=lambda case: case.name)
-def test_odd_inputs_are_used_as_documented(case: Handled, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_odd_inputs_are_used_as_documented(case: Handled, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = main(list(case.words))
-    shown = capfd.readouterr()
-    assert code == 0, shown
-    assert "Traceback" not in shown.out + shown.err
-    case.shows(place)
+    captured = capfd.readouterr()
+    assert code == 0, captured
+    assert "Traceback" not in captured.out + captured.err
+    case.shows(folder)

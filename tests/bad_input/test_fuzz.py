@@ -1,4 +1,4 @@
-"""Inputs corrupted at random: only errors for users are raised. `python -m tools.fuzz` does so for hours."""
+"""Randomly corrupted inputs raise only user errors. `python -m tools.fuzz` is the long version."""
 
 import json
 import random
@@ -26,7 +26,7 @@ LIGHT = [target for target in TARGETS if target.name not in ("run", "unfinished 
 
 
 def refusal(work: Callable[[], object]) -> str | None:
-    """What a refusal says; `None` for an answer. Any other exception is a fault, and passes through."""
+    """The message of a user error, or `None` on success. Any other exception is a bug and propagates."""
     try:
         work()
     except SegdaError as error:
@@ -47,7 +47,7 @@ def test_any_text_is_yaml_or_refused(text: str) -> None:
     assert "\n" not in (refusal(lambda: parse(text)) or "")
 
 
-PLACES = (
+KEYS = (
     "task", "seed", "runtime", "stages", "stages.source", "stages.source.data", "stages.source.data.root",
     "stages.source.data.resize", "stages.source.method", "stages.source.method.terms", "stages.source.networks",
     "stages.source.networks.encoder", "stages.source.crop", "stages.source.augment", "stages.source.optimizer",
@@ -57,7 +57,7 @@ PLACES = (
 
 @pytest.mark.promise("fuzzing")
 @settings(parent=QUICK, max_examples=40)
-@given(place=st.sampled_from(PLACES), value=ANY_VALUE)
+@given(place=st.sampled_from(KEYS), value=ANY_VALUE)
 def test_any_value_anywhere_in_a_pipeline_is_valid_or_refused(
     tmp_path_factory: pytest.TempPathFactory, place: str, value: Any
 ) -> None:

@@ -1,4 +1,4 @@
-"""`on_bad_file: skip`: what cannot be read is left out and named, and nothing else about a result changes."""
+"""`on_bad_file: skip`: unreadable files are left out and listed, and nothing else in the result changes."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ SKIPPING = JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: skip}").replac
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """GTA5 in small, one of whose images is cut off and one of whose labels is missing; and Cityscapes."""
+    """A small GTA5 with one truncated image and one missing label, and a small Cityscapes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
     root = layouts.gta5(tmp_path / "data", number=6)
@@ -46,9 +46,9 @@ def published(runs: str = "runs") -> dict[str, str]:
 
 
 def clean(data: Path) -> None:
-    """The same set, as if the two had never been there."""
-    for place in (BROKEN, "labels/00002.png", "images/00003.png"):
-        (data / place).unlink()
+    """Remove both samples from the data set."""
+    for name in (BROKEN, "labels/00002.png", "images/00003.png"):
+        (data / name).unlink()
 
 
 def test_without_the_policy_the_run_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,21 +75,21 @@ def test_what_is_left_out_is_named_in_the_manifest_and_the_rest_trains_as_if_alo
 
 @pytest.mark.promise("skipped-files")
 def test_the_list_is_kept_for_resuming_whatever_can_be_read_by_then(data: Path) -> None:
-    """Killed after the list was written, then the file is repaired: the stage goes on with its list."""
+    """Killed after writing the list, then the file is repaired: the stage resumes with the list."""
     assert main(["job.yaml", "--only", "source", "--runs", "undisturbed"]) == 0
     words = ["job.yaml", "--only", "source"]
     assert killed(lambda: assert_done(words), 3, kinds=("step",))
     folder = next(Path("runs").glob("supervise-*"))
     assert (folder / "checkpoints").is_dir()
-    kept = (folder / "skipped.json").read_bytes()
-    # Of the same size, so that neither fingerprint nor key change.
+    skipped = (folder / "skipped.json").read_bytes()
+    # The same size, so that neither fingerprint nor key changes.
     size = (data / BROKEN).stat().st_size
     repaired = cv2.imencode(".png", np.zeros((52, 96, 3), np.uint8))[1].tobytes().ljust(size, b"\0")
     assert len(repaired) == size
     (data / BROKEN).write_bytes(repaired)
     assert read_rgb(data / BROKEN).shape == (52, 96, 3)
     assert main(words) == 0
-    assert (folder / "skipped.json").read_bytes() == kept
+    assert (folder / "skipped.json").read_bytes() == skipped
     assert published() == published("undisturbed")
 
 
@@ -181,17 +181,17 @@ def test_commands_leave_out_what_the_config_says_and_print_it(data: Path, capsys
     Path("scored.yaml").write_text("{base: cityscapes, split: val, on_bad_file: skip}")
     capsys.readouterr()
     assert main(["evaluate", "job", "--data", "scored.yaml", "--stage", "source", "--json", "--cpu"]) == 0
-    shown = capsys.readouterr()
-    assert json.loads(shown.out)["source"]["protocol"]["images"] == 1
-    assert f"{image.relative_to(data.parent / 'cityscapes')}: not a readable image" in shown.err
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["source"]["protocol"]["images"] == 1
+    assert f"{image.relative_to(data.parent / 'cityscapes')}: not a readable image" in captured.err
 
 
 @pytest.mark.promise("skipped-files")
 def test_the_page_lists_files_and_reasons_as_text() -> None:
     from segda.label_space import load
 
-    found = page.LeftOut("source", "data", [("images/<script>.png", "cut & off")])
-    text = page.render(page.ReportContent(title="t", space=load("cityscapes"), left_out=[found]))
+    entry = page.LeftOut("source", "data", [("images/<script>.png", "cut & off")])
+    text = page.render(page.ReportContent(title="t", space=load("cityscapes"), left_out=[entry]))
     assert "Files left out" in text
     assert "images/&lt;script&gt;.png" in text
     assert "cut &amp; off" in text

@@ -1,4 +1,4 @@
-"""A small job on a sound data set, for tests to spoil, and what is asked of every refusal."""
+"""A small job on valid data for tests to damage, and the checks that every error must pass."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +44,7 @@ stages:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data root, with GTA5 and Cityscapes in small; the current folder holds `job.yaml`."""
+    """The data root, with a small GTA5 and Cityscapes; `job.yaml` is in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
     layouts.gta5(tmp_path / "data")
@@ -58,17 +58,17 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
-    """Call the command line and expect a refusal: exit code 2, one line on stderr, nothing half-written."""
+    """Run a command and expect an error: exit code 2, one line on stderr, no partial files."""
 
     def call(*words: str, finished: int = 0) -> str:
         capsys.readouterr()
         code = main(list(words))
-        shown = capsys.readouterr()
-        assert code == 2, shown
-        lines = shown.err.splitlines()
-        assert len(lines) == 1, shown.err
+        captured = capsys.readouterr()
+        assert code == 2, captured
+        lines = captured.err.splitlines()
+        assert len(lines) == 1, captured.err
         assert lines[0].startswith("error: ")
-        assert "Traceback" not in shown.out + shown.err
+        assert "Traceback" not in captured.out + captured.err
         assert len(list(Path("runs").glob("*/manifest.json"))) == finished
         assert leftovers(Path("runs")) == []
         return lines[0]
@@ -77,5 +77,5 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 
 
 def leftovers(runs: Path) -> list[Path]:
-    """Files and folders that were not finished, and are not called what a finished one is called."""
+    """Files and folders under temporary names, which were not finished."""
     return [path for path in runs.rglob("*") if path.name.startswith(".") and path.name != ".lock"]

@@ -1,4 +1,4 @@
-"""Configs that cannot run: one line with the key, what was expected and the nearest valid name, before any work."""
+"""Invalid configs: one line with the key, the expected value and the closest valid name, before any work."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_one_line_names_key_and_remedy(data: Path, refused: Refused, setting: st
     line = refused("job.yaml", "--set", setting)
     for part in parts:
         assert part in line, line
-    # Nothing was begun, not even the folder of runs.
+    # Nothing was started: not even the runs folder exists.
     assert not Path("runs").exists()
 
 
@@ -85,8 +85,8 @@ def test_target_labels_train_nothing_but_an_oracle(
     "settings",
     [
         ["stages.source.data={base: cityscapes}", "stages.source.method=oracle"],
-        ["stages.source.data={base: cityscapes, split: val}"],  # another split is another set
-        ["stages.source.data={base: cityscapes}", "stages.translate=", "stages.adapted="],  # no one's target
+        ["stages.source.data={base: cityscapes, split: val}"],  # another split is another data set
+        ["stages.source.data={base: cityscapes}", "stages.translate=", "stages.adapted="],  # no stage's target
     ],
 )
 def test_other_uses_of_target_labels_are_free(
@@ -135,7 +135,7 @@ def test_a_missing_file(data: Path, refused: Refused) -> None:
 def test_weights_that_were_not_imported_are_refused_before_any_work(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key is that of the file that the config names, imported or not."""
+    """Importing the weights file named in the config does not change the key."""
     import torch
 
     from pipelines.definition import loading

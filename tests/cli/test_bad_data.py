@@ -1,4 +1,4 @@
-"""Data that cannot be used: one line with the file and the remedy, before or at the first look at it."""
+"""Unusable data: one line with the file and the remedy, at or before the first read."""
 
 import shutil
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_label_id_outside_the_map(data: Path, refused: Refused) -> None:
 
 
 def test_a_broken_file_of_the_scored_set(data: Path, refused: Refused) -> None:
-    """Found when it is read: the training before it is finished and stays."""
+    """It is only detected on reading; the training stage before it stays finished."""
     label = next((data / "cityscapes" / "gtFine" / "val").rglob("*_labelIds.png"))
     label.write_bytes(label.read_bytes()[:-30])
     line = refused("job.yaml", "--only", "source", "--only", "evaluate", finished=1)
@@ -112,8 +112,8 @@ def test_check_names_all_faults_at_once(data: Path, capsys: pytest.CaptureFixtur
     image.write_bytes(image.read_bytes()[:50])
     layouts.write_palette_label(data / "gta5" / "labels" / "00003.png", layouts.ids(20, 30, 0, (7, 99)))
     assert main(["check", "gta5"]) == 1
-    shown = capsys.readouterr()
+    captured = capsys.readouterr()
     for fault in ("image without label: 1", "broken file: 1", "size mismatch: 1", "id outside the map: 1"):
-        assert fault in shown.out
-    assert "4 problems" in shown.out
-    assert shown.err == ""
+        assert fault in captured.out
+    assert "4 problems" in captured.out
+    assert captured.err == ""

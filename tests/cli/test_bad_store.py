@@ -1,4 +1,4 @@
-"""Results that cannot be used or written: other configs' folders, damaged checkpoints, full disks."""
+"""Results that cannot be read or written: folders of other configs, damaged checkpoints, full disks."""
 
 import errno
 import io
@@ -19,9 +19,9 @@ def begun(kind: str) -> Path:
 
 
 class FullDisk:
-    """Lets so many writes to files whose path holds `part` pass, then answers half-way through one as a full disk does.
+    """A disk that is full after `room` writes to files with `part` in their path; the next write is cut half-way.
 
-    As in life, the error of a write names no file.
+    As from a real disk, the error of a write names no file.
     """
 
     def __init__(self, part: str, room: int) -> None:
@@ -67,7 +67,7 @@ class _Limited:
 
 @pytest.mark.promise("full-disk")
 def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written stays, nothing half-written does, and the same command finishes when there is space again."""
+    """Complete files stay, partial ones do not, and the same command finishes once there is space."""
     words = ["job.yaml", "--only", "translate", "--only", "adapted"]
     assert main(["job.yaml", "--only", "translate"]) == 0
     with monkeypatch.context() as patch:
@@ -94,7 +94,7 @@ def test_disk_full_during_export(data: Path, refused: Refused, monkeypatch: pyte
 def test_disk_full_at_any_other_file(
     data: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, part: str, room: int
 ) -> None:
-    """The line says what to do, no part of a file stays, and the same command goes on from what is whole."""
+    """The line gives the remedy, no partial file stays, and the same command resumes from the complete files."""
     words = ["job.yaml", "--only", "source"]
     with monkeypatch.context() as patch:
         disk = FullDisk(part, room)
@@ -121,7 +121,7 @@ def test_runs_folder_not_writable(data: Path, refused: Refused) -> None:
 
 
 def test_a_folder_of_another_config(data: Path, refused: Refused) -> None:
-    """Two keys that begin alike, or a folder copied over: refused, not resumed."""
+    """Keys with the same prefix, or a copied folder: refused, not resumed."""
     assert main(["job.yaml", "--only", "source"]) == 0
     folder = begun("supervise")
     (folder / "manifest.json").unlink()

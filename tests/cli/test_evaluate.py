@@ -1,4 +1,4 @@
-"""`segda evaluate`: any finished network on any labelled split, whatever the user calls the run."""
+"""`segda evaluate`: any finished network on any labelled split, with the run given by name, lock file or folder."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from tests.configs.layouts import ids, write_image
 
 @pytest.fixture(autouse=True)
 def finished(data: Path) -> Path:
-    """The run `job`, of which `source` is finished, and a CamVid folder that holds its test split alone."""
+    """The run `job` with `source` finished, and a CamVid folder with the test split only."""
     assert main(["job.yaml", "--only", "source"]) == 0
     for number in range(2):
         write_image(Path(f"cambridge/test/{number}.png"), 36, 48, number)
@@ -32,14 +32,14 @@ def evaluate(run: str, *words: str) -> list[str]:
 def scored(capsys: pytest.CaptureFixture[str], run: str, *words: str) -> dict[str, dict[str, dict[str, object]]]:
     capsys.readouterr()
     assert main(evaluate(run, "--json", *words)) == 0
-    found: dict[str, dict[str, dict[str, object]]] = json.loads(capsys.readouterr().out)
-    return found
+    scores: dict[str, dict[str, dict[str, object]]] = json.loads(capsys.readouterr().out)
+    return scores
 
 
 def test_a_run_may_be_called_by_name_lock_file_or_stage_folder(
     finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SEGDA_DATA")  # --root says it all
+    monkeypatch.delenv("SEGDA_DATA")  # --root suffices
     by_name = scored(capsys, "job")
     by_lock = scored(capsys, "runs/job.lock.json", "--runs", "nowhere")
     by_folder = scored(capsys, str(finished))
@@ -64,18 +64,18 @@ def test_a_stage_with_augmentation_and_borders_is_another_result(capsys: pytest.
     assert main(["job.yaml", "--only", "evaluate"]) == 0
     plain = capsys.readouterr().out
     assert main(["job.yaml", "--only", "evaluate", *settings]) == 0
-    shown = capsys.readouterr().out
+    augmented = capsys.readouterr().out
     folders = sorted(Path("runs").glob("evaluate-*"))
     assert len(folders) == 2, "another key"
-    found = [json.loads((folder / "evaluation.json").read_text())["source only"] for folder in folders]
-    before, after = sorted(found, key=lambda content: "boundary" in content)
+    evaluations = [json.loads((folder / "evaluation.json").read_text())["source only"] for folder in folders]
+    before, after = sorted(evaluations, key=lambda content: "boundary" in content)
     assert before["protocol"]["prediction_rule"].startswith("whole image in one pass")
     assert after["protocol"]["inference"] == {"flip": True, "scales": [0.5, 1.0], "window": None, "stride": None}
     assert before["confusion"]["counts"] != after["confusion"]["counts"]
     for line in ("mIoU synthia16", "mIoU synthia13", "category mIoU", "category IoU", "vehicle"):
         assert line in plain
-        assert line in shown
-    assert "boundary mIoU" in shown
+        assert line in augmented
+    assert "boundary mIoU" in augmented
     assert "boundary" not in plain
     tables = [json.loads((folder / "table.json").read_text()) for folder in folders]
     summary = next(table for table in tables if "boundary IoU" in table["sections"])["summary"]
@@ -86,12 +86,12 @@ def test_a_stage_with_augmentation_and_borders_is_another_result(capsys: pytest.
 
 def test_options_of_the_command_are_those_of_the_stage(capsys: pytest.CaptureFixture[str]) -> None:
     plain = scored(capsys, "job")["source only"]
-    found = scored(capsys, "job", "--flip", "--window", "24", "32", "--stride", "12", "16", "--boundary")["source only"]
+    tiled = scored(capsys, "job", "--flip", "--window", "24", "32", "--stride", "12", "16", "--boundary")["source only"]
     assert "boundary" not in plain
-    assert found["boundary"]["counts"]["width"] == 0.02  # type: ignore[index]
+    assert tiled["boundary"]["counts"]["width"] == 0.02  # type: ignore[index]
     expected = {"flip": True, "scales": [1.0], "window": [24, 32], "stride": [12, 16]}
-    assert found["protocol"]["inference"] == expected
-    assert found["confusion"]["ignored"] == plain["confusion"]["ignored"]
+    assert tiled["protocol"]["inference"] == expected
+    assert tiled["confusion"]["ignored"] == plain["confusion"]["ignored"]
     one = scored(capsys, "job", "--window", "5000", "5000")["source only"]
     assert one["confusion"] == plain["confusion"], "a window that covers the image"
 

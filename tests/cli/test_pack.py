@@ -1,4 +1,4 @@
-"""Packs on the command line: the same networks with and without, made once, and never of labels that stay closed."""
+"""Packs on the command line: same networks with and without, made once, and never of labels that must stay closed."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.resources.full_disk import Disk
 RESIZED = JOB.replace("{base: gta5}", "{base: gta5, resize: [42, 70]}").replace(
     "target: {base: cityscapes}", "target: {base: cityscapes, resize: [44, 88]}"
 )
-# All that looks at data: crops, AdaBN and class sizes, which are taken from files of their own size.
+# Everything that reads data: crops, AdaBN and class sizes, which use the files at their own size.
 FEATURE = """
   feature:
     kind: align
@@ -50,11 +50,11 @@ def job(data: Path) -> Path:
 
 def published(runs: str) -> dict[str, str]:
     """The checksums of all networks."""
-    found = {}
+    checksums = {}
     for manifest in Path(runs).glob("*/manifest.json"):
         outputs = json.loads(manifest.read_text())["outputs"]
-        found |= {f"{manifest.parent.name}/{name}": each["sha256"] for name, each in outputs.items()}
-    return found
+        checksums |= {f"{manifest.parent.name}/{name}": each["sha256"] for name, each in outputs.items()}
+    return checksums
 
 
 def packs(runs: str = "runs") -> list[Path]:
@@ -196,7 +196,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(
 def test_a_disk_that_fills_up_is_one_line_and_the_packing_goes_on(
     job: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.training.packs._require_space", lambda wanted: None)
+    monkeypatch.setattr("pipelines.training.packs._require_space", lambda packing: None)
     disk = Disk(tmp_path / "disk", 4 << 20)
     try:
         words = ["pack", "job.yaml", "--only", "source", "--runs", str(disk.folder)]
@@ -259,8 +259,8 @@ def test_two_processes_share_one_pack(job: Path) -> None:
         "runtime.pack=true",
     ]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    found = ended(words, Path.cwd())
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.count(": packed, 4 images") == 1
+    process = ended(words, Path.cwd())
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count(": packed, 4 images") == 1
     assert main(["job.yaml", "--only", "source", "--runs", "alone"]) == 0
     assert [path.suffix for path in packs()] == [""]

@@ -1,4 +1,4 @@
-"""`segda predict`: pictures and folders through the networks of a finished run."""
+"""`segda predict`: images and folders through the networks of a finished run."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.configs.layouts import write_image
 
 @pytest.fixture(autouse=True)
 def finished(data: Path) -> Path:
-    """The run `job`, of which `source` is finished, and pictures in folders."""
+    """The run `job` with `source` finished, and folders of images."""
     assert main(["job.yaml", "--only", "source"]) == 0
     write_image(Path("photos/1.png"), 36, 48, 0)
     write_image(Path("photos/town/2.jpg"), 33, 51, 1)

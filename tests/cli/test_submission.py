@@ -19,7 +19,7 @@ official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSeman
 
 @pytest.fixture(autouse=True)
 def finished(data: Path) -> Path:
-    """The run `job`, of which `source` is finished."""
+    """The run `job` with `source` finished."""
     assert main(["job.yaml", "--only", "source"]) == 0
     return data
 
@@ -32,8 +32,8 @@ def official_scores(folder: Path, labels: list[Path]) -> dict[str, Any]:
     arguments = copy.copy(official.args)
     arguments.evalInstLevelScore, arguments.quiet, arguments.JSONOutput = False, True, False
     arguments.predictionPath, arguments.predictionWalk = str(folder), None
-    found = [official.getPrediction(arguments, str(label)) for label in labels]
-    scores: dict[str, Any] = official.evaluateImgLists(found, [str(label) for label in labels], arguments)
+    predictions = [official.getPrediction(arguments, str(label)) for label in labels]
+    scores: dict[str, Any] = official.evaluateImgLists(predictions, [str(label) for label in labels], arguments)
     return scores
 
 

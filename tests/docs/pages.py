@@ -1,4 +1,4 @@
-"""The documents as text: fenced blocks, prose, and the files that their blocks name in a first line `# path`."""
+"""The documents as text: fenced blocks, prose, and the files whose path is the first line `# path` of a block."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ def text(name: str) -> str:
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Language and content of every fenced block."""
+    """The language and content of every fenced block."""
     return FENCED.findall(page.read_text(encoding="utf-8"))
 
 
@@ -23,6 +23,6 @@ def prose(page: Path) -> str:
 
 
 def files(name: str) -> dict[str, str]:
-    """Path to content of every block of a page whose first line is a comment with its path."""
+    """A page's blocks whose first line is a comment with a path: path to content."""
     matches = {re.match(r"# (\S+\.\w+)\n", content): content for _, content in blocks(ROOT / name)}
     return {match.group(1): content for match, content in matches.items() if match}

@@ -13,14 +13,14 @@ ROW = re.compile(r"^\| `([\w-]+)` \| (.*?) \|.*\|$", re.MULTILINE)
 
 @cache
 def proofs() -> dict[str, list[str]]:
-    """Key of a promise to the tests that prove it, with the mark that keeps one out of the default suite."""
+    """The tests of each promise by its key, with the mark that excludes a test from the default suite."""
     tests = defaultdict(list)
     for path in (path for path in source.files("tests") if "@pytest.mark.promise(" in path.read_text("utf-8")):
         of_file = [ast.unparse(node) for node in source.tree(path).body if isinstance(node, ast.Assign)]
         of_file = [text for text in of_file if text.startswith("pytestmark")]
         for node in (node for node in ast.walk(source.tree(path)) if isinstance(node, ast.FunctionDef)):
             decorators = [ast.unparse(each) for each in node.decorator_list]
-            # A mark of some parameters alone leaves the others in the default suite.
+            # A mark on some parameters only leaves the others in the default suite.
             marks = re.findall(
                 r"mark\.(slow|data|gpu)", " ".join([*of_file, *(d.partition("(")[0] for d in decorators)])
             )
@@ -33,7 +33,7 @@ def proofs() -> dict[str, list[str]]:
 
 
 def page() -> str:
-    """The page, with the tests of today."""
+    """The page with the current tests."""
     tests = proofs()
     return ROW.sub(lambda row: f"| `{row[1]}` | {row[2]} | {', '.join(tests[row[1]])} |", PAGE.read_text("utf-8"))
 

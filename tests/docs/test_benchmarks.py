@@ -1,4 +1,4 @@
-"""The table of the benchmarks page is that of its results file."""
+"""The table of the benchmarks page matches its results file."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The data guide's examples are run as they stand."""
+"""The data guide's examples run unchanged."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ YAML = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DO
 
 @pytest.fixture
 def courier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tree of the guide, and its configs; the current folder is the user's."""
+    """The guide's data tree and configs, in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
     root = tmp_path / "data" / "courier"

@@ -24,7 +24,7 @@ FILES = pages.files("docs/extending.md")
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The guide's files in the user's folder, which extends the shipped packages; and are removed afterwards."""
+    """Install the guide's files in a user folder that extends the shipped packages, and remove them afterwards."""
     for name, text in FILES.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -33,14 +33,14 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_a_command_is_one(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It parses, and the pipeline, settings, stages and data set that it names exist."""
+    """The command parses, and its pipeline, settings, stages and data set exist."""
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for name, text in pages.files("README.md").items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     args = parser().parse_args(shlex.split(command))
-    own = {"courier", "dann_certain", "plain"}  # examples of pages whose own tests run them
+    own = {"courier", "dann_certain", "plain"}  # examples that the pages' own tests run
     if own & set(re.split(r"\W+", command)):
         return
     if args.command == "run" and args.name:

@@ -1,4 +1,4 @@
-"""The README is one screen, and its picture, map, counts and example are those of the code."""
+"""The README fits one screen, and its picture, map, counts and example match the code."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_it_is_short_and_its_picture_small() -> None:
 
 
 def test_the_map_is_whole() -> None:
-    """Every folder of the tree exists, and every package of the two sources is in it, to the depth of `segda/X/`."""
+    """Every folder of the tree exists, and it lists every package of both source trees to the depth of `segda/X/`."""
     tree = next(block for _, block in pages.blocks(ROOT / "README.md") if block.startswith("segda/ "))
     top, middle, drawn = "", "", set()
     for indent, name in re.findall(r"^( *)([\w/]+)/ ", tree, re.MULTILINE):

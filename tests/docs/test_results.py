@@ -1,4 +1,4 @@
-"""The tables of the results page are those of the results files."""
+"""The tables of the results page match the results files."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tables of methods, stages and pipelines are those of the code."""
+"""The tables of methods, stages and pipelines match the code."""
 
 import re
 
@@ -30,7 +30,7 @@ def kind(method: MethodConfig) -> str:
 
 
 def methods_table() -> str:
-    """What belongs between the markers of docs/methods.md."""
+    """The expected text between the markers of docs/methods.md."""
     head = ("method", "title", "terms: weight (options)", "encoder", "stage", "published")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, method in methods().items():

@@ -1,4 +1,4 @@
-"""Each script in examples/ runs, and prints what it says."""
+"""Each script in examples/ runs and prints what its text claims."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A page in which every text that comes from outside is hostile, and a parser for what a browser sees in it."""
+"""A report in which every external text is hostile, and a parser for what a browser would see."""
 
 import json
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ from segda.report.page import Agreement, DataState, Illustration, LeftOut, Repor
 from segda.report.pictures import Picture, PictureRow, encode
 from segda.report.table import Result
 
-#: Each breaks out of another context: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
+#: Each escapes from a different context: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(2)>',
@@ -36,7 +36,7 @@ TAGS = {
 
 
 class Parsed(HTMLParser):
-    """Elements, attributes and text of a page."""
+    """The elements, attributes and text of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Parsed(HTMLParser):
 
 
 def faults(html: str) -> list[str]:
-    """Everything in a page that could run, load or link anything but its own script and pictures."""
+    """Everything in a page that could run, load or link anything but its own script and images."""
     page, wrong = Parsed(html), []
     scripts = [attributes for tag, attributes in page.elements if tag == "script"]
     if scripts != [{}]:

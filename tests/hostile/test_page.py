@@ -1,4 +1,4 @@
-"""The report shows every name as text: no element, attribute, link or script comes from outside the template."""
+"""The report escapes every name: no element, attribute, link or script comes from outside the template."""
 
 import shutil
 from collections.abc import Callable
@@ -21,14 +21,14 @@ _harmless: list[str] = []
 
 
 def shape(parsed: Parsed) -> list[str]:
-    """The elements of a page without those of charts, whose number depends on the length of names."""
+    """The elements of a page without those of charts, whose number varies with the length of names."""
     return [tag for tag, _ in parsed.elements if tag not in ("path", "g", "use", "defs", "text", "tspan")]
 
 
 @pytest.mark.promise("report-escapes", "names-are-text")
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_hostile_text_everywhere_is_text(tmp_path: Path, evaluation: Make, evil: str) -> None:
-    """And the page has the elements that it has with harmless names."""
+    """The page has the same elements as with harmless names."""
     html = render(hostile(tmp_path, evil, evaluation))
     assert faults(html) == []
     parsed = Parsed(html)
@@ -39,7 +39,7 @@ def test_hostile_text_everywhere_is_text(tmp_path: Path, evaluation: Make, evil:
 
 
 def test_every_field_of_a_report_is_hostile_here(tmp_path: Path, evaluation: Make) -> None:
-    """A field that is added to the page is added to the test."""
+    """A new field of the page must be added to this test."""
     content = hostile(tmp_path, HOSTILE[0], evaluation)
     empty = ReportContent(title="", space=content.space)
     for field in fields(ReportContent):

@@ -1,4 +1,4 @@
-"""Names from outside on a terminal: escape sequences, line breaks and rich's markup are text."""
+"""External names on a terminal: escape sequences, line breaks and rich markup are printed as text."""
 
 import json
 import os
@@ -31,7 +31,7 @@ Printed = Callable[[], str]
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """Reads what was printed since the last call, and checks that line breaks are its only control characters."""
+    """Return the output since the last call, after checking that it has no control characters but line breaks."""
 
     def read() -> str:
         captured = capsys.readouterr()
@@ -90,7 +90,7 @@ def test_status_table_and_report_of_hostile_runs(tmp_path: Path, printed: Printe
     rows = {EVIL: accuracy(60, dataset=EVIL), f"{EVIL}2": accuracy(80, oracle=True)}
     write_run(tmp_path / "runs", "job", 0, rows)
     lock = json.loads((tmp_path / "runs" / "job.lock.json").read_text())
-    del lock["checksum"]  # as in a file written by hand
+    del lock["checksum"]  # as in a hand-written file
     lock["stages"][EVIL] = {"kind": EVIL, "folder": None, "key": "", "state": EVIL}
     (tmp_path / "runs" / f"{EVIL}.lock.json").write_text(json.dumps(lock))
     for words in (["status"], ["status", EVIL], ["table", "job"], ["table", "job", "--markdown"], ["report", "job"]):

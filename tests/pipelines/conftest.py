@@ -1,4 +1,4 @@
-"""One undisturbed run of the tiny pipeline, which many tests compare with, and small published data sets."""
+"""An uninterrupted run of the tiny pipeline for many tests to compare with, and small data sets in public layouts."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs folder of an undisturbed run; do not change it."""
+    """The runs folder of an uninterrupted run; do not modify it."""
     runs = tmp_path_factory.mktemp("finished") / "runs"
     tiny.run(job, runs)
     return runs
@@ -24,7 +24,7 @@ def finished(job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data root, with GTA5 (one label of another size than its image) and Cityscapes in small."""
+    """The data root, with GTA5 (one label differs in size from its image) and a small Cityscapes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
     layouts.gta5(tmp_path / "data")

@@ -1,4 +1,4 @@
-"""`runtime.compile`: a stage of a real run, compiled by torch's own compiler, is the stage that it was."""
+"""`runtime.compile`: a stage compiled by torch publishes the same result under the same key."""
 
 import json
 from pathlib import Path
@@ -19,23 +19,23 @@ def test_a_compiled_stage_publishes_the_same_networks_under_the_same_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With dropout, a moving average and two micro-batches."""
-    # With its cache empty, the compiler would leave threads behind, beside which no test may fork.
+    # With an empty cache the compiler leaves threads running, and later tests could not fork.
     monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)
     file = jobs.write(tmp_path, "segmentation", "dann")
     jobs.run(file, tmp_path / "plain")
-    place = jobs.folder(file, tmp_path / "plain", "dann")
+    plain = jobs.folder(file, tmp_path / "plain", "dann")
     jobs.run(file, tmp_path / "fast", "runtime.compile=true")
     torch._dynamo.reset()
     fast = jobs.folder(file, tmp_path / "fast", "dann")
-    assert fast.name == place.name, "it is in no key"
+    assert fast.name == plain.name, "it is not part of the key"
     assert json.loads((fast / "manifest.json").read_text())["config"]["runtime"]["compile"]
-    files = sorted(path.name for path in (place / "networks").iterdir())
+    files = sorted(path.name for path in (plain / "networks").iterdir())
     assert files == sorted(path.name for path in (fast / "networks").iterdir())
     for name in files:
-        expected, found = (load_file(where / "networks" / name) for where in (place, fast))
-        assert found.keys() == expected.keys()
+        expected, actual = (load_file(folder / "networks" / name) for folder in (plain, fast))
+        assert actual.keys() == expected.keys()
         for key, value in expected.items():
-            torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-4, msg=lambda text, k=key: f"{k} {text}")
+            torch.testing.assert_close(actual[key], value, rtol=1e-3, atol=1e-4, msg=lambda text, k=key: f"{k} {text}")
 
 
 @pytest.mark.promise("compile")

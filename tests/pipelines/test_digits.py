@@ -1,4 +1,4 @@
-"""The embedded classification job, and the moons, from nothing to the table in a few steps each."""
+"""The built-in digits pipeline from data to table and report, in a few steps a stage."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ stages:
 
 
 def run(text: str, folder: Path) -> Path:
-    """Run a pipeline; the folder of its results."""
+    """Run a pipeline and return its runs folder."""
     file = folder / "tiny.yaml"
     file.write_text(text)
     run_pipeline(pipelines.load(str(file)), Store(folder / "runs"), Session(cpu=True))

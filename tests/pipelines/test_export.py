@@ -1,4 +1,4 @@
-"""The exporting stage as other trainers and users meet it: its layouts, formats, judges, and what it refuses."""
+"""The export stage: layouts and formats that other libraries read, the judge, and the errors."""
 
 import hashlib
 import json
@@ -36,15 +36,15 @@ SPACE = label_space.load("cityscapes")
 
 
 def job(labels: str = "cityscapes", judged: bool = False, **options: Any) -> Path:
-    """A pipeline whose stage `adapted` exports; with a judge that has been trained for two steps."""
+    """A pipeline whose stage `adapted` exports, optionally with a judge trained for two steps."""
     small: dict[str, Any] = {"encoder": {"name": "small", "width": 4, "blocks": 1}, "head": {"name": "linear"}}
     stages: dict[str, Any] = {}
     if judged:
         shared = {"networks": small, "steps": 2, "batch": 2, "crop": [32, 32]}
         stages["source"] = {"kind": "supervise", "data": {"base": "gta5"}, "method": "source_only", **shared}
         options["judge"] = {"from": "source"}
-    given = {"data": {"base": "gta5"}, "method": {"base": "fda"}, "target": {"base": "cityscapes"}, **options}
-    stages["adapted"] = {"kind": "export", **{name: value for name, value in given.items() if value is not None}}
+    settings = {"data": {"base": "gta5"}, "method": {"base": "fda"}, "target": {"base": "cityscapes"}, **options}
+    stages["adapted"] = {"kind": "export", **{name: value for name, value in settings.items() if value is not None}}
     content = {
         "task": {"name": "segmentation", "labels": labels},
         "runtime": {"workers": 2, "cpu": True, "save_every": 1, "log_every": 1},
@@ -56,15 +56,15 @@ def job(labels: str = "cityscapes", judged: bool = False, **options: Any) -> Pat
 
 
 def exported(runs: Path = Path("runs"), **options: Any) -> Path:
-    """Run `job(**options)`; the export's folder."""
+    """Run `job(**options)` and return the export's folder."""
     tiny.run(job(**options), runs)
     return tiny.folder(runs, "adapted")
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """The SHA-256 of all that an export holds."""
-    kept = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("manifest.json", ".lock")]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+    """The SHA-256 of every file of an export."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("manifest.json", ".lock")]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -93,7 +93,7 @@ def test_threads_change_no_byte(data: Path) -> None:
     for workers in (0, 3):
         tiny.run(file, Path(f"runs{workers}"), [f"runtime.workers={workers}"])
         trees.append(tree(tiny.folder(Path(f"runs{workers}"), "adapted")))
-        trees[-1].pop("stage.json")  # says how many workers
+        trees[-1].pop("stage.json")  # contains the number of workers
     assert trees[0] == trees[1]
     assert len(trees[0]) == 4 + 4 + 1
 
@@ -122,7 +122,7 @@ def carla(root: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["gta5", "cityscapes", "camvid", "carla"])
 @pytest.mark.parametrize("resize", [None, [24, 40]])
 def test_the_sources_own_layout_is_read_by_its_own_reader(data: Path, name: str, resize: list[int] | None) -> None:
-    """Same paths below the root, labels byte for byte, images translated and of the size of their label."""
+    """Same paths below the root, labels byte for byte, images translated and resized to their label."""
     made = {
         "gta5": lambda: {"name": "gta5", "root": "gta5"},
         "cityscapes": lambda: {"name": "cityscapes", "root": "cityscapes", "split": "val"},
@@ -142,7 +142,7 @@ def test_the_sources_own_layout_is_read_by_its_own_reader(data: Path, name: str,
         assert new.label.read_bytes() == old.label.read_bytes()
         assert new.label.samefile(old.label)
         assert Image.open(new.image).size == Image.open(new.label).size
-        if old.key != "20801":  # whose label is brought to the image's size when it is read
+        if old.key != "20801":  # whose label is resized to the image when read
             assert np.array_equal(before.read(index)[1], after.read(index)[1])
         assert Image.open(new.image).format == Image.open(old.image).format
         changed = cv2.resize(pixels(new.image), (40, 24)).astype(int) - cv2.resize(pixels(old.image), (40, 24))
@@ -150,21 +150,21 @@ def test_the_sources_own_layout_is_read_by_its_own_reader(data: Path, name: str,
 
 
 def rows(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What segda's own layout holds, by key."""
+    """Image and label of an export in segda's own layout, by key."""
     opened = adapted.build(folder, SPACE)
     return {s.key: (pixels(s.image), np.asarray(Image.open(s.label))) for s in opened.samples if s.label is not None}
 
 
-def same(found: dict[str, tuple[Any, Any]], expected: dict[str, tuple[np.ndarray, np.ndarray]]) -> bool:
-    return sorted(found) == sorted(expected) and all(
+def same(actual: dict[str, tuple[Any, Any]], expected: dict[str, tuple[np.ndarray, np.ndarray]]) -> bool:
+    return sorted(actual) == sorted(expected) and all(
         np.array_equal(np.asarray(image.convert("RGB")), expected[key][0])
         and np.array_equal(np.asarray(label), expected[key][1])
-        for key, (image, label) in found.items()
+        for key, (image, label) in actual.items()
     )
 
 
 def hugging_face() -> Any:
-    """The library that owns the formats, without the thread that watches its progress bars: later tests fork."""
+    """Hugging Face datasets without tqdm's monitor thread, because later tests fork."""
     from tqdm import tqdm
 
     tqdm.monitor_interval = 0
@@ -180,14 +180,14 @@ def test_hugging_face_datasets_reads_image_folder_and_parquet(
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     datasets = hugging_face()
     expected = rows(exported(Path("plain")))
-    place = exported(layout=name, shard=3) / "data"
+    root = exported(layout=name, shard=3) / "data"
     if name == "parquet":
-        assert sorted(path.name for path in place.iterdir()) == [
+        assert sorted(path.name for path in root.iterdir()) == [
             "train-00000-of-00002.parquet", "train-00001-of-00002.parquet"
         ]  # fmt: skip
-        opened = datasets.load_dataset("parquet", data_files=str(place / "*.parquet"), split="train", cache_dir="cache")
+        opened = datasets.load_dataset("parquet", data_files=str(root / "*.parquet"), split="train", cache_dir="cache")
     else:
-        opened = datasets.load_dataset("imagefolder", data_dir=str(place), split="train", cache_dir="cache")
+        opened = datasets.load_dataset("imagefolder", data_dir=str(root), split="train", cache_dir="cache")
     assert {column: type(kind).__name__ for column, kind in opened.features.items()} == {
         "key": "Value", "image": "Image", "label": "Image"
     }  # fmt: skip
@@ -200,16 +200,16 @@ def test_webdataset_reads_its_shards(data: Path) -> None:
     (data / "gta5/images/00001.png").rename(data / "gta5/images/a.b.png")
     (data / "gta5/labels/00001.png").rename(data / "gta5/labels/a.b.png")
     expected = rows(exported(Path("plain")))
-    place = exported(layout="webdataset", shard=3, format="webp") / "data"
-    assert sorted(path.name for path in place.iterdir()) == ["train-00000.tar", "train-00001.tar"]
-    opened = webdataset.WebDataset([str(path) for path in sorted(place.iterdir())], shardshuffle=False).decode("pil")
-    found = {each["json"]["key"]: (each["image.webp"], each["label.png"].convert("L")) for each in opened}
-    assert "a.b" in found
-    assert same(found, expected)
+    folder = exported(layout="webdataset", shard=3, format="webp") / "data"
+    assert sorted(path.name for path in folder.iterdir()) == ["train-00000.tar", "train-00001.tar"]
+    opened = webdataset.WebDataset([str(path) for path in sorted(folder.iterdir())], shardshuffle=False).decode("pil")
+    samples = {each["json"]["key"]: (each["image.webp"], each["label.png"].convert("L")) for each in opened}
+    assert "a.b" in samples
+    assert same(samples, expected)
 
 
 def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Labels of whole images are numbers, not files."""
+    """Image labels are numbers, not files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     data = {}
@@ -219,18 +219,18 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
         np.savez(tmp_path / domain / "all.npz", images=images, labels=np.array([3, 1, 4, 1]))
         data[domain] = {"name": "arrays", "root": str(tmp_path / domain), "file": "all.npz"}
     options = {"labels": "digits", "data": data["source"], "target": data["target"]}
-    datasets, found = hugging_face(), {}
+    datasets, actual = hugging_face(), {}
     folder = exported(layout="huggingface", **options) / "data"
     opened = datasets.load_dataset("imagefolder", data_dir=str(folder), split="train", cache_dir="cache")
-    found["huggingface"] = {row["key"]: row["label"] for row in opened}
+    actual["huggingface"] = {row["key"]: row["label"] for row in opened}
     folder = exported(layout="parquet", **options) / "data"
     opened = datasets.load_dataset("parquet", data_files=str(folder / "*"), split="train", cache_dir="cache")
-    found["parquet"] = {row["key"]: row["label"] for row in opened}
+    actual["parquet"] = {row["key"]: row["label"] for row in opened}
     with tarfile.open(exported(layout="webdataset", **options) / "data" / "train-00000.tar") as archive:
         names = [name for name in archive.getnames() if name.endswith(".cls")]
-        found["webdataset"] = {name[:-4]: int(archive.extractfile(name).read()) for name in names}  # type: ignore[union-attr]
+        actual["webdataset"] = {name[:-4]: int(archive.extractfile(name).read()) for name in names}  # type: ignore[union-attr]
     expected = {"00000": 3, "00001": 1, "00002": 4, "00003": 1}
-    assert found == dict.fromkeys(found, expected)
+    assert actual == dict.fromkeys(actual, expected)
     with pytest.raises(ConfigError, match="keeps its images in the archive"):
         exported(layout="source", **options)
 
@@ -239,7 +239,7 @@ def test_digits_go_into_every_layout(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.distributed
 @pytest.mark.parametrize("layout", ["segda", "webdataset"])
 def test_processes_share_the_work_and_change_no_byte(data: Path, layout: str) -> None:
-    """Shards of one image, half of them for each process, a judge in both, and one image dropped."""
+    """Shards of one image, split between two processes that both run the judge; one image is dropped."""
     report = json.loads((exported(judged=True) / "agreement.json").read_text())
     least = report["images"][report["worst"][1]]["agreement"]
     options = {"minimum_agreement": least, "on_disagreement": "drop", "layout": layout, "shard": 1}
@@ -365,7 +365,7 @@ def test_check_refuses_an_export_that_is_not_finished(data: Path, capsys: pytest
 
 
 def test_tiles_of_a_translator(finished: Path, tmp_path: Path, job: Path) -> None:
-    """A translator that normalises over the image sees less of it, so tiles differ a little from the whole."""
+    """Instance normalisation sees only the tile, so tiles differ slightly from the whole image."""
     runs = tiny.without(finished, tmp_path / "runs", "adapted")
     settings = ["stages.adapted.tile=[64,64]", "stages.adapted.overlap=32"]
     loaded = pipelines.load(str(job), settings)
@@ -379,7 +379,7 @@ def test_tiles_of_a_translator(finished: Path, tmp_path: Path, job: Path) -> Non
 
 @pytest.mark.parametrize("tile", [None, [64, 64]])
 def test_the_report_shows_what_the_export_wrote(data: Path, tile: list[int] | None) -> None:
-    """Images of 52x96 are padded, which changes the statistics that a translator normalises by."""
+    """Images of 52x96 are padded, which changes the statistics of the translator's normalisation."""
     export = {"kind": "export", "data": {"base": "gta5"}, "translator": {"from": "translate"}}
     tiles = {} if tile is None else {"tile": tile, "overlap": 32}
     content = yaml.safe_load(JOB)
@@ -389,8 +389,8 @@ def test_the_report_shows_what_the_export_wrote(data: Path, tile: list[int] | No
     folder, translator = tiny.folder(Path("runs"), "adapted"), tiny.folder(Path("runs"), "translate")
     stages = manifests.upstream(folder)
     tiling = tiling_of_export(stages, translator)
-    shown = Samples("source", gta5.build(data / "gta5", SPACE), range(3), None)
+    samples = Samples("source", gta5.build(data / "gta5", SPACE), range(3), None)
     loaded = load_translator(translator, stages[translator], torch.device("cpu"), tiling)
-    for row, name in zip(map_rows(shown, shown, loaded, {}), ("00001", "00002", "00003"), strict=True):
+    for row, name in zip(map_rows(samples, samples, loaded, {}), ("00001", "00002", "00003"), strict=True):
         assert row.pictures[1].title == "translated"
         np.testing.assert_array_equal(row.pictures[1].pixels, pixels(folder / "images" / f"{name}.png"))

@@ -1,4 +1,4 @@
-"""Training health in whole stages: what the manifest and the report say, and what ends a run."""
+"""Training health of whole stages: what the manifest and the report show, and what stops a run."""
 
 import json
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ def test_the_report_says_how_the_trainings_went(finished: Path) -> None:
 def test_how_a_training_is_watched_is_no_change(job: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = [word for setting in STOP for word in ("--set", setting)]
     assert main(["run", str(job), "--plan", "--runs", str(finished), *settings]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert all("done" in line for line in told if line.split(" ")[0] in tiny.STAGES)
+    lines = capsys.readouterr().out.splitlines()
+    assert all("done" in line for line in lines if line.split(" ")[0] in tiny.STAGES)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_how_a_training_is_watched_is_no_change(job: Path, finished: Path, capsy
 )
 def test_a_wrong_setting_is_one_line(job: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(job), "--plan", "--set", wrong]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert wrong.split("=")[0] in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert wrong.split("=")[0] in message
 
 
 def test_limits_in_a_manifest_of_version_0_1_are_understood() -> None:
@@ -68,7 +68,7 @@ def test_limits_in_a_manifest_of_version_0_1_are_understood() -> None:
 
 @pytest.fixture
 def bad_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of the batches has a pixel that is not a number."""
+    """One of the batches has a NaN pixel."""
     whole = batches.micro_batches
 
     def one_bad(*arguments: Any) -> Iterator[Batch]:

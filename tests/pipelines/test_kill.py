@@ -1,4 +1,4 @@
-"""Death by SIGKILL at any moment: the same command goes on and ends with the same bytes."""
+"""Runs killed at any moment: the same command resumes and ends with the same bytes."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from tools.soaking.faults import flip, injected
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finished: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     deaths = 0
-    # Each life is longer than the one before, so that every one gets somewhere, and dies at another kind of moment.
+    # Each attempt lasts longer than the one before, so that each makes progress and is killed at a different event.
     while tiny.killed(lambda: tiny.run(job, runs), fatal=3 + 2 * deaths):
         deaths += 1
         assert deaths < 40
@@ -35,7 +35,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(job: Path, finish
 
 @pytest.fixture
 def saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints are whole before the next step, so that a test knows which are there when the run dies."""
+    """Checkpoints are complete before the next step, so that a test knows which exist at the kill."""
     monkeypatch.setattr(BackgroundWriter, "begin", lambda self, work: work())
 
 
@@ -70,7 +70,7 @@ def test_training_killed_before_a_step_ends_with_the_same_bytes(
     ],
 )
 def test_each_part_of_a_checkpoint_matters(job: Path, finished: Path, tmp_path: Path, stage: str, part: str) -> None:
-    """If a part could be forgotten without a trace, the tests above would prove less than they seem to."""
+    """A part whose loss changes nothing would make the tests above weaker than they look."""
     runs = tiny.without(finished, tmp_path / "runs", stage)
     assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=3, kinds=["step"])
     checkpoint = tiny.folder(runs, stage) / "checkpoints" / "step-00000002"
@@ -106,18 +106,18 @@ def test_a_damaged_checkpoint_is_passed_over(
 
 
 @pytest.mark.promise("written-files-kept")
-@pytest.mark.parametrize(("stage", "kept"), [("streets", "*/images/*.png"), ("adapted", "images/*.png")])
-def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_path: Path, stage: str, kept: str) -> None:
+@pytest.mark.parametrize(("stage", "glob"), [("streets", "*/images/*.png"), ("adapted", "images/*.png")])
+def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_path: Path, stage: str, glob: str) -> None:
     runs = tiny.without(finished, tmp_path / "runs", stage)
     assert tiny.killed(lambda: tiny.run(job, runs, only=[stage]), fatal=12, kinds=["replace", "rename"])
     folder = tiny.folder(runs, stage)
     assert not (folder / "manifest.json").exists()
-    before = {path: path.stat().st_mtime_ns for path in folder.glob(kept)}
+    before = {path: path.stat().st_mtime_ns for path in folder.glob(glob)}
     assert 0 < len(before) < 6
     tiny.run(job, runs, only=[stage])
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert tiny.hashes(runs, [stage]) == tiny.hashes(finished, [stage])
-    # What a death in the middle of a file left behind is hidden, and no data set or manifest names it.
+    # A file left half-written by the kill is hidden, and no data set or manifest lists it.
     assert all(path.name.startswith(".") for path in folder.rglob("*partial*"))
 
 
@@ -128,17 +128,17 @@ def test_files_written_before_a_kill_are_kept(job: Path, finished: Path, tmp_pat
 def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, deaths: int
 ) -> None:
-    """With threads that write, and a judge that drops the worst image: the same tree, the same bytes."""
+    """With writer threads and a judge that drops the worst image: the same files, the same bytes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
     layouts.gta5(tmp_path / "data", 9)
     layouts.cityscapes(tmp_path / "data")
-    tiny.run(export_job(layout, 0.0), tmp_path / "kept")
-    judged = json.loads((tiny.folder(tmp_path / "kept", "adapted") / "agreement.json").read_text())["images"]
+    tiny.run(export_job(layout, 0.0), tmp_path / "all")
+    judged = json.loads((tiny.folder(tmp_path / "all", "adapted") / "agreement.json").read_text())["images"]
     least = sum(sorted(image["agreement"] for image in judged.values())[:2]) / 2
     file = export_job(layout, least)
-    source = tiny.folder(tmp_path / "kept", "source")
-    random, died, kept, rounds = Random(0), 0, 0, 0
+    source = tiny.folder(tmp_path / "all", "source")
+    random, died, leftovers, rounds = Random(0), 0, 0, 0
     shutil.copytree(source, tmp_path / "undisturbed" / source.name)
     tiny.run(file, tmp_path / "undisturbed")
     expected = tree(tiny.folder(tmp_path / "undisturbed", "adapted"))
@@ -148,24 +148,24 @@ def test_an_export_killed_at_random_moments_ends_as_an_undisturbed_one(
         while tiny.killed(partial(disturbed, file, runs, random.randint(5, 90)), 0, ()):
             died += 1
             began = next(runs.glob("export-*"), None)
-            kept += began is not None and any(began.rglob("0*"))
-            # A manifest is written next to a whole tree or not at all (a death may also come just after it).
+            leftovers += began is not None and any(began.rglob("0*"))
+            # The manifest is only written once the export is complete (a kill may also come just after it).
             assert began is None or not (began / "manifest.json").exists() or tree(began) == expected
         assert tree(tiny.folder(runs, "adapted")) == expected
         assert len(json.loads((tiny.folder(runs, "adapted") / "dataset.json").read_text())["dropped"]) == 1
         assert main(["check", str(tiny.folder(runs, "adapted"))]) == 0
         rounds += 1
-    assert kept or layout in ("webdataset", "parquet"), "some deaths left files behind"
+    assert leftovers or layout in ("webdataset", "parquet"), "some kills left files behind"
 
 
 def disturbed(file: Path, runs: Path, fatal: int) -> None:
-    """Die before a file gets its name, half-way through one, or before a flush."""
+    """Run until killed before a rename, in the middle of a write, or before a flush."""
     with injected(runs, fatal):
         tiny.run(file, runs)
 
 
 def export_job(layout: str, least: float) -> Path:
-    """An export of nine images by FDA, judged by a stage that is trained for two steps; bad ones are dropped."""
+    """An export of nine images by FDA, judged by a stage trained for two steps; bad ones are dropped."""
     file = Path("tiny.yaml").absolute()
     file.write_text(f"""
 task: {{name: segmentation, labels: cityscapes}}
@@ -195,7 +195,7 @@ stages:
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """The SHA-256 of all that an export holds, but for what says when it was made, and what a death left next to it."""
+    """The SHA-256 of every file of an export, without the manifest (it has times) and hidden leftovers of a kill."""
     ignored = ("manifest.json", *(path.name for path in folder.glob(".*")))
     paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in ignored]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

@@ -1,4 +1,4 @@
-"""The four panels of the intertwining moons, from a run too short to have learnt anything."""
+"""The four panels of the moons figure, drawn from a very short run."""
 
 import sys
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_panels_say_where_the_domain_boundary_comes_from(runs: Path) -> None:
     figure = moons_figure.draw("moons", runs, ["source only"])
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["label", "features, PCA", "domain (fitted to the features)", "hidden units"]
-    # 20 points of the target, and those of the source in two classes.
+    # 20 target points, and the source points in two classes.
     sizes = [len(points.get_offsets()) for points in figure.axes[0].collections if len(points.get_offsets()) > 1]
     assert sorted(sizes) == [10, 10, 20]
 

@@ -1,4 +1,4 @@
-"""No command reaches the network unless a download was asked for by name; attempts while importing are seen, too."""
+"""No command uses the network unless a download was requested by name; imports are watched, too."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from segda.evaluation import video
 from tests.pipelines import tiny
 from tests.structure.source import ROOT
 
-# Watches a fresh process by Python's own audit events, which the socket module raises whoever calls it, and refuses.
+# Watches a fresh process through Python's audit events, which every use of the socket module raises, and refuses.
 PLANTED = "192.0.2.1"
 WATCHED = (
     f"PLANTED = {PLANTED!r}"
@@ -28,9 +28,9 @@ seen = []
 
 def watch(event, arguments):
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
-        place = arguments[1]
-        if not isinstance(place, (str, bytes)):  # a path is a socket of this machine
-            seen.append(f"{event} {place}")
+        address = arguments[1]
+        if not isinstance(address, (str, bytes)):  # a path is a local socket
+            seen.append(f"{event} {address}")
             raise OSError("the network is forbidden here")
     if event in ("socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "http.client.connect"):
         seen.append(f"{event} {arguments[0]}")
@@ -51,10 +51,10 @@ print("\\n" + json.dumps({"seen": seen, "codes": codes}))
 
 
 def watched(folder: Path, *commands: list[str]) -> tuple[list[str], dict[str, int]]:
-    """The attempts to reach the network and the exit codes of commands that one fresh process runs in `folder`."""
+    """Run commands in `folder` in one fresh process; the attempts to use the network, and the exit codes."""
     import json
 
-    # As a user's machine is: nothing says that it is offline.
+    # As on a user's machine, no variable declares it offline.
     silenced = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "NO_ALBUMENTATIONS_UPDATE", "HF_DATASETS_OFFLINE")
     environment = {name: value for name, value in os.environ.items() if name not in silenced}
     environment |= {"PYTHONPATH": str(ROOT), "HF_HOME": str(folder / "empty"), "TORCH_HOME": str(folder / "empty")}
@@ -64,9 +64,9 @@ def watched(folder: Path, *commands: list[str]) -> tuple[list[str], dict[str, in
         cwd=folder, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert PLANTED in told["seen"][-1], "else the watch sees nothing"
-    return told["seen"][:-1], told["codes"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert PLANTED in report["seen"][-1], "otherwise the watch does not work"
+    return report["seen"][:-1], report["codes"]
 
 
 @pytest.mark.promise("no-network")
@@ -101,7 +101,7 @@ def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Pat
     seen, codes = watched(tmp_path, *commands)
     assert seen == []
     refused = {words for words, code in codes.items() if code}
-    # A few images are too few for a distance; what counts is how far it came.
+    # There are too few images for a distance; what matters is that no import or reading used the network.
     assert all(words.startswith(("distance", "check cityscapes")) for words in refused), codes
     assert runs.is_dir()
 
@@ -109,7 +109,7 @@ def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Pat
 @pytest.mark.promise("no-network")
 @pytest.mark.slow
 def test_a_download_that_was_asked_for_by_name_is_tried(tmp_path: Path) -> None:
-    """Refused, it is one line and exit code 2."""
+    """When refused, it ends with one line and exit code 2."""
     (tmp_path / "job.yaml").write_text(
         "base: streets\nruntime: {workers: 0, cpu: true}\nstages:\n"
         "  streets: {rendered: 4, camera_train: 4, camera_val: 2, size: [64, 128]}\n"
@@ -122,16 +122,16 @@ def test_a_download_that_was_asked_for_by_name_is_tried(tmp_path: Path) -> None:
 
 
 def test_a_video_that_is_a_list_of_addresses_is_not_followed(tmp_path: Path) -> None:
-    """FFmpeg, in OpenCV, has sockets of its own, which Python does not see; so somebody listens."""
+    """OpenCV's FFmpeg opens sockets that Python does not see, so a server listens for connections."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.3)
-        place = f"127.0.0.1:{server.getsockname()[1]}"
+        address = f"127.0.0.1:{server.getsockname()[1]}"
         for name, content in {
-            "list.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://{place}/x.ts\n#EXT-X-ENDLIST\n",
-            "many.mp4": f"ffconcat version 1.0\nfile http://{place}/x.mp4\n",
-            "stream.mp4": f"v=0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {place[10:]} RTP/AVP 96\n",
+            "list.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://{address}/x.ts\n#EXT-X-ENDLIST\n",
+            "many.mp4": f"ffconcat version 1.0\nfile http://{address}/x.mp4\n",
+            "stream.mp4": f"v=0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {address[10:]} RTP/AVP 96\n",
         }.items():
             (tmp_path / name).write_text(content)
             with pytest.raises(DataError, match="no video that OpenCV reads"):

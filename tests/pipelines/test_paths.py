@@ -1,4 +1,4 @@
-"""Manifests, lock files and file lists of strangers cannot lead a command out of their folder; neither can links."""
+"""Untrusted manifests, lock files, file lists and links cannot lead a command out of their folder."""
 
 import json
 import os
@@ -22,7 +22,7 @@ OUTSIDE = ("../secret", "/etc/passwd", "networks/../../secret")
 
 @pytest.fixture
 def runs(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of finished runs; `secret` lies beside it."""
+    """A copy of finished runs, next to a folder `secret`."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret").mkdir()
     for name in ("manifest.json", "evaluation.json", "report.html"):
@@ -35,15 +35,15 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def call(*words: str) -> str:
         capsys.readouterr()
         assert main(list(words)) == 2
-        shown = capsys.readouterr()
-        assert len(shown.err.splitlines()) == 1, shown.err
-        return shown.err
+        captured = capsys.readouterr()
+        assert len(captured.err.splitlines()) == 1, captured.err
+        return captured.err
 
     return call
 
 
 def changed(file: Path, change: Callable[[Any], object]) -> None:
-    """Change a JSON file, which then says nothing of a checksum of its own."""
+    """Change a JSON file and remove its checksum."""
     content = json.loads(file.read_text())
     content.pop("checksum", None)
     change(content)
@@ -131,15 +131,15 @@ def test_an_output_that_is_a_link_elsewhere(runs: Path, job: Path, refused: Call
 def test_an_unfinished_stage_does_not_write_through_a_link(
     runs: Path, job: Path, refused: Callable[..., str], name: str
 ) -> None:
-    """A `.lock` that is a link would empty the file behind it."""
+    """Opening a `.lock` that is a link would truncate the file it points to."""
     folder = tiny.folder(runs, "source")
     (folder / "manifest.json").unlink()
-    place = folder / name
-    if place.is_dir():
-        shutil.rmtree(place)
-    place.unlink(missing_ok=True)
+    path = folder / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
     precious = runs.parent / "secret" / "manifest.json"
-    place.symlink_to(precious.parent if name in ("networks", "checkpoints") else precious)
+    path.symlink_to(precious.parent if name in ("networks", "checkpoints") else precious)
     for words in (["run", str(job), "--only", "source"], ["run", str(job), "--force", "source"]):
         assert f"{name}: leads out of" in refused(*words)
     assert precious.read_text() == "{}"
@@ -183,7 +183,7 @@ def test_an_export_with_a_link_elsewhere(runs: Path, refused: Callable[..., str]
 
 @pytest.mark.promise("no-write-outside")
 def test_an_export_writes_nothing_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """`layout: source` keeps the source's own paths, and a config may put those above the root."""
+    """`layout: source` keeps the source's paths, and a config may point above the root."""
     monkeypatch.chdir(tmp_path)
     for folder, shape in (("images", (32, 32, 3)), ("labels", (32, 32))):
         (tmp_path / "deep" / folder).mkdir(parents=True)

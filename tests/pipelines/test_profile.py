@@ -1,4 +1,4 @@
-"""`runtime.profile`: where the profile lies is said, and no key and no result knows of it."""
+"""`runtime.profile`: its path is printed, and it changes no key and no result."""
 
 import gzip
 import json
@@ -21,25 +21,25 @@ SOURCE = ["job.yaml", "--only", "source"]
 def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *SOURCE, "--set", "runtime.profile=true"]) == 0
     out = capsys.readouterr().out
-    (place,) = re.findall(r"profiled: (\S+profile\.txt), trace in profile\.json\.gz$", out, re.MULTILINE)
-    folder = Path(place).parent
+    (path,) = re.findall(r"profiled: (\S+profile\.txt), trace in profile\.json\.gz$", out, re.MULTILINE)
+    folder = Path(path).parent
     assert folder.name.startswith("supervise-")
-    assert "whole step" in Path(place).read_text()
+    assert "whole step" in Path(path).read_text()
     with gzip.open(folder / "profile.json.gz", "rt") as file:
         assert json.load(file)["traceEvents"]
-    assert sorted(Path("runs").rglob("profile*")) == sorted(folder.glob("profile*")), "nothing else was asked for"
+    assert sorted(Path("runs").rglob("profile*")) == sorted(folder.glob("profile*")), "nothing else is profiled"
 
     assert main(["run", *SOURCE, "--runs", "plain"]) == 0
     capsys.readouterr()
     plain = Path("plain") / folder.name  # the same key
     assert not list(plain.glob("profile*"))
-    found, expected = manifests.load(folder), manifests.load(plain)
-    assert found.outputs == expected.outputs
-    assert found.metrics == expected.metrics
+    actual, expected = manifests.load(folder), manifests.load(plain)
+    assert actual.outputs == expected.outputs
+    assert actual.metrics == expected.metrics
 
     assert main(["run", *SOURCE, "--set", "runtime.profile=true"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line for line in told if "profile" in line] == [
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "profile" in line] == [
         "runtime.profile: no training is left to be profiled; --force STAGE runs one anew"
     ]
     assert main(["status", "--verify"]) == 0
@@ -53,9 +53,9 @@ def test_the_stages_that_run_are_profiled_and_only_those(data: Path, capsys: pyt
 def test_of_two_processes_the_first_tells(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     file = jobs.write(tmp_path, "segmentation", "source_only")
     assert not ranks.killed(lambda: jobs.run(file, tmp_path / "runs", "runtime.profile=true"), 0, (), world=2)
-    place = jobs.folder(file, tmp_path / "runs", "source_only")
-    text = (place / "profile.txt").read_text()
+    folder = jobs.folder(file, tmp_path / "runs", "source_only")
+    text = (folder / "profile.txt").read_text()
     assert "steps 2 to 5" in text.splitlines()[0]
     assert re.search(r"^network encoder +[\d.]+ +[\d.]+ % +2\.0$", text, re.MULTILINE), "each micro-batch, once"
     out = capfd.readouterr().out
-    assert out.count(f"steps 2 to 5 profiled: {place / 'profile.txt'}") == 1
+    assert out.count(f"steps 2 to 5 profiled: {folder / 'profile.txt'}") == 1

@@ -1,4 +1,4 @@
-"""A result is made again from its own record, and what is not as it was is said: bytes, packages, commit, threads."""
+"""Reproducing a result from its record: differences in bytes, packages, commit and threads are reported."""
 
 import json
 import shutil
@@ -14,31 +14,31 @@ from segda.artefacts.store import Store
 from tests.pipelines import tiny
 from tests.pipelines.test_digits import run
 
-Told = Callable[..., tuple[int, list[str]]]
+Call = Callable[..., tuple[int, list[str]]]
 
 
 @pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """The exit code of a command and the lines that it prints, errors last."""
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command; its exit code and printed lines, errors last."""
 
-    def call(*words: object) -> tuple[int, list[str]]:
+    def invoke(*words: object) -> tuple[int, list[str]]:
         capsys.readouterr()
         code = main([str(word) for word in words])
-        shown = capsys.readouterr()
-        return code, (shown.out + shown.err).splitlines()
+        captured = capsys.readouterr()
+        return code, (captured.out + captured.err).splitlines()
 
-    return call
+    return invoke
 
 
-def repeated(finished: Path, runs: Path, told: Told, *words: object, path: Path | None = None) -> tuple[int, list[str]]:
-    """Make the stage `source` again, with what it was made from."""
-    return told("run", "--from-manifest", path or tiny.folder(finished, "source"), "--runs", runs, *words)
+def repeated(finished: Path, runs: Path, call: Call, *words: object, path: Path | None = None) -> tuple[int, list[str]]:
+    """Reproduce the stage `source` and the stages it depends on."""
+    return call("run", "--from-manifest", path or tiny.folder(finished, "source"), "--runs", runs, *words)
 
 
 @pytest.mark.promise("reproduce")
-def test_a_stage_made_again_from_its_manifest_has_the_same_bytes(finished: Path, tmp_path: Path, told: Told) -> None:
+def test_a_stage_made_again_from_its_manifest_has_the_same_bytes(finished: Path, tmp_path: Path, call: Call) -> None:
     path = tiny.folder(finished, "source") / "manifest.json"
-    code, lines = repeated(finished, tmp_path / "again", told, path=path)
+    code, lines = repeated(finished, tmp_path / "again", call, path=path)
     assert code == 0
     assert lines[-2:] == ["streets: equal, 30 files", "source: equal, 2 files"]
     assert not [line for line in lines if line.startswith("warning")]
@@ -51,9 +51,9 @@ def test_a_stage_made_again_from_its_manifest_has_the_same_bytes(finished: Path,
 
 @pytest.mark.promise("reproduce-warns")
 def test_what_is_not_as_it_was_is_a_warning(
-    finished: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Packages, commit, threads and variables; nothing is made again where all is finished."""
+    """Packages, commit, threads and variables; with every stage finished, nothing runs again."""
     runs = tiny.without(finished, tmp_path / "runs")
     again = Path(shutil.copytree(runs, tmp_path / "again"))
     import importlib.metadata
@@ -71,7 +71,7 @@ def test_what_is_not_as_it_was_is_a_warning(
         content["provenance"]["environment"] = {"SEGDA_DATA": "a"}
         file.write_text(json.dumps(content))
     monkeypatch.delenv("SEGDA_DATA", raising=False)
-    code, lines = repeated(runs, again, told)
+    code, lines = repeated(runs, again, call)
     assert code == 0
     warnings = [line for line in lines if line.startswith("warning: ")]
     now = version("safetensors")
@@ -86,7 +86,7 @@ def test_what_is_not_as_it_was_is_a_warning(
 
 
 @pytest.mark.promise("reproduce")
-def test_bytes_that_differ_are_said_and_counted(finished: Path, tmp_path: Path, told: Told) -> None:
+def test_bytes_that_differ_are_said_and_counted(finished: Path, tmp_path: Path, call: Call) -> None:
     runs = tiny.without(finished, tmp_path / "runs")
     file = tiny.folder(runs, "source") / "manifest.json"
     content = json.loads(file.read_text())
@@ -94,16 +94,16 @@ def test_bytes_that_differ_are_said_and_counted(finished: Path, tmp_path: Path, 
     content["outputs"]["networks/head.safetensors"]["sha256"] = "0" * 64
     file.write_text(json.dumps(content))
     again = Path(shutil.copytree(finished, tmp_path / "again"))
-    code, lines = repeated(runs, again, told)
+    code, lines = repeated(runs, again, call)
     assert code == 1
     assert lines[-2:] == ["streets: equal, 30 files", "source: differs: 1 of 2 files, networks/head.safetensors first"]
 
 
 @pytest.mark.promise("reproduce")
-def test_a_run_is_made_again_from_its_lock_file(finished: Path, tmp_path: Path, told: Told) -> None:
-    """The stages are there already, so that none is trained; the report and the seconds of an evaluation pass."""
+def test_a_run_is_made_again_from_its_lock_file(finished: Path, tmp_path: Path, call: Call) -> None:
+    """The trained stages are finished already; the report and the seconds of the evaluation may differ."""
     again = tiny.without(finished, tmp_path / "again", "evaluate", "report")
-    code, lines = told("run", "--from-manifest", finished / "tiny.lock.json", "--runs", again)
+    code, lines = call("run", "--from-manifest", finished / "tiny.lock.json", "--runs", again)
     assert code == 0, lines
     compared = lines[-len(tiny.STAGES) :]
     assert [line.split(":")[0] for line in compared] == list(tiny.STAGES)
@@ -120,8 +120,8 @@ def test_a_run_is_made_again_from_its_lock_file(finished: Path, tmp_path: Path, 
     manifest.pop("checksum", None)
     manifest["outputs"]["evaluation.json"]["sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    told_, same = reproduce.compare(recorded, [planned], {"evaluate": ("evaluation.json",)})
-    assert (told_, same) == (["evaluate: differs: 1 of 3 files, evaluation.json first"], False)
+    lines, same = reproduce.compare(recorded, [planned], {"evaluate": ("evaluation.json",)})
+    assert (lines, same) == (["evaluate: differs: 1 of 3 files, evaluation.json first"], False)
 
 
 def test_other_data_is_called_so(finished: Path) -> None:
@@ -130,10 +130,10 @@ def test_other_data_is_called_so(finished: Path) -> None:
     inputs = {"data": {"dataset": "x", "fingerprint": "0" * 64}}
     from dataclasses import replace
 
-    told_ = reproduce._difference(replace(before, inputs=inputs), replace(before, key="f" * 64, inputs={
+    difference = reproduce._difference(replace(before, inputs=inputs), replace(before, key="f" * 64, inputs={
         "data": {"dataset": "x", "fingerprint": "12345678abc"}
     }), set())  # fmt: skip
-    assert told_ == "differs: data is another data set, fingerprint 12345678"
+    assert difference == "differs: data is another data set, fingerprint 12345678"
     assert "differs: key ffffffff" in str(reproduce._difference(before, replace(before, key="f" * 64), set()))
 
 
@@ -144,14 +144,14 @@ def test_other_data_is_called_so(finished: Path) -> None:
     (["--only", "source"], "--only"),
 ])  # fmt: skip
 def test_what_would_change_the_result_is_refused(
-    finished: Path, tmp_path: Path, told: Told, words: list[str], reason: str
+    finished: Path, tmp_path: Path, call: Call, words: list[str], reason: str
 ) -> None:
-    code, lines = repeated(finished, tmp_path / "again", told, *words)
+    code, lines = repeated(finished, tmp_path / "again", call, *words)
     assert (code, len(lines)) == (2, 1)
     assert reason in lines[0]
 
 
-def test_what_records_nothing_is_refused(finished: Path, tmp_path: Path, told: Told) -> None:
+def test_what_records_nothing_is_refused(finished: Path, tmp_path: Path, call: Call) -> None:
     (tmp_path / "manifest.json").write_text("[]")
     (tmp_path / "x.lock.json").write_text('{"stages": {}}')
     for path, reason in (
@@ -160,14 +160,14 @@ def test_what_records_nothing_is_refused(finished: Path, tmp_path: Path, told: T
         (tmp_path / "x.lock.json", "x.lock.json: "),
         (finished / "tiny.lock.json", "is where the result lies"),
     ):
-        code, lines = told("run", "--from-manifest", path, "--runs", finished)
+        code, lines = call("run", "--from-manifest", path, "--runs", finished)
         assert (code, len(lines)) == (2, 1), lines
         assert reason in lines[0]
-    assert told("run")[0] == 2
+    assert call("run")[0] == 2
 
 
 def test_how_it_is_run_may_be_chosen(finished: Path) -> None:
-    """Nothing of `runtime` is in a key."""
+    """No option of `runtime` is part of a key."""
     recorded = reproduce.read(tiny.folder(finished, "evaluate"))
     raw = reproduce.with_settings(recorded.raw, ["runtime.workers=2", "runtime.deterministic=true"])
     from pipelines.definition import loading
@@ -188,16 +188,16 @@ stages: {source: {steps: 5}, dann: {steps: 5}, moons: {train: 40, test: 20}}
 
 
 @pytest.mark.promise("reproduce")
-def test_classification_made_again_has_the_same_bytes(tmp_path: Path, told: Told) -> None:
+def test_classification_made_again_has_the_same_bytes(tmp_path: Path, call: Call) -> None:
     runs = run(MOONS, tmp_path)
-    code, lines = told("run", "--from-manifest", runs / "tiny.lock.json", "--runs", tmp_path / "again")
+    code, lines = call("run", "--from-manifest", runs / "tiny.lock.json", "--runs", tmp_path / "again")
     assert code == 0, lines
     stages = json.loads((runs / "tiny.lock.json").read_text())["stages"]
     assert sum(": equal, " in line for line in lines) == len(stages) > 2
 
 
-def test_a_plan_of_a_record_writes_nothing(finished: Path, tmp_path: Path, told: Told) -> None:
-    code, lines = repeated(finished, tmp_path / "again", told, "--plan")
+def test_a_plan_of_a_record_writes_nothing(finished: Path, tmp_path: Path, call: Call) -> None:
+    code, lines = repeated(finished, tmp_path / "again", call, "--plan")
     assert code == 0
     assert [line.split()[0] for line in lines if line.startswith(("streets", "source"))] == ["streets", "source"]
     assert not (tmp_path / "again").exists()

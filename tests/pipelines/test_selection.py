@@ -1,4 +1,4 @@
-"""Selection and the report over label maps, on the main job in small."""
+"""Model selection and the report for segmentation, on the tiny main pipeline."""
 
 import json
 import re
@@ -13,22 +13,22 @@ from tests.pipelines import tiny
 def test_every_criterion_scores_every_row_of_a_segmentation_run(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The row that was trained on labels of the target is scored and never picked, whatever the criteria say."""
+    """The row trained on target labels is scored but never picked."""
     streets = tiny.folder(finished, "streets")
     words = ["select", "tiny", "--runs", str(finished), "--save", str(tmp_path / "selection.json"), "--cpu", "--json"]
     words += ["--target", "cityscapes", "--target-root", str(streets / "camera"), "--target-split", "val"]
     words += ["--source", "gta5", "--source-root", str(streets / "rendered"), "--count", "24", "--pixels", "8"]
-    # Domains of fewer than eight images have no classifier, which is said in one line.
+    # With fewer than eight images a domain has no classifier: an error of one line.
     assert main(words) == 2
     assert "at least 8 samples" in capsys.readouterr().err
     start = words.index("--source")
     assert main([*words[:start], *words[start + 4 :], "--oracle"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     evaluation = json.loads((tiny.folder(finished, "evaluate") / "evaluation.json").read_text())
-    assert list(found["candidates"]) == list(evaluation)
-    assert found["oracle"]["measure"] == "mIoU"
-    assert found["candidates"]["oracle"]["trained_on_target_labels"] is True
-    assert "oracle" not in {pick["candidate"] for pick in (*found["picks"].values(), found["oracle"])}
+    assert list(result["candidates"]) == list(evaluation)
+    assert result["oracle"]["measure"] == "mIoU"
+    assert result["candidates"]["oracle"]["trained_on_target_labels"] is True
+    assert "oracle" not in {pick["candidate"] for pick in (*result["picks"].values(), result["oracle"])}
 
 
 def test_the_page_shows_translations_back_and_forth_and_errors(finished: Path) -> None:

@@ -1,4 +1,4 @@
-"""The soak of tools/soak.py on the tiny pipeline: no fault changes or loses a result, and it would notice one."""
+"""tools/soak.py on the tiny pipeline: no fault changes or loses a result, and a planted one is noticed."""
 
 import shutil
 import signal
@@ -23,7 +23,7 @@ from tools.soaking.rounds import Fault, Round
 
 @pytest.fixture
 def soaked(job: Path, finished: Path, tmp_path: Path) -> Job:
-    """The tiny pipeline, and a copy of the undisturbed run that other tests compare with, too."""
+    """The tiny pipeline, and a copy of the uninterrupted run."""
     life.warm(str(job), [])
     soaked = Job([str(job)], 1, finished, tmp_path / "runs", tmp_path / "output.txt", whole=4.0)
     soaked.renew()
@@ -32,7 +32,7 @@ def soaked(job: Path, finished: Path, tmp_path: Path) -> Job:
 
 @pytest.mark.promise("killed-run", "one-process-per-folder")
 def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
-    """Kills, signals, full disks, second runs and damaged files as they come; the long version is a tool of its own."""
+    """Random kills, signals, full disks, second runs and damaged files; tools/soak.py is the long version."""
     faults: list[Fault] = []
     number = 0
     while len(faults) < 4:
@@ -46,7 +46,7 @@ def test_no_fault_changes_or_loses_a_result(soaked: Job) -> None:
 
 @pytest.mark.parametrize("kind", FAULTS[1])
 def test_each_fault_comes_before_the_end_and_ends_the_run_as_it_should(soaked: Job, kind: str) -> None:
-    for number in range(8):  # a life may be over before its fault comes
+    for number in range(8):  # a run may end before its fault
         shutil.rmtree(tiny.folder(soaked.runs, "translate"), ignore_errors=True)
         disturbed = soaked.live(kind, [], Random(f"{kind}/{number}"))
         if disturbed.hit or disturbed.problem:
@@ -60,7 +60,7 @@ def test_each_fault_comes_before_the_end_and_ends_the_run_as_it_should(soaked: J
 
 
 def finish(soaked: Job, *kinds: str) -> Round:
-    """Let the run go on to its end, and compare; the round in which that was after such faults."""
+    """Resume the run to its end and compare; the round with these faults."""
     current = Round(0, soaked)
     for kind in kinds:
         current.add(kind, "source", "")
@@ -70,7 +70,7 @@ def finish(soaked: Job, *kinds: str) -> Round:
 
 
 def test_a_restart_that_forgets_something_is_noticed(soaked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Optimizers that begin anew at a restart: such networks are others."""
+    """Without the optimizers' state, resuming ends with different networks."""
     shutil.rmtree(tiny.folder(soaked.runs, "source"))
     # Renames: lock twice, key, folder, log, checkpoint, checkpoint.
     dead = life.Life(["run", *soaked.words], soaked.runs, soaked.output, fatal=7)
@@ -94,8 +94,8 @@ def test_lost_and_changed_results_are_counted(soaked: Job) -> None:
     before = rounds.untouched(list(stages.values()), {"source"})
     (stages["adapted"].folder / "images" / "00001.png").unlink()
     network = stages["pixel"].folder / "networks" / "head.safetensors"
-    network.write_bytes(network.read_bytes())  # the same bytes, written again: that work was lost
-    (stages["source"].folder / "networks" / "head.safetensors").unlink()  # known to be damaged
+    network.write_bytes(network.read_bytes())  # the same bytes, but written again: work was lost
+    (stages["source"].folder / "networks" / "head.safetensors").unlink()  # already damaged, so not counted
     rounds.count_losses(current, before)
     assert current.faults[0].lost == 2
     assert not current.faults[0].survived
@@ -118,12 +118,12 @@ def test_a_changed_bit_has_to_be_named_unless_the_lock_file_is_gone(
     damaged = set[str]()
     assert not problems("lock files deleted or overwritten", damaged)
     assert not problems(damage.HIDDEN, damaged)
-    assert problems(damage.HIDDEN, set()), "it is looked for, and cannot be found"
+    assert problems(damage.HIDDEN, set()), "an undetected change is a problem"
 
 
 @pytest.mark.parametrize("kind", damage.KINDS)
 def test_every_damage_changes_what_it_says(soaked: Job, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """An export and a training stage are stopped half-way, so that there is something to damage in every way."""
+    """An export and a training stage are unfinished, so that every kind of damage has a file."""
     monkeypatch.setattr(damage, "KINDS", {kind: damage.KINDS[kind]})
     for stage in ("adapted", "feature"):
         (tiny.folder(soaked.runs, stage) / manifests.FILE_NAME).unlink()
@@ -161,7 +161,7 @@ def test_the_table_adds_up() -> None:
 @pytest.mark.promise("two-processes-killed")
 @pytest.mark.slow
 def test_the_tool_with_two_processes(job: Path, tmp_path: Path) -> None:
-    """The long version on the tiny pipeline, started as people start it, with half of the rounds by two processes."""
+    """The long version on the tiny pipeline, from the command line, with two processes in half of the rounds."""
     command = [sys.executable, "-m", "tools.soak", "--pipeline", str(job), "--faults", "30", "--two-processes", "0.5"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=3000, cwd=ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr

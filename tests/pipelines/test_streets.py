@@ -1,4 +1,4 @@
-"""The main job in small: every stage, what it leaves behind, and what makes it run again."""
+"""The main pipeline on a small scale: every stage, its outputs, and what makes it run again."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.pipelines import tiny
 from tools import readme_picture
 
 ROWS = ["source only", "pixel", "feature", "pixel+feature", "oracle"]
-# Both domains in plain folders, as users have them, and none of the stages that need target labels.
+# Both domains as plain data folders, without the stages that need target labels.
 PLAIN = """
 base: tiny
 stages:
@@ -61,18 +61,18 @@ def test_a_second_run_does_nothing(job: Path, finished: Path, capsys: pytest.Cap
 
 @pytest.mark.promise("change-reruns-dependents")
 def test_a_change_makes_what_builds_on_it_run_again(job: Path, finished: Path) -> None:
-    found = states(job, finished, "stages.translate.method.terms.cycle.weight=9")
-    again = {stage for stage, state in found.items() if state == "run"}
+    planned = states(job, finished, "stages.translate.method.terms.cycle.weight=9")
+    again = {stage for stage, state in planned.items() if state == "run"}
     assert again == {"translate", "adapted", "pixel", "both", "evaluate", "report"}
-    found = states(job, finished, "stages.source.steps=6")
-    again = {stage for stage, state in found.items() if state == "run"}
+    planned = states(job, finished, "stages.source.steps=6")
+    again = {stage for stage, state in planned.items() if state == "run"}
     assert again == {"source", "feature", "evaluate", "report"}
 
 
 @pytest.mark.promise("change-reruns-dependents")
 def test_how_a_stage_is_run_is_no_change(job: Path, finished: Path) -> None:
-    found = states(job, finished, "runtime.save_every=3", "runtime.workers=2", "runtime.log_every=1")
-    assert set(found.values()) == {"done"}
+    planned = states(job, finished, "runtime.save_every=3", "runtime.workers=2", "runtime.log_every=1")
+    assert set(planned.values()) == {"done"}
 
 
 @pytest.mark.promise("loading-changes-nothing")
@@ -95,7 +95,7 @@ def test_a_lost_network_is_trained_again(job: Path, finished: Path, tmp_path: Pa
 def test_adapting_opens_no_target_label(
     job: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without any target label, the same networks byte for byte."""
+    """Without target labels the networks are the same, byte for byte."""
     data, runs = tmp_path / "data", tmp_path / "runs"
     shutil.copytree(tiny.folder(finished, "streets"), data)
     shutil.rmtree(data / "camera" / "gtFine")
@@ -114,7 +114,7 @@ def test_adapting_opens_no_target_label(
 
 @pytest.mark.promise("exported-images")
 def test_the_exported_set_stands_alone(finished: Path, tmp_path: Path) -> None:
-    """Moved anywhere: every source image once, changed in its look only, with the source's classes as label."""
+    """It can be moved, and has every source image once, with a new style and the source's labels."""
     root = tmp_path / "elsewhere"
     shutil.copytree(tiny.folder(finished, "adapted"), root)
     for name in ("manifest.json", "stage.json", ".lock"):
@@ -143,20 +143,20 @@ def test_the_exported_images_are_what_the_published_networks_draw(finished: Path
     networks = load_networks(translate, config, ("encoder", "decoder"), torch.device("cpu"))
     space = label_space.load("cityscapes")
     image, _ = gta5.build(tiny.folder(finished, "streets") / "rendered", space).read(0)
-    given = torch.from_numpy(image.transpose(2, 0, 1)).float()[None] / 127.5 - 1  # 64 x 128: no padding
+    batch = torch.from_numpy(image.transpose(2, 0, 1)).float()[None] / 127.5 - 1  # 64 x 128: no padding
     with torch.inference_mode():
-        drawn = networks.decode(networks.encode(given, "source"), "target")[0]
+        drawn = networks.decode(networks.encode(batch, "source"), "target")[0]
     expected = ((drawn + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
     exported, _ = adapted.build(tiny.folder(finished, "adapted"), space).read(0)
-    assert np.abs(exported.astype(int) - expected.astype(int)).max() <= 1  # one rounding
+    assert np.abs(exported.astype(int) - expected.astype(int)).max() <= 1  # rounding
     with torch.inference_mode():
-        assert (drawn - given[0]).abs().max() > 0.01
+        assert (drawn - batch[0]).abs().max() > 0.01
 
 
 def test_scores_stand_beside_their_protocol(finished: Path) -> None:
     evaluations = json.loads((tiny.folder(finished, "evaluate") / "evaluation.json").read_text())
     assert list(evaluations) == ROWS
-    pixels = 3 * 64 * 128  # of the labels, although the networks saw a quarter of them
+    pixels = 3 * 64 * 128  # of the labels, although the networks saw a quarter of that
     for name, evaluation in evaluations.items():
         protocol = evaluation["protocol"]
         assert protocol["dataset"] == "cityscapes"

@@ -1,4 +1,4 @@
-"""The streets pipeline so small that it runs in seconds, and a way to be killed at a chosen moment of it."""
+"""The streets pipeline, small enough to run in seconds, and functions that kill it at a chosen event."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def run(file: Path, runs: Path, settings: Sequence[str] = (), only: Sequence[str
 
 
 def folder(runs: Path, stage: str) -> Path:
-    """Where the last run keeps the result of a stage."""
+    """The folder of a stage's result in the last run."""
     return runs / json.loads((runs / "tiny.lock.json").read_text())["stages"][stage]["folder"]
 
 
@@ -87,7 +87,7 @@ def manifest(runs: Path, stage: str) -> Manifest:
 
 
 def hashes(runs: Path, stages: Sequence[str]) -> dict[str, str]:
-    """The SHA-256 of every file that the stages published."""
+    """The SHA-256 of every published file of the stages."""
     return {
         f"{stage}/{name}": described["sha256"]
         for stage in stages
@@ -96,17 +96,17 @@ def hashes(runs: Path, stages: Sequence[str]) -> dict[str, str]:
 
 
 def without(finished: Path, runs: Path, *stages: str) -> Path:
-    """A copy of finished runs in which some stages have not begun."""
+    """A copy of finished runs without the folders of some stages."""
     names = [folder(finished, stage).name for stage in stages]
-    shutil.copytree(finished, runs, ignore=lambda _, found: [name for name in found if name in names])
+    shutil.copytree(finished, runs, ignore=lambda _, children: [name for name in children if name in names])
     return runs
 
 
 def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("replace", "rename", "step")) -> bool:
-    """Do `work` in a forked process that kills itself at event number `fatal`; whether it came to that.
+    """Do `work` in a forked process that kills itself at event number `fatal`; return whether it did.
 
-    A fork has torch loaded already, so that a death costs a fraction of a second. It must compute in one thread, as
-    the fixture `one_thread` sees to: torch's other threads do not come along.
+    A fork has torch loaded already, so a kill costs a fraction of a second. It must compute in one thread (fixture
+    `one_thread`), because torch's other threads do not survive a fork.
     """
 
     def doomed() -> None:
@@ -117,7 +117,7 @@ def killed(work: Callable[[], None], fatal: int, kinds: Sequence[str] = ("replac
 
 
 def fork(work: Callable[[], object]) -> int:
-    """Do `work` in a forked process, the head of a process group of its own; the number of that process."""
+    """Do `work` in a forked process that leads its own process group; return its id."""
     assert threading.active_count() == 1, f"a fork with threads running may hang: {threading.enumerate()}"
     sys.stdout.flush()
     sys.stderr.flush()
@@ -126,7 +126,7 @@ def fork(work: Callable[[], object]) -> int:
         code = 1
         try:
             os.setpgid(0, 0)
-            cv2.setNumThreads(0)  # its threads did not come along
+            cv2.setNumThreads(0)  # its threads do not survive a fork
             work()
             code = 0
         except BaseException:
@@ -139,7 +139,7 @@ def fork(work: Callable[[], object]) -> int:
 
 
 def died(child: int) -> bool:
-    """Wait for a forked process to end, and end what it has left running; whether it died by SIGKILL."""
+    """Wait for a forked process, kill its remaining children, and return whether it died by SIGKILL."""
     _, status = os.waitpid(child, 0)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)

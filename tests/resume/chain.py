@@ -1,4 +1,4 @@
-"""A pipeline with every kind of stage, as small as possible, and what a stage leaves in its folder."""
+"""The smallest pipeline with every kind of stage, and the contents of a stage's folder."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ KINDS = ("generate", "supervise", "translate", "export", "align", "coral", "eval
 
 
 def write(folder: Path) -> Path:
-    """The pipeline's file; each stage has the name of its kind."""
+    """Write the pipeline's file; each stage is named after its kind."""
     short = {"steps": 3, "batch": 2, "accumulate": 1}
     content = {
         "task": {"name": "segmentation", "labels": "cityscapes"},
@@ -47,17 +47,17 @@ def write(folder: Path) -> Path:
 
 
 def before(finished: Path, runs: Path, file: Path, kind: str) -> Path:
-    """A copy of finished runs in which the stage of a kind has not begun."""
+    """A copy of finished runs without the folder of one kind of stage."""
     name = jobs.folder(file, finished, kind).name
     shutil.copytree(finished, runs, ignore=lambda _, names: {name} & set(names))
     return runs
 
 
 def outcome(file: Path, runs: Path, kind: str) -> dict[str, Any]:
-    """Manifest and files of a finished stage, without clocks."""
+    """Manifest and files of a finished stage, without times."""
     folder = jobs.folder(file, runs, kind)
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["provenance"], manifest["checksum"]  # the checksum covers provenance, too
+    del manifest["provenance"], manifest["checksum"]  # it also covers provenance
     if kind == "evaluate":
         manifest["outputs"].pop("evaluation.json")
         rows = json.loads((folder / "evaluation.json").read_text())

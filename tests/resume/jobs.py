@@ -1,4 +1,4 @@
-"""A pipeline for any method and either task: tiny, but with everything that a checkpoint can contain."""
+"""A tiny pipeline for any method and either task, with everything that a checkpoint can contain."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from tests.pipelines import tiny
 
 METHODS = distributed.METHODS
 TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
-# With a class per image there are no pixels to weigh, count or discriminate by class; CoGAN generates digits.
+# In classification there are no pixels to weight, count or discriminate by class; CoGAN generates digits.
 PIXELS_ONLY = {"cyclegan_semantic", "fcns_in_the_wild"}
 IMAGES_ONLY = {"cogan"}
 CASES = [
@@ -38,7 +38,7 @@ STREETS = {
 
 
 def stage(task: str, method: str) -> dict[str, Any]:
-    """The stage that trains a method: two micro-batches, moving average, a rising weight, dropout, a small pool."""
+    """The stage that trains a method: two micro-batches, moving average, increasing weight, dropout, a small pool."""
     config: dict[str, Any] = copy.deepcopy(distributed.stage(method))
     content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
     data = STREETS if task == "segmentation" else DIGITS
@@ -49,7 +49,7 @@ def stage(task: str, method: str) -> dict[str, Any]:
     else:
         config.update(source=data["source"], target=data["target"])
     if method == "pix2pix":
-        # Pairs are samples of one name: the same images opened by another reader, or those of the other split.
+        # Pairs are samples with the same name: the same images through another reader, or those of the other split.
         other = {"name": "folder", "images": "images"} if task == "segmentation" else {"split": "test"}
         config.update(paired=True, target={**data["source"], **other})
     config.update(steps=STEPS, batch=4, accumulate=2, ema=0.9, optimizer={}, discriminator_optimizer={})
@@ -59,7 +59,7 @@ def stage(task: str, method: str) -> dict[str, Any]:
         "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
     }  # fmt: skip
     if "self_training" in terms or "self_training" in content["terms"]:
-        # Few labels pass the real threshold; only label maps can be mixed.
+        # Few labels pass the default threshold; only label maps can be mixed.
         terms.setdefault("self_training", {}).update(threshold=0.05, mix=task == "segmentation")
     if "wgan_gp" in json.dumps(content):
         config["discriminator_steps"] = 2
@@ -83,7 +83,7 @@ def stage(task: str, method: str) -> dict[str, Any]:
 
 
 def write(folder: Path, task: str, method: str) -> Path:
-    """The pipeline's file: data, a classifier to start from or to judge by, and the method."""
+    """Write the pipeline's file: data, a classifier as initial weights or judge, and the method."""
     generate: dict[str, Any] = {
         "segmentation": {"kind": "generate", "rendered": 9, "camera_train": 9, "camera_val": 1, "size": [40, 72]},
         "classification": {
@@ -115,7 +115,7 @@ def folder(file: Path, runs: Path, name: str) -> Path:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """Everything that training left in a stage's folder: published files, checkpoints, and the log without clocks."""
+    """Everything in the folder of a trained stage: published files, checkpoints, and the log without times."""
     content: dict[str, Any] = {
         name: described["sha256"] for name, described in tiny.manifests.verify(folder, full=True).outputs.items()
     }
@@ -129,5 +129,5 @@ def result(folder: Path) -> dict[str, Any]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Hidden files below a folder, which a kill in the middle of a write leaves; the folder's lock is none of them."""
+    """Hidden files below a folder, left by a kill in the middle of a write, without the folder's lock."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob(".*") if path.name != ".lock")

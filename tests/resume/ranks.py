@@ -1,4 +1,4 @@
-"""Several processes of one job as forks, all killed when one of them is, as on a machine that fails."""
+"""Several processes of one job as forks, all killed when one is, as when a machine fails."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tools.soaking.faults import injected
 
 
 def killed(work: Callable[[], None], fatal: int, kinds: tuple[str, ...], world: int = 1, victim: int = 0) -> bool:
-    """Do `work` in `world` processes, of which one kills itself at event number `fatal`; returns whether it did."""
+    """Do `work` in `world` processes, one of which kills itself at event number `fatal`; return whether it did."""
     if world == 1:
         return tiny.killed(work, fatal, kinds)
     with socket.socket() as free:

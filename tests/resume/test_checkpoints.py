@@ -1,4 +1,4 @@
-"""Damaged and partial checkpoints are reported, skipped and removed; another number of processes resumes."""
+"""Damaged and partial checkpoints are reported, skipped and removed; resuming with another number of processes."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ def test_both_damaged_begins_anew_and_says_so(tmp_path: Path, harm: str) -> None
 
 
 def test_a_damaged_one_of_a_later_step_is_removed(tmp_path: Path) -> None:
-    """It is not one of the two that are kept, and is not reported again."""
+    """It does not count as one of the last two checkpoints, and is not reported again."""
     truncate(save(tmp_path, 2, 4))
     save(tmp_path, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
@@ -68,7 +68,7 @@ def test_a_damaged_one_of_a_later_step_is_removed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The file of a job and the runs folder that it left when it was killed in its last step."""
+    """The file of a pipeline and the runs folder of its run, killed in the last step."""
     folder = tmp_path_factory.mktemp("killed")
     file = jobs.write(folder, "segmentation", "source_only")
     jobs.run(file, folder / "runs", only="data")
@@ -104,7 +104,7 @@ def test_a_stage_without_a_whole_checkpoint_begins_anew(
 
 @pytest.mark.promise("partial-checkpoint-removed")
 def test_what_a_death_left_of_a_checkpoint_is_cleared_away(killed: tuple[Path, Path], tmp_path: Path) -> None:
-    """Even if no checkpoint of that step is written again."""
+    """Even if that step's checkpoint is not written again."""
     file, runs = killed
     again = copied(runs, tmp_path)
     checkpoints = jobs.folder(file, again, "source_only") / "checkpoints"
@@ -114,7 +114,7 @@ def test_what_a_death_left_of_a_checkpoint_is_cleared_away(killed: tuple[Path, P
 
 
 def gentle(folder: Path) -> Path:
-    """A job whose steps do not depend on how a batch is split, but for rounding."""
+    """A pipeline whose steps depend on the split of a batch only through rounding."""
     file = jobs.write(folder, "segmentation", "source_only")
     content = yaml.safe_load(file.read_text())
     plain = {**distributed.stage("source_only"), "data": content["stages"]["source_only"]["data"]}
@@ -130,13 +130,13 @@ def gentle(folder: Path) -> Path:
 def test_another_number_of_processes_goes_on_with_a_warning(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], first: int, then: int
 ) -> None:
-    """The same samples in the same order: without batch statistics the result is that of either, up to rounding.
+    """The same samples in the same order: without batch statistics the results agree up to rounding.
 
-    In float64 sums over 4 x 32 x 32 pixels in another order differ by 1e-12 of them, and six steps make that larger.
+    In float64, sums over 4 x 32 x 32 pixels in another order differ by 1e-12 (relative), which six steps amplify.
     """
     file, runs, whole = gentle(tmp_path), tmp_path / "runs", tmp_path / "whole"
     jobs.run(file, whole)
-    # The classifier is a step of its own.
+    # The classifier's stage has one step.
     assert ranks.killed(lambda: jobs.run(file, runs), 1 + 5, ("step",), first)
     capfd.readouterr()
     assert not ranks.killed(lambda: jobs.run(file, runs), 0, (), then)

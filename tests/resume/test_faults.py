@@ -1,4 +1,4 @@
-"""Death or a refusing disk at any write, rename and flush of any kind of stage: the same command ends the same."""
+"""Every kind of stage killed, or its disk full, at any write, rename or flush: rerun, it gives the same result."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tools.soaking import faults
 
 
 class Undisturbed(NamedTuple):
-    """A finished chain: its runs folder, and for each kind of stage its events and what it left."""
+    """A finished chain: its runs folder, and for each kind of stage its events and its result."""
 
     runs: Path
     events: dict[str, list[str]]
@@ -25,7 +25,7 @@ class Undisturbed(NamedTuple):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_moment() -> Iterator[None]:
-    """Reports say when they were made."""
+    """Reports contain the time they were made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "strftime", lambda *_: "2020-01-01")
         yield
@@ -43,7 +43,7 @@ def undisturbed(chain: Path, tmp_path_factory: pytest.TempPathFactory) -> Undist
 
 
 def own(events: list[str]) -> list[int]:
-    """The numbers of a stage's own events; the others renew the run's lock file, all in the same way."""
+    """The numbers of a stage's own events; the others only rewrite the run's lock file."""
     return [number for number, event in enumerate(events, 1) if ".lock.json" not in event and event != "fsync "]
 
 
@@ -73,7 +73,7 @@ def survive(chain: Path, undisturbed: Undisturbed, folder: Path, kind: str, numb
 
 @pytest.mark.promise("write-faults")
 def test_every_write_is_followed_by_a_rename_or_is_a_log(undisturbed: Undisturbed) -> None:
-    """What the faults are drawn from: results are written under temporary names, all but appended lines."""
+    """The events to choose from: results are written under temporary names, except appended lines."""
     for kind, events in undisturbed.events.items():
         renamed = [event.split(" ")[1] for event in events if event.startswith(("replace", "rename"))]
         assert any(name.endswith("manifest.json") for name in renamed), kind

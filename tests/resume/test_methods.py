@@ -8,7 +8,7 @@ import pytest
 
 from tests.resume import jobs, ranks
 
-# The kinds of state: image pools; a teacher; Wasserstein critics with updates of their own; statistics that a stage
+# The kinds of state: image pools; a teacher; Wasserstein critics with extra updates; statistics that a stage
 # computes once.
 DEFAULT = [
     ("segmentation", "cyclegan", 1, 0),
@@ -26,7 +26,7 @@ def case_id(case: tuple[str, str, int, int]) -> str:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """For each task a runs folder with the data and the classifier, which all its methods share."""
+    """For each task a runs folder with the data and classifier that its methods share."""
     roots = {}
     for task in ("segmentation", "classification"):
         roots[task] = tmp_path_factory.mktemp(task)
@@ -37,7 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def compare(data: Path, folder: Path, case: tuple[str, str, int, int]) -> None:
-    """Run a method undisturbed, then with two kills, and compare everything in its folder."""
+    """Run a method without interruption, then with two kills, and compare everything in its folder."""
     task, method, world, workers = case
     random, kills = Random(f"resume {case}"), []
     file = jobs.write(folder, task, method)
@@ -50,7 +50,7 @@ def compare(data: Path, folder: Path, case: tuple[str, str, int, int]) -> None:
 
         if name == "killed":
             updates = jobs.STEPS * int(jobs.stage(task, method).get("discriminator_steps", 1))
-            # Once in a step, and once before a file gets its name: of a checkpoint, of a network, of the manifest.
+            # Once in a step, and once before the rename of a checkpoint, a network or the manifest.
             renames = ("replace", "rename")
             for kinds, moment in ((("step",), random.randint(2, updates)), (renames, random.randint(2, 5))):
                 victim = 0 if kinds == renames else random.randrange(world)

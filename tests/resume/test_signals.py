@@ -24,7 +24,7 @@ STEPS = 30
 
 
 def job(folder: Path, workers: int, steps: int = STEPS) -> Path:
-    """A training stage that saves only at a signal, and logs only every seventh step."""
+    """A training stage that saves only on a signal and logs every seventh step."""
     file = jobs.write(folder, "segmentation", "source_only")
     text = file.read_text().replace("save_every: 2", "save_every: 1000").replace("log_every: 1", "log_every: 7")
     file.write_text(text.replace("steps: 5", f"steps: {steps}").replace("workers: 0", f"workers: {workers}"))
@@ -44,7 +44,7 @@ def until_training(runs: Path, alive: Callable[[], bool]) -> None:
 
 
 def stopped_at(text: str, name: str, checkpoints: Path) -> int:
-    """The step that the one line names, which is that of the only checkpoint."""
+    """The step named in the one line, which is that of the only checkpoint."""
     lines = re.findall(rf"^stopped by {name}: .*, step (\d+) of {STEPS} is saved; the same command goes on", text, re.M)
     assert len(lines) == 1, text
     assert "Traceback" not in text
@@ -53,7 +53,7 @@ def stopped_at(text: str, name: str, checkpoints: Path) -> int:
 
 
 def check_resumed(file: Path, folder: Path, world: int) -> None:
-    """Finish the run, make one without interruption, and compare everything but the one checkpoint."""
+    """Finish the run, do another without interruption, and compare everything but the checkpoint."""
     for name in ("runs", "undisturbed"):
         assert not ranks.killed(lambda: jobs.run(file, folder / name), 0, (), world)  # noqa: B023
     resumed, expected = (jobs.result(jobs.folder(file, folder / n, "source_only")) for n in ("runs", "undisturbed"))
@@ -67,7 +67,7 @@ def check_resumed(file: Path, folder: Path, world: int) -> None:
 def test_training_saves_and_resumes_exactly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
-    """The signal goes to the whole process group, loading processes included, as `timeout` and Ctrl-C send it."""
+    """The signal goes to the whole process group, data workers included, as from `timeout` and Ctrl-C."""
     file, runs = job(tmp_path, workers=2), tmp_path / "runs"
     child = tiny.fork(lambda: os._exit(main(["run", str(file), "--runs", str(runs)])))
     until_training(runs, lambda: os.waitpid(child, os.WNOHANG) == (0, 0))
@@ -86,7 +86,7 @@ def test_training_saves_and_resumes_exactly(
     [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
 )  # fmt: skip
 def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
-    """SIGTERM reaches the launcher, which passes it on; Ctrl-C reaches all processes and is passed on as well."""
+    """SIGTERM reaches the launcher, which forwards it; Ctrl-C reaches all processes and is forwarded as well."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],
@@ -109,7 +109,7 @@ def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number
 
 @pytest.mark.promise("signals")
 def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
-    """As other launchers may send it: all processes decide together and save the same step."""
+    """As other launchers may do: all processes decide together and save the same step."""
     file, runs = job(tmp_path, workers=0, steps=12), tmp_path / "runs"
     step, steps = Session.step, []
 
@@ -125,7 +125,7 @@ def test_a_signal_to_one_process_stops_all(tmp_path: Path) -> None:
             jobs.run(file, runs)
 
     assert not ranks.killed(work, 0, (), world=2)
-    # One of the ten was a step of the stage before.
+    # One of the ten was a step of the previous stage.
     assert [path.name for path in next(runs.glob("supervise-*/checkpoints")).iterdir()] == ["step-00000009"]
     check_resumed(file, tmp_path, world=2)
 
@@ -181,7 +181,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     child = tiny.fork(work)
     while not ready.exists():
         time.sleep(0.01)
-    for _ in range(3):  # the same request, as `timeout` sends it
+    for _ in range(3):  # the same request repeated, as by `timeout`
         os.kill(child, signal.SIGTERM)
         time.sleep(0.05)
     assert os.waitpid(child, os.WNOHANG) == (0, 0)

@@ -38,7 +38,7 @@ def test_clipping_holds_the_discriminator() -> None:
 
 def test_equilibrium_is_left_by_nobody() -> None:
     for name, game in GAMES.items():
-        if name != "WGAN-GP":  # whose penalty has no gradient of its own at a critic of slope 0
+        if name != "WGAN-GP":  # its penalty has no gradient for a critic of slope 0
             assert play(game, steps=3, start=(0.0, 0.0)).abs().max() == 0, name
 
 

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all; labels share the source's bytes."""
+"""Files are written atomically; labels are hard links or copies of the source's."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def test_written_whole_over_a_leftover(tmp_path: Path) -> None:
     (path.parent / ".b.png.partial").write_bytes(b"half")
     write_whole(path, b"whole")
     assert path.read_bytes() == b"whole"
-    assert [found.name for found in path.parent.iterdir()] == ["b.png"]
+    assert [child.name for child in path.parent.iterdir()] == ["b.png"]
 
 
 @pytest.mark.parametrize("hard_link", [True, False])
@@ -27,9 +27,9 @@ def test_a_label_is_linked_or_copied(tmp_path: Path, hard_link: bool) -> None:
     assert path.read_bytes() == b"ids"
     assert not path.is_symlink()
     assert path.samefile(origin) == hard_link
-    # Again, as after a death between the link and its name: two names of one file do not rename.
+    # Again, as after a kill between link and rename: renaming one hard link of a file to another does nothing.
     link_whole(tmp_path / "way.png", path, hard_link=hard_link)
-    assert [found.name for found in path.parent.iterdir()] == ["label.png"]
+    assert [child.name for child in path.parent.iterdir()] == ["label.png"]
 
 
 def test_a_label_is_copied_where_links_are_not_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +67,9 @@ def test_an_error_at_any_moment_leaves_the_old_content_and_nothing_else(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    place, name = {"write": (Path, "write_bytes"), "fsync": (os, "fsync"), "rename": (os, "replace")}[moment]
+    owner, name = {"write": (Path, "write_bytes"), "fsync": (os, "fsync"), "rename": (os, "replace")}[moment]
     with monkeypatch.context() as patch:
-        patch.setattr(place, name, full)
+        patch.setattr(owner, name, full)
         with pytest.raises(ArtefactError, match=r"a: cannot be written \(No space left on device\); free space"):
             write_whole(tmp_path / "a", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -1,4 +1,4 @@
-"""A torchvision whose compiled library does not load with this torch still imports."""
+"""torchvision can be imported even if its compiled library does not load with this torch."""
 
 import importlib.util
 import subprocess
@@ -13,7 +13,7 @@ READY = "from segda.torchvision_compat import import_ready\nimport_ready()\n"
 
 
 def _run(code: str) -> str:
-    """Standard output of a fresh interpreter."""
+    """The standard output of a fresh interpreter."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

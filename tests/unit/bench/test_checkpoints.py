@@ -1,4 +1,4 @@
-"""The benchmark of checkpoints: both sides leave the same files."""
+"""The checkpoint benchmark: both sides write the same files."""
 
 from itertools import count
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The counting benchmark: what it times counts alike, and it says so where not."""
+"""The counting benchmark: the implementations agree, and a difference is reported."""
 
 import numpy as np
 import pytest

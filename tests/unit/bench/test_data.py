@@ -1,4 +1,4 @@
-"""The benchmark of data: both sides make the same pixels, and every figure has its target."""
+"""The data benchmark: both sides produce the same pixels, and every figure has its target."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +19,11 @@ from tools.bench import data as bench
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataset]:
-    """Four pairs of 52x96 pixels in GTA5's layout, and sizes to suit."""
+    """Four pairs of 52x96 pixels in GTA5's layout, and matching sizes."""
     for name, value in (("RESIZE", (26, 48)), ("CROP", (16, 32)), ("BATCH", 2)):
         monkeypatch.setattr(bench, name, value)
     root = layouts.gta5(tmp_path)
-    for kind in ("images", "labels"):  # whose label is of another size, which the plain loop cannot read
+    for kind in ("images", "labels"):  # 20801's label differs in size, which the plain loop cannot read
         (root / kind / "20801.png").unlink()
     threads = cv2.getNumThreads()
     yield gta5.build(root, label_space.load("cityscapes"))

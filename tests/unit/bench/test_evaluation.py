@@ -1,4 +1,4 @@
-"""The evaluation benchmark: its sides compute the same, and its parts add up to the command's time."""
+"""The evaluation benchmark: both sides compute the same, and the parts add up to the command's time."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The growth benchmark: its trees are data sets of as many files, and its figures are those of its points."""
+"""The growth benchmark: its trees are data sets of the stated size, and its figures match its points."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The harness: turns, options, the table, and a benchmark that fails while the others go on."""
+"""The harness: alternating runs, options, the table, and a failing benchmark that does not stop the others."""
 
 import json
 import os

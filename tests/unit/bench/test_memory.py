@@ -1,4 +1,4 @@
-"""The benchmark of memory: its two sides compute the same, and its figures hang together."""
+"""The memory benchmark: both sides compute the same, and its figures are consistent."""
 
 from pathlib import Path
 

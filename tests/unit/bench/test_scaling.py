@@ -1,4 +1,4 @@
-"""The scaling benchmark: the arithmetic by hand, and what a stage exchanges, counted otherwise."""
+"""The scaling benchmark: the arithmetic by hand, and the bytes a stage exchanges, counted another way."""
 
 import pytest
 

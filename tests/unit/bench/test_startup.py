@@ -1,4 +1,4 @@
-"""What the benchmark of the start measures is what it says: everything finished, and seen so without torch."""
+"""The start-up benchmark measures what it claims: everything is finished, and detected without torch."""
 
 import os
 import subprocess

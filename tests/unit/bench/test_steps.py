@@ -1,4 +1,4 @@
-"""The benchmark of training steps: its two sides compute the same, and it times what it says."""
+"""The training step benchmark: both sides compute the same, and it times what it claims."""
 
 import copy
 import itertools
@@ -34,7 +34,7 @@ SMALL = {
 
 
 def small(name: str, monkeypatch: pytest.MonkeyPatch) -> bench.Case:
-    """A case with tiny networks; all else is the shipped stage's."""
+    """A case with tiny networks; everything else is the shipped stage's."""
     case = bench.CASES[name]
     memory, config = bench.stage_of(case.pipeline, case.stage)
     networks = config.networks.model_copy(update=SMALL[name])
@@ -44,7 +44,7 @@ def small(name: str, monkeypatch: pytest.MonkeyPatch) -> bench.Case:
 
 
 def mixing(batch: Batch, domain: Domain) -> Tensor:
-    """The draws that ours makes of the seed and the samples' places."""
+    """The random numbers that segda draws from the seed and the samples' positions."""
     samples = batch.source if domain == "source" else batch.target
     assert samples is not None
     return draw.uniform(0, f"gradient_penalty/{domain}", samples.position)
@@ -65,7 +65,7 @@ def parameters(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
 @pytest.mark.promise("hand-written-loop")
 @pytest.mark.parametrize("name", SMALL)
 def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In double precision, so that a rounding that Adam divides by itself shows no difference."""
+    """In double precision, because Adam normalises even a rounding error to a visible difference."""
     case = small(name, monkeypatch)
     monkeypatch.setattr(bench, "mixing", mixing)
     memory, config = bench.stage_of(case.pipeline, case.stage)
@@ -88,7 +88,7 @@ def test_both_sides_take_the_same_steps(name: str, tmp_path: Path, monkeypatch: 
 
 
 def test_steps_are_timed_by_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that counts its own readings; logged steps and others are separate, the warm-up is in neither."""
+    """The clock counts its readings; logged and other steps are separate, and both exclude the warm-up."""
     case = small("supervised", monkeypatch)
     clock: Iterator[int] = itertools.count()
     monkeypatch.setattr(bench.time, "perf_counter", lambda: float(next(clock)))

@@ -22,7 +22,7 @@ def counted(label: np.ndarray, prediction: np.ndarray, width: float = 0.01) -> B
 
 
 def mask_to_boundary(mask: np.ndarray, distance: int) -> np.ndarray:
-    """As the paper defines it for one mask: what erosion takes away, the image's edge included."""
+    """The paper's definition for one mask: what erosion removes, at the image's edge, too."""
     padded = np.pad(mask.astype(np.uint8), 1)
     for _ in range(distance):
         padded = cv2.erode(padded, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
@@ -64,7 +64,7 @@ def test_equals_the_definition_for_each_class_alone(size: tuple[int, int], width
 
 
 def test_it_falls_where_iou_hardly_changes() -> None:
-    """The same large square, cut out exactly and with a ragged edge."""
+    """The same large square, exact and with a ragged edge."""
     label = np.zeros((200, 200))
     label[20:180, 20:180] = 1
     ragged = label.copy()
@@ -77,11 +77,11 @@ def test_it_falls_where_iou_hardly_changes() -> None:
 
 
 def test_nothing_is_scored_on_or_along_ignored_pixels() -> None:
-    """Road left, car right, an ignored stripe between: no class touches another, so only the edge is a border."""
+    """Road left, car right, an ignored stripe between: no classes touch, so only the image's edge is a boundary."""
     label = np.zeros((30, 30))
     label[:, 16:] = 1
     label[:, 14:16] = 255
-    prediction = np.where(label == 255, 7, label)  # whatever it says there
+    prediction = np.where(label == 255, 7, label)  # any class there
     boundary = counted(label, prediction, width=0.025)
     edge = 30 * 14 - 28 * 13
     assert boundary.counts.tolist() == [[edge, edge, 0]] * 3

@@ -1,4 +1,4 @@
-"""The proxy A-distance where its value is known, and where it could be wrong."""
+"""The proxy A-distance against exact values, and where a naive estimate would be wrong."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_separable_domains_are_at_distance_two() -> None:
 
 @pytest.mark.parametrize("shift", [0.5, 1.0, 2.0])
 def test_two_normal_distributions_have_the_distance_of_the_best_threshold(shift: float) -> None:
-    """The best threshold is half-way and errs with probability Phi(-shift / 2)."""
+    """The best threshold is the midpoint, with error probability Phi(-shift / 2)."""
     error = 0.5 * math.erfc(shift / 2 / math.sqrt(2))
     shifted = divergence(normal(8000, 1), normal(8000, 1, shift, seed=1))
     assert shifted.error == pytest.approx(error, abs=0.02)
@@ -38,7 +38,7 @@ def test_two_normal_distributions_have_the_distance_of_the_best_threshold(shift:
 
 
 def test_scale_and_number_of_samples_do_not_matter() -> None:
-    """Guessing the larger domain would be right two times in three, if that were not evened out."""
+    """Without balancing, always guessing the larger domain would be right two times in three."""
     source, target = normal(3000, 2), normal(1500, 2, seed=1)
     equal = divergence(source, target)
     assert equal.samples == 1500
@@ -56,7 +56,7 @@ def test_the_joint_error_is_none_where_one_rule_serves_both_and_large_where_none
     features = normal(600, 1)
     label = (features[:, 0] > 0).astype(int)
     assert joint_error(features, label, features + 0, label) < 0.05
-    # The target's classes are swapped: what is right on the source is wrong on the target.
+    # The target's classes are swapped, so a classifier that is right on the source is wrong on the target.
     assert joint_error(features, label, features, 1 - label) == pytest.approx(1, abs=0.1)
 
 

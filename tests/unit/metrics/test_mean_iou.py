@@ -124,11 +124,11 @@ def test_a_prediction_of_the_ignore_index_is_wrong_for_its_class_and_of_no_other
 
 
 def test_categories_by_hand() -> None:
-    """Road and car are one category: a pixel predicted as the other one is right."""
+    """Road and car are one category: confusing them is no error."""
     confusion = scored([[0, 0, 1, 2, 2]], [[0, 1, 2, 2, 255]])
     merged = confusion.merged(["ground", "ground", "sky", "human"])
     assert merged.classes == ("ground", "sky", "human")
-    # Sky: one right, one of the ground, one rejected.
+    # Sky: one correct, one as ground, one rejected.
     np.testing.assert_allclose(merged.iou(), [2 / 3, 1 / 3, math.nan])
     with pytest.raises(ConfigError, match="3 groups for 4 classes"):
         confusion.merged(["ground", "sky", "sky"])
@@ -164,7 +164,7 @@ def test_arrays_and_tensors_of_any_integer_type_give_the_same_counts(convert: Ca
 
 
 def naive(label: np.ndarray, prediction: np.ndarray, classes: int) -> tuple[list[float], list[list[int]], int]:
-    """Scores pixel by pixel, as the definition reads."""
+    """The scores, counted pixel by pixel from the definition."""
     pairs = [(int(a), int(b)) for a, b in zip(label.ravel(), prediction.ravel(), strict=True) if a != 255]
     counts = [[sum(pair == (row, column) for pair in pairs) for column in range(classes)] for row in range(classes)]
     scores = []

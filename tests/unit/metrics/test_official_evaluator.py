@@ -1,4 +1,4 @@
-"""Scores from label and prediction files, against cityscapesScripts' own evaluation of the very same files."""
+"""Scores from label and prediction files, against cityscapesScripts' evaluation of the same files."""
 
 import copy
 from pathlib import Path
@@ -21,7 +21,7 @@ IGNORED = tuple(id for id in ALL if id not in cityscapes.EVALUATED)
 
 
 def official_scores(predictions: list[Path], labels: list[Path]) -> dict[str, Any]:
-    """The scores of `csEvalPixelLevelSemanticLabeling`, without its printing and its JSON file."""
+    """The scores of `csEvalPixelLevelSemanticLabeling`, without its output and JSON file."""
     arguments = copy.copy(official.args)
     arguments.evalInstLevelScore, arguments.quiet, arguments.JSONOutput = False, True, False
     files = [str(path) for path in predictions], [str(path) for path in labels]
@@ -38,7 +38,7 @@ def ours(predictions: list[Path], labels: list[Path]) -> Confusion:
 
 
 def written(folder: Path, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[list[Path], list[Path]]:
-    """The pairs of label and prediction, in raw ids, as files; predictions and labels."""
+    """Write pairs of label and prediction as files of raw ids; returns predictions and labels."""
     for number, pair in enumerate(pairs):
         for name, ids in zip(("label", "prediction"), pair, strict=True):
             Image.fromarray(ids.astype(np.uint8)).save(folder / f"{number}_{name}.png")

@@ -1,4 +1,4 @@
-"""Selection without target labels: values by hand, limits, and that weights say which domain a sample looks like."""
+"""Selection without target labels: values by hand, limits, and weights that tell which domain a sample resembles."""
 
 import math
 
@@ -23,7 +23,7 @@ CERTAIN, UNDECIDED = [1.0, 0.0], [0.5, 0.5]
 
 
 def test_entropy_by_hand() -> None:
-    """A certain prediction has none, an undecided one log 2."""
+    """A certain prediction has entropy 0, an undecided one log 2."""
     assert entropy(np.array([CERTAIN, UNDECIDED])) == pytest.approx(math.log(2) / 2)
     assert entropy(np.array([[0.25, 0.75]])) == pytest.approx(0.25 * math.log(4) + 0.75 * math.log(4 / 3))
 
@@ -48,7 +48,7 @@ def test_density_by_hand() -> None:
 
 
 def test_density_is_the_papers_formula_in_blocks_too() -> None:
-    """As the paper writes it, in one matrix, on more samples than a block holds."""
+    """The paper's formula, in one matrix, on more samples than fit in a block."""
     raw = np.random.default_rng(0).gamma(0.3, size=(1500, 4)) + 1e-6
     rows = raw / raw.sum(axis=1, keepdims=True)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -85,7 +85,7 @@ def test_with_equal_weights_both_risks_are_the_plain_mean() -> None:
 
 @given(st.lists(st.floats(0.1, 5), min_size=3, max_size=20))
 def test_a_constant_loss_is_estimated_exactly_by_embedded_validation(weights: list[float]) -> None:
-    """Then the control variate takes all of the variance away, whatever the weights are."""
+    """The control variate then removes all variance for any weights."""
     risk = deep_embedded_validation(np.full(len(weights), 0.3), np.array(weights))
     spread = np.ptp(weights)
     assert risk == pytest.approx(0.3, abs=1e-6) or spread < 1e-3
@@ -102,7 +102,7 @@ def test_weights_are_one_without_a_shift_and_the_odds_with_one() -> None:
 
 
 def test_weighting_estimates_the_risk_on_the_target() -> None:
-    """The loss is the distance from 1, small where the target is."""
+    """The loss is the distance from 1, which is small in the target domain."""
     generator = np.random.default_rng(1)
     fitted, held_out = generator.normal(0, 1, (3000, 1)), generator.normal(0, 1, (3000, 1))
     target = generator.normal(1, 1, (3000, 1))

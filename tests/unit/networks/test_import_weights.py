@@ -18,7 +18,7 @@ TENSORS = {"0.weight": torch.arange(6.0).view(2, 3), "0.bias": torch.ones(2)}
 
 
 class Evil:
-    """Unpickling it makes a folder, which stands for any program."""
+    """Unpickling it creates a folder, as a stand-in for arbitrary code."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Evil:
 
 @pytest.fixture(autouse=True)
 def imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of imported files, not made yet."""
+    """The folder of imported files, which does not exist yet."""
     monkeypatch.setenv("SEGDA_IMPORTED", str(tmp_path / "imported"))
     return tmp_path / "imported"
 

@@ -58,7 +58,7 @@ def test_only_paths_are_files() -> None:
 
 @pytest.mark.parametrize("name", ["dilated_resnet", "dilated_densenet", "smp"])
 def test_a_failed_download_is_one_clear_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offline, and with nothing downloaded earlier."""
+    """Offline, with an empty download cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match="weights 'imagenet' could not be downloaded") as caught:

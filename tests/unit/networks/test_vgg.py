@@ -1,4 +1,4 @@
-"""VGG by its list of layers, with torchvision's names."""
+"""VGG's layers, with torchvision's names."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ class Discriminator(nn.Module):
 
 
 class StandIn:
-    """The interface of `segda.networks.networks.Networks`, with every call counted by what it does."""
+    """The interface of `segda.networks.networks.Networks`, counting the calls of each kind."""
 
     frozen: frozenset[str] = frozenset()
     trainable = Networks.trainable

@@ -34,7 +34,7 @@ def term(name: str, **options: Any) -> Any:
     ],
 )
 def test_invalid_options_are_refused_in_one_line(name: str, options: dict[str, Any], message: str) -> None:
-    if "inf" in message:  # no YAML number, but code may pass it
+    if "inf" in message:  # not possible in YAML, but from code
         with pytest.raises(ConfigError) as caught:
             type(term(name))(weight=1.0, **options)
     else:
@@ -121,7 +121,7 @@ def test_weights_of_samples_reach_both_sides() -> None:
     loss = played.discriminator_loss(
         Scored(REAL, critic(REAL), weight), Scored(FAKE, critic(FAKE), weight), critic, lambda: torch.zeros(2)
     )
-    assert loss.item() == pytest.approx(0.0)  # the second fake, of score 0.5, does not count
+    assert loss.item() == pytest.approx(0.0)  # the second fake, with score 0.5, is not counted
     assert played.generator_loss(critic(FAKE), weight).item() == pytest.approx(0.5)
 
 

@@ -22,7 +22,7 @@ def test_pix2pixs_generator_has_54_4_million_parameters() -> None:
     assert counted == 54_413_955 + 64 + 512
     layers = [layer for layer in decoder.modules() if isinstance(layer, nn.ConvTranspose2d)]
     assert [layer.out_channels for layer in layers] == [512, 512, 512, 512, 256, 128, 64, 3]
-    # Behind the first, each sees the encoder's map, too.
+    # All but the first also take the encoder's feature map.
     assert [layer.in_channels for layer in layers] == [512, 1024, 1024, 1024, 1024, 512, 256, 128]
     dropping = [layer.p for layer in decoder.modules() if isinstance(layer, nn.Dropout)]
     assert dropping == [0.5, 0.5, 0.5, 0, 0, 0, 0]

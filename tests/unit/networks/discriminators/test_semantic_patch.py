@@ -27,7 +27,7 @@ def test_the_ends_share_the_trunk_and_nothing_else() -> None:
 
 
 def test_class_logits_lie_over_the_pixels_that_they_classify() -> None:
-    """A bright spot changes the logits most where it is."""
+    """A bright spot changes the logits most at its own position."""
     torch.manual_seed(0)
     discriminator = semantic_patch.build(3, 5, width=8, norm="none").eval()
     plain = torch.zeros(1, 3, 64, 64)

@@ -48,7 +48,7 @@ def test_the_last_blocks_have_dilations_2_and_4() -> None:
 
 
 def test_dilation_computes_the_strided_networks_features_at_more_positions(original: Any, tmp_path: Path) -> None:
-    """Without pooling's averaging, every second pixel of the dilated block 3 is the strided network's pixel."""
+    """Without average pooling, every second pixel of the dilated block 3 equals the strided network's."""
     safetensors.torch.save_file(original.state_dict(), tmp_path / "densenet121.safetensors")
     encoder = dilated_densenet.build(weights=str(tmp_path / "densenet121.safetensors")).eval()
     x = torch.randn(1, 256, 8, 8)

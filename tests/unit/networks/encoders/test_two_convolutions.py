@@ -35,7 +35,7 @@ def test_another_size_is_an_option() -> None:
 
 
 def test_black_is_zero_as_the_padding_is() -> None:
-    """The tutorial's images lie in [0, 1]: a black one leaves nothing behind but biases, which start at zero."""
+    """The tutorial's images lie in [0, 1]: a black one gives only the biases, which start at zero."""
     encoder = two_convolutions.build()
     black, white = torch.full((1, 3, 28, 28), -1.0), torch.ones(1, 3, 28, 28)
     assert not any(feature.any() for feature in encoder(black)[1:])

@@ -23,7 +23,7 @@ class Head(nn.Module):
 
 
 def forward_pass(batch_of: Any, task: Any, probability: list[list[float]], sizes: ClassSizes) -> ForwardPass:
-    """One target image whose pixels have these probabilities of three classes."""
+    """One target image whose pixels have these probabilities for three classes."""
     batch = batch_of(1)
     logits = torch.tensor(probability).T[None, :, None, :].log().requires_grad_()
     batch = batch._replace(target=batch.target._replace(image=logits))
@@ -42,7 +42,7 @@ TWO = [[0.9, 0.05, 0.05], [0.3, 0.45, 0.25]]
 
 
 def test_too_large_counts_fully_and_too_small_a_tenth(batch_of: Any, task: Any) -> None:
-    # All least sizes are below 0.1, so that no class is large.
+    # All lower bounds are below 0.1, so no class is large.
     p = forward_pass(batch_of, task, TWO, sizes([0.05] * 3, [0.1, 0.5, 0.5], [0.3, 0.9, 0.9]))
     expected = math.log(0.6 / 0.3) + 0.1 * math.log(0.5 / 0.25)  # no pixel is predicted as class 2: absent
     assert ClassSize(1.0).generator(p).item() == pytest.approx(expected, rel=1e-5)

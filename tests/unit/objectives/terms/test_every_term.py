@@ -1,4 +1,4 @@
-"""What holds for every file in segda/objectives/terms."""
+"""Requirements on every file in segda/objectives/terms."""
 
 import inspect
 

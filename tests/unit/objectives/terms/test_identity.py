@@ -46,7 +46,7 @@ def test_half_of_the_pixels_are_black_for_the_encoder_in_all_channels(task: Any,
     assert torch.equal(black.all(1), black.any(1))
     assert torch.equal(read[0][~black], image[~black])
     assert black.float().mean().item() == pytest.approx(0.5, abs=0.02)
-    # Perfect decoder: what is lost is what was blackened, and the clean image is what must come back.
+    # A perfect decoder: the loss is that of the blackened pixels, against the clean image.
     torch.testing.assert_close(loss, ((image + 1).square() * black).mean())
 
 

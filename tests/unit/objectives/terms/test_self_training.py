@@ -12,7 +12,7 @@ PLAIN = {"weight": 1.0, "mix": False, "jitter": 0.0, "blur": 0.0}
 
 
 def sharp(stand_in: Any) -> Any:
-    """A teacher whose confidence differs from pixel to pixel."""
+    """A teacher whose confidence varies between pixels."""
     teacher = stand_in()
     for module in teacher.modules.values():
         module.requires_grad_(False)

@@ -16,7 +16,7 @@ class Own(nn.Module):
 
 
 class Turned(nn.Module):
-    """The image with its channels turned round by one, scaled so that gradients have somewhere to go."""
+    """The image with its channels rotated by one, times a parameter that takes gradients."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Turned(nn.Module):
 
 
 class Head(nn.Module):
-    """Channels are logits."""
+    """The channels are the logits."""
 
     def __init__(self) -> None:
         super().__init__()

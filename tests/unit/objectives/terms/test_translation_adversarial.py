@@ -8,7 +8,7 @@ from segda.objectives.objective import Objective, build
 
 
 class Curved(nn.Module):
-    """A discriminator whose gradient is another one at every image."""
+    """A discriminator whose gradient differs between images."""
 
     def __init__(self, line: nn.Module) -> None:
         super().__init__()
