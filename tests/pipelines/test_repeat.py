@@ -59,7 +59,10 @@ def test_what_is_not_as_it_was_is_a_warning(
     import importlib.metadata
 
     version = importlib.metadata.version
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.1" if name == "safetensors" else version(name))
+    monkeypatch.setattr(
+        "pipelines.definition.validation_cache.version",
+        lambda name: "0.0.1" if name == "safetensors" else version(name),
+    )
     monkeypatch.setattr("pipelines.running.provenance._git", lambda: {"git": "f" * 40, "dirty": True})
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")

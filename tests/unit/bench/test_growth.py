@@ -26,7 +26,7 @@ def test_the_subjects_do_their_work(tree: Path) -> None:
     assert (report.pairs, report.problems) == (7, ())  # type: ignore[attr-defined]
     evaluation = bench.evaluate(tree)
     assert evaluation.images == 7  # type: ignore[attr-defined]
-    assert evaluation.confusion.counts[:, 10].sum() == evaluation.pixels  # type: ignore[attr-defined]
+    assert evaluation.confusion.counts[:, 10].sum() == evaluation.confusion.counts.sum()  # type: ignore[attr-defined]
 
 
 def test_figures_by_hand() -> None:
