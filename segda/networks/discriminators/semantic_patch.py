@@ -21,6 +21,8 @@ from segda.networks.layers.resolution import demand_size
 class SemanticPatchDiscriminator(nn.Module):
     """One score for each 70x70 patch, and class logits at a quarter of the resolution or all of it."""
 
+    semantic = True  # asked for where a term needs class logits
+
     def __init__(
         self,
         channels: int,
