@@ -33,7 +33,7 @@ class Pipeline:
     Attributes:
         name: the file's stem, and `-seed<k>` for a seed other than 0; the run's name, too.
         raw: the resolved config as plain data, for people.
-        runtime: what the launch itself is told.
+        runtime: settings of the launch itself, such as device and workers.
         stages: in an order in which each stage follows those it refers to.
         checked: whether all checks were made now; else some are known to have passed before.
     """

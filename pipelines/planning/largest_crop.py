@@ -117,7 +117,7 @@ def lines(pipeline: Pipeline, plan: Sequence[StagePlan], limit: str) -> list[str
             rows.append((stage.name, str(stage.config.batch // stage.config.accumulate), *_cells(own), *_cells(best)))
     if len(rows) == 1:
         return [f"crops for {limit}: nothing is left to train"]
-    return [f"crops (height x width) for {limit} (-: none, or cannot be told):", *to_lines(rows), NOTE]
+    return [f"crops (height x width) for {limit} (-: none, or unknown):", *to_lines(rows), NOTE]
 
 
 def _cells(crop: tuple[Size, int] | None) -> tuple[str, str]:

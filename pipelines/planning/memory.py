@@ -50,7 +50,7 @@ class MemoryEstimate:
         self._process = _process()
 
     def of(self, stage: Stage) -> int | None:
-        """Bytes at a stage's highest, this process itself included; `None` where that cannot be told beforehand."""
+        """Bytes at a stage's highest, this process itself included; `None` where that is not known beforehand."""
         try:
             if isinstance(stage.config, TrainingConfig):
                 return self._process + self.training(stage.config, self.sizes.seen(stage))
@@ -161,7 +161,7 @@ def lines(pipeline: Pipeline, plan: Sequence[StagePlan], root: Path) -> list[str
             rows.append((planned.stage, _about(most), _about(disk.get(planned.stage))))
     free = f"{readable_size(free_space(root))} free in {root}"
     total = f"disk in all {_about(sum(disk.values()))}; {free}"
-    return ["about, for what is left to do (-: cannot be told):", *to_lines(rows), total]
+    return ["about, for what is left to do (-: unknown):", *to_lines(rows), total]
 
 
 def _about(count: int | None) -> str:

@@ -67,7 +67,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     settings = ["--set", "stages.source.data.resize=[100, 300]", "--runs", runs]
     assert main([job, "--plan", "--memory", "100MB", *settings]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "crops (height x width) for 100MB (-: none, or cannot be told):" in lines
+    assert "crops (height x width) for 100MB (-: none, or unknown):" in lines
     (source,) = [line.split() for line in lines if line.startswith("source ") and "MiB" in line]
     assert source[1:3] == ["2", "32x64"]
     assert source[5] == "96x192"
