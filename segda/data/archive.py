@@ -13,8 +13,9 @@ import numpy as np
 
 from segda.data import size_limits
 from segda.data.dataset import Dataset, Sample
+from segda.data.find import check_root
 from segda.data.image_labels import checked
-from segda.data.index import check_root, choose
+from segda.data.index import choose
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import DataError, SegdaError
 from segda.label_space import LabelSpace

@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_rgb
-from segda.data.index import ReaderOptions, choose, pair
+from segda.data.index import FolderOptions, ReaderOptions, choose, pair
 from segda.data.label_decoder import LabelDecoder, ranges
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -28,6 +29,10 @@ class ImageLabelOptions(ReaderOptions, total=False):
     allow_single_class: bool
 
 
+class PictureOptions(ImageLabelOptions, FolderOptions, total=False):
+    """What every reader of whole-image labels takes that has a file for each image."""
+
+
 def open_pictures(  # noqa: D417
     name: str,
     root: Path,
@@ -38,14 +43,13 @@ def open_pictures(  # noqa: D417
     read_ids: Callable[[Path], np.ndarray],
     problems: tuple[Problem, ...] = (),
     *,
-    strict: bool = True,
-    exclude: tuple[str, ...] = (),
+    split: str,
     subset: int | None = None,
     subset_seed: int = 0,
-    limit: int | None = None,
     allow_single_class: bool = False,
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
-    """A data set with a file for each picture; the options are those of `ImageLabelOptions`.
+    """A data set with a file for each picture; the options are those of `PictureOptions`.
 
     Args:
         name: the reader's name.
@@ -56,18 +60,21 @@ def open_pictures(  # noqa: D417
         labels: key to what `read_ids` takes; `None` when labels are not opened.
         read_ids: to a native id, an integer without dimensions.
         problems: further ones.
+        split: put for `{split}` in the name of a list.
 
     Raises:
         DataError: nothing is left, and when strict, unpaired files, labels outside `classes` or of one class.
         ConfigError: a label space of other classes, or an impossible `subset` or `limit`.
     """
-    paired, unpaired = pair(root, images, labels, exclude=exclude, strict=strict)
+    limit = options.pop("limit", None)
+    # The second column of a list is then a class, as a number; it is the folder or the set's own list that counts.
+    paired, unpaired = pair(root, images, labels, split, check_listed_labels=False, **options)
     chosen = choose([sample.key for sample in paired], root, subset=subset, subset_seed=subset_seed, limit=limit)
     samples = tuple(paired[index] for index in chosen)
     decoder = LabelDecoder(space, classes, read_ids)
     dataset = Dataset(name, root, space, samples, read_rgb, decoder, (*problems, *unpaired))
     ids = [int(read_ids(sample.label)) for sample in samples if sample.label is not None]
-    return checked(dataset, None if labels is None else np.array(ids), strict, allow_single_class)
+    return checked(dataset, None if labels is None else np.array(ids), options.get("strict", True), allow_single_class)
 
 
 def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single_class: bool) -> Dataset:

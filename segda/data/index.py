@@ -1,24 +1,23 @@
-"""Find the files of a data set, pair images with labels by name, and fingerprint the result."""
+"""Pair a data set's images with its labels by name, choose among them, and fingerprint the result."""
 
 import hashlib
 import os
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import translate
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
+from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem, Sample
+from segda.data.find import Place, find_images, find_labels, is_other_label, longest_beginning, matcher
+from segda.data.split_list import listed, refusal
 from segda.errors import ConfigError, DataError
 from segda.files import sha256
 from segda.seeds import derive_seed
-
-PICTURES = (".png", ".jpg", ".jpeg")
 
 
 class ReaderOptions(TypedDict, total=False):
@@ -33,6 +32,17 @@ class ReaderOptions(TypedDict, total=False):
     strict: bool
     exclude: tuple[str, ...]
     limit: int | None
+
+
+class FolderOptions(ReaderOptions, total=False):
+    """What every reader of a file for each image takes besides its own options.
+
+    Attributes:
+        list: a text file of the images to use, below the root or absolute; `{split}` stands for the split. See
+            `segda.data.split_list.listed`.
+    """
+
+    list: str | None
 
 
 def choose(
@@ -54,7 +64,7 @@ def choose(
         DataError: nothing is left.
     """
     _check_limit(limit)
-    excluded = _matcher(exclude)
+    excluded = matcher(exclude)
     indices = [index for index, key in enumerate(keys) if not excluded(key)]
     if not indices:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
@@ -73,110 +83,116 @@ def _check_limit(limit: int | None) -> None:
         raise ConfigError(f"limit: {limit}; expected a number of samples, at least 1, or none at all")
 
 
-def check_root(root: Path) -> None:
-    """Raise a DataError if a data set's root is missing."""
-    if not root.is_dir():
-        raise DataError(
-            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
-        )
+def find_pairs(
+    root: Path,
+    images: Place,
+    labels: Place,
+    split: str,
+    with_labels: bool,
+    *,
+    several_images: bool = False,
+    only: Container[str] | None = None,
+    **options: Unpack[FolderOptions],
+) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
+    """Find the images and labels of a data set, and pair them.
 
-
-def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
-    """All files below `root/folder`, hidden ones left out, with an ending such as `_leftImg8bit.png` in any case.
-
-    Links to folders are followed.
+    Args:
+        root: folder that holds the data set.
+        images: where the images are.
+        labels: where the labels are, which is also where no image is looked for.
+        split: put for `{split}` in the name of a list.
+        with_labels: pair with labels; otherwise none is looked for.
+        several_images: an image's name may go on after its label's, so that one label belongs to several images.
+        only: the keys that are part of the data set; `None` for all.
+        options: those of every reader.
 
     Returns:
-        Path below the folder without its ending (`aachen/aachen_000000_000019`) to file.
+        The samples, sorted by key, and the problems (none when strict).
 
     Raises:
-        DataError: root or folder is missing, two files differ in their ending alone, a name cannot be written down, a
-            link leads back to a folder that it lies in, or a folder cannot be read.
+        DataError: as `find_images`, `find_labels` and `pair`.
+        ConfigError: as `pair`.
     """
-    check_root(root)
-    top = root / folder
-    if not top.is_dir():
-        raise DataError(f"folder {folder!r} is missing below {root}; the layout needs it, see the data set's config")
-    files: dict[str, Path] = {}
-    for parent, folders, names in os.walk(top, followlinks=True, onerror=_unreadable):
-        here = Path(parent)
-        _check_links(here, folders)
-        # Keys are joined as text: making a path of each would take as long as listing it.
-        before = "" if here == top else f"{here.relative_to(top).as_posix()}/"
-        for name in names:
-            ending = next((end for end in endings if name.lower().endswith(end.lower())), None)
-            if ending is None or name.startswith("."):
-                continue
-            path, key = here / name, before + name[: -len(ending)]
-            _check_name(key, path)
-            if key in files:
-                raise DataError(f"{path} and {files[key].name} have the same name but for the ending; keep one of them")
-            files[key] = path
-    return files
-
-
-def _check_links(parent: Path, folders: Sequence[str]) -> None:
-    """Refuse links to a folder that they lie in, through which the search would go round and round."""
-    for name in folders:
-        link = parent / name
-        if not link.is_symlink():
-            continue
-        # Through other links, too: the folders on the way here need not be those that the link really lies in.
-        real, through = link.resolve(), [folder.resolve() for folder in (parent, *parent.parents)]
-        if parent.resolve().is_relative_to(real) or real in through:
-            raise DataError(f"{link}: a link that leads back to {real}, which it lies in; remove the link")
-
-
-def _check_name(key: str, path: Path) -> None:
-    """Refuse names with control characters or bytes that are no UTF-8, which no list, message or page can show."""
-    if not key.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in key):
-        what = "a line break" if "\n" in key else "a control character"
-        if any("\ud800" <= letter <= "\udfff" for letter in key):
-            what = "bytes that are no UTF-8"
-        raise DataError(f"{path.parent}: the name {path.name!r} holds {what}; rename the file")
-
-
-def _unreadable(error: OSError) -> None:
-    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair its permissions") from error
+    files = find_images(root, images, labels, exclude=options.get("exclude", ()), several=several_images)
+    masks = find_labels(root, labels, images) if with_labels else None
+    if only is not None:
+        files = {key: path for key, path in files.items() if key in only}
+        masks = None if masks is None else {key: path for key, path in masks.items() if key in only}
+    return pair(root, files, masks, split, several_images=several_images, **options)
 
 
 def pair(
     root: Path,
     images: Mapping[str, Path],
     labels: Mapping[str, Path] | None,
+    split: str = "train",
     *,
-    exclude: Sequence[str] = (),
-    limit: int | None = None,
-    strict: bool = True,
+    several_images: bool = False,
+    check_listed_labels: bool = True,
+    **options: Unpack[FolderOptions],
 ) -> tuple[tuple[Sample, ...], tuple[Problem, ...]]:
-    """Pair images with labels, files by key, `None` when labels are not opened; options as in `ReaderOptions`.
+    """Pair images with labels, files by key, `None` when labels are not opened.
+
+    A label without image is left out in silence where it is another trainer's of the same image
+    (`00001_labelTrainIds.png` beside `00001.png`).
+
+    Args:
+        root: folder that holds the data set.
+        images: the images.
+        labels: the labels.
+        split: put for `{split}` in the name of a list.
+        several_images: an image's name may go on after its label's.
+        check_listed_labels: a second column of a list must have the image's name.
+        options: those of every reader.
 
     Returns:
         The samples, sorted by key, and the problems (none when strict).
 
     Raises:
-        DataError: no image is left; and when strict, an image without label or a label without image.
+        DataError: no image is left; and when strict, an image without label, a label without image, or a line of the
+            list that names no image.
         ConfigError: `limit` is below 1.
     """
+    limit, exclude = options.get("limit"), options.get("exclude", ())
     _check_limit(limit)
-    images = _without(images, exclude)
     problems: list[Problem] = []
+    listing = options.get("list")
+    if listing is not None:
+        check = check_listed_labels and not several_images
+        chosen, problems = listed(root, listing, split, images, check_labels=check)
+        if problems and options.get("strict", True):
+            raise DataError(refusal(problems))
+        images = {key: path for key, path in images.items() if key in chosen}
+    images = _without(images, exclude)
+    paired = {}
     if labels is not None:
         labels = _without(labels, exclude)
-        unpaired = sorted(images.keys() - labels.keys())
-        problems += [Problem("image without label", images[key], key=key) for key in unpaired]
-        unpaired = sorted(labels.keys() - images.keys())
-        problems += [Problem("label without image", labels[key], key=key) for key in unpaired]
+        label_keys = {key: _label_key(key, labels, several_images) for key in images}
+        paired = {key: labels[label] for key, label in label_keys.items() if label is not None}
+        problems += [Problem("image without label", images[key], key=key) for key in sorted(images.keys() - paired)]
+        used = set(label_keys.values())
+        problems += [
+            Problem("label without image", labels[key], key=key)
+            for key in sorted(labels.keys() - used)
+            if listing is None and not is_other_label(key, labels)
+        ]
     if not images and not problems:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
-    if problems and strict:
+    if problems and options.get("strict", True):
         hint = _similar(images, labels or {})
         raise DataError(
             f"{root}: {summary(root, problems)}; {hint}complete the download, or name the files in `exclude`"
         )
-    keys = sorted(images if labels is None else images.keys() & labels.keys())[:limit]
-    samples = tuple(Sample(key, images[key], None if labels is None else labels[key]) for key in keys)
+    keys = sorted(images if labels is None else paired)[:limit]
+    samples = tuple(Sample(key, images[key], paired.get(key)) for key in keys)
     return samples, tuple(problems)
+
+
+def _label_key(image: str, labels: Mapping[str, Path], several_images: bool) -> str | None:
+    """The key of an image's label, or `None`."""
+    if image in labels:
+        return image
+    return longest_beginning(image, labels) if several_images else None
 
 
 def fingerprint(dataset: Dataset, *, strict: bool = True) -> str:
@@ -228,13 +244,8 @@ def _hashed(file: Path, size: int, changed: int) -> str:
     return sha256(file)
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
-    """Whether a key matches one of some shell patterns, as one regular expression, since sets have many keys."""
-    return re.compile("|".join(map(translate, patterns)) if patterns else r"(?!)").match
-
-
 def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Path]:
-    excluded = _matcher(patterns)
+    excluded = matcher(patterns)
     return {key: path for key, path in files.items() if not excluded(key)}
 
 

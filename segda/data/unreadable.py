@@ -12,6 +12,7 @@ from segda.errors import DataError
 #: Problems of single files, which leave the rest of a data set usable.
 OF_ONE_FILE = (
     "image without label", "label without image", "missing file", "another size", "picture outside class folders",
+    "listed, but missing", "listed twice",
 )  # fmt: skip
 
 

@@ -18,10 +18,12 @@ from typing_extensions import Unpack
 from segda.data.archive import part
 from segda.data.dataset import Dataset, Problem
 from segda.data.decode import read_index, read_rgb
+from segda.data.find import find_files
 from segda.data.image_labels import open_pictures
-from segda.data.index import ReaderOptions, find_files, pair
+from segda.data.index import FolderOptions, pair
 from segda.data.label_decoder import LabelDecoder
-from segda.errors import ConfigError, DataError
+from segda.data.split_list import check_split
+from segda.errors import DataError
 from segda.files import is_below, leading_out
 from segda.label_space import LabelSpace
 
@@ -34,14 +36,14 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     allow_single_class: bool = False,
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
     """Index an exported data set.
 
     Args:
         root: the exported folder.
         space: the task's label space, which must be the one of the export.
-        split: `train`, all files: an export has no other.
+        split: `train`, all files: an export has no other, unless a `list` names it.
         with_labels: pair with labels; otherwise the label folder is not touched.
         allow_single_class: whether all labels may be of one class, where a label is a whole image's.
         options: those of every reader; missing files count as unpaired ones do.
@@ -51,8 +53,7 @@ def build(
             missing or of another size, or lead out of the folder.
         ConfigError: another split than `train`.
     """
-    if split != "train":
-        raise ConfigError(f"adapted has no split {split!r}; it has only 'train', all its files")
+    check_split("adapted", split, options.get("list"))
     keys, index = _keys(root, space)
     strict, whole_image = options.get("strict", True), "labels" in index
     images, problems = _listed(root, "images", _ENDINGS.get(str(index.get("format")), ".png"), keys)
@@ -83,9 +84,9 @@ def build(
     if whole_image:
         return open_pictures(
             "adapted", root, space, ids, images, labels, read_ids, tuple(problems),
-            allow_single_class=allow_single_class, **options,
+            split=split, allow_single_class=allow_single_class, **options,
         )  # fmt: skip
-    samples, _ = pair(root, images, labels, **options)
+    samples, _ = pair(root, images, labels, split, **options)
     return Dataset("adapted", root, space, samples, read_rgb, LabelDecoder(space, ids, read_ids), tuple(problems))
 
 

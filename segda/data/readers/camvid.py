@@ -9,7 +9,8 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import PICTURES, ReaderOptions, find_files, pair
+from segda.data.find import PICTURES, Place
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.label_space import LabelSpace, load
 
@@ -17,7 +18,7 @@ IDS: dict[int, str | None] = {**dict(enumerate(load("camvid").classes)), 11: Non
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[FolderOptions]
 ) -> Dataset:
     """Index one split of CamVid.
 
@@ -31,8 +32,7 @@ def build(
     Raises:
         DataError: missing folder, no images, unpaired files.
     """
-    images = find_files(root, split, PICTURES)
-    labels = find_files(root, f"{split}annot", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
+    images, labels = Place(split, PICTURES), Place(f"{split}annot", (".png",))
+    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
     decoder = LabelDecoder(space, names_in(space, IDS), read_index)
     return Dataset("camvid", root, space, samples, read_rgb, decoder, problems)

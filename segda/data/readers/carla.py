@@ -10,8 +10,10 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_channels, read_rgb
-from segda.data.index import PICTURES, ReaderOptions, find_files, pair
+from segda.data.find import PICTURES, Place
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.split_list import check_split
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -38,14 +40,14 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     ego_row: float = 0.83,
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
     """Index a folder of CARLA pairs.
 
     Args:
         root: folder with `CameraRGB` and `CameraSeg`.
         space: the task's label space.
-        split: `train`, all files: the set has no other.
+        split: `train`, all files: the set has no other, unless a `list` names it.
         with_labels: pair with labels; otherwise the label folder is not touched.
         ego_row: share of the height from which rows are ignored: the ego car's bonnet, labelled as a car. 1 keeps all.
         options: those of every reader.
@@ -54,13 +56,11 @@ def build(
         DataError: missing folder, no images, unpaired files.
         ConfigError: another split than `train`, or `ego_row` outside (0, 1].
     """
-    if split != "train":
-        raise ConfigError(f"carla has no split {split!r}; it has only 'train', all its files")
+    check_split("carla", split, options.get("list"))
     if not 0 < ego_row <= 1:
         raise ConfigError(f"ego_row: {ego_row}; expected a share of the height in (0, 1], 1 to ignore no row")
-    images = find_files(root, "CameraRGB", PICTURES)
-    labels = find_files(root, "CameraSeg", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
+    images, labels = Place("CameraRGB", PICTURES), Place("CameraSeg", (".png",))
+    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
     # CamVid draws walls as buildings.
     classes = IDS | {11: "building"} if space.name == "camvid" else IDS
     decoder = LabelDecoder(space, names_in(space, classes), _ids, ignore_from_row=ego_row)

@@ -1,6 +1,7 @@
 """Cityscapes: street photographs from 50 cities, 2048x1024, in their official layout.
 
 Layout: `leftImg8bit/<split>/<city>/<name>_leftImg8bit.png`, `gtFine/<split>/<city>/<name>_gtFine_labelIds.png`.
+Of Foggy Cityscapes (Sakaridis et al. 2018): `leftImg8bit_foggy/<split>/<city>/<name>_leftImg8bit_foggy_beta_0.02.png`.
 """
 
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
+from segda.data.find import Place, pictures
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder, names_in
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
@@ -22,7 +24,10 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     annotation: Literal["gtFine", "gtCoarse"] = "gtFine",
-    **options: Unpack[ReaderOptions],
+    images: str = "leftImg8bit",
+    image_endings: tuple[str, ...] = pictures("_leftImg8bit"),
+    several_images: bool = False,
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
     """Index one split of Cityscapes; keys are `city/city_000000_000019`.
 
@@ -32,13 +37,16 @@ def build(
         split: `train`, `val`, `test` or `train_extra` (which has coarse labels only).
         with_labels: pair with labels; otherwise the label folder is not touched.
         annotation: which labels: `gtFine` or `gtCoarse`.
+        images: the folder of images, `leftImg8bit_foggy` for Foggy Cityscapes.
+        image_endings: what image names end in after `city_000000_000019`.
+        several_images: several images may belong to one label, such as levels of fog.
         options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
     """
-    images = find_files(root, f"leftImg8bit/{split}", ["_leftImg8bit.png"])
-    labels = find_files(root, f"{annotation}/{split}", [f"_{annotation}_labelIds.png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
+    where = Place(f"{images}/{split}", image_endings)
+    labels = Place(f"{annotation}/{split}", (f"_{annotation}_labelIds.png",))
+    samples, problems = find_pairs(root, where, labels, split, with_labels, several_images=several_images, **options)
     decoder = LabelDecoder(space, names_in(space, IDS), read_index)
     return Dataset("cityscapes", root, space, samples, read_rgb, decoder, problems)

@@ -14,9 +14,11 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
-from segda.data.image_labels import ImageLabelOptions, open_pictures
-from segda.data.index import PICTURES, find_files, summary
-from segda.errors import ConfigError, DataError
+from segda.data.find import PICTURES, Place, find_images
+from segda.data.image_labels import PictureOptions, open_pictures
+from segda.data.index import summary
+from segda.data.split_list import check_split
+from segda.errors import DataError
 from segda.label_space import LabelSpace
 
 
@@ -26,7 +28,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     folder: str = "",
-    **options: Unpack[ImageLabelOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index a tree of class folders; keys are `back_pack/frame_0001`.
 
@@ -36,7 +38,8 @@ def build(
     Args:
         root: folder that holds the class folders.
         space: the task's label space, such as `office31`.
-        split: put for `{split}` in `folder`; without it, `train`, all files: there is no other.
+        split: put for `{split}` in `folder`; without it, `train`, all files: there is no other, unless
+            a `list` names it.
         with_labels: give labels.
         folder: where the class folders are, below `root`: `{split}` for `train/<class>`, `val/<class>`.
         options: those of every reader of whole-image labels.
@@ -46,13 +49,13 @@ def build(
             space, all images of one class.
         ConfigError: no such split, or an impossible `subset` or `limit`.
     """
-    if split != "train" and "{split}" not in folder:
-        raise ConfigError(f"class_folders has no split {split!r}; it has only 'train', all files, unless `folder` says")
+    if "{split}" not in folder:
+        check_split("class_folders", split, options.get("list"), ", or the folders do: `folder: '{split}'`")
     below = folder.replace("{split}", split)
     if (root / below / "images").is_dir() and "images" not in space.classes:
         below = f"{below}/images".lstrip("/")
     top = root / below
-    files = find_files(root, below, PICTURES)
+    files = find_images(root, Place(below, PICTURES), exclude=options.get("exclude", ()))
     folders = _ClassFolders(top, space.classes)
     images = {key: path for key, path in files.items() if folders.class_of(path) is not None}
     problems = _problems(top, space, files, images)
@@ -63,7 +66,9 @@ def build(
         )
     classes: dict[int, str | None] = dict(enumerate(space.classes))
     labels = images if with_labels else None
-    return open_pictures("class_folders", root, space, classes, images, labels, folders, problems, **options)
+    return open_pictures(
+        "class_folders", root, space, classes, images, labels, folders, problems, split=split, **options
+    )
 
 
 def _normal(name: str) -> str:

@@ -13,7 +13,8 @@ from typing_extensions import Unpack
 from segda.config.lookup import nearest
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import PICTURES, ReaderOptions, find_files, pair
+from segda.data.find import PICTURES, Place
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -28,11 +29,12 @@ def build(
     labels: str = "labels/{split}",
     image_endings: tuple[str, ...] = PICTURES,
     label_endings: tuple[str, ...] = (".png",),
+    several_images: bool = False,
     classes: dict[int, str] | None = None,
     ignore: tuple[int, ...] = (),
     colours: dict[str, tuple[int, int, int]] | None = None,
     ignore_colours: tuple[tuple[int, int, int], ...] = (),
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
     """Index a data set that the config describes.
 
@@ -41,10 +43,11 @@ def build(
         space: the task's label space; `classes` and `colours` use its names.
         split: put for `{split}` in `images` and `labels`.
         with_labels: pair with labels; otherwise the label folder is not touched.
-        images: image folder below `root`, searched with its subfolders.
-        labels: label folder below `root`, searched likewise.
+        images: image folder below `root`, searched with its subfolders; `*` stands for any folder's name.
+        labels: label folder below `root`, searched likewise; it may be that of the images.
         image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
         label_endings: what label names end in, such as `_mask.png`.
+        several_images: an image's name may go on after its label's, so that one label belongs to several images.
         classes: id in an 8-bit index or palette PNG to class name; several ids may share a class.
         ignore: ids that neither train nor score; any id in neither list is an error.
         colours: class name to RGB, for labels that are coloured pictures; instead of `classes`.
@@ -55,9 +58,9 @@ def build(
         DataError: missing folder, no images, unpaired files.
         ConfigError: both or neither of `classes` and `colours`, or a name that the label space lacks.
     """
-    pictures = find_files(root, images.replace("{split}", split), image_endings)
-    masks = find_files(root, labels.replace("{split}", split), label_endings) if with_labels else None
-    samples, problems = pair(root, pictures, masks, **options)
+    pictures = Place(images.replace("{split}", split), image_endings)
+    masks = Place(labels.replace("{split}", split), label_endings)
+    samples, problems = find_pairs(root, pictures, masks, split, with_labels, several_images=several_images, **options)
     decoder = _decoder(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
     return Dataset("folder", root, space, samples, read_rgb, decoder, problems)
 

@@ -3,6 +3,7 @@
 Layout: `images/00001.png`, `labels/00001.png`, optionally `split.mat`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import image_size, read_index, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
+from segda.data.find import PICTURES, Place
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.split_list import check_split
 from segda.errors import ConfigError, DataError
 from segda.files import is_below
 from segda.label_space import LabelSpace
@@ -36,14 +39,14 @@ def build(
     with_labels: bool = True,
     split_file: str | None = None,
     skip_known_bad: bool = True,
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[FolderOptions],
 ) -> Dataset:
     """Index GTA5.
 
     Args:
         root: folder with `images` and `labels`.
         space: the task's label space.
-        split: `train` is all files, as domain adaptation uses them; `val` and `test` need `split_file`.
+        split: `train` is all files, as domain adaptation uses them; `val` and `test` need `split_file` or `list`.
         with_labels: pair with labels; otherwise the label folder is not touched.
         split_file: the authors' `split.mat`, below `root`; restricts `train`, `val`, `test` to its lists.
         skip_known_bad: leave out 15188, 15617 and 17705.
@@ -53,23 +56,21 @@ def build(
         DataError: missing folder, no images, unpaired files.
         ConfigError: a split that the options do not define.
     """
-    images = find_files(root, "images", [".png"])
-    labels = find_files(root, "labels", [".png"]) if with_labels else None
-    if split not in _SPLITS or (split != "train" and split_file is None):
-        raise ConfigError(
-            f"gta5 has no split {split!r} here; expected 'train' (all files), or 'train', 'val', 'test' with "
-            "`split_file: split.mat`"
-        )
+    if split_file is None:
+        check_split("gta5", split, options.get("list"), ", or `split_file: split.mat`")
+    elif split not in _SPLITS:
+        raise ConfigError(f"gta5 has no split {split!r} in {split_file}; valid: {', '.join(_SPLITS)}")
     if split_file is not None and not is_below(split_file):
         raise ConfigError(f"split_file: {split_file!r} leads out of {root}; expected a file below it")
-    if split_file is not None:
-        members = _members(root / split_file, _SPLITS[split])
-        images = {key: path for key, path in images.items() if key in members}
-        labels = None if labels is None else {key: path for key, path in labels.items() if key in members}
+    members = None if split_file is None else _members(root / split_file, _SPLITS[split])
     if skip_known_bad:
         options["exclude"] = (*options.get("exclude", ()), *KNOWN_BAD)
-    samples, problems = pair(root, images, labels, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), _ReadIds(root / "images"))
+    images, labels = Place("images", PICTURES), Place("labels", (".png",))
+    samples, problems = find_pairs(root, images, labels, split, with_labels, only=members, **options)
+    resized = {
+        each.label: each.image for each in samples if each.label and each.key.isdigit() and int(each.key) in RESIZED
+    }
+    decoder = LabelDecoder(space, names_in(space, IDS), _ReadIds(resized))
     return Dataset("gta5", root, space, samples, read_rgb, decoder, problems)
 
 
@@ -77,12 +78,12 @@ def build(
 class _ReadIds:
     """Reads the palette index; labels that are published in another size get the size of their images."""
 
-    images: Path
+    resized: Mapping[Path, Path]  # label to image
 
     def __call__(self, path: Path) -> np.ndarray:
         ids = read_index(path)
-        if path.stem.isdigit() and int(path.stem) in RESIZED:
-            height, width = image_size(self.images / path.name)
+        if path in self.resized:
+            height, width = image_size(self.resized[path])
             ids = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         return ids
 
@@ -97,4 +98,6 @@ def _members(file: Path, field: str) -> set[str]:
         content: dict[str, Any] = loadmat(file)
         return {f"{int(number):05d}" for number in np.asarray(content[field]).ravel()}
     except Exception as error:  # scipy's errors for damaged files share no narrower base
-        raise DataError(f"split file {file}: cannot read {field!r} ({error}); fetch it again") from error
+        raise DataError(
+            f"split file {file}: cannot read {field!r} ({error}); fetch it again, or, for a text file, use `list`"
+        ) from error

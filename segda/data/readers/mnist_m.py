@@ -11,8 +11,8 @@ from typing_extensions import Unpack
 
 from segda.data.archive import part, unopened
 from segda.data.dataset import Dataset
-from segda.data.image_labels import ImageLabelOptions, open_pictures
-from segda.data.index import PICTURES, find_files
+from segda.data.find import PICTURES, Place, find_images
+from segda.data.image_labels import PictureOptions, open_pictures
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -20,7 +20,7 @@ _SPLITS = ("train", "test")
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ImageLabelOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index one split of MNIST-M.
 
@@ -37,7 +37,7 @@ def build(
     """
     if split not in _SPLITS:
         raise ConfigError(f"mnist_m has no split {split!r}; valid: {', '.join(_SPLITS)}")
-    images = find_files(root, f"mnist_m_{split}", PICTURES)
+    images = find_images(root, Place(f"mnist_m_{split}", PICTURES), exclude=options.get("exclude", ()))
     lists = [f"mnist_m_{split}_labels.txt"]
     names = part(root, lists, _names) if with_labels else None
     ids = part(root, lists, _ids) if with_labels else None
@@ -46,7 +46,7 @@ def build(
         listed = {Path(str(name)).stem: ids.file / str(line) for line, name in enumerate(names.array())}
     classes: dict[int, str | None] = {digit: str(digit) for digit in range(10)}
     read_ids = unopened if ids is None else ids.entry
-    return open_pictures("mnist_m", root, space, classes, images, listed, read_ids, **options)
+    return open_pictures("mnist_m", root, space, classes, images, listed, read_ids, split=split, **options)
 
 
 def _entries(file: Path) -> list[tuple[str, int]]:

@@ -10,9 +10,11 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_channels, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
+from segda.data.find import PICTURES, Place
+from segda.data.index import FolderOptions, find_pairs
 from segda.data.label_decoder import LabelDecoder, names_in
-from segda.errors import ConfigError, DataError
+from segda.data.split_list import check_split
+from segda.errors import DataError
 from segda.label_space import LabelSpace
 
 IDS: dict[int, str | None] = {
@@ -43,14 +45,14 @@ IDS: dict[int, str | None] = {
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[FolderOptions]
 ) -> Dataset:
     """Index SYNTHIA-RAND-CITYSCAPES.
 
     Args:
         root: folder with `RGB` and `GT/LABELS`.
         space: the task's label space.
-        split: `train`, all files: the set has no other.
+        split: `train`, all files: the set has no other, unless a `list` names it.
         with_labels: pair with labels; otherwise the label folder is not touched.
         options: those of every reader.
 
@@ -58,11 +60,9 @@ def build(
         DataError: missing folder, no images, unpaired files.
         ConfigError: another split than `train`.
     """
-    if split != "train":
-        raise ConfigError(f"synthia has no split {split!r}; it has only 'train', all its files")
-    images = find_files(root, "RGB", [".png"])
-    labels = find_files(root, "GT/LABELS", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
+    check_split("synthia", split, options.get("list"))
+    images, labels = Place("RGB", PICTURES), Place("GT/LABELS", (".png",))
+    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
     return Dataset("synthia", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), _ids), problems)
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
-from segda.data.index import find_files, pair
+from segda.data.find import find_files
+from segda.data.index import pair
 from segda.data.label_decoder import LabelDecoder
 from segda.label_space import LabelSpace, load
 from segda.label_spaces.cityscapes import id_palette

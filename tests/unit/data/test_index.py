@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from segda.data.dataset import Dataset
-from segda.data.index import find_files, fingerprint, pair
+from segda.data.find import find_files
+from segda.data.index import fingerprint, pair
 from segda.errors import DataError
 
 

@@ -134,7 +134,8 @@ def shared_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     from PIL import Image
 
     from segda.data.decode import read_index, read_rgb
-    from segda.data.index import find_files, pair
+    from segda.data.find import find_files
+    from segda.data.index import pair
     from segda.label_space import load
 
     root = tmp_path_factory.mktemp("shared")

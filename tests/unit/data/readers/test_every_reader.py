@@ -14,7 +14,7 @@ import pytest
 
 from segda.config.lookup import names
 from segda.data.dataset import Dataset
-from segda.data.readers import adapted, camvid, carla, cityscapes, folder, gta5, synthia
+from segda.data.readers import acdc, adapted, camvid, carla, cityscapes, folder, gta5, idd, synthia
 from segda.errors import ConfigError, DataError
 from segda.label_space import load
 
@@ -34,6 +34,12 @@ LAYOUTS = {
     "synthia": Layout(synthia, "RGB/{}.png", "GT/LABELS/{}.png", channels=3),
     "cityscapes": Layout(
         cityscapes, "leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png"
+    ),
+    "acdc": Layout(
+        acdc, "rgb_anon/night/train/GOPR1/{}_rgb_anon.png", "gt/night/train/GOPR1/{}_gt_labelTrainIds.png"
+    ),
+    "idd": Layout(
+        idd, "leftImg8bit/train/001/{}_leftImg8bit.jpg", "gtFine/train/001/{}_gtFine_labellevel3Ids.png"
     ),
     "carla": Layout(carla, "CameraRGB/{}.jpg", "CameraSeg/{}.png", channels=3),
     "camvid": Layout(camvid, "train/{}.png", "trainannot/{}.png"),

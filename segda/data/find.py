@@ -1,0 +1,302 @@
+"""Find the images and labels of a data set by their folders and by what their names end in."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Container, Iterator, Sequence
+from fnmatch import translate
+from glob import escape
+from pathlib import Path
+from typing import NamedTuple
+
+from segda.errors import DataError
+
+#: What names of pictures end in, of the kinds that are read.
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+# Further ones, which are not read, so that they are not passed over in silence.
+_OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
+
+_TEXT = (".json", ".xml", ".txt", ".csv", ".svg")
+
+# What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
+# this only where the image lies beside it.
+_LABEL_SUFFIX = re.compile(
+    r"([_-](gt|gtFine|gtCoarse|(label|labelled|instance)?(Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|masks?|(?-i:L)|"
+    r"annotations?|annotated|seg|segmentation|semantic|panoptic|instances?|invIds|invGray))+$",
+    re.IGNORECASE,
+)
+
+
+class Place(NamedTuple):
+    """Where files of one kind are.
+
+    Attributes:
+        folder: below the data set's root, searched with its subfolders. `*` stands for any folder name:
+            `rgb_anon/*/train` is all `train` folders one level below `rgb_anon`.
+        endings: what names end in, such as `_leftImg8bit.png`, in upper or lower case; the longest that fits counts.
+            One that begins with `/` is whole names of files: `/label.png`.
+        named: what `*` may stand for; empty for all that is there.
+    """
+
+    folder: str
+    endings: tuple[str, ...]
+    named: tuple[str, ...] = ()
+
+
+def pictures(ending: str) -> tuple[str, ...]:
+    """The endings of pictures of any kind: `_rgb.png`, `_rgb.jpg`, ... for `_rgb`."""
+    return tuple(f"{ending}{kind}" for kind in PICTURES)
+
+
+def check_root(root: Path) -> None:
+    """Raise a DataError if a data set's root is missing."""
+    if not root.is_dir():
+        raise DataError(
+            f"data root {root} is missing; set SEGDA_DATA to the folder that holds the data sets, or give `root`"
+        )
+
+
+def matcher(patterns: Sequence[str]) -> Callable[[str], object]:
+    """Whether a key matches one of some shell patterns, as one regular expression, since sets have many keys."""
+    return re.compile("|".join(map(translate, patterns)) if patterns else r"(?!)").match
+
+
+def longest_beginning(name: str, names: Container[str]) -> str | None:
+    """The longest of `names` with which `name` begins, itself left out, and after which no letter or digit follows."""
+    for mark in reversed(list(re.finditer(r"[\W_]", name))):
+        if name[: mark.start()] in names:
+            return name[: mark.start()]
+    return None
+
+
+def is_other_label(key: str, keys: Container[str]) -> bool:
+    """Whether a name is one of `keys` and what names a label: `00001_labelTrainIds` beside `00001`."""
+    suffix = _LABEL_SUFFIX.search(key)
+    return suffix is not None and key[: suffix.start()] in keys
+
+
+def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
+    """All files of a folder, hidden ones left out.
+
+    Links to folders are followed.
+
+    Returns:
+        Path below the folder without its ending (`aachen/aachen_000000_000019`) to file. What `*` stands for in the
+        folder's name is put before it (`night/GOPR0351/GOPR0351_frame_000001`).
+
+    Raises:
+        DataError: root or folder is missing, two files differ in their ending alone, a name cannot be written down, a
+            link leads back to a folder that it lies in, or a folder cannot be read.
+    """
+    files: dict[str, Path] = {}
+    for name, path in _walk(root, Place(folder, tuple(endings))):
+        ending = _ending(name, endings)
+        if ending:
+            _add(files, name[: -len(ending)], path)
+    return files
+
+
+def find_images(
+    root: Path, images: Place, labels: Place | None = None, *, exclude: Sequence[str] = (), several: bool = False
+) -> dict[str, Path]:
+    """The images of a data set, as `find_files` gives them.
+
+    Labels that lie in the same folder, or below it, are none, whether or not labels are used.
+
+    Args:
+        root: folder that holds the data set.
+        images: where the images are.
+        labels: where the labels are, if they are files of their own.
+        exclude: keys of pictures that may be left out.
+        several: keys keep what the endings say, since one label belongs to several images.
+
+    Raises:
+        DataError: as `find_files`; a picture would be left out for the kind of its file alone; a picture seems to be
+            the label of the image beside it; images and labels would be the same files.
+    """
+    files: dict[str, Path] = {}
+    left_out: dict[str, Path] = {}
+    beside, labels_beside = _beside(images, labels), False
+    for name, path in _walk(root, images, _below(images, labels)):
+        ending, kind = _ending(name, images.endings), path.suffix
+        label_ending = _ending(name, labels.endings) if labels is not None and beside else ""
+        if label_ending and len(label_ending) >= len(ending):
+            labels_beside = True
+        elif ending:
+            _add(files, name[: -len(kind if several and kind else ending)], path)
+        elif _is_left_out(name, images.endings):
+            left_out[name[: -len(kind)]] = path
+    if not files and labels_beside:
+        raise DataError(
+            f"{root / images.folder}: images and labels are the same files, which end in {_listed(images.endings)}; "
+            "give what labels end in, such as `label_endings: [_mask.png]`"
+        )
+    excluded = matcher(exclude)
+    left_out = {
+        key: path
+        for key, path in left_out.items()
+        if not excluded(key) and key not in files and longest_beginning(key, files) is None
+    }
+    if left_out:
+        raise DataError(
+            f"{root / images.folder}: {len(left_out)} pictures of another kind than {_listed(images.endings)}, such as "
+            f"{min(left_out.values()).name}, would be left out; take them (`image_endings`, where the reader has it), "
+            "convert them to PNG, or name them in `exclude`"
+        )
+    other = sorted(key for key in files if not excluded(key) and is_other_label(key, files))
+    if other and not beside:
+        last = other[0].rsplit("/", 1)[-1]
+        raise DataError(
+            f"{files[other[0]]}: seems to be the label of the image beside it, as {len(other)} pictures do; give "
+            f"`labels` and `label_endings`, or leave them out: `exclude: ['*{_LABEL_SUFFIX.search(last)[0]}']`"  # type: ignore[index]
+        )
+    return {key: path for key, path in files.items() if key not in set(other)} if other else files
+
+
+def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
+    """The labels of a data set, as `find_files` gives them; images that lie in the same folder, or below it, are none.
+
+    Raises:
+        DataError: as `find_files`; or there are polygons in place of label images.
+    """
+    written = next((ending for ending in labels.endings if ending.lower().endswith(_TEXT)), None)
+    files: dict[str, Path] = {}
+    texts: list[Path] = []
+    beside = _beside(images, labels)
+    for name, path in _walk(root, labels, _below(labels, images)):
+        ending = _ending(name, labels.endings)
+        image_ending = _ending(name, images.endings) if beside else ""
+        if ending and len(ending) >= len(image_ending):
+            _add(files, name[: -len(ending)], path)
+        if path.suffix.lower() in _TEXT:
+            texts.append(path)
+    if texts and (written or not files):
+        raise DataError(
+            f"{root / labels.folder}: polygons or text in {len(texts)} files, such as {min(texts).name}, but no label "
+            f"images that end in {_listed(labels.endings)}; make label images of them first, see docs/data.md"
+        )
+    return files
+
+
+def folder_names(root: Path, folder: str) -> list[str]:
+    """What `*` stands for in the name of a folder, sorted.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    return [before.rstrip("/") for before, _ in _tops(root, Place(folder, ()))]
+
+
+def _walk(root: Path, place: Place, without: str | None = None) -> Iterator[tuple[str, Path]]:
+    """Name and file of everything that is not hidden below a folder, but not in the folder `without`.
+
+    A name is the path below the folder, after what stands for `*` in the folder's name.
+    """
+    skipped = None if without is None else root / without
+    for before, top in _tops(root, place):
+        for parent, folders, names in os.walk(top, followlinks=True, onerror=_unreadable):
+            here = Path(parent)
+            folders[:] = [name for name in folders if name[0] != "." and here / name != skipped]
+            _check_links(here, folders)
+            # Names are joined as text: making a path of each would take as long as listing it.
+            start = before if here == top else f"{before}{here.relative_to(top).as_posix()}/"
+            for name in names:
+                if not name.startswith("."):
+                    yield start + name, here / name
+
+
+def _tops(root: Path, place: Place) -> list[tuple[str, Path]]:
+    """The folders that a name with `*` stands for, and what names of files there begin with; hidden ones left out."""
+    check_root(root)
+    parts = Path(place.folder).parts
+    stars = [index for index, part in enumerate(parts) if "*" in part]
+    tops = [root / place.folder]
+    if stars:
+        tops = sorted(root.glob("/".join(part if "*" in part else escape(part) for part in parts)))
+    named = [
+        ("".join(f"{top.relative_to(root).parts[index]}/" for index in stars), top) for top in tops if top.is_dir()
+    ]
+    chosen = [
+        (before, top)
+        for before, top in named
+        if not before.startswith(".") and before[:-1] in (place.named or [before[:-1]])
+    ]
+    if not chosen:
+        raise DataError(
+            f"folder {place.folder!r} is missing below {root}; the layout needs it, see the data set's config"
+        )
+    return chosen
+
+
+def _ending(name: str, endings: Sequence[str]) -> str:
+    """The longest ending that a name has; empty if none."""
+    lower = name.lower()
+    return max((end for end in endings if lower.endswith(end.lower())), key=len, default="")
+
+
+def _beside(images: Place, labels: Place | None) -> bool:
+    """Whether images and labels share a folder, or one is below that of the other."""
+    if labels is None:
+        return False
+    first, second = Path(images.folder), Path(labels.folder)
+    return first.is_relative_to(second) or second.is_relative_to(first)
+
+
+def _below(place: Place, other: Place | None) -> str | None:
+    """The folder of `other` if it is a true part of `place`."""
+    if other is None or Path(other.folder) == Path(place.folder):
+        return None
+    return other.folder if Path(other.folder).is_relative_to(place.folder) else None
+
+
+def _is_left_out(name: str, endings: Sequence[str]) -> bool:
+    """Whether a picture has one of the endings but for the kind of its file."""
+    stem, kind = os.path.splitext(name.lower())
+    return kind in (*PICTURES, *_OTHER_PICTURES) and any(stem.endswith(_before_kind(end).lower()) for end in endings)
+
+
+def _before_kind(ending: str) -> str:
+    """`_rgb` of `_rgb.png`."""
+    return os.path.splitext(f"x{ending}")[0][1:]
+
+
+def _add(files: dict[str, Path], key: str, path: Path) -> None:
+    _check_name(key, path)
+    if key in files:
+        other = files[key]
+        several = ", or set `several_images: true` if one label belongs to several images"
+        raise DataError(
+            f"{path} and {other.name} have the same name but for the ending; keep one of them, or give its ending"
+            f"{several if path.stem != other.stem else ''}"
+        )
+    files[key] = path
+
+
+def _check_links(parent: Path, folders: Sequence[str]) -> None:
+    """Refuse links to a folder that they lie in, through which the search would go round and round."""
+    for name in folders:
+        link = parent / name
+        if not link.is_symlink():
+            continue
+        # Through other links, too: the folders on the way here need not be those that the link really lies in.
+        real, through = link.resolve(), [folder.resolve() for folder in (parent, *parent.parents)]
+        if parent.resolve().is_relative_to(real) or real in through:
+            raise DataError(f"{link}: a link that leads back to {real}, which it lies in; remove the link")
+
+
+def _check_name(key: str, path: Path) -> None:
+    """Refuse names with control characters or bytes that are no UTF-8, which no list, message or page can show."""
+    if not key.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in key):
+        what = "a line break" if "\n" in key else "a control character"
+        if any("\ud800" <= letter <= "\udfff" for letter in key):
+            what = "bytes that are no UTF-8"
+        raise DataError(f"{path.parent}: the name {path.name!r} holds {what}; rename the file")
+
+
+def _unreadable(error: OSError) -> None:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair its permissions") from error
+
+
+def _listed(endings: Sequence[str]) -> str:
+    return ", ".join(endings[:3]) + (", ..." if len(endings) > 3 else "")
