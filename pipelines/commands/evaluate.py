@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boundary", action="store_true", help="score the borders of the classes, too")
     parser.add_argument(
         "--format-submission", type=Path, metavar="DIR",
-        help="score nothing; write label-id PNGs for the Cityscapes server, which needs no labels",
+        help="score nothing; write id PNGs for the servers of Cityscapes, ACDC or Dark Zurich, which needs no labels",
     )  # fmt: skip
     add_augmentation_arguments(parser)
 
@@ -77,18 +77,18 @@ def write_submission(
     folder: Path,
     session: "Session",
 ) -> None:
-    """Write the predictions of a row's networks in the format of the Cityscapes server; labels are not opened.
+    """Write the predictions of a row's networks in the format of the data set's server; labels are not opened.
 
     Raises:
         ConfigError: there are several rows, of which one must be named, or their classes are not Cityscapes'.
-        DataError: an image is not named as in Cityscapes, or the folder holds other predictions.
+        DataError: an image is not named as in the data set, or the folder holds other predictions.
     """
     from dataclasses import replace
 
     from pipelines.networks import load_predictor
     from pipelines.training.unreadable_files import open_readable
     from segda.errors import ConfigError
-    from segda.evaluation.cityscapes_submission import write
+    from segda.evaluation.submission import write
     from segda.terminal.progress import ProgressLine
 
     if len(rows) > 1:

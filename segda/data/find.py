@@ -118,10 +118,12 @@ def find_images(
     files: dict[str, Path] = {}
     left_out: dict[str, Path] = {}
     beside, labels_beside = _beside(images, labels), False
+    # Where both end alike, files of one folder are labels; below the labels' folder, an image folder holds images.
+    alike = labels is not None and Path(images.folder) == Path(labels.folder)
     for name, path in _walk(root, images, _below(images, labels)):
         ending, kind = _ending(name, images.endings), path.suffix
         label_ending = _ending(name, labels.endings) if labels is not None and beside else ""
-        if label_ending and len(label_ending) >= len(ending):
+        if len(label_ending) > len(ending) or (alike and label_ending and len(label_ending) == len(ending)):
             labels_beside = True
         elif ending:
             _add(files, name[: -len(kind if several and kind else ending)], path)
@@ -173,8 +175,8 @@ def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
             texts.append(path)
     if texts and (written or not files):
         raise DataError(
-            f"{root / labels.folder}: polygons or text in {len(texts)} files, such as {min(texts).name}, but no label "
-            f"images that end in {_listed(labels.endings)}; make label images of them first, see docs/data.md"
+            f"{root / labels.folder}: polygons or other text in {len(texts)} files, such as {min(texts).name}, and no "
+            "label images; make label images of them first, see docs/data.md"
         )
     return files
 

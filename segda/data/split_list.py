@@ -55,8 +55,8 @@ def listed(
     first: dict[str, int] = {}
     problems = []
     for number, line in _lines(file):
-        keys, label = names.find(line)
-        if len(keys) == 1 and label and check_labels and not _is_label_of(label, keys[0], images[keys[0]]):
+        keys, label = names.find(line, check_labels)
+        if len(keys) == 1 and label:
             detail, kind = f"{label!r} is no label of {images[keys[0]].name}, whose name it must have", "listed label"
         elif len(keys) == 1 and keys[0] in first:
             detail, kind = f"{line!r} is in line {first[keys[0]]}, too", "listed twice"
@@ -108,14 +108,18 @@ class _Names:
             for name in {_normal(key.rsplit("/", 1)[-1]), _normal(path.name), _normal(path.stem)}:
                 self._keys[name].append(key)
 
-    def find(self, line: str) -> tuple[list[str], str]:
-        """The keys that a line may mean, and its second column; spaces may be part of names."""
+    def find(self, line: str, check_labels: bool) -> tuple[list[str], str]:
+        """The keys that a line may mean, and its second column where that is no label; spaces may be part of names."""
+        wrong: tuple[list[str], str] = [], ""
         for end, start in [(len(line), len(line)), *(cut.span() for cut in re.finditer(r"\s*[,;\t]\s*|\s+", line))]:
             keys = self._matching(line[:end])
-            if keys:
-                second = _unquoted(line[start:])
-                return keys, "" if second.startswith("#") else second
-        return [], ""
+            second = _unquoted(line[start:])
+            unchecked = not check_labels or second.startswith("#") or not second
+            if len(keys) == 1 and (unchecked or _is_label_of(second, keys[0], self._images[keys[0]])):
+                return keys, ""
+            if keys and not wrong[0]:
+                wrong = keys, second
+        return wrong
 
     def _matching(self, entry: str) -> list[str]:
         parts = _parts(_unquoted(entry))

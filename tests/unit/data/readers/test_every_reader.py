@@ -35,12 +35,8 @@ LAYOUTS = {
     "cityscapes": Layout(
         cityscapes, "leftImg8bit/train/ulm/{}_leftImg8bit.png", "gtFine/train/ulm/{}_gtFine_labelIds.png"
     ),
-    "acdc": Layout(
-        acdc, "rgb_anon/night/train/GOPR1/{}_rgb_anon.png", "gt/night/train/GOPR1/{}_gt_labelTrainIds.png"
-    ),
-    "idd": Layout(
-        idd, "leftImg8bit/train/001/{}_leftImg8bit.jpg", "gtFine/train/001/{}_gtFine_labellevel3Ids.png"
-    ),
+    "acdc": Layout(acdc, "rgb_anon/night/train/GOPR1/{}_rgb_anon.png", "gt/night/train/GOPR1/{}_gt_labelTrainIds.png"),
+    "idd": Layout(idd, "leftImg8bit/train/001/{}_leftImg8bit.jpg", "gtFine/train/001/{}_gtFine_labellevel3Ids.png"),
     "carla": Layout(carla, "CameraRGB/{}.jpg", "CameraSeg/{}.png", channels=3),
     "camvid": Layout(camvid, "train/{}.png", "trainannot/{}.png"),
     "folder": Layout(folder, "images/train/{}.jpg", "labels/train/{}.png", options={"classes": {0: "sky"}}),

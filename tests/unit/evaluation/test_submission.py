@@ -1,5 +1,6 @@
 """Submissions: raw ids by class name, every image once across processes, and errors before any prediction."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,9 @@ from torch import Tensor, nn
 
 from segda import label_space
 from segda.data.dataset import Dataset, Sample
-from segda.errors import ConfigError
-from segda.evaluation.cityscapes_submission import write
+from segda.errors import ConfigError, DataError
 from segda.evaluation.predict import Predictor
+from segda.evaluation.submission import write
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
 from segda.tasks import classification, segmentation
@@ -63,6 +64,20 @@ def test_each_process_writes_its_share_and_together_every_image_once(tmp_path: P
         ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert ids.shape == (11 + number, 9)
         assert [IDS[int(each)] for each in ids[0, :3]] == ["sky", "road", "bicycle"], "by name, in any order"
+
+
+def test_acdc_takes_train_ids_under_the_images_own_names(tmp_path: Path) -> None:
+    some = images(tmp_path, count=1)
+    frame = tmp_path / "GOPR0364_frame_000001_rgb_anon.png"
+    some.samples[0].image.rename(frame)
+    dataset = replace(some, name="acdc", samples=(Sample("night/GOPR0364/GOPR0364_frame_000001", frame, None),))
+    write(Predictor(Networks(), segmentation.build(SPACE)), dataset, tmp_path / "labelTrainIds")
+    ids = cv2.imread(str(tmp_path / "labelTrainIds" / frame.name), cv2.IMREAD_UNCHANGED)
+    assert ids.shape == (11, 9)
+    assert ids[0, :3].tolist() == [10, 0, 18], "sky, road, bicycle"
+    dataset = replace(some, name="acdc", samples=(Sample("night/holiday", tmp_path / "holiday.png", None),))
+    with pytest.raises(DataError, match=r"holiday\.png: the server expects <sequence>_frame_<number>_rgb_anon"):
+        write(Predictor(Networks(), segmentation.build(SPACE)), dataset, tmp_path / "elsewhere")
 
 
 def test_classes_that_cityscapes_lacks_and_whole_images_are_refused_before_any_prediction(tmp_path: Path) -> None:
