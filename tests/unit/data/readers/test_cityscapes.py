@@ -47,3 +47,37 @@ def test_cities_may_be_links(root: Path, cityscapes: LabelSpace, tmp_path: Path)
 def test_coarse_labels_are_another_folder(root: Path, cityscapes: LabelSpace) -> None:
     with pytest.raises(DataError, match="'gtCoarse/train' is missing"):
         reader.build(root, cityscapes, annotation="gtCoarse")
+
+
+@pytest.fixture
+def foggy(root: Path, write_image: Callable) -> Path:
+    """Three levels of fog of each photograph."""
+    for city, frame in (("ulm", "000001"), ("aachen", "000000")):
+        for level in ("0.005", "0.01", "0.02"):
+            name = f"{city}_{frame}_000019_leftImg8bit_foggy_beta_{level}.png"
+            write_image(root / "leftImg8bit_foggy/train" / city / name, 1, 4)
+    return root
+
+
+def test_one_level_of_fog(foggy: Path, cityscapes: LabelSpace) -> None:
+    ending = ("_leftImg8bit_foggy_beta_0.02.png",)
+    data = reader.build(foggy, cityscapes, images="leftImg8bit_foggy", image_endings=ending)
+    assert [sample.key for sample in data.samples] == ["aachen/aachen_000000_000019", "ulm/ulm_000001_000019"]
+    assert {sample.image.name[-8:] for sample in data.samples} == {"0.02.png"}
+
+
+def test_all_levels_of_fog_have_the_label_of_their_photograph(foggy: Path, cityscapes: LabelSpace) -> None:
+    options = {"images": "leftImg8bit_foggy", "image_endings": (".png",), "several_images": True}
+    data = reader.build(foggy, cityscapes, **options)
+    assert len(data) == 6
+    assert {sample.key.split("_left")[0]: sample.label for sample in data.samples} == {
+        f"{city}/{city}_{frame}_000019": foggy / f"gtFine/train/{city}/{city}_{frame}_000019_gtFine_labelIds.png"
+        for city, frame in (("ulm", "000001"), ("aachen", "000000"))
+    }
+    assert len(reader.build(foggy, cityscapes, exclude=("*beta_0.005",), **options)) == 4
+    assert len(reader.build(foggy, cityscapes, with_labels=False, **options)) == 6
+
+
+def test_jpeg_beside_png_is_found(root: Path, cityscapes: LabelSpace, write_image: Callable) -> None:
+    write_image(root / "leftImg8bit/train/ulm/ulm_000002_000019_leftImg8bit.jpg", 1, 4)
+    assert len(reader.build(root, cityscapes, with_labels=False)) == 3

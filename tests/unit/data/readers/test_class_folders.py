@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segda.data.readers import class_folders
-from segda.errors import DataError
+from segda.errors import ConfigError, DataError
 from segda.label_space import load
 
 SPACE = load("office31")
@@ -53,3 +53,12 @@ def test_the_published_folder_of_images(office: Path, tmp_path: Path) -> None:
 def test_one_class_alone(office: Path) -> None:
     with pytest.raises(DataError, match="class 'mug'"):
         class_folders.build(office, SPACE, exclude=tuple(f"{name}/*" for name in SPACE.classes if name != "mug"))
+
+
+def test_a_list_with_class_numbers_gives_splits(office: Path) -> None:
+    lines = [f"{office.name}/{name}/frame_0001.png {number}" for number, name in enumerate(SPACE.classes)]
+    (office / "office_val.txt").write_text("\n".join(lines[:2]))
+    data = class_folders.build(office, SPACE, "val", list="office_{split}.txt")
+    assert [sample.key.split("/")[0] for sample in data.samples] == sorted(SPACE.classes)[:2]
+    with pytest.raises(ConfigError, match=r"class_folders has no split 'val'.*`folder: '\{split\}'`"):
+        class_folders.build(office, SPACE, "val")

@@ -87,6 +87,25 @@ def test_limit_and_exclude(layout: Layout, tmp_path: Path) -> None:
         build(layout, tmp_path, limit=0)
 
 
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_a_list_names_the_images_of_any_split(layout: Layout, tmp_path: Path, with_labels: bool) -> None:
+    (tmp_path / "train.txt").write_bytes(b"\xef\xbb\xbf# two\r\n" + layout.image.format("c").encode() + b"\r\na\r\n")
+    (tmp_path / layout.label.format("b")).unlink()
+    data = build(layout, tmp_path, list="{split}.txt", with_labels=with_labels, strict=layout.reader is not adapted)
+    assert [sample.key[-1] for sample in data.samples] == ["a", "c"]
+    with pytest.raises(DataError, match=r"list .*missing\.txt is missing"):
+        build(layout, tmp_path, list="missing.txt", with_labels=False)
+
+
+def test_a_set_of_one_split_has_those_that_a_list_names(layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "val.txt").write_text("b\n")
+    if "train" in layout.image:
+        return
+    assert len(build(layout, tmp_path, split="val", list="{split}.txt")) == 1
+    with pytest.raises(ConfigError, match=r"has no split 'val'.*`list: lists/\{split\}\.txt`"):
+        build(layout, tmp_path, split="val")
+
+
 def test_without_labels_the_label_folder_is_not_needed(layout: Layout, tmp_path: Path) -> None:
     shutil.rmtree((tmp_path / layout.label).parent)
     data = build(layout, tmp_path, with_labels=False)

@@ -66,3 +66,23 @@ def test_split_file_restricts_to_its_lists(root: Path, cityscapes: LabelSpace) -
 def test_val_needs_a_split_file(root: Path, cityscapes: LabelSpace) -> None:
     with pytest.raises(ConfigError, match="gta5 has no split 'val'"):
         gta5.build(root, cityscapes, "val")
+
+
+def test_labels_of_other_trainers_and_jpeg_frames(
+    root: Path, cityscapes: LabelSpace, write_image: Callable, write_label: Callable
+) -> None:
+    write_label(root / "labels/00001_labelTrainIds.png", [[0] * 4] * 2)
+    write_image(root / "images/20801.jpg", 4, 8)
+    write_label(root / "labels/20801.png", [[7, 8, 26, 23], [11, 12, 13, 17]], palette=True)
+    data = gta5.build(root, cityscapes)
+    assert [sample.key for sample in data.samples] == ["00001", "00002", "20801"]
+    _, label = data.read(2)
+    assert label is not None
+    assert label.shape == (4, 8)
+
+
+def test_a_text_file_is_a_list_not_a_split_file(root: Path, cityscapes: LabelSpace) -> None:
+    (root / "val.txt").write_text("00002.png\n")
+    assert [each.key for each in gta5.build(root, cityscapes, "val", list="{split}.txt").samples] == ["00002"]
+    with pytest.raises(DataError, match="for a text file, use `list`"):
+        gta5.build(root, cityscapes, split_file="val.txt")
