@@ -38,5 +38,6 @@ def test_the_third_level_in_cityscapes_classes(root: Path, cityscapes: LabelSpac
     names = [cityscapes.classes[index] if index < 255 else "" for index in label[0]]
     assert names == [
         "road", "", "sidewalk", "", "person", "rider", "motorcycle", "bicycle", "", "car", "truck", "bus", "", "",
-        "wall", "fence", "", "", "traffic sign", "traffic light", "pole", "", "building", "", "vegetation", "sky", "", "",
+        "wall", "fence", "", "", "traffic sign", "traffic light", "pole", "", "building", "", "vegetation",
+        "sky", "", "",
     ]  # fmt: skip
