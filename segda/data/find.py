@@ -22,8 +22,8 @@ _TEXT = (".json", ".xml", ".txt", ".csv", ".svg")
 # What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
 # this only where the image lies beside it.
 _LABEL_SUFFIX = re.compile(
-    r"([_-](gt|gtFine|gtCoarse|(label|labelled|instance)?(Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|masks?|(?-i:L)|"
-    r"annotations?|annotated|seg|segmentation|semantic|panoptic|instances?|invIds|invGray))+$",
+    r"(?:[_-](?:gt|gtFine|gtCoarse|(?:label|labelled|instance)?(?:Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|"
+    r"masks?|(?-i:L)|annotations?|annotated|seg|segmentation|semantic|panoptic|instances?|invIds|invGray))+$",
     re.IGNORECASE,
 )
 
@@ -135,25 +135,15 @@ def find_images(
             "give what labels end in, such as `label_endings: [_mask.png]`"
         )
     excluded = matcher(exclude)
-    left_out = {
-        key: path
-        for key, path in left_out.items()
-        if not excluded(key) and key not in files and longest_beginning(key, files) is None
-    }
-    if left_out:
+    _refuse_left_out(root, images, files, {key: path for key, path in left_out.items() if not excluded(key)})
+    others = {key for key in files if not excluded(key) and is_other_label(key, files)}
+    if others and not beside:
+        first = min(others)
         raise DataError(
-            f"{root / images.folder}: {len(left_out)} pictures of another kind than {_listed(images.endings)}, such as "
-            f"{min(left_out.values()).name}, would be left out; take them (`image_endings`, where the reader has it), "
-            "convert them to PNG, or name them in `exclude`"
+            f"{files[first]}: seems to be the label of the image beside it, as {len(others)} pictures do; give "
+            f"`labels` and `label_endings`, or leave them out: `exclude: ['*{_LABEL_SUFFIX.findall(first)[0]}']`"
         )
-    other = sorted(key for key in files if not excluded(key) and is_other_label(key, files))
-    if other and not beside:
-        last = other[0].rsplit("/", 1)[-1]
-        raise DataError(
-            f"{files[other[0]]}: seems to be the label of the image beside it, as {len(other)} pictures do; give "
-            f"`labels` and `label_endings`, or leave them out: `exclude: ['*{_LABEL_SUFFIX.search(last)[0]}']`"  # type: ignore[index]
-        )
-    return {key: path for key, path in files.items() if key not in set(other)} if other else files
+    return {key: path for key, path in files.items() if key not in others}
 
 
 def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
@@ -250,6 +240,17 @@ def _below(place: Place, other: Place | None) -> str | None:
     if other is None or Path(other.folder) == Path(place.folder):
         return None
     return other.folder if Path(other.folder).is_relative_to(place.folder) else None
+
+
+def _refuse_left_out(root: Path, images: Place, files: Container[str], left_out: dict[str, Path]) -> None:
+    """Refuse pictures that only the kind of their file tells from images, but for previews and depths of images."""
+    frames = [path for key, path in left_out.items() if key not in files and longest_beginning(key, files) is None]
+    if frames:
+        raise DataError(
+            f"{root / images.folder}: {len(frames)} pictures of another kind than {_listed(images.endings)}, such as "
+            f"{min(frames).name}, would be left out; take them (`image_endings`, where the reader has it), convert "
+            "them to PNG, or name them in `exclude`"
+        )
 
 
 def _is_left_out(name: str, endings: Sequence[str]) -> bool:

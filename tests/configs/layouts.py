@@ -69,3 +69,59 @@ def synthia(data: Path, number: int = 3, height: int = 56, width: int = 96) -> P
         channels[:, :, 2] = ids(height, width, index, SYNTHIA_IDS)
         assert cv2.imwrite(str(label), channels)
     return root
+
+
+def write_label(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def foggy_cityscapes(data: Path, height: int = 48, width: int = 96) -> Path:
+    """The images of `cityscapes` in three levels of fog each."""
+    root = cityscapes(data, height=height, width=width)
+    for image in sorted((root / "leftImg8bit").rglob("*.png")):
+        for number, level in enumerate(("0.005", "0.01", "0.02")):
+            foggy = root / "leftImg8bit_foggy" / image.relative_to(root / "leftImg8bit")
+            write_image(foggy.with_name(f"{image.stem}_foggy_beta_{level}.png"), height, width, number)
+    return root
+
+
+def acdc(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`acdc/rgb_anon/<condition>/<split>` with reference images; all label files for `train` and `val`."""
+    root = data / "acdc"
+    for condition, sequence in (("fog", "GOPR0475"), ("night", "GOPR0351")):
+        for number, split in enumerate(("train", "train_ref", "val", "test")):
+            frame = Path(condition, split, sequence, f"{sequence}_frame_00000{number}")
+            kind = "rgb_ref_anon" if split == "train_ref" else "rgb_anon"
+            write_image(root / "rgb_anon" / f"{frame}_{kind}.png", height, width, number)
+            if split in ("train", "val"):
+                label = root / "gt" / f"{frame}_gt"
+                write_label(Path(f"{label}_labelTrainIds.png"), ids(height, width, number, (*range(19), 255)))
+                for other in ("labelIds", "labelColor", "invIds"):
+                    write_label(Path(f"{label}_{other}.png"), np.zeros((height, width), np.uint8))
+    return root
+
+
+def dark_zurich(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`dark_zurich/rgb_anon/<split>/<condition>`; labels for `val` alone."""
+    root = data / "dark_zurich"
+    for number, place in enumerate(("train/day/GOPR0345", "train/night/GOPR0345", "val/night/GOPR0356")):
+        frame = f"{place}/{place[-8:]}_frame_00000{number}"
+        write_image(root / "rgb_anon" / f"{frame}_rgb_anon.png", height, width, number)
+        if place.startswith("val"):
+            label = root / "gt" / f"{frame}_gt_labelTrainIds.png"
+            write_label(label, ids(height, width, number, (*range(19), 255)))
+    return root
+
+
+def idd(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`idd/leftImg8bit` in PNG and JPEG, `idd/gtFine` with polygons and the labels made of them."""
+    root = data / "idd"
+    for split in ("train", "val"):
+        for number, kind in enumerate(("png", "jpg")):
+            frame = f"{split}/{number:03d}/frame{number}"
+            write_image(root / "leftImg8bit" / f"{frame}_leftImg8bit.{kind}", height, width, number)
+            label = root / "gtFine" / f"{frame}_gtFine_labellevel3Ids.png"
+            write_label(label, ids(height, width, number, (*range(26), 255)))
+            label.with_name(f"frame{number}_gtFine_polygons.json").write_text("{}")
+    return root

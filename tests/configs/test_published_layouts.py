@@ -1,12 +1,16 @@
 """The jobs on published data sets, one step a stage, from files in their real layouts to table and report."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipelines.__main__ import main
+from pipelines.commands.arguments import read_data
 from pipelines.definition import loading as pipelines
 from pipelines.running.execution import run_pipeline
+from pipelines.training.open_data import data_root, open_dataset
 from segda.artefacts.store import Store
 from segda.engine.session import Session
 from tests.configs import layouts
@@ -95,3 +99,54 @@ def test_i2i_from_published_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     evaluation = json.loads((runs / folders["evaluate"] / "evaluation.json").read_text())
     assert list(evaluation) == ["source only", "oracle", "i2i"]
     assert "translated" in (runs / folders["report"] / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "split", "labelled", "unlabelled"),
+    [
+        (layouts.foggy_cityscapes, "foggy_cityscapes", "val", 2, 3),
+        (layouts.acdc, "acdc", "val", 2, 2),
+        (layouts.dark_zurich, "dark_zurich", "val", 1, 2),
+        (layouts.idd, "idd", "val", 2, 2),
+    ],
+)
+def test_shipped_entries_find_labelled_and_unlabelled_images(
+    layout: Callable[[Path], Path], name: str, split: str, labelled: int, unlabelled: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    layout(tmp_path)
+    assert main(["check", name, "--split", split]) == 0
+    assert f"pairs     {labelled}\n" in capsys.readouterr().out
+    data = read_data(name, None, None)
+    assert len(open_dataset(data, "synthia16", data_root(data), with_labels=False)) == unlabelled
+
+
+def test_from_fog_to_the_unlabelled_night_and_to_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    layouts.acdc(tmp_path)
+    networks = "networks: {encoder: {name: small, width: 4, blocks: 1}, head: {name: small, width: 4}}"
+    stage = f"{networks}, steps: 2, batch: 1, crop: [32, 32]"
+    Path("night.yaml").write_text(f"""
+task: {{name: segmentation, labels: cityscapes}}
+runtime: {{cpu: true, workers: 0, log_every: 1}}
+stages:
+  source: {{kind: supervise, data: {{base: acdc, conditions: [fog]}}, method: source_only, {stage}}}
+  night:
+    {{kind: align, source: {{base: acdc, conditions: [fog]}}, target: {{base: acdc, split: test, conditions: [night]}},
+    method: self_training, ema: 0.9, {stage}}}
+  evaluate:
+    kind: evaluate
+    data: {{base: acdc, split: val}}
+    rows: {{source only: {{from: source}}, night: {{from: night}}}}
+""")
+    assert main(["night.yaml"]) == 0
+    words = ["evaluate", "night", "--stage", "night", "--data", "acdc", "--split", "test", "--cpu"]
+    assert main([*words, "--format-submission", "labelTrainIds"]) == 0
+    sent = sorted(path.name for path in Path("labelTrainIds").iterdir())
+    assert sent == ["GOPR0351_frame_000003_rgb_anon.png", "GOPR0475_frame_000003_rgb_anon.png"]
+    assert main(words) == 2
+    assert "folder 'gt/*/test' is missing" in capsys.readouterr().err
