@@ -17,7 +17,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 # Further ones, which are not read, so that they are not passed over in silence.
 _OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
 
-_TEXT = (".json", ".xml", ".txt", ".csv", ".svg")
+# Polygons and the like, of annotation tools.
+_TEXT = (".json", ".xml", ".txt", ".svg")
 
 # What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
 # this only where the image lies beside it.
@@ -152,7 +153,7 @@ def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
     Raises:
         DataError: as `find_files`; or there are polygons in place of label images.
     """
-    written = next((ending for ending in labels.endings if ending.lower().endswith(_TEXT)), None)
+    are_texts = any(ending.lower().endswith(_TEXT) for ending in labels.endings)
     files: dict[str, Path] = {}
     texts: list[Path] = []
     beside = _beside(images, labels)
@@ -163,10 +164,11 @@ def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
             _add(files, name[: -len(ending)], path)
         if path.suffix.lower() in _TEXT:
             texts.append(path)
-    if texts and (written or not files):
+    if texts and (are_texts or not files):
+        what = "label images" if are_texts else f"label images that end in {_listed(labels.endings)}"
         raise DataError(
             f"{root / labels.folder}: polygons or other text in {len(texts)} files, such as {min(texts).name}, and no "
-            "label images; make label images of them first, see docs/data.md"
+            f"{what}; make label images of them first, see docs/data.md"
         )
     return files
 

@@ -250,7 +250,7 @@ def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Pa
 
 
 def _similar(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
-    """A hint where an unpaired image and an unpaired label have names that differ in case or Unicode form alone."""
+    """A hint where an unpaired image and an unpaired label differ in case, Unicode form or the end of their names."""
     unpaired = {_folded(key): key for key in sorted(labels.keys() - images.keys())}
     for key in sorted(images.keys() - labels.keys()):
         other = unpaired.get(_folded(key))
@@ -258,6 +258,12 @@ def _similar(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
             same = unicodedata.normalize("NFC", key) == unicodedata.normalize("NFC", other)
             how = "in the form of their Unicode letters (NFC, NFD)" if same else "in upper and lower case"
             return f"{images[key].name} and {labels[other].name} differ only {how}: rename one; or "
+    lonely = images.keys() - labels.keys()
+    for key in sorted(labels.keys() - images.keys()):
+        image = longest_beginning(key, lonely)
+        if image is not None:
+            ending = labels[key].name[len(image.rsplit("/", 1)[-1]) :]
+            return f"if {labels[key].name} belongs to {images[image].name}, set `label_endings: [{ending}]`; or "
     return ""
 
 

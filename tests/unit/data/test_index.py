@@ -35,6 +35,12 @@ def test_unpaired_files_are_summed_up_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in message
 
 
+def test_labels_whose_names_go_on_are_a_hint_at_their_ending(tmp_path: Path) -> None:
+    images, labels = {"ulm/1": tmp_path / "i/ulm/1.jpg"}, {"ulm/1_mask": tmp_path / "l/ulm/1_mask.png"}
+    with pytest.raises(DataError, match=r"if 1_mask\.png belongs to 1\.jpg, set `label_endings: \[_mask\.png\]`; or"):
+        pair(tmp_path, images, labels)
+
+
 def test_loose_pairing_keeps_what_fits(tmp_path: Path) -> None:
     images = {key: tmp_path / key for key in ("a", "b")}
     labels = {key: tmp_path / key for key in ("b", "c")}

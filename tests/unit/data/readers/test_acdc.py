@@ -82,6 +82,15 @@ def test_dark_zurich_has_its_splits_outside(
     assert len(night) == 1
 
 
+def test_the_tree_without_conditions_that_some_trainers_make(root: Path, cityscapes: LabelSpace) -> None:
+    for kind in ("rgb_anon", "gt"):
+        (root / kind / "train").mkdir()
+        for path in (root / kind / "night/train/GOPR0351").iterdir():
+            path.rename(root / kind / "train" / path.name)
+    data = acdc.build(root, cityscapes, folders="{split}")
+    assert [each.key for each in data.samples] == ["GOPR0351_frame_000041"]
+
+
 def test_lists_as_trainers_write_them(root: Path, cityscapes: LabelSpace) -> None:
     (root / "list.txt").write_text(f"rgb_anon/{NIGHT.replace('/', '/train/', 1)}_rgb_anon.png\n")
     assert [each.key for each in acdc.build(root, cityscapes, list="list.txt").samples] == [NIGHT]
