@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from segda.data.dataset import Dataset, Problem
-from segda.data.decode import read_rgb
 from segda.data.index import ReaderOptions, choose, pair
 from segda.data.label_decoder import LabelDecoder, ranges
+from segda.data.pictures import Orientation, PictureOptions, Pictures
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -28,6 +28,10 @@ class ImageLabelOptions(ReaderOptions, total=False):
     allow_single_class: bool
 
 
+class LabelledPictureOptions(ImageLabelOptions, PictureOptions, total=False):
+    """What every reader of whole-image labels takes whose images are files of their own."""
+
+
 def open_pictures(  # noqa: D417
     name: str,
     root: Path,
@@ -44,8 +48,11 @@ def open_pictures(  # noqa: D417
     subset_seed: int = 0,
     limit: int | None = None,
     allow_single_class: bool = False,
+    orientation: Orientation | None = None,
+    bands: tuple[int, ...] | None = None,
+    values: tuple[float, float] | None = None,
 ) -> Dataset:
-    """A data set with a file for each picture; the options are those of `ImageLabelOptions`.
+    """A data set with a file for each picture; the options are those of `LabelledPictureOptions`.
 
     Args:
         name: the reader's name.
@@ -59,13 +66,14 @@ def open_pictures(  # noqa: D417
 
     Raises:
         DataError: nothing is left, and when strict, unpaired files, labels outside `classes` or of one class.
-        ConfigError: a label space of other classes, or an impossible `subset` or `limit`.
+        ConfigError: a label space of other classes, or impossible `subset`, `limit`, `bands` or `values`.
     """
     paired, unpaired = pair(root, images, labels, exclude=exclude, strict=strict)
     chosen = choose([sample.key for sample in paired], root, subset=subset, subset_seed=subset_seed, limit=limit)
     samples = tuple(paired[index] for index in chosen)
     decoder = LabelDecoder(space, classes, read_ids)
-    dataset = Dataset(name, root, space, samples, read_rgb, decoder, (*problems, *unpaired))
+    pictures = Pictures(orientation, bands, values)  # a class has no size that would tell how to turn them
+    dataset = Dataset(name, root, space, samples, pictures, decoder, (*problems, *unpaired))
     ids = [int(read_ids(sample.label)) for sample in samples if sample.label is not None]
     return checked(dataset, None if labels is None else np.array(ids), strict, allow_single_class)
 

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
-from segda.data.index import PICTURES, ReaderOptions, find_files, pair
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.decode import read_index
+from segda.data.index import PICTURES, find_files
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.label_space import LabelSpace, load
 
 IDS: dict[int, str | None] = {**dict(enumerate(load("camvid").classes)), 11: None}  # 11 is void
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index one split of CamVid.
 
@@ -33,6 +34,4 @@ def build(
     """
     images = find_files(root, split, PICTURES)
     labels = find_files(root, f"{split}annot", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
-    return Dataset("camvid", root, space, samples, read_rgb, decoder, problems)
+    return open_pairs("camvid", root, space, names_in(space, IDS), images, labels, read_index, **options)

@@ -9,9 +9,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_channels, read_rgb
-from segda.data.index import PICTURES, ReaderOptions, find_files, pair
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.decode import read_channels
+from segda.data.index import PICTURES, find_files
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -38,7 +39,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     ego_row: float = 0.83,
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index a folder of CARLA pairs.
 
@@ -60,11 +61,10 @@ def build(
         raise ConfigError(f"ego_row: {ego_row}; expected a share of the height in (0, 1], 1 to ignore no row")
     images = find_files(root, "CameraRGB", PICTURES)
     labels = find_files(root, "CameraSeg", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
     # CamVid draws walls as buildings.
     classes = IDS | {11: "building"} if space.name == "camvid" else IDS
-    decoder = LabelDecoder(space, names_in(space, classes), _ids, ignore_from_row=ego_row)
-    return Dataset("carla", root, space, samples, read_rgb, decoder, problems)
+    named = names_in(space, classes)
+    return open_pairs("carla", root, space, named, images, labels, _ids, ignore_from_row=ego_row, **options)
 
 
 def _ids(path: Path) -> np.ndarray:

@@ -9,9 +9,10 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.decode import read_index
+from segda.data.index import find_files
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
 
@@ -22,7 +23,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     annotation: Literal["gtFine", "gtCoarse"] = "gtFine",
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index one split of Cityscapes; keys are `city/city_000000_000019`.
 
@@ -39,6 +40,4 @@ def build(
     """
     images = find_files(root, f"leftImg8bit/{split}", ["_leftImg8bit.png"])
     labels = find_files(root, f"{annotation}/{split}", [f"_{annotation}_labelIds.png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
-    return Dataset("cityscapes", root, space, samples, read_rgb, decoder, problems)
+    return open_pairs("cityscapes", root, space, names_in(space, IDS), images, labels, read_index, **options)

@@ -14,7 +14,7 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
-from segda.data.image_labels import ImageLabelOptions, open_pictures
+from segda.data.image_labels import LabelledPictureOptions, open_pictures
 from segda.data.index import PICTURES, find_files, summary
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -26,7 +26,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     folder: str = "",
-    **options: Unpack[ImageLabelOptions],
+    **options: Unpack[LabelledPictureOptions],
 ) -> Dataset:
     """Index a tree of class folders; keys are `back_pack/frame_0001`.
 

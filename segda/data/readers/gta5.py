@@ -12,9 +12,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import image_size, read_index, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.decode import image_size, read_index
+from segda.data.index import find_files
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
 from segda.files import is_below
 from segda.label_space import LabelSpace
@@ -36,7 +37,7 @@ def build(
     with_labels: bool = True,
     split_file: str | None = None,
     skip_known_bad: bool = True,
-    **options: Unpack[ReaderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index GTA5.
 
@@ -68,9 +69,8 @@ def build(
         labels = None if labels is None else {key: path for key, path in labels.items() if key in members}
     if skip_known_bad:
         options["exclude"] = (*options.get("exclude", ()), *KNOWN_BAD)
-    samples, problems = pair(root, images, labels, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), _ReadIds(root / "images"))
-    return Dataset("gta5", root, space, samples, read_rgb, decoder, problems)
+    read_ids = _ReadIds(root / "images")
+    return open_pairs("gta5", root, space, names_in(space, IDS), images, labels, read_ids, **options)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_channels, read_rgb
-from segda.data.index import ReaderOptions, find_files, pair
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.decode import read_channels
+from segda.data.index import find_files
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -43,7 +44,7 @@ IDS: dict[int, str | None] = {
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[ReaderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index SYNTHIA-RAND-CITYSCAPES.
 
@@ -62,8 +63,7 @@ def build(
         raise ConfigError(f"synthia has no split {split!r}; it has only 'train', all its files")
     images = find_files(root, "RGB", [".png"])
     labels = find_files(root, "GT/LABELS", [".png"]) if with_labels else None
-    samples, problems = pair(root, images, labels, **options)
-    return Dataset("synthia", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), _ids), problems)
+    return open_pairs("synthia", root, space, names_in(space, IDS), images, labels, _ids, **options)
 
 
 def _ids(path: Path) -> np.ndarray:
