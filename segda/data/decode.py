@@ -207,16 +207,29 @@ def _orientation(image: Image.Image, path: Path, data: bytes | None = None) -> i
     if isinstance(image, TiffImageFile):
         tag = image.tag_v2.get(_ORIENTATION)
     else:
-        if image.format == "PNG":
-            # PIL would decode all pixels to look for the tag behind them.
-            content = _content(path) if data is None else data
-            if b"eXIf" not in content and b"Raw profile type" not in content:
-                return 1
+        if image.format == "PNG":  # PIL would decode all pixels to look for the tag behind them
+            with path.open("rb") if data is None else io.BytesIO(data) as file:
+                if not _has_exif(file):
+                    return 1
         try:
             tag = image.getexif().get(_ORIENTATION)
         except Exception:  # a damaged tag, of which viewers take no notice either
             return 1
     return tag if isinstance(tag, int) and tag in _TURNS else 1
+
+
+def _has_exif(png: IO[bytes]) -> bool:
+    """Whether a PNG has a chunk of EXIF, or of text that may hold it, by the heads of its chunks."""
+    position = 8
+    while True:
+        png.seek(position)
+        head = png.read(24)
+        if len(head) < 12:
+            return False
+        length, kind, text = struct.unpack(">I4s16s", head.ljust(24))
+        if kind == b"eXIf" or text == b"Raw profile type":
+            return True
+        position += 12 + int(length)
 
 
 def _content(path: Path) -> bytes:

@@ -76,11 +76,22 @@ class Pictures:
         upright = tag != 1 and self._is_turned(path, pixels.shape[:2], tag)
         return Picture(turned(pixels, tag) if upright else pixels, tag, upright)
 
+    def look(self, path: Path) -> None:
+        """Refuse, by the heads of picture and label, an orientation that `read` would refuse.
+
+        Raises:
+            DataError: as `read`.
+        """
+        if self.bands is None and (tag := orientation_of(path)) != 1:
+            self._is_turned(path, image_size(path), tag)
+
     def _is_turned(self, path: Path, stored: tuple[int, ...], tag: int) -> bool:
         """Whether a picture that has an orientation tag is turned upright."""
         label = self.labels.get(path)
         if self.orientation is not None or label is None:
             return _policy(path, tag, self.orientation or "apply")
+        if orientation_of(label) == tag:
+            return True  # both are turned alike
         shown = stored if tag < 5 else stored[::-1]
         if shown != stored:
             return image_size(label) != stored
@@ -137,7 +148,8 @@ def open_pairs(  # noqa: D417
     """
     samples, unpaired = pair(root, images, labels, strict=strict, exclude=exclude, limit=limit)
     maps = {sample.image: sample.label for sample in samples if sample.label is not None}
-    decoder = LabelDecoder(space, classes, _LabelMaps(read_ids, orientation), ignore_from_row)
+    pictures = {label: image for image, label in maps.items()}
+    decoder = LabelDecoder(space, classes, _LabelMaps(read_ids, orientation, pictures), ignore_from_row)
     return Dataset(
         name, root, space, samples, Pictures(orientation, bands, values, maps), decoder, (*problems, *unpaired)
     )
@@ -145,15 +157,19 @@ def open_pairs(  # noqa: D417
 
 @dataclass(frozen=True)
 class _LabelMaps:
-    """Reads label files; they are turned by orientation tags of their own only where an option says so."""
+    """Reads label files; one with an orientation tag is turned as its picture is, or as an option says."""
 
     read_ids: Callable[[Path], np.ndarray]
     orientation: Orientation | None
+    pictures: Mapping[Path, Path] = field(repr=False)
 
     def __call__(self, path: Path) -> np.ndarray:
         ids = self.read_ids(path)
         tag = orientation_of(path)
-        return turned(ids, tag) if tag != 1 and _policy(path, tag, self.orientation or "refuse") else ids
+        if tag == 1:
+            return ids
+        alike = path in self.pictures and orientation_of(self.pictures[path]) == tag
+        return turned(ids, tag) if _policy(path, tag, self.orientation or ("apply" if alike else "refuse")) else ids
 
 
 def _policy(path: Path, tag: int, policy: Orientation) -> bool:

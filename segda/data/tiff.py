@@ -189,6 +189,7 @@ def _grey(data: bytes, page: Page, bands: int, part: int | None) -> np.ndarray:
     if bands == 1:
         tags[_PREDICTOR] = [predicted]
     content = _with_head(data, page, tags)
+    wide: np.ndarray | None
     if page.bits == 8 and _TILE_WIDTH in tags:  # OpenCV decodes no small tiles of these
         with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
             wide = np.array(image)
