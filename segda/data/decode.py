@@ -124,17 +124,19 @@ def read_index(path: Path) -> np.ndarray:
         DataError: as `read_channels`, or several channels.
         ConfigError: as `read_rgb`.
     """
-    with _opened(path, exact=True) as image:
+    data = _content(path)
+    # By name, PIL would map an uncompressed TIFF that lies on its side with the wrong number of columns.
+    with _opened(path, io.BytesIO(data), exact=True) as image:
         if image.mode not in ("P", "L", "I", "I;16", "I;16B", "1"):
             raise DataError(
                 f"{path}: a label image of mode {image.mode}, but one channel or a palette was expected; "
                 "give the file of ids, not the coloured one, or read it by `name: folder` with `colours`"
             )
-        tag, step = _orientation(image, path), _grey_step(image)
+        tag, step = _orientation(image, path, data), _grey_step(image)
         pixels = np.asarray(image)
         # PIL reads missing rows as zeros, which would be another class.
         if image.format == "PNG" and not pixels[-1].any():
-            _check_chunks(_content(path), rows=True)
+            _check_chunks(data, rows=True)
         if image.format == "TIFF":
             pixels = turned(pixels, _INVERSE.get(tag, tag))
     if pixels.dtype == bool:

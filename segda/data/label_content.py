@@ -227,20 +227,21 @@ def _is_part(decoder: LabelDecoder, ids: Mapping[int, str | None]) -> bool:
 def _explains(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None], is_common: bool) -> bool:
     """Whether another numbering gives more classes, and classes to many pixels that the map gives none.
 
-    What a user's map ignores is no sign, unless its classes have one of the common numberings, nor are the pixels of
-    one id alone: much may be unlabelled.
+    Pixels of one id alone are no sign, since much may be unlabelled, nor is what a user's map ignores, unless its
+    classes have one of the common numberings.
     """
     space, classes = decoder.space, decoder.classes
     own = {classes.get(native) for native in content.ids} & set(space.classes)
     others = {ids[native] for native in content.ids} & set(space.classes)
-    contradicts = any(classes.get(native) in space.classes and classes[native] != ids[native] for native in content.ids)
-    gained = [
-        count for native, count in content.ids.items()
-        if ids[native] in space.classes and classes.get(native) not in space.classes
-        and (is_common or native not in classes or classes[native] is not None)
-    ]  # fmt: skip
-    unmistakable = sum(gained) - max(gained, default=0) >= _LEAST_SHARE * content.ids.total()
-    return contradicts and unmistakable and len(others) > len(own) + 1
+    contradicts = any(classes.get(native) in own and classes[native] != ids[native] for native in content.ids)
+    gained = {
+        native: count for native, count in content.ids.items()
+        if ids[native] in space.classes and classes.get(native) not in own
+    }  # fmt: skip
+    of_names = [count for native, count in gained.items() if classes.get(native) is not None]
+    of_none = [native for native in gained if native not in classes or (is_common and classes[native] is None)]
+    many = sum(of_names) - max(of_names, default=0) >= _LEAST_SHARE * content.ids.total()
+    return contradicts and (many or len(of_none) > 2) and len(others) > len(own) + 1
 
 
 def _fills(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None]) -> bool:

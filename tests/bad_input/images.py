@@ -208,7 +208,7 @@ HANDLED = (
     Handled("CMYK is converted", holds(encoded("JPEG", Image.fromarray(PIXELS).convert("CMYK"), quality=100)), nearly,
             RUN, "pair"),
     Handled("YCbCr", holds(encoded("JPEG", SMOOTH.convert("YCbCr"))), lambda folder: None, RUN, "pair"),
-    Handled("EXIF rotation is not applied", holds(oriented()), as_is, RUN, "pair"),
+    Handled("an EXIF rotation that the label does not have", holds(oriented()), as_is, RUN, "pair"),
     Handled("interlaced PNG", holds(encoded("PNG", interlace=1)), as_is, RUN, "pair"),
     Handled("progressive JPEG", holds(encoded("JPEG", progressive=True, quality=98, subsampling=0)), nearly, RUN,
             "pair"),
