@@ -114,8 +114,8 @@ def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
                     )
 
 
-def _inspect_labels(planner: Planner, plan: Sequence[StagePlan]) -> None:
-    """Refuse labels that cannot be what their reader takes them for, and print doubts about others.
+def _inspect_data(planner: Planner, plan: Sequence[StagePlan]) -> None:
+    """Refuse labels that cannot be what their reader takes them for, and print doubts about data.
 
     What a stage of the pipeline made is not looked at: its labels are those that it was made from.
 
@@ -125,9 +125,9 @@ def _inspect_labels(planner: Planner, plan: Sequence[StagePlan]) -> None:
     for planned in plan:
         config = planner.pipeline.stages[planned.stage].config
         for data, with_labels in data_fields(config).values() if planned.state in ("run", "resume") else ():
-            if with_labels and isinstance(data.root, str):
+            if isinstance(data.root, str):
                 root = data_root(data)
-                for doubt in planner.listed.inspect(data, config.task.options["labels"], root):
+                for doubt in planner.listed.inspect(data, config.task.options["labels"], root, with_labels):
                     print(escape(f"warning: {root}: {doubt}"), flush=True)
 
 
@@ -235,7 +235,7 @@ def _begin(
     pipeline, store = planner.pipeline, planner.store
     plan = planner.plan()
     _refuse(plan, pipeline, world)
-    _inspect_labels(planner, plan)
+    _inspect_data(planner, plan)
     run = claims[store.lock_path(pipeline.name)] = store.claim_run(pipeline.name, wait)
     run.take()
     # All before any work. In the same order in every run, so that two cannot wait for one another.

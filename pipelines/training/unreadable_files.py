@@ -71,9 +71,8 @@ def open_readable(data: DataConfig, labels: str, with_labels: bool) -> Dataset:
         DataError: it cannot be opened, or its labels cannot be those that the reader expects.
     """
     dataset = open_dataset(data, labels, data_root(data), with_labels)
-    if with_labels:
-        for doubt in label_content.inspect(dataset, skip_broken=skips(data)):
-            print(escape(f"warning: {dataset.root}: {doubt}"), file=sys.stderr)
+    for doubt in label_content.inspect(dataset, skip_broken=skips(data)):
+        print(escape(f"warning: {dataset.root}: {doubt}"), file=sys.stderr)
     if not skips(data):
         return dataset
     files = unreadable.find(dataset)

@@ -69,32 +69,37 @@ def decoder_of(dataset: Dataset) -> LabelDecoder:
 
 
 def inspect(dataset: Dataset, *, skip_broken: bool = False) -> list[str]:
-    """Read a few labels of a labelled data set, and the heads of their images; doubts about them, a line each.
+    """Read a few labels of a data set, the heads of their images, and one image; doubts about them, a line each.
 
     All labels are read where the few hold no pixel that counts.
 
     Args:
-        dataset: opened with labels.
+        dataset: with or without labels.
         skip_broken: whether files that cannot be read are left out, as the data set's user leaves them out.
 
     Raises:
         DataError: the labels cannot be those that the reader expects, a file cannot be read, or an id is in no map.
     """
     decoder, content, unknown = decoder_of(dataset), Content(), None
+    is_labelled, found = dataset.samples[0].label is not None, list[str]()
     for number, index in enumerate(_spread(len(dataset))):
-        if number >= LOOKED_AT and content.classes[: dataset.space.count].any():
+        if number >= LOOKED_AT and (not is_labelled or content.classes[: dataset.space.count].any()):
             break
         sample = dataset.samples[index]
         try:
             if isinstance(dataset.decode_image, Pictures):
                 dataset.decode_image.look(sample.image)
-            ids = decoder.read_ids(sample.label) if sample.label is not None else np.array(0)
+                doubt = None if number else dataset.decode_image.doubt(sample.image)
+                found += [] if doubt is None else [doubt]
+            if sample.label is None:
+                continue
+            ids = decoder.read_ids(sample.label)
         except DataError:
             if skip_broken:
                 continue
             raise
         if not ids.ndim:
-            return []  # of one class an image; the reader has checked them all
+            return found  # of one class an image; the reader has checked them all
         if decoder.unknown(ids):
             unknown = unknown or sample.label
             if skip_broken:
@@ -105,7 +110,7 @@ def inspect(dataset: Dataset, *, skip_broken: bool = False) -> list[str]:
         raise DataError(f"{dataset.root}: {wrong}")
     if unknown is not None and not skip_broken:
         decoder(unknown)
-    return doubts(dataset, content)
+    return found + doubts(dataset, content)
 
 
 def _spread(count: int) -> Iterator[int]:

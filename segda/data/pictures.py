@@ -85,6 +85,22 @@ class Pictures:
         if self.bands is None and (tag := orientation_of(path)) != 1:
             self._is_turned(path, image_size(path), tag)
 
+    def doubt(self, path: Path) -> str | None:
+        """Why a picture may be read as nearly black, by all of its numbers; `None` where it is not.
+
+        Raises:
+            DataError: as `read`.
+        """
+        if self.values is not None:
+            return None
+        pixels, _ = read_bands(path, chosen=self.bands is not None)
+        if pixels.dtype == np.uint16 and 0 < pixels.max() < 4096:
+            return (
+                f"{path.name} holds numbers of 16 bits, of which the highest is {pixels.max()}, so it is nearly black; "
+                "give the data set `values: [black, white]`, for 12 bits `values: [0, 4095]`"
+            )
+        return None
+
     def _is_turned(self, path: Path, stored: tuple[int, ...], tag: int) -> bool:
         """Whether a picture that has an orientation tag is turned upright."""
         label = self.labels.get(path)

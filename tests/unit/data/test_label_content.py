@@ -263,3 +263,29 @@ def test_orientations_are_looked_at_before_work(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"images/2\.png: has EXIF orientation 3"):
         inspect(dataset)
     assert inspect(own(tmp_path, {0: 6, 1: 6}, {0: "road", 1: "car"}, orientation="apply")) == []
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_twelve_bits_that_are_not_declared_are_a_doubt(tmp_path: Path, with_labels: bool) -> None:
+    own(tmp_path, {0: 6, 1: 6}, {0: "road", 1: "car"})
+    assert cv2.imwrite(str(tmp_path / "images/0.png"), np.full((1, 12, 3), 4000, np.uint16))
+
+    def doubts(**options: object) -> list[str]:
+        return inspect(folder.build(
+            tmp_path, SPACE, "train", with_labels, images="images", labels="labels", classes={0: "road", 1: "car"},
+            **options,
+        ))  # fmt: skip
+
+    assert [doubt for doubt in doubts() if "0.png" in doubt and "4000" in doubt and "`values: [0, 4095]`" in doubt]
+    assert doubts(values=(0, 4095)) == []
+    assert cv2.imwrite(str(tmp_path / "images/0.png"), np.full((1, 12, 3), 40000, np.uint16))
+    assert doubts() == []
+
+
+def test_without_labels_orientations_are_looked_at(tmp_path: Path) -> None:
+    own(tmp_path, {0: 6}, {0: "road"})
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (6, 1)).save(tmp_path / "images/2.png", exif=exif)
+    with pytest.raises(DataError, match=r"images/2\.png: has EXIF orientation 3"):
+        inspect(folder.build(tmp_path, SPACE, "train", False, images="images", orientation="refuse"))
