@@ -90,7 +90,7 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
         pixels={name: int(content.classes[index]) for index, name in enumerate(space.classes)},
         ignored=int(content.classes[space.ignore_index]),
         orientations=orientations,
-        doubts=tuple(doubts(dataset, content)) if is_map and wrong is None else (),
+        doubts=(*_of_first_picture(dataset), *(doubts(dataset, content) if is_map and wrong is None else ())),
         problems=tuple(problems),
     )
 
@@ -129,6 +129,16 @@ def render(report: CheckReport, *, most: int = 10) -> str:
         lines += _shortened(named, most)
     lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
     return "\n".join(escape(line) for line in lines)
+
+
+def _of_first_picture(dataset: Dataset) -> list[str]:
+    if not isinstance(dataset.decode_image, Pictures) or not dataset.samples:
+        return []
+    try:
+        doubt = dataset.decode_image.doubt(dataset.samples[0].image)
+    except DataError:  # one of the problems already
+        return []
+    return [] if doubt is None else [doubt]
 
 
 def _shortened(lines: list[str], most: int) -> list[str]:

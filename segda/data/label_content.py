@@ -81,7 +81,7 @@ def inspect(dataset: Dataset, *, skip_broken: bool = False) -> list[str]:
         DataError: the labels cannot be those that the reader expects, a file cannot be read, or an id is in no map.
     """
     decoder, content, unknown = decoder_of(dataset), Content(), None
-    is_labelled, found = dataset.samples[0].label is not None, list[str]()
+    is_labelled, found = any(sample.label is not None for sample in dataset.samples), list[str]()
     for number, index in enumerate(_spread(len(dataset))):
         if number >= LOOKED_AT and (not is_labelled or content.classes[: dataset.space.count].any()):
             break

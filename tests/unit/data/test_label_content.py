@@ -276,6 +276,8 @@ def test_twelve_bits_that_are_not_declared_are_a_doubt(tmp_path: Path, with_labe
             **options,
         ))  # fmt: skip
 
+    report = check(folder.build(tmp_path, SPACE, images="images", labels="labels", classes={0: "road", 1: "car"}))
+    assert "0.png holds numbers of 16 bits" in report.doubts[0]
     assert [doubt for doubt in doubts() if "0.png" in doubt and "4000" in doubt and "`values: [0, 4095]`" in doubt]
     assert doubts(values=(0, 4095)) == []
     assert cv2.imwrite(str(tmp_path / "images/0.png"), np.full((1, 12, 3), 40000, np.uint16))
