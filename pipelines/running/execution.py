@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, Reference, TrainingConfig
+from pipelines.definition.schema import DataConfig, Reference, TrainingConfig, data_fields
 from pipelines.planning import disk
 from pipelines.planning.plan import Planner, StagePlan
 from pipelines.running import out_of_memory, up_to_date
@@ -25,6 +25,7 @@ from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
 from segda.errors import ArtefactError, ConfigError
 from segda.networks import import_weights
+from segda.terminal.escape import escape
 
 
 class RunInputs:
@@ -111,6 +112,23 @@ def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
                         f"stages.{planned.stage}: needs {reference.stage!r}, which is not finished; "
                         f"run it too: --only {reference.stage} --only {planned.stage}"
                     )
+
+
+def _inspect_data(planner: Planner, plan: Sequence[StagePlan]) -> None:
+    """Refuse labels that cannot be what their reader takes them for, and print doubts about data.
+
+    What a stage of the pipeline made is not looked at: its labels are those that it was made from.
+
+    Raises:
+        DataError: names the folder, and what its labels hold.
+    """
+    for planned in plan:
+        config = planner.pipeline.stages[planned.stage].config
+        for data, with_labels in data_fields(config).values() if planned.state in ("run", "resume") else ():
+            if isinstance(data.root, str):
+                root = data_root(data)
+                for doubt in planner.listed.inspect(data, config.task.options["labels"], root, with_labels):
+                    print(escape(f"warning: {root}: {doubt}"), flush=True)
 
 
 def _run_stage(
@@ -217,6 +235,7 @@ def _begin(
     pipeline, store = planner.pipeline, planner.store
     plan = planner.plan()
     _refuse(plan, pipeline, world)
+    _inspect_data(planner, plan)
     run = claims[store.lock_path(pipeline.name)] = store.claim_run(pipeline.name, wait)
     run.take()
     # All before any work. In the same order in every run, so that two cannot wait for one another.

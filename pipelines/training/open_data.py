@@ -13,6 +13,7 @@ from segda.config.lookup import module
 from segda.config.validation import validate_options
 from segda.data import unreadable
 from segda.data.dataset import Dataset
+from segda.data.label_content import inspect
 from segda.data.unreadable import check_problems
 from segda.errors import DataError
 
@@ -57,6 +58,7 @@ class ListedData:
     def __init__(self) -> None:
         """Nothing is listed yet."""
         self._listed: dict[tuple[str, str, Path, bool], Dataset] = {}
+        self._inspected: set[tuple[str, str, Path, bool]] = set()
 
     def open(self, data: DataConfig, labels: str, root: Path, with_labels: bool) -> Dataset:
         """As `open_dataset`, but the same data set as before where it was listed before.
@@ -68,6 +70,18 @@ class ListedData:
         if key not in self._listed:
             self._listed[key] = open_dataset(data, labels, root, with_labels)
         return self._listed[key]
+
+    def inspect(self, data: DataConfig, labels: str, root: Path, with_labels: bool) -> list[str]:
+        """Doubts about a data set by a few of its files, a line each; none when asked for them again.
+
+        Raises:
+            DataError: the labels cannot be those that the reader expects, or none of their pixels counts.
+        """
+        key = (data.model_dump_json(exclude={"resize"}), labels, root, with_labels)
+        if key in self._inspected:
+            return []
+        self._inspected.add(key)
+        return inspect(self.open(data, labels, root, with_labels), skip_broken=data.on_bad_file == "skip")
 
 
 def open_recorded_dataset(folder: Path, manifest: Manifest, field: str) -> Dataset:

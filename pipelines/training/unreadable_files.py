@@ -13,10 +13,11 @@ from typing import Any
 from pipelines.definition.schema import AdaptingConfig, DataConfig, Inputs, StageConfig, data_fields
 from pipelines.training.open_data import data_root, open_dataset
 from segda.artefacts.manifest import Manifest, read_json, write_json
-from segda.data import unreadable
+from segda.data import label_content, unreadable
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.errors import ArtefactError
+from segda.terminal.escape import escape
 from segda.terminal.progress import ProgressLine
 
 FILE_NAME = "skipped.json"
@@ -64,8 +65,14 @@ def read(folder: Path) -> Lists:
 
 
 def open_readable(data: DataConfig, labels: str, with_labels: bool) -> Dataset:
-    """Open a data set for a command; with `on_bad_file: skip`, without unreadable files, which are printed."""
+    """Open a data set for a command; with `on_bad_file: skip`, without unreadable files, which are printed.
+
+    Raises:
+        DataError: it cannot be opened, or its labels cannot be those that the reader expects.
+    """
     dataset = open_dataset(data, labels, data_root(data), with_labels)
+    for doubt in label_content.inspect(dataset, skip_broken=skips(data)):
+        print(escape(f"warning: {dataset.root}: {doubt}"), file=sys.stderr)
     if not skips(data):
         return dataset
     files = unreadable.find(dataset)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from segda.data.dataset import Dataset, Problem, Sample
+from segda.data.label_content import Content, decoder_of, doubts, fault
 from segda.data.label_decoder import LabelDecoder
+from segda.data.pictures import Pictures
 from segda.data.prefetch import in_order
 from segda.errors import DataError
 from segda.terminal.escape import escape
@@ -29,6 +29,8 @@ class CheckReport:
     id_names: dict[int, str | None]
     pixels: dict[str, int]  # class name to number of pixels, 0 for absent classes
     ignored: int  # pixels that neither train nor score
+    orientations: dict[Path, str]  # pictures whose EXIF tag says that they are stored lying, and how they are read
+    doubts: tuple[str, ...]  # about the labels of the set, which may be right all the same
     problems: tuple[Problem, ...]  # of single files and of the set
 
 
@@ -38,8 +40,8 @@ class _Pair:
 
     unit: str = "pixels"
     size: tuple[int, int] | None = None
-    ids: dict[int, int] = field(default_factory=dict)
-    classes: np.ndarray | None = None
+    orientation: str = ""
+    content: Content = field(default_factory=Content)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -53,30 +55,29 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
     """
     if any(sample.label is None for sample in dataset.samples):
         raise DataError(f"{dataset.root}: opened without labels, so there is nothing to check; open it with labels")
-    decoder = dataset.decode_label
-    if not isinstance(decoder, LabelDecoder):
-        # An outside reader without native ids is checked in class indices.
-        indices: dict[int, str | None] = {**dict(enumerate(dataset.space.classes)), dataset.space.ignore_index: None}
-        decoder = LabelDecoder(dataset.space, indices, decoder)
+    decoder = decoder_of(dataset)
     sizes: Counter[tuple[int, int]] = Counter()
-    ids: Counter[int] = Counter()
-    classes = np.zeros(256, dtype=np.int64)
+    content = Content()
     problems = list(dataset.problems)
     units = set()
+    orientations = {}
     pairs = in_order(
         lambda sample: _read(sample, dataset, decoder), dataset.samples, workers=workers, ahead=4 * workers
     )
-    for done, pair in enumerate(pairs, start=1):
+    for done, (sample, pair) in enumerate(zip(dataset.samples, pairs, strict=True), start=1):
         if pair.size is not None:
             sizes[pair.size] += 1
         units.add(pair.unit)
-        ids.update(pair.ids)
-        if pair.classes is not None:
-            classes += pair.classes
+        content.merge(pair.content)
+        if pair.orientation:
+            orientations[sample.image] = pair.orientation
         problems += pair.problems
         if progress is not None:
             progress(done, len(dataset))
-    space = dataset.space
+    space, is_map = dataset.space, units == {"pixels"}
+    wrong = fault(dataset, content) if is_map else None
+    if wrong is not None:
+        problems.append(Problem("wrong labels", dataset.root, wrong))
     return CheckReport(
         name=dataset.name,
         root=str(dataset.root),
@@ -84,10 +85,12 @@ def check(dataset: Dataset, *, workers: int = 2, progress: Callable[[int, int], 
         pairs=len(dataset),
         unit="images" if units == {"images"} else "pixels",
         sizes=dict(sizes.most_common()),
-        ids=dict(sorted(ids.items())),
+        ids=dict(sorted(content.ids.items())),
         id_names={native: name if name in space.classes else None for native, name in decoder.classes.items()},
-        pixels={name: int(classes[index]) for index, name in enumerate(space.classes)},
-        ignored=int(classes[space.ignore_index]),
+        pixels={name: int(content.classes[index]) for index, name in enumerate(space.classes)},
+        ignored=int(content.classes[space.ignore_index]),
+        orientations=orientations,
+        doubts=(*_of_first_picture(dataset), *(doubts(dataset, content) if is_map and wrong is None else ())),
         problems=tuple(problems),
     )
 
@@ -116,19 +119,42 @@ def render(report: CheckReport, *, most: int = 10) -> str:
     for problem in report.problems:
         kinds.setdefault(problem.kind, []).append(problem)
     lines.append("")
+    if report.orientations:
+        lines.append(f"EXIF orientation: {len(report.orientations)}")
+        lines += _shortened([f"  {file}: {how}" for file, how in report.orientations.items()], most)
+    lines += [f"warning: {doubt}" for doubt in report.doubts]
     for kind, problems in kinds.items():
         lines.append(f"{kind}: {len(problems)}")
-        lines += [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in problems[:most]]
-        if len(problems) > most:
-            lines.append(f"  ... and {len(problems) - most} more")
+        named = [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in problems]
+        lines += _shortened(named, most)
     lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
     return "\n".join(escape(line) for line in lines)
+
+
+def _of_first_picture(dataset: Dataset) -> list[str]:
+    if not isinstance(dataset.decode_image, Pictures) or not dataset.samples:
+        return []
+    try:
+        doubt = dataset.decode_image.doubt(dataset.samples[0].image)
+    except DataError:  # one of the problems already
+        return []
+    return [] if doubt is None else [doubt]
+
+
+def _shortened(lines: list[str], most: int) -> list[str]:
+    return lines if len(lines) <= most else [*lines[:most], f"  ... and {len(lines) - most} more"]
 
 
 def _read(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Pair:
     pair = _Pair()
     try:
-        image = dataset.decode_image(sample.image)
+        if isinstance(dataset.decode_image, Pictures):
+            picture = dataset.decode_image.read(sample.image)
+            image = picture.pixels
+            if picture.orientation != 1:
+                pair.orientation = f"{picture.orientation}, {'turned upright' if picture.turned else 'read as stored'}"
+        else:
+            image = dataset.decode_image(sample.image)
         pair.size = (image.shape[0], image.shape[1])
     except DataError as error:
         pair.problems.append(_broken(error, sample.image))
@@ -141,15 +167,7 @@ def _read(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Pair:
         return pair
     if not ids.ndim:
         pair.unit = "images"
-    if ids.dtype == np.uint8:
-        # Sorting them, as below, would take many times as long.
-        counts = np.bincount(ids.ravel(), minlength=256)
-        native = np.flatnonzero(counts)
-        counts = counts[native]
-    else:
-        native, counts = np.unique(ids, return_counts=True)
-    pair.ids = {int(each): int(count) for each, count in zip(native, counts, strict=True)}
-    pair.classes = np.bincount(decoder.to_classes(ids).ravel(), minlength=256)
+    pair.content.add(decoder, ids)
     for each, count in sorted(decoder.unknown(ids).items()):
         detail = f"id {each}, {count} pixels" if ids.ndim else f"id {each}"
         pair.problems.append(Problem("id outside the map", sample.label, detail))

@@ -1,5 +1,7 @@
 """From a file to an array: OpenCV for pictures, PIL for their heads and for index PNGs, whose palette OpenCV applies.
 
+A photograph may be stored lying, with an EXIF tag that says how to turn it: an orientation from 1 (as stored) to 8.
+
 A file's format follows from its content, not its name. A picture's head is checked before anything is decoded: its
 format, that it is one still picture, and its size, so that a small file which claims billions of pixels costs nothing.
 """
@@ -8,7 +10,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -16,8 +18,9 @@ from typing import IO
 import cv2
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from segda.data import size_limits
+from segda.data import size_limits, tiff
 from segda.errors import DataError, SegdaError
 
 MAX_PIXELS = 100_000_000
@@ -26,6 +29,21 @@ MAX_PIXELS_VARIABLE = "SEGDA_MAX_PIXELS"
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 # They do not keep the pixels that were written, and so no class ids.
 _LOSSY = ("JPEG", "MPO")
+
+_PNG = b"\x89PNG"
+_ORIENTATION = 0x0112
+# What turns the stored pixels upright (EXIF 2.32, 4.6.4): mirrors, half and quarter turns.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, -1)[::-1],
+    8: lambda pixels: np.rot90(pixels),
+}
+_INVERSE = {6: 8, 8: 6}  # the others undo themselves
 
 # Channels by the colour type in a PNG's head.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -38,19 +56,49 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Decode a picture.
+    """Decode a picture, turned upright if its EXIF tag says how.
 
     Returns:
-        uint8 RGB `[H, W, 3]`, as stored: an EXIF rotation is not applied, since labels do not have one. Palettes are
-        looked up, grey is repeated, CMYK converted, alpha dropped; of 16 bits the upper 8 remain.
+        uint8 RGB `[H, W, 3]`. Palettes are looked up, grey is repeated, CMYK converted, alpha dropped; of 16 bits the
+        upper 8 remain.
 
     Raises:
-        DataError: the file is missing, empty, truncated, no image, animated, or too large.
+        DataError: the file is missing, empty, truncated, no image, animated, or too large, or needs to be told which
+            of its bands or values to take.
         ConfigError: `SEGDA_MAX_PIXELS` is no number.
     """
+    return turned(*read_stored(path))
+
+
+def read_stored(path: Path) -> tuple[np.ndarray, int]:
+    """As `read_rgb`, but as it is stored, and its orientation, 1 to 8."""
     if hasattr(cv2, "IMREAD_COLOR_RGB"):  # since OpenCV 4.11: one pass over the pixels less
         return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB)
+    pixels, tag = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), tag
+
+
+def read_bands(path: Path, *, chosen: bool = True) -> tuple[np.ndarray, int]:
+    """Decode all bands of a picture with all bits: `[H, W, bands]`, red first, as stored; and its orientation.
+
+    Pages of a TIFF, of one band each, count as its bands. Unless `chosen`, the bands must be grey or colours, and
+    alpha. Errors as in `read_rgb`.
+    """
+    data = _content(path)
+    if data.startswith(tiff.SIGNATURES):
+        with _reported(path):
+            pages = tiff.pages(data)
+            if not chosen:
+                tiff.check_bands(path, pages)
+            _check_size(path, pages[0].height, pages[0].width)
+            if all(page.is_plain for page in pages):
+                return tiff.bands(data, pages), pages[0].orientation
+    pixels, tag = _decode(path, cv2.IMREAD_UNCHANGED)
+    if pixels.ndim == 2:
+        return pixels[:, :, None], tag
+    if data.startswith(_PNG) and data[25] == 4:  # grey and alpha, which OpenCV gives as colours
+        return pixels[:, :, [0, 3]], tag
+    return pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]], tag
 
 
 def read_channels(path: Path) -> np.ndarray:
@@ -63,58 +111,127 @@ def read_channels(path: Path) -> np.ndarray:
         DataError: as `read_rgb`, or a format that does not keep its pixels.
         ConfigError: as `read_rgb`.
     """
-    return _decode(path, cv2.IMREAD_UNCHANGED, exact=True)
+    return _decode(path, cv2.IMREAD_UNCHANGED, exact=True)[0]
 
 
 def read_index(path: Path) -> np.ndarray:
-    """Decode a palette or single-channel label image to the numbers that its pixels hold.
+    """Decode a palette or single-channel label image to the numbers that its pixels hold, as stored.
 
     Returns:
-        integer `[H, W]`: uint8, or int32 for 16-bit files.
+        integer `[H, W]`: uint8, or int32 for 16-bit files; 0 and 1 for files of one bit.
 
     Raises:
-        DataError: as `read_channels`, or several channels, or grey of less than 8 bits.
+        DataError: as `read_channels`, or several channels.
         ConfigError: as `read_rgb`.
     """
-    with _opened(path, exact=True) as image:
-        if image.mode not in ("P", "L", "I", "I;16", "I;16B"):
+    data = _content(path)
+    # By name, PIL would map an uncompressed TIFF that lies on its side with the wrong number of columns.
+    with _opened(path, io.BytesIO(data), exact=True) as image:
+        if image.mode not in ("P", "L", "I", "I;16", "I;16B", "1"):
             raise DataError(
                 f"{path}: a label image of mode {image.mode}, but one channel or a palette was expected; "
-                "give the file of ids, not the coloured one"
+                "give the file of ids, not the coloured one, or read it by `name: folder` with `colours`"
             )
-        # PIL stretches grey of 2 or 4 bits to 0..255, which would be other classes.
-        if any(str(part).startswith("L;") for tile in getattr(image, "tile", ()) for part in tile[3:]):
-            raise DataError(f"{path}: a grey label image of less than 8 bits; write it with 8, or with a palette")
+        tag, step = _orientation(image, path, data), _grey_step(image)
         pixels = np.asarray(image)
         # PIL reads missing rows as zeros, which would be another class.
         if image.format == "PNG" and not pixels[-1].any():
-            _check_chunks(_content(path), rows=True)
-    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.int32)
+            _check_chunks(data, rows=True)
+        if image.format == "TIFF":
+            pixels = turned(pixels, _INVERSE.get(tag, tag))
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8)
+    return pixels // step if pixels.dtype == np.uint8 else pixels.astype(np.int32)
+
+
+def _grey_step(image: Image.Image) -> np.uint8:
+    """What PIL multiplies grey of 2 or 4 bits by, so that it fills 0..255."""
+    raw = [str(part) for tile in getattr(image, "tile", ()) for part in tile[3:]]
+    bits = 2 if any(part.startswith("L;2") for part in raw) else 4 if any(part.startswith("L;4") for part in raw) else 8
+    return np.uint8(255 // (2**bits - 1))
+
+
+def orientation_of(path: Path) -> int:
+    """The orientation of an image file, 1 to 8, from its head.
+
+    Raises:
+        DataError: as `image_size`.
+    """
+    with _opened(path) as image:
+        return _orientation(image, path)
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels `[H, W, ...]` as stored, turned upright: by EXIF's orientation from 1 (nothing) to 8."""
+    return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation != 1 else pixels
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """`(height, width)` of an image file, from its head alone.
+    """`(height, width)` of an image file as it is stored, from its head alone.
 
     Raises:
         DataError: the file is missing, no image, animated, or too large.
         ConfigError: as `read_rgb`.
     """
     with _opened(path) as image:
+        if isinstance(image, TiffImageFile):  # PIL turns these itself
+            return image.tag_v2[257], image.tag_v2[256]
         return image.height, image.width
 
 
-def _decode(path: Path, flags: int, *, exact: bool = False) -> np.ndarray:
+def _decode(path: Path, flags: int, *, exact: bool = False) -> tuple[np.ndarray, int]:
+    """The pixels as they are stored, and the orientation."""
     data = _content(path)
+    if data.startswith(tiff.SIGNATURES) and not exact:
+        with _reported(path):
+            pages = tiff.pages(data)
+            tiff.check_bands(path, pages)
+            tiff.check_values(path, pages[0])
+            if pages[0].bands == 2 and pages[0].is_plain and pages[0].bits == 16:  # grey and alpha, unknown to PIL
+                grey = tiff.bands(data, pages)[:, :, :1] >> 8
+                return np.repeat(grey.astype(np.uint8), 3, axis=2), pages[0].orientation
     with _opened(path, io.BytesIO(data), exact=exact) as image:
         if image.format == "PNG":
             _check_chunks(data)
+        tag = _orientation(image, path, data)
         decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
         if decoded is None:
             raise ValueError("its pixels cannot be decoded")
         # Some OpenCV releases fill the missing rest of a JPEG with grey; PIL raises an error.
         if data.startswith(b"\xff\xd8") and not data.endswith(b"\xff\xd9"):
             image.load()
-    return decoded
+        # OpenCV turns TIFFs whatever the flags say.
+        return (turned(decoded, _INVERSE.get(tag, tag)) if image.format == "TIFF" else decoded), tag
+
+
+def _orientation(image: Image.Image, path: Path, data: bytes | None = None) -> int:
+    """The EXIF orientation of an opened file, 1 where it has none or one that means nothing."""
+    if isinstance(image, TiffImageFile):
+        tag = image.tag_v2.get(_ORIENTATION)
+    else:
+        if image.format == "PNG":  # PIL would decode all pixels to look for the tag behind them
+            with path.open("rb") if data is None else io.BytesIO(data) as file:
+                if not _has_exif(file):
+                    return 1
+        try:
+            tag = image.getexif().get(_ORIENTATION)
+        except Exception:  # a damaged tag, of which viewers take no notice either
+            return 1
+    return tag if isinstance(tag, int) and tag in _TURNS else 1
+
+
+def _has_exif(png: IO[bytes]) -> bool:
+    """Whether a PNG has a chunk of EXIF, or of text that may hold it, by the heads of its chunks."""
+    position = 8
+    while True:
+        png.seek(position)
+        head = png.read(24)
+        if len(head) < 12:
+            return False
+        length, kind, text = struct.unpack(">I4s16s", head.ljust(24))
+        if kind == b"eXIf" or text == b"Raw profile type":
+            return True
+        position += 12 + int(length)
 
 
 def _content(path: Path) -> bytes:
@@ -131,12 +248,19 @@ def _opened(path: Path, content: IO[bytes] | None = None, *, exact: bool = False
 
     `exact` refuses formats that do not keep their pixels.
     """
-    try:
+    with _reported(path):
         if not path.is_file():
             raise _broken(path)
         with Image.open(content or path, formats=_FORMATS) as image:
             _check(path, image, exact)
             yield image
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Every error becomes a `DataError` that names the file."""
+    try:
+        yield
     except (SegdaError, MemoryError):
         raise
     # A damaged file can fail anywhere: in its head, its checksums, its decompressor or a table of types.
@@ -146,19 +270,22 @@ def _opened(path: Path, content: IO[bytes] | None = None, *, exact: bool = False
 
 def _check(path: Path, image: Image.Image, exact: bool) -> None:
     """Refuse an image by its head: too many pixels, several pictures, or, where `exact`, a lossy format."""
-    limit = size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
-    if image.width * image.height > limit:
-        raise DataError(
-            f"{path}: claims {image.height}x{image.width} pixels (height x width), above the limit of {limit}; "
-            f"cut it into smaller ones or exclude it, or raise the limit: {MAX_PIXELS_VARIABLE}="
-            f"{image.width * image.height}"
-        )
+    _check_size(path, image.height, image.width)
     # Photographs of some phones (MPO) hold a preview as a second picture.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise DataError(f"{path}: an animation or several pages; write its pictures as files of their own")
     if exact and image.format in _LOSSY:
         raise DataError(
             f"{path}: a label in JPEG, which does not keep the numbers of its pixels; use the original, or write PNG"
+        )
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    limit = size_limits.most(MAX_PIXELS_VARIABLE, MAX_PIXELS, "pixels")
+    if width * height > limit:
+        raise DataError(
+            f"{path}: claims {height}x{width} pixels (height x width), above the limit of {limit}; cut it into smaller "
+            f"ones or exclude it, or raise the limit: {MAX_PIXELS_VARIABLE}={width * height}"
         )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
-from segda.data.decode import read_rgb
 from segda.data.index import FolderOptions, ReaderOptions, choose, pair
 from segda.data.label_decoder import LabelDecoder, ranges
+from segda.data.pictures import Orientation, PictureOptions, Pictures
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -29,8 +29,8 @@ class ImageLabelOptions(ReaderOptions, total=False):
     allow_single_class: bool
 
 
-class PictureOptions(ImageLabelOptions, FolderOptions, total=False):
-    """What every reader of whole-image labels takes that has a file for each image."""
+class LabelledPictureOptions(ImageLabelOptions, PictureOptions, total=False):
+    """What every reader of whole-image labels takes whose images are files of their own."""
 
 
 def open_pictures(  # noqa: D417
@@ -47,9 +47,12 @@ def open_pictures(  # noqa: D417
     subset: int | None = None,
     subset_seed: int = 0,
     allow_single_class: bool = False,
+    orientation: Orientation | None = None,
+    bands: tuple[int, ...] | None = None,
+    values: tuple[float, float] | None = None,
     **options: Unpack[FolderOptions],
 ) -> Dataset:
-    """A data set with a file for each picture; the options are those of `PictureOptions`.
+    """A data set with a file for each picture; the options are those of `LabelledPictureOptions`.
 
     Args:
         name: the reader's name.
@@ -64,7 +67,7 @@ def open_pictures(  # noqa: D417
 
     Raises:
         DataError: nothing is left, and when strict, unpaired files, labels outside `classes` or of one class.
-        ConfigError: a label space of other classes, or an impossible `subset` or `limit`.
+        ConfigError: a label space of other classes, or impossible `subset`, `limit`, `bands` or `values`.
     """
     limit = options.pop("limit", None)
     # The second column of a list is then a class, as a number; it is the folder or the set's own list that counts.
@@ -72,7 +75,8 @@ def open_pictures(  # noqa: D417
     chosen = choose([sample.key for sample in paired], root, subset=subset, subset_seed=subset_seed, limit=limit)
     samples = tuple(paired[index] for index in chosen)
     decoder = LabelDecoder(space, classes, read_ids)
-    dataset = Dataset(name, root, space, samples, read_rgb, decoder, (*problems, *unpaired))
+    pictures = Pictures(orientation, bands, values)  # a class has no size that would tell how to turn them
+    dataset = Dataset(name, root, space, samples, pictures, decoder, (*problems, *unpaired))
     ids = [int(read_ids(sample.label)) for sample in samples if sample.label is not None]
     return checked(dataset, None if labels is None else np.array(ids), options.get("strict", True), allow_single_class)
 

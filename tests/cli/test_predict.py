@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines.__main__ import main
 from pipelines.commands.predict import KINDS, default_row
@@ -40,6 +41,19 @@ def test_a_folder_is_predicted_with_its_names(finished: Path, capsys: pytest.Cap
     assert ids.max() < 19
     content = json.loads(Path("seen/predictions.json").read_text())
     assert (content["row"], content["stage"], content["label_space"]) == ("source only", finished.name, "cityscapes")
+
+
+def test_what_was_stored_lying_is_predicted_upright(finished: Path) -> None:
+    upright = Image.open("photos/1.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save("photos/lying.png", exif=exif)
+    assert main(["predict", "job", "photos/1.png", "photos/lying.png", "-o", "seen", "--cpu"]) == 0
+    for kind in ("ids/{}.png", "colour/{}.png", "overlay/{}.jpg"):
+        one, other = (Image.open(Path("seen") / kind.format(name)) for name in ("1", "lying"))
+        assert other.size == upright.size
+        assert other.getexif().get(0x0112) is None
+        assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
 def test_a_picture_one_kind_and_augmentation(finished: Path) -> None:

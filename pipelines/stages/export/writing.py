@@ -138,8 +138,9 @@ def read(dataset: Dataset, resize: Size | None, to_label: bool, index: int) -> P
     if image.dtype != np.uint8:
         raise ArtefactError(f"{sample.image}: found {image.dtype}; only 8-bit images can be exported, use such a set")
     size = (image.shape[0], image.shape[1])
-    if to_label:
-        size = image_size(sample.label) if label.ndim else size
-    elif resize is not None:
+    if to_label and label.ndim:
+        stored = image_size(sample.label)
+        size = stored[::-1] if label.shape == stored[::-1] else stored  # where an EXIF tag turned the label
+    elif not to_label and resize is not None:
         size, label = resize, resize_label(label, resize)
     return Pair(image if resize is None else resize_image(image, resize), label, size)

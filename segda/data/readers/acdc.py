@@ -11,10 +11,10 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
+from segda.data.decode import read_index
 from segda.data.find import Place, folder_names, pictures
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS, SPACE
@@ -30,7 +30,7 @@ def build(
     conditions: tuple[str, ...] = (),
     folders: str = "*/{split}",
     annotation: Literal["labelTrainIds", "labelIds"] = "labelTrainIds",
-    **options: Unpack[FolderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index one split of ACDC or Dark Zurich; keys are `night/GOPR0351/GOPR0351_frame_000001`.
 
@@ -61,8 +61,5 @@ def build(
     chosen = conditions or tuple(there)
     images = Place(f"rgb_anon/{below}", pictures(ending), chosen)
     labels = Place(f"gt/{below}", (f"_gt_{annotation}.png",), chosen)
-    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
-    classes = TRAIN_IDS if annotation == "labelTrainIds" else IDS
-    return Dataset(
-        "acdc", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, classes), read_index), problems
-    )
+    classes = names_in(space, TRAIN_IDS if annotation == "labelTrainIds" else IDS)
+    return open_pairs("acdc", root, space, classes, images, labels, read_index, split, with_labels, **options)

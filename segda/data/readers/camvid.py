@@ -8,17 +8,17 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
+from segda.data.decode import read_index
 from segda.data.find import PICTURES, Place
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.label_space import LabelSpace, load
 
 IDS: dict[int, str | None] = {**dict(enumerate(load("camvid").classes)), 11: None}  # 11 is void
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[FolderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index one split of CamVid.
 
@@ -33,6 +33,5 @@ def build(
         DataError: missing folder, no images, unpaired files.
     """
     images, labels = Place(split, PICTURES), Place(f"{split}annot", (".png",))
-    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
-    return Dataset("camvid", root, space, samples, read_rgb, decoder, problems)
+    classes = names_in(space, IDS)
+    return open_pairs("camvid", root, space, classes, images, labels, read_index, split, with_labels, **options)

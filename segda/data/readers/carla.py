@@ -9,10 +9,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_channels, read_rgb
+from segda.data.decode import read_channels
 from segda.data.find import PICTURES, Place
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.data.split_list import check_split
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
@@ -40,7 +40,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     ego_row: float = 0.83,
-    **options: Unpack[FolderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index a folder of CARLA pairs.
 
@@ -60,11 +60,11 @@ def build(
     if not 0 < ego_row <= 1:
         raise ConfigError(f"ego_row: {ego_row}; expected a share of the height in (0, 1], 1 to ignore no row")
     images, labels = Place("CameraRGB", PICTURES), Place("CameraSeg", (".png",))
-    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
     # CamVid draws walls as buildings.
-    classes = IDS | {11: "building"} if space.name == "camvid" else IDS
-    decoder = LabelDecoder(space, names_in(space, classes), _ids, ignore_from_row=ego_row)
-    return Dataset("carla", root, space, samples, read_rgb, decoder, problems)
+    classes = names_in(space, IDS | {11: "building"} if space.name == "camvid" else IDS)
+    return open_pairs(
+        "carla", root, space, classes, images, labels, _ids, split, with_labels, ignore_from_row=ego_row, **options
+    )
 
 
 def _ids(path: Path) -> np.ndarray:

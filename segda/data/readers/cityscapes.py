@@ -10,10 +10,10 @@ from typing import Literal
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
+from segda.data.decode import read_index
 from segda.data.find import Place, pictures
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
 
@@ -27,7 +27,7 @@ def build(
     images: str = "leftImg8bit",
     image_endings: tuple[str, ...] = pictures("_leftImg8bit"),
     several_images: bool = False,
-    **options: Unpack[FolderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index one split of Cityscapes; keys are `city/city_000000_000019`.
 
@@ -47,6 +47,7 @@ def build(
     """
     where = Place(f"{images}/{split}", image_endings)
     labels = Place(f"{annotation}/{split}", (f"_{annotation}_labelIds.png",))
-    samples, problems = find_pairs(root, where, labels, split, with_labels, several_images=several_images, **options)
-    decoder = LabelDecoder(space, names_in(space, IDS), read_index)
-    return Dataset("cityscapes", root, space, samples, read_rgb, decoder, problems)
+    return open_pairs(
+        "cityscapes", root, space, names_in(space, IDS), where, labels, read_index, split, with_labels,
+        several_images=several_images, **options,
+    )  # fmt: skip

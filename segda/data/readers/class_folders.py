@@ -15,7 +15,7 @@ from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset, Problem
 from segda.data.find import PICTURES, Place, find_images
-from segda.data.image_labels import PictureOptions, open_pictures
+from segda.data.image_labels import LabelledPictureOptions, open_pictures
 from segda.data.index import summary
 from segda.data.split_list import check_split
 from segda.errors import DataError
@@ -28,7 +28,7 @@ def build(
     split: str = "train",
     with_labels: bool = True,
     folder: str = "",
-    **options: Unpack[PictureOptions],
+    **options: Unpack[LabelledPictureOptions],
 ) -> Dataset:
     """Index a tree of class folders; keys are `back_pack/frame_0001`.
 

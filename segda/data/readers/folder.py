@@ -3,7 +3,7 @@
 Layout: whatever `images` and `labels` say; a label has its image's name but for the endings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from typing_extensions import Unpack
 
 from segda.config.lookup import nearest
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
+from segda.data.decode import read_index, read_stored
 from segda.data.find import PICTURES, Place
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
 from segda.label_space import LabelSpace
 
@@ -34,7 +33,7 @@ def build(
     ignore: tuple[int, ...] = (),
     colours: dict[str, tuple[int, int, int]] | None = None,
     ignore_colours: tuple[tuple[int, int, int], ...] = (),
-    **options: Unpack[FolderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index a data set that the config describes.
 
@@ -60,12 +59,14 @@ def build(
     """
     pictures = Place(images.replace("{split}", split), image_endings)
     masks = Place(labels.replace("{split}", split), label_endings)
-    samples, problems = find_pairs(root, pictures, masks, split, with_labels, several_images=several_images, **options)
-    decoder = _decoder(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
-    return Dataset("folder", root, space, samples, read_rgb, decoder, problems)
+    ids, read_ids = _ids(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
+    return open_pairs(
+        "folder", root, space, ids, pictures, masks, read_ids, split, with_labels,
+        several_images=several_images, **options,
+    )  # fmt: skip
 
 
-def _decoder(
+def _ids(
     space: LabelSpace,
     classes: Mapping[int, str],
     ignore: tuple[int, ...],
@@ -73,7 +74,8 @@ def _decoder(
     ignore_colours: tuple[tuple[int, int, int], ...],
     *,
     needed: bool,
-) -> LabelDecoder:
+) -> tuple[dict[int, str | None], Callable[[Path], np.ndarray]]:
+    """Native id to class name, and what reads native ids."""
     if needed and bool(classes) == bool(colours):
         given = "both are given" if classes else "neither is given"
         raise ConfigError(f"folder: {given}; expected `classes` (id: name) or `colours` (name: [r, g, b])")
@@ -90,13 +92,13 @@ def _decoder(
         ids = dict(enumerate((*colours, *[None] * len(ignore_colours))))
         if len(ids) > 256 or len(set(triples)) != len(triples):
             raise ConfigError("folder: colours: a colour occurs twice, or there are over 256; each must mean one class")
-        return LabelDecoder(space, ids, _ColourIds(triples))
+        return ids, _ColourIds(triples)
     wrong = [native for native in (*classes, *ignore) if not 0 <= native <= 255]
     both = sorted(set(classes) & set(ignore))
     if wrong or both:
         fault = f"id {wrong[0]} does not fit 8 bits (0..255)" if wrong else f"id {both[0]} is in `classes` and `ignore`"
         raise ConfigError(f"folder: {fault}; name each id once")
-    return LabelDecoder(space, {**classes, **dict.fromkeys(ignore)}, read_index)
+    return {**classes, **dict.fromkeys(ignore)}, read_index
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class _ColourIds:
 
     def __call__(self, path: Path) -> np.ndarray:
         # One number a colour, so that each pixel is looked up by binary search.
-        pixels = read_rgb(path).astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+        pixels = read_stored(path)[0].astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
         colours = np.array(self.colours, dtype=np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
         order = np.argsort(colours)
         ids = order[np.searchsorted(colours, pixels, sorter=order).clip(max=len(colours) - 1)]

@@ -3,7 +3,6 @@
 Layout: `images/00001.png`, `labels/00001.png`, optionally `split.mat`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import image_size, read_index, read_rgb
+from segda.data.decode import image_size, read_index
 from segda.data.find import PICTURES, Place
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.data.split_list import check_split
 from segda.errors import ConfigError, DataError
 from segda.files import is_below
@@ -39,7 +38,7 @@ def build(
     with_labels: bool = True,
     split_file: str | None = None,
     skip_known_bad: bool = True,
-    **options: Unpack[FolderOptions],
+    **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index GTA5.
 
@@ -66,24 +65,22 @@ def build(
     if skip_known_bad:
         options["exclude"] = (*options.get("exclude", ()), *KNOWN_BAD)
     images, labels = Place("images", PICTURES), Place("labels", (".png",))
-    samples, problems = find_pairs(root, images, labels, split, with_labels, only=members, **options)
-    resized = {
-        each.label: each.image for each in samples if each.label and each.key.isdigit() and int(each.key) in RESIZED
-    }
-    decoder = LabelDecoder(space, names_in(space, IDS), _ReadIds(resized))
-    return Dataset("gta5", root, space, samples, read_rgb, decoder, problems)
+    classes, read_ids = names_in(space, IDS), _ReadIds(root / "images")
+    return open_pairs(
+        "gta5", root, space, classes, images, labels, read_ids, split, with_labels, only=members, **options
+    )
 
 
 @dataclass(frozen=True)
 class _ReadIds:
     """Reads the palette index; labels that are published in another size get the size of their images."""
 
-    resized: Mapping[Path, Path]  # label to image
+    images: Path
 
     def __call__(self, path: Path) -> np.ndarray:
         ids = read_index(path)
-        if path in self.resized:
-            height, width = image_size(self.resized[path])
+        if path.stem.isdigit() and int(path.stem) in RESIZED:
+            height, width = image_size(next(self.images.glob(f"{path.stem}.*")))
             ids = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         return ids
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_index, read_rgb
+from segda.data.decode import read_index
 from segda.data.find import Place, pictures
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.label_space import LabelSpace
 
 # The third level of the authors' hierarchy, 26 classes. What is none of Cityscapes' evaluated classes is ignored.
@@ -49,7 +49,7 @@ IDS: dict[int, str | None] = {
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[FolderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index one split of IDD; keys are `000/frame1234`.
 
@@ -65,7 +65,5 @@ def build(
     """
     images = Place(f"leftImg8bit/{split}", pictures("_leftImg8bit"))
     labels = Place(f"gtFine/{split}", ("_gtFine_labellevel3Ids.png",))
-    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
-    return Dataset(
-        "idd", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), read_index), problems
-    )
+    classes = names_in(space, IDS)
+    return open_pairs("idd", root, space, classes, images, labels, read_index, split, with_labels, **options)

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from segda.data.archive import part, unopened
 from segda.data.dataset import Dataset
 from segda.data.find import PICTURES, Place, find_images
-from segda.data.image_labels import PictureOptions, open_pictures
+from segda.data.image_labels import LabelledPictureOptions, open_pictures
 from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 
@@ -20,7 +20,11 @@ _SPLITS = ("train", "test")
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
+    root: Path,
+    space: LabelSpace,
+    split: str = "train",
+    with_labels: bool = True,
+    **options: Unpack[LabelledPictureOptions],
 ) -> Dataset:
     """Index one split of MNIST-M.
 

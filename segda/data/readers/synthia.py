@@ -9,10 +9,10 @@ import numpy as np
 from typing_extensions import Unpack
 
 from segda.data.dataset import Dataset
-from segda.data.decode import read_channels, read_rgb
+from segda.data.decode import read_channels
 from segda.data.find import PICTURES, Place
-from segda.data.index import FolderOptions, find_pairs
-from segda.data.label_decoder import LabelDecoder, names_in
+from segda.data.label_decoder import names_in
+from segda.data.pictures import PictureOptions, open_pairs
 from segda.data.split_list import check_split
 from segda.errors import DataError
 from segda.label_space import LabelSpace
@@ -45,7 +45,7 @@ IDS: dict[int, str | None] = {
 
 
 def build(
-    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[FolderOptions]
+    root: Path, space: LabelSpace, split: str = "train", with_labels: bool = True, **options: Unpack[PictureOptions]
 ) -> Dataset:
     """Index SYNTHIA-RAND-CITYSCAPES.
 
@@ -62,8 +62,8 @@ def build(
     """
     check_split("synthia", split, options.get("list"))
     images, labels = Place("RGB", PICTURES), Place("GT/LABELS", (".png",))
-    samples, problems = find_pairs(root, images, labels, split, with_labels, **options)
-    return Dataset("synthia", root, space, samples, read_rgb, LabelDecoder(space, names_in(space, IDS), _ids), problems)
+    classes = names_in(space, IDS)
+    return open_pairs("synthia", root, space, classes, images, labels, _ids, split, with_labels, **options)
 
 
 def _ids(path: Path) -> np.ndarray:

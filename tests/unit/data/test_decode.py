@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segda.data.decode import image_size, read_channels, read_index, read_rgb
+from segda.data.decode import image_size, orientation_of, read_channels, read_index, read_rgb
 from segda.errors import DataError
+from tests.bad_input.images import png
 
 RED_GREEN = np.array([[[255, 0, 0], [0, 255, 0]]], dtype=np.uint8)
 
@@ -23,12 +24,58 @@ def test_every_picture_has_three_8_bit_channels(tmp_path: Path, mode: str) -> No
     assert (image.shape, image.dtype) == ((1, 2, 3), np.uint8)
 
 
-def test_exif_rotation_is_not_applied(tmp_path: Path) -> None:
+def test_the_size_is_that_of_the_stored_pixels(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for ending in ("jpg", "png", "tif", "webp"):
+        Image.new("RGB", (8, 4)).save(tmp_path / f"a.{ending}", exif=exif)
+        assert image_size(tmp_path / f"a.{ending}") == (4, 8)
+        assert orientation_of(tmp_path / f"a.{ending}") == 6
+
+
+def test_an_orientation_behind_the_pixels_counts(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.png", exif=exif)
+    content = (tmp_path / "a.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    length = 12 + int.from_bytes(content[start : start + 4], "big")
+    rest = content[:start] + content[start + length :]
+    (tmp_path / "a.png").write_bytes(rest[:-12] + content[start : start + length] + rest[-12:])
+    assert orientation_of(tmp_path / "a.png") == 6
+    assert read_rgb(tmp_path / "a.png").shape == (8, 4, 3)
+
+
+def test_a_damaged_tag_turns_nothing(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
+    content = (tmp_path / "a.jpg").read_bytes()
+    start = content.index(b"Exif") + 6
+    (tmp_path / "a.jpg").write_bytes(content[:start] + b"\xff" * 8 + content[start + 8 :])
     assert read_rgb(tmp_path / "a.jpg").shape == (4, 8, 3)
-    assert image_size(tmp_path / "a.jpg") == (4, 8)
+
+
+@pytest.mark.parametrize(("bits", "ids"), [(1, [0, 1, 1, 0]), (2, [0, 1, 2, 3]), (4, [0, 7, 14, 15])])
+def test_labels_of_few_bits_hold_their_numbers(tmp_path: Path, bits: int, ids: list[int]) -> None:
+    packed = sum(value << (8 // bits - 1 - index) * bits for index, value in enumerate(ids[: 8 // bits]))
+    row = bytes([packed]) if bits < 4 else bytes([ids[0] << 4 | ids[1], ids[2] << 4 | ids[3]])
+    (tmp_path / "a.png").write_bytes(png(4, 1, bits, 0, b"\0" + row))
+    assert read_index(tmp_path / "a.png").tolist() == [ids]
+    assert read_index(tmp_path / "a.png").dtype == np.uint8
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "bmp"])
+def test_labels_of_one_bit_hold_0_and_1(tmp_path: Path, ending: str) -> None:
+    Image.fromarray(np.array([[0, 255, 255]], np.uint8)).convert("1").save(tmp_path / f"a.{ending}")
+    assert read_index(tmp_path / f"a.{ending}").tolist() in ([[0, 1, 1]], [[0, 255, 255]])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "LA", "RGBA"])
+def test_coloured_labels_name_the_key(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="`colours`"):
+        read_index(tmp_path / "a.png")
 
 
 def test_index_files_keep_their_numbers(tmp_path: Path) -> None:
