@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, Reference, TrainingConfig
-from pipelines.planning import disk
+from pipelines.planning import disk, refusals
 from pipelines.planning.plan import Planner, StagePlan
 from pipelines.running import out_of_memory, up_to_date
 from pipelines.running.provenance import provenance
@@ -18,13 +18,11 @@ from segda.artefacts.key import digest
 from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
-from segda.config import loading as configs
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
-from segda.errors import ArtefactError, ConfigError
-from segda.networks import import_weights
+from segda.errors import ArtefactError
 
 
 class RunInputs:
@@ -88,29 +86,6 @@ class RunInputs:
 def _wait_for(path: Path, end: float) -> None:
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.1)
-
-
-def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
-    """Refuse a run of `world` processes that cannot end well, before any work."""
-    states = {planned.stage: planned for planned in plan}
-    for planned in plan:
-        if planned.state == "data missing":
-            raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
-        if planned.state in ("run", "resume"):
-            config = pipeline.stages[planned.stage].config
-            for file in configs.weights_files(config.model_dump()):
-                import_weights.safetensors_of(file)  # refuses what was not imported
-            if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
-                raise ConfigError(
-                    f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
-                    f"processes x {config.accumulate} micro-batches; choose a multiple of {world * config.accumulate}"
-                )
-            for reference in pipeline.stages[planned.stage].references.values():
-                if states[reference.stage].state == "left out":
-                    raise ArtefactError(
-                        f"stages.{planned.stage}: needs {reference.stage!r}, which is not finished; "
-                        f"run it too: --only {reference.stage} --only {planned.stage}"
-                    )
 
 
 def _run_stage(
@@ -216,7 +191,7 @@ def _begin(
     """Claim what will be worked on, and answer the plan as it is under the claims; all refusals come from here."""
     pipeline, store = planner.pipeline, planner.store
     plan = planner.plan()
-    _refuse(plan, pipeline, world)
+    refusals.refuse(planner, plan, world, begins=True)
     run = claims[store.lock_path(pipeline.name)] = store.claim_run(pipeline.name, wait)
     run.take()
     # All before any work. In the same order in every run, so that two cannot wait for one another.
