@@ -47,10 +47,13 @@ def _judge(pipeline: Pipeline, config: TrainingConfig) -> Networks | None:
     return networks_at_random(origin, origin.method)
 
 
-def meta_batch(samples: int, size: Size, target: Size | None = None) -> Batch:
-    """A batch of both domains that holds nothing; images of the target have the source's size if none is given."""
+def meta_batch(samples: int, size: Size, target: Size | None = None, maps: bool = True) -> Batch:
+    """A batch of both domains that holds nothing; images of the target have the source's size if none is given.
+
+    Labels are `maps` of the source's size, or one class for each image.
+    """
     source_image, target_image = (torch.empty((samples, 3, *each), device=DEVICE) for each in (size, target or size))
-    label = torch.empty((samples, *size), dtype=torch.int64, device=DEVICE)
+    label = torch.empty((samples, *(size if maps else ())), dtype=torch.int64, device=DEVICE)
     places = torch.arange(samples)
     keys = [str(place) for place in places.tolist()]
     return Batch(DomainBatch(source_image, label, places, keys), DomainBatch(target_image, None, places, keys))

@@ -1,6 +1,7 @@
 """What would run: every stage's key, state, folder and reason, from the configs and the folders as they are."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,13 +9,14 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference
+from pipelines.definition.schema import DataConfig, MethodConfig, Reference, TrainingConfig
 from pipelines.training.open_data import ListedData, data_root
 from segda.artefacts.key import stage_key
-from segda.artefacts.store import Store
+from segda.artefacts.manifest import read_json
+from segda.artefacts.store import STAGE_FILE, Store
 from segda.config import loading as configs
 from segda.data.index import fingerprint
-from segda.errors import DataError
+from segda.errors import ArtefactError, DataError
 from segda.files import sha256
 from segda.terminal.table import print_table
 
@@ -208,12 +210,38 @@ class Planner:
         if planned.key:
             result = self.store.find(planned.kind, planned.key)
             planned = replace(planned, state=result.state, reason=result.reason)
+            if result.reason.startswith("no result"):
+                planned = replace(planned, reason=f"{result.reason}{self._other_steps(planned)}")
         if planned.stage in self._affected and planned.state in ("done", "resume"):
             reason = "forced" if planned.stage in self._forced else "builds on a forced stage"
             planned = replace(planned, state="run", reason=reason)
         if planned.stage not in self._chosen and planned.state != "done":
             planned = replace(planned, state="left out", reason=f"not in --only; {planned.reason}")
         return planned
+
+    def _other_steps(self, planned: StagePlan) -> str:
+        """What is to be said of a result that is alike but for its number of steps; nothing where there is none."""
+        config = self.pipeline.stages[planned.stage].config
+        if not isinstance(config, TrainingConfig):
+            return ""
+        mine = _comparable(config.model_dump(mode="json", by_alias=True), planned.inputs)
+        for folder in self.store.folders(planned.kind):
+            with suppress(ArtefactError):  # damaged, which is reported where it is used
+                begun = read_json(folder / STAGE_FILE)
+                if _comparable(begun.get("config"), begun.get("inputs")) == mine:
+                    return (
+                        f"; {folder.name} has {begun['config']['steps']} steps and is not prolonged: to go on from it, "
+                        f"add a stage with `init: {{from: {planned.stage}}}`"
+                    )
+        return ""
+
+
+def _comparable(config: Any, inputs: Any) -> Any:
+    """A training stage's config and inputs without what a longer training changes."""
+    if not isinstance(config, dict) or not isinstance(inputs, dict):
+        return None
+    origins = {path: origin.get("key") or origin.get("fingerprint") for path, origin in inputs.items()}
+    return {name: value for name, value in config.items() if name not in ("steps", "runtime")}, origins
 
 
 def make_plan(pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> list[StagePlan]:

@@ -150,7 +150,7 @@ def _present(stage: Stage, data: DataConfig, with_labels: bool, sizes: DatasetSi
 def _try(pipeline: Pipeline, stages: Sequence[Stage], sizes: DatasetSizes, world: int, begins: bool) -> None:
     """Try a step of each stage on tensors without values, unless the same passed before; stages alike share it."""
     trials = {stage.name: _trial(pipeline, stage, sizes, world) for stage in stages if not stage.missing}
-    key = validation_cache.cache_key({"trials": list(trials.values()), "downloads": begins})
+    key = validation_cache.cache_key({"trials": list(trials.values()), "begins": begins})
     if validation_cache.has_passed(key):
         return
     from pipelines.planning import trial
@@ -158,7 +158,7 @@ def _try(pipeline: Pipeline, stages: Sequence[Stage], sizes: DatasetSizes, world
     passed: list[dict[str, Any]] = []
     for name, described in trials.items():
         if described not in passed:
-            trial.refuse(pipeline, pipeline.stages[name], described["sizes"], described["samples"], downloads=begins)
+            trial.refuse(pipeline, pipeline.stages[name], described["sizes"], described["samples"], begins=begins)
             passed.append(described)
     validation_cache.remember(key)
 

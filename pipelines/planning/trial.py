@@ -22,7 +22,7 @@ SUPERVISED = ("encoder", "head")
 
 
 def refuse(
-    pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], samples: int, *, downloads: bool
+    pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], samples: int, *, begins: bool
 ) -> None:
     """Refuse a stage whose first step would fail.
 
@@ -31,7 +31,7 @@ def refuse(
         stage: the stage.
         sizes: height and width of what its networks see, by field of the data set; `None` where not known.
         samples: of each domain, of one process in one micro-batch.
-        downloads: whether weights that have to be downloaded are.
+        begins: whether a run begins, so that weights are read and downloaded, too.
 
     Raises:
         ConfigError: names the stage.
@@ -39,7 +39,8 @@ def refuse(
     config, seen = stage.config, [size for size in sizes.values() if size is not None]
     try:
         if isinstance(config, TrainingConfig):
-            _load_weights(config, downloads)
+            if begins:
+                _load_weights(config)
             _check_init(pipeline, stage, config)
             if len(seen) == len(sizes):
                 _train(pipeline, config, seen, samples)
@@ -69,7 +70,8 @@ def _train(pipeline: Pipeline, config: TrainingConfig, sizes: list[Size], sample
         with DEVICE:
             state = meta_step.assembled(pipeline, config)
         state.objective.networks.train()
-        forward = state.objective.forward(meta_step.meta_batch(samples, sizes[0], sizes[-1]), 0.5)
+        batch = meta_step.meta_batch(samples, sizes[0], sizes[-1], "label_map" in state.objective.task.offers)
+        forward = state.objective.forward(batch, 0.5)
         state.objective.generator_losses(forward)
         state.objective.discriminator_losses(forward)
 
@@ -101,10 +103,10 @@ def _inferring(origin: TrainingConfig) -> Networks:
     return networks
 
 
-def _load_weights(config: TrainingConfig, downloads: bool) -> None:
+def _load_weights(config: TrainingConfig) -> None:
     """Build the encoder with the weights that the config names: whether they fit is known by that alone."""
     encoder = config.networks.model_dump(include={"encoder"})
-    if configs.weights_files(encoder) or (downloads and IMAGENET in str(encoder)):
+    if configs.weights_files(encoder) or IMAGENET in str(encoder):
         build_networks(config.networks, {"encoder"}, tied=config.method.tied, classes=build_task(config.task).space.count)
 
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, Reference, TrainingConfig
+from pipelines.definition.schema import DataConfig, Reference, TrainingConfig, data_fields
 from pipelines.planning import disk, refusals
 from pipelines.planning.plan import Planner, StagePlan
 from pipelines.running import out_of_memory, up_to_date
@@ -22,7 +23,7 @@ from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
-from segda.errors import ArtefactError
+from segda.errors import ArtefactError, ConfigError, DataError
 
 
 class RunInputs:
@@ -124,6 +125,21 @@ def _run_stage(
     session.on_main(publish)
 
 
+def _open_made(made: str, later: Sequence[Stage], inputs: RunInputs) -> None:
+    """Open the data sets that a finished stage made for later ones: a wrong split is not to be found after hours.
+
+    Raises:
+        SegdaError: one of them is not as its config says.
+    """
+    for stage in later:
+        for field, (data, with_labels) in data_fields(stage.config).items():
+            if isinstance(data.root, Reference) and data.root.stage == made:
+                try:
+                    inputs.open(data, stage.config.task.options["labels"], with_labels)
+                except (ConfigError, DataError) as error:
+                    raise type(error)(f"stages.{stage.name}.{field}: {error}") from None
+
+
 def published(module: Any, folder: Path) -> list[str]:
     """The outputs that a finished stage has to show: all of its kind's, of its `OPTIONAL` ones those that it wrote."""
     optional = getattr(module, "OPTIONAL", ())
@@ -176,6 +192,8 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
                 title = f"[{number}/{len(plan)}] {planned.stage}"
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
+                later = [pipeline.stages[each.stage] for each in plan[number:] if each.state in ("run", "resume")]
+                session.on_main(partial(_open_made, planned.stage, later, inputs))
             done.add(planned.stage)
             session.on_main(lambda: store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, done)))
             if planned.folder in claims:  # another run that waits for this stage alone goes on

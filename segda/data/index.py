@@ -13,6 +13,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from segda.config.lookup import nearest_of
 from segda.data.dataset import Dataset, Problem, Sample
 from segda.errors import ConfigError, DataError
 from segda.files import sha256
@@ -96,7 +97,10 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
     check_root(root)
     top = root / folder
     if not top.is_dir():
-        raise DataError(f"folder {folder!r} is missing below {root}; the layout needs it, see the data set's config")
+        raise DataError(
+            f"folder {folder!r} is missing below {root}; {_nearest_folder(root, folder)}the layout needs it, see the "
+            "data set's config"
+        )
     files: dict[str, Path] = {}
     for parent, folders, names in os.walk(top, followlinks=True, onerror=_unreadable):
         here = Path(parent)
@@ -113,6 +117,17 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
                 raise DataError(f"{path} and {files[key].name} have the same name but for the ending; keep one of them")
             files[key] = path
     return files
+
+
+def _nearest_folder(root: Path, folder: str) -> str:
+    """A suggestion for the first part of a path that is missing, such as a misspelt split; nothing if none is near."""
+    here = root
+    for part in Path(folder).parts:
+        if not (here / part).is_dir():
+            near = nearest_of(part, [child.name for child in here.iterdir() if child.is_dir()])
+            return "" if near is None else f"did you mean {(here / near).relative_to(root).as_posix()!r}? "
+        here /= part
+    return ""
 
 
 def _check_links(parent: Path, folders: Sequence[str]) -> None:
