@@ -57,7 +57,8 @@ def check_component(
     builder = _builder(package, component.name, f"{path}.name")
     for option in component.options.keys() & set(passed):
         raise ConfigError(f"{path}.{option}: is set by the code, not by a config; remove it")
-    validate_options(builder, component.options, path, passed, type(component).model_fields if beside is None else beside)
+    beside = type(component).model_fields if beside is None else beside
+    validate_options(builder, component.options, path, passed, beside)
 
 
 def _check_networks(networks: NetworksConfig, path: str) -> None:

@@ -14,8 +14,8 @@ from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import Size, TrainingConfig
 from pipelines.networks import build_task, networks_at_random
 from pipelines.planning import disk as space
-from pipelines.planning.disk import DiskEstimate
 from pipelines.planning import meta_step
+from pipelines.planning.disk import DiskEstimate
 from pipelines.planning.meta_step import OnMeta, meta_batch
 from pipelines.planning.plan import StagePlan
 from pipelines.stages.evaluate import Config as EvaluateConfig

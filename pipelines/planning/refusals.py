@@ -68,15 +68,13 @@ def _refuse_training(stage: Stage, config: TrainingConfig, sizes: DatasetSizes, 
             f"processes x {config.accumulate} micro-batches; choose a multiple of {world * config.accumulate}"
         )
     if config.runtime.compile and config.runtime.gather_statistics and world > 1:
-        raise ConfigError(
-            f"{where}.runtime.compile: does not go with runtime.gather_statistics; leave out one of them"
-        )
+        raise ConfigError(f"{where}.runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
     for field, (data, with_labels) in data_fields(config).items():
         largest = _largest(stage, data, with_labels, config, sizes)
         if config.crop is not None and largest is not None and _exceeds(config.crop, largest):
             raise ConfigError(
                 f"{where}.crop: {list(config.crop)} (height, width) is larger than the images of {field}, "
-                f"{list(largest)} at most, so each crop would be padded; lower `crop`, or give {field} a larger `resize`"
+                f"{list(largest)} at most, so each would be padded; lower `crop`, or give {field} a larger `resize`"
             )
     if isinstance(config, AdaptingConfig) and config.paired:
         source, target = (_present(stage, data, labels, sizes) for data, labels in data_fields(config).values())

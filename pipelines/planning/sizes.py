@@ -4,7 +4,6 @@ Nothing here imports torch.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.definition.pipeline import Pipeline, Stage

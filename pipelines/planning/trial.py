@@ -21,9 +21,7 @@ SUPERVISED = ("encoder", "head")
 """What a stage publishes that does not say so."""
 
 
-def refuse(
-    pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], samples: int, *, begins: bool
-) -> None:
+def refuse(pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], samples: int, *, begins: bool) -> None:
     """Refuse a stage whose first step would fail.
 
     Args:
@@ -107,7 +105,8 @@ def _load_weights(config: TrainingConfig) -> None:
     """Build the encoder with the weights that the config names: whether they fit is known by that alone."""
     encoder = config.networks.model_dump(include={"encoder"})
     if configs.weights_files(encoder) or IMAGENET in str(encoder):
-        build_networks(config.networks, {"encoder"}, tied=config.method.tied, classes=build_task(config.task).space.count)
+        classes = build_task(config.task).space.count
+        build_networks(config.networks, {"encoder"}, tied=config.method.tied, classes=classes)
 
 
 def _check_init(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> None:

@@ -12,7 +12,7 @@ from segda.artefacts import checked_json
 from segda.artefacts import manifest as manifests
 from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import read_json, write_json
-from segda.config.lookup import nearest
+from segda.config.lookup import nearest_of
 from segda.errors import ArtefactError, SegdaError
 from segda.files import is_plain, leading_out
 
@@ -149,7 +149,9 @@ class Store:
         """
         path = self.lock_path(run)
         if not path.is_file():
-            raise ArtefactError(f"{path}: no such run in {self.root}; {nearest(run, self.runs())}")
+            near = nearest_of(run, self.runs())
+            meant = "" if near is None else f"did you mean {near!r}? "
+            raise ArtefactError(f"{path}: no such run; {meant}runs in {self.root}: {', '.join(self.runs()) or 'none'}")
         content = checked_json.verified(path, read_json(path), checked_json.LOCK, f"write it again: segda run {run}")
         for stage, entry in content["stages"].items():
             name = entry["folder"]
