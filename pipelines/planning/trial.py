@@ -1,12 +1,13 @@
 """A step of a stage on tensors that hold nothing: whether its networks take its images, its batch and one another."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import Reference, Size, TrainingConfig
-from pipelines.networks import build_networks, build_task, networks_at_random, networks_on_meta
+from pipelines.networks import build_networks, build_task, networks_at_random, networks_on_meta, without_weights
 from pipelines.planning import meta_step
 from pipelines.stages.evaluate import Config as EvaluateConfig
 from pipelines.stages.export.config import DIVISOR
@@ -116,6 +117,8 @@ def _check_init(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> Non
         return
     origin = pipeline.stages[init.stage]
     assert isinstance(origin.config, TrainingConfig)
+    if _networks(origin.config) == _networks(config):
+        return
     published = getattr(origin.module, "PUBLISHED", SUPERVISED)
     stored = {
         name: network for name, network in networks_on_meta(origin.config, origin.config.method).modules.items()
@@ -135,3 +138,9 @@ def _check_init(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> Non
                 f"{found.get(differing[0], 'none')}, this stage's is {expected.get(differing[0], 'none')}; give both "
                 "stages the same networks"
             )
+
+
+def _networks(config: TrainingConfig) -> dict[str, Any]:
+    """What decides the shapes of the networks that stages hand on."""
+    handed = without_weights(config.networks.model_dump(include={"encoder", "head", "decoder"}))
+    return {**handed, "tied": config.method.tied}
