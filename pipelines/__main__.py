@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines.command_line import COMMANDS, dispatch, explain
+from pipelines.command_line import dispatch, explain, with_command
 from pipelines.running import launch
 
 
@@ -20,13 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         other error.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
-        argv.insert(0, "run")
     for stream in (sys.stdout, sys.stderr):
         # The terminal may be unable to show a file's name.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
+        argv = with_command(argv)
         code = dispatch(argv)
         sys.stdout.flush()  # a full disk can still be reported here
         return code

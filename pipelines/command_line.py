@@ -5,11 +5,13 @@ import errno
 import importlib
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from segda import __version__
+from segda.config.lookup import nearest, nearest_of
 from segda.engine import out_of_memory
 from segda.engine.signals import StoppedError
-from segda.errors import SegdaError
+from segda.errors import ConfigError, SegdaError
 from segda.terminal.escape import escape
 
 COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
@@ -29,9 +31,40 @@ def _command(name: str) -> ModuleType:
     return importlib.import_module(f"pipelines.commands.{MODULES.get(name, name)}")
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def with_command(argv: Sequence[str]) -> list[str]:
+    """The arguments with their command: a bare pipeline name means `run`.
+
+    Raises:
+        ConfigError: it is neither a command nor a pipeline, but nearly a command.
+    """
+    if not argv or argv[0].startswith("-") or argv[0] in COMMANDS:
+        return list(argv)
+    meant = nearest_of(argv[0], COMMANDS, cutoff=0.7)
+    if meant is not None:
+        from segda.config.loading import find
+
+        try:
+            find(argv[0], "pipelines")
+        except ConfigError:
+            raise ConfigError(f"no command or pipeline {argv[0]!r}; did you mean {meant!r}?") from None
+    return ["run", *argv]
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands. Nothing heavy is imported for it."""
-    top = argparse.ArgumentParser(prog="segda", description="Domain adaptation for segmentation, as one staged job.")
+    top = Parser(prog="segda", description="Domain adaptation for segmentation, as one staged job.")
     top.add_argument("--version", action="version", version=f"segda {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
@@ -48,13 +81,26 @@ def parser() -> argparse.ArgumentParser:
 
 def dispatch(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, and let its errors through; returns the exit code."""
-    args = parser().parse_args(argv)
+    args, unknown = parser().parse_known_args(argv)
+    if unknown:
+        raise ConfigError(f"segda {args.command}: {_unknown(args.command, unknown)}")
     if args.plugin:
         from segda.config import lookup
 
         for plugin in args.plugin:
             lookup.allow_plugin(plugin)
     return int(_command(args.command).execute(args, argv))
+
+
+def _unknown(command: str, words: Sequence[str]) -> str:
+    """What is wrong with words that no parser took."""
+    option = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+    if option is None:
+        return f"unexpected {words[0]!r}; see segda {command} --help"
+    own = argparse.ArgumentParser(add_help=False)
+    _command(command).add_arguments(own)
+    valid = [name for action in own._actions for name in action.option_strings if name.startswith("--")]
+    return f"unknown option {option!r}; {nearest(option, [*valid, '--debug', '--plugin', '--help'])}"
 
 
 def explain(error: BaseException, debug: bool) -> tuple[str, int]:

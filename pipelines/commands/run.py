@@ -55,12 +55,15 @@ def _settings(args: argparse.Namespace) -> list[str]:
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
     from segda.engine import signals
+    from segda.errors import ConfigError
 
+    if args.processes < 1:
+        raise ConfigError(f"--processes: {args.processes}; expected at least 1")
     if _is_plan(args) or args.processes == 1 or launch.is_worker():
         with signals.handle_signals(patient=launch.is_worker()):
             return _plan(args) if _is_plan(args) else _run(args)
     with signals.handle_signals():
-        done = args.processes > 1 and args.name is not None and _is_up_to_date(_planner(args), args)
+        done = args.name is not None and _is_up_to_date(_planner(args), args)
         signals.raise_if_stopped("before any work")
     return 0 if done else launch.start(args.processes, argv, cpu=args.cpu, debug=args.debug)
 
@@ -93,11 +96,12 @@ def _is_up_to_date(planner: "Planner", args: argparse.Namespace) -> bool:
 
 def _plan(args: argparse.Namespace) -> int:
     """Print what would run, and what it takes as far as that is asked for."""
-    from pipelines.planning import plan
+    from pipelines.planning import plan, refusals
 
     planner = _planner(args, _recorded(args))
     planned = planner.plan()
     plan.print_plan(planned, f"{planner.pipeline.name}, results in {args.runs}")
+    refusals.refuse(planner, planned, args.processes, begins=False)
     if args.estimate:
         from pipelines.planning import memory
 

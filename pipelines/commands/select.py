@@ -49,11 +49,12 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     candidates = selection.candidates(rows, args.checkpoints)
     content = selection.select(candidates, target, source, settings, device(args))
     file = args.save or selection_file(store, args.run)
-    write_json(file, content)
     if args.json:
         print(json.dumps(content, indent=1))
     else:
         show(content)
+    write_json(file, content)  # after it is shown: results may lie on a disk that cannot be written
+    if not args.json:
         print(f"selection: {file}")
     return 0
 

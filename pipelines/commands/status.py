@@ -1,4 +1,4 @@
-"""Print the runs in a folder, and the state of their stages."""
+"""Print the runs in a folder, the state of their stages, and results that belong to no run."""
 
 import argparse
 from collections.abc import Sequence
@@ -21,46 +21,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Print one line a stage; 1 when `--verify` found damage."""
     from segda.artefacts.store import Store
+    from segda.errors import ArtefactError
     from segda.terminal.escape import escape
     from segda.terminal.table import to_lines
 
     folder = Path(args.run) if args.run and Path(args.run).is_dir() else args.runs
-    store = Store(folder)
-    if args.run is None or folder == Path(args.run):
+    store, names = Store(folder), []
+    whole = args.run is None or folder == Path(args.run)
+    if whole:
         names = store.runs()
+        if not names:
+            print(_without_runs(store))
     else:
         store, name = store.locate(args.run)
         names = [name]
-    if not names:
-        print(_without_runs(store))
-        return 0
-    damaged = False
+    damaged, known = False, set[str]()
     for name in names:
+        try:
+            stages = store.read_lock(name)["stages"]
+        except ArtefactError as error:
+            if not whole:
+                raise
+            damaged = True
+            print(f"{escape(name)}: {escape(error)}")
+            continue
         print(escape(name))
-        rows = [_row(store, stage, entry, args.verify) for stage, entry in store.read_lock(name)["stages"].items()]
+        known |= {entry["folder"] for entry in stages.values()}
+        rows = [_row(store, stage, entry["folder"], args.verify) for stage, entry in stages.items()]
         damaged |= any(row[1].startswith("damaged") for row in rows)
         print("\n".join(to_lines(rows, indent="  ")))
-    return 1 if damaged else 0
+    others = _others(store, known, args.verify) if whole else []
+    if others:
+        print("in no run (of earlier configs, replaced, or shared packs)")
+        print("\n".join(to_lines(others, indent="  ")))
+    return 1 if damaged or any(row[1].startswith("damaged") for row in others) else 0
 
 
 def _without_runs(store: "Store") -> str:
     """The message for a folder without any run's lock file."""
-    results = store.results()
+    results = len(store.folders())
     if not results:
         return f"no runs in {store.root}; start one with: segda run NAME"
     count = "one result" if results == 1 else f"{results} results"
     return f"{count} in {store.root}, but no run's lock file; the run writes it again: segda run NAME"
 
 
-def _row(store: "Store", stage: str, entry: dict[str, str | None], verify: bool) -> tuple[str, str, str]:
+def _others(store: "Store", known: set[str], verify: bool) -> list[tuple[str, str, str]]:
+    """A row for each result that belongs to none of the runs, for each that was replaced, and for each pack."""
+    rows = [_row(store, _stage_of(path), path.name, verify) for path in store.folders() if path.name not in known]
+    for path in store.replaced():
+        stage, state, folder = _row(store, _stage_of(path), path.name, verify)
+        rows.append((stage, state if state.startswith("damaged") else f"replaced, {state}", folder))
+    packs = sorted(path for path in (store.root / "packs").glob("*") if path.is_dir())
+    return rows + [("pack", "unfinished" if path.suffix == ".partial" else "done", str(path)) for path in packs]
+
+
+def _stage_of(folder: Path) -> str:
+    """The name of the stage that a folder was begun for."""
+    from segda.artefacts.manifest import read_json
+    from segda.artefacts.store import STAGE_FILE
+    from segda.errors import ArtefactError
+
+    try:
+        return str(read_json(folder / STAGE_FILE).get("stage", "-"))
+    except ArtefactError:
+        return "-"
+
+
+def _row(store: "Store", stage: str, name: str | None, verify: bool) -> tuple[str, str, str]:
     """Stage, state and folder, as they are now."""
     from segda.artefacts import manifest as manifests
     from segda.artefacts.store import STAGE_FILE
     from segda.errors import ArtefactError
 
-    if not entry["folder"]:
+    if not name:
         return stage, "data missing", "-"
-    folder = store.root / entry["folder"]
+    folder = store.root / name
     if (folder / manifests.FILE_NAME).is_file():
         try:
             seconds = manifests.verify(folder, full=verify).provenance.get("seconds", 0)

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, NetworksConfig
 from segda import label_space
-from segda.config.lookup import module
+from segda.config.lookup import module, nearest_of
 from segda.config.validation import validate_options
 from segda.errors import ConfigError
 
@@ -23,15 +23,33 @@ def _builder(package: str, name: str, path: str) -> Callable[..., Any]:
     try:
         component = module(package, name)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        written = _of_smp(package, name)
+        raise ConfigError(f"{path}: {f'found {name!r}; did you mean {written}?' if written else error}") from None
     if not hasattr(component, "build"):
         raise ConfigError(f"{path}: {name!r} has no function 'build', which every component needs")
     builder: Callable[..., Any] = component.build
     return builder
 
 
-def check_component(package: str, component: ComponentConfig, path: str, passed: Collection[str] = ()) -> None:
+def _of_smp(package: str, name: str) -> str | None:
+    """How to write a network that segmentation-models-pytorch has under this name, or one like it."""
+    if package not in ("segda.networks.encoders", "segda.networks.heads"):
+        return None
+    key = "encoder" if package.endswith("encoders") else "decoder"
+    known = nearest_of(name, module(package, "smp").names(), cutoff=0.8)
+    return None if known is None else f"{{name: smp, {key}: {known}}}"
+
+
+def check_component(
+    package: str,
+    component: ComponentConfig,
+    path: str,
+    passed: Collection[str] = (),
+    beside: Collection[str] | None = None,
+) -> None:
     """Check that a component of `package` exists and that its options fit; code passes the parameters in `passed`.
+
+    `beside` are the keys of the YAML that are no options; `None` for the fields of the config.
 
     Raises:
         ConfigError: no such component, or an option does not fit.
@@ -39,7 +57,8 @@ def check_component(package: str, component: ComponentConfig, path: str, passed:
     builder = _builder(package, component.name, f"{path}.name")
     for option in component.options.keys() & set(passed):
         raise ConfigError(f"{path}.{option}: is set by the code, not by a config; remove it")
-    validate_options(builder, component.options, path, passed)
+    beside = type(component).model_fields if beside is None else beside
+    validate_options(builder, component.options, path, passed, beside)
 
 
 def _check_networks(networks: NetworksConfig, path: str) -> None:
@@ -69,13 +88,16 @@ def check_task(task: ComponentConfig, path: str = "task") -> None:
         ConfigError: one of them does not exist or does not fit.
     """
     options = task.options
+    misspelt = None if "labels" in options else nearest_of("labels", options, cutoff=0.6)
+    if misspelt is not None:
+        raise ConfigError(f"{path}.{misspelt}: unknown key; did you mean 'labels'?")
     if not isinstance(options.get("labels"), str):
         raise ConfigError(f"{path}.labels: found {options.get('labels')!r}; expected the name of a label space")
     try:
         label_space.load(options.pop("labels"))
     except ConfigError as error:
         raise ConfigError(f"{path}.labels: {error}") from None
-    check_component("segda.tasks", ComponentConfig(name=task.name, **options), path, ("space",))
+    check_component("segda.tasks", ComponentConfig(name=task.name, **options), path, ("space",), {"name", "labels"})
 
 
 def check_components(node: Any, path: str) -> None:

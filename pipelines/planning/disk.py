@@ -4,20 +4,15 @@ Checkpoints and networks are counted tensor by tensor, exports by the files of t
 and reports are small and not counted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from torch import nn
 
-from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, Reference, Size, TrainingConfig
+from pipelines.definition.pipeline import Stage
+from pipelines.definition.schema import Size, TrainingConfig
 from pipelines.networks import networks_on_meta
-from pipelines.planning.plan import StagePlan
-from pipelines.stages.export.config import Config as ExportConfig
-from pipelines.stages.generate import Config as GenerateConfig
-from pipelines.training.open_data import ListedData, data_root
-from segda.data.decode import image_size
+from pipelines.planning.sizes import DatasetSizes
 from segda.disk import free_space, readable_size
 from segda.engine.checkpoint import KEPT
 from segda.errors import ResourceError
@@ -26,32 +21,9 @@ from segda.objectives import objective as objectives
 STATES = {"adam": 2, "adamw": 2, "sgd": 1}
 """Numbers in an optimizer's state for each parameter."""
 
-# Bytes a pixel, image and label together, where there are no files yet: measured on `streets`.
-GENERATED = 1.4
-TRANSLATED = 2.2
-# Growth of a file in another format: photographs, by this package's encoders.
-GROWTH = {("jpeg", "png"): 5.0, ("jpeg", "webp"): 3.0, ("png", "jpeg"): 0.35, ("png", "webp"): 0.7}
 
-
-class DatasetSize(NamedTuple):
-    """A data set from outside: number of images, bytes of images and labels, `(height, width)`, and their format."""
-
-    number: int
-    images: float
-    labels: float
-    size: Size
-    format: str
-
-
-class DiskEstimate:
+class DiskEstimate(DatasetSizes):
     """Disk space of a plan's stages."""
-
-    def __init__(self, pipeline: Pipeline, plan: Sequence[StagePlan], listed: ListedData | None = None) -> None:
-        """Args: pipeline; its plan, which names finished folders; the data sets that the plan has listed."""
-        self.pipeline = pipeline
-        self.listed = listed or ListedData()
-        self.folders = {planned.stage: planned.folder for planned in plan if planned.state == "done"}
-        self.plan = plan
 
     def of(self, stage: Stage) -> int | None:
         """Bytes of a stage's finished folder, about; `None` where they cannot be estimated."""
@@ -59,69 +31,12 @@ class DiskEstimate:
             if isinstance(stage.config, TrainingConfig):
                 return training_bytes(stage.config, self.seen(stage))
             if stage.kind == "export":
-                return self._exported(stage)
+                return self.exported(stage)
             if stage.kind == "generate":
-                return round(sum(extent.images for extent in self._generated(stage).values()))
+                return round(sum(extent.images for extent in self.generated(stage).values()))
         except Exception:  # data or components that cannot be read: the run reports what is wrong with them
             return None
         return None
-
-    def extent(self, stage: Stage, data: DataConfig, with_labels: bool) -> DatasetSize:
-        """How large a data set of a stage is, or will be.
-
-        Raises:
-            Exception: it cannot be estimated.
-        """
-        if isinstance(data.root, Reference):
-            folder, origin = self.folders.get(data.root.stage), self.pipeline.stages[data.root.stage]
-            if folder is None:
-                if origin.kind == "generate":
-                    split = "" if data.root.output == "rendered" else f"_{data.split}"
-                    return self._generated(origin)[f"{data.root.output}{split}"]
-                assert isinstance(origin.config, ExportConfig)
-                source = self.extent(origin, origin.config.data, True)
-                return source._replace(images=float(self._exported(origin)), labels=0.0, format="png")
-            root = data.root.path(folder)
-        else:
-            root = data_root(data)
-        dataset = self.listed.open(data, stage.config.task.options["labels"], root, with_labels)
-        images = sum(sample.image.stat().st_size for sample in dataset.samples)
-        labels = sum(sample.label.stat().st_size for sample in dataset.samples if sample.label is not None)
-        first_file = dataset.samples[0].image
-        kind = "jpeg" if first_file.suffix.lower() in (".jpg", ".jpeg") else first_file.suffix.lower().lstrip(".")
-        return DatasetSize(len(dataset), images, labels, image_size(first_file), kind)
-
-    def seen(self, stage: Stage) -> Size:
-        """Height and width of what a training stage's networks see.
-
-        Raises:
-            Exception: it cannot be estimated.
-        """
-        assert isinstance(stage.config, TrainingConfig)
-        data = stage.config.labelled
-        return stage.config.crop or data.resize or self.extent(stage, data, True).size
-
-    def _generated(self, stage: Stage) -> dict[str, DatasetSize]:
-        assert isinstance(stage.config, GenerateConfig)
-        size = stage.config.size
-        counts = stage.config.model_dump(include={"rendered", "camera_train", "camera_val"})
-        return {
-            name: DatasetSize(number, number * size[0] * size[1] * GENERATED, 0.0, size, "generated")
-            for name, number in counts.items()
-        }
-
-    def _exported(self, stage: Stage) -> int:
-        """Images times bytes, from the source set's own files where they are there."""
-        config = stage.config
-        assert isinstance(config, ExportConfig)
-        extent = self.extent(stage, config.data, True)
-        as_source = config.layout == "source"
-        size = extent.size if as_source or config.data.resize is None else config.data.resize
-        if extent.format == "generated":
-            return round(extent.number * size[0] * size[1] * TRANSLATED)
-        form = extent.format if as_source else config.format or "png"
-        share = size[0] * size[1] / (extent.size[0] * extent.size[1])
-        return round((extent.images * GROWTH.get((extent.format, form), 1.0) + extent.labels) * share)
 
 
 def training_bytes(config: TrainingConfig, size: Size) -> int:

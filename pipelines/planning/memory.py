@@ -4,40 +4,30 @@ So all that a step holds at its highest is counted, in seconds and without the m
 Left out: processes that load data, copies that several processes exchange, libraries' work space.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 
 import torch
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import AdaptingConfig, Size, TrainingConfig
+from pipelines.definition.schema import Size, TrainingConfig
 from pipelines.networks import build_task, networks_at_random
 from pipelines.planning import disk as space
+from pipelines.planning import meta_step
 from pipelines.planning.disk import DiskEstimate
+from pipelines.planning.meta_step import OnMeta, meta_batch
 from pipelines.planning.plan import StagePlan
 from pipelines.stages.evaluate import Config as EvaluateConfig
 from pipelines.stages.export.config import Config as ExportConfig
 from pipelines.stages.export.translation import Translator, tiling_of
-from pipelines.training.assembly import assemble
-from segda.batch import Batch, DomainBatch
 from segda.disk import free_space, readable_size
 from segda.engine.diagnostics import Diagnostics
 from segda.engine.fit import Schedule, update
 from segda.engine.peak_memory import DEVICE, MetaPeakMemory
-from segda.engine.session import Local
 from segda.engine.state import TrainingState
 from segda.evaluation import test_time_augmentation
-from segda.networks.networks import Networks
-from segda.objectives.class_sizes import ClassSizes
 from segda.terminal.table import to_lines
-
-
-class OnMeta(Local):
-    """Steps on tensors that hold nothing; the optimizers' states are added up without making them."""
-
-    def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
-        """Leave the optimizers as they are."""
 
 
 class MemoryEstimate:
@@ -84,24 +74,7 @@ class MemoryEstimate:
 
     def assembled(self, config: TrainingConfig) -> TrainingState:
         """All that trains, on random parameters."""
-        networks = networks_at_random(config, config.method)
-        networks.freeze(config.method.frozen)
-        kinds = {name.split(".")[0] for name in networks.modules} - {"discriminator"}
-        classes = build_task(config.task).space.count
-        shares = torch.full((classes,), 1 / classes)
-        runtime = config.runtime.model_copy(update={"compile": False})
-        return assemble(
-            config.model_copy(update={"runtime": runtime}), networks, tuple(kinds), OnMeta(),
-            judge=self._judge(config), class_sizes=ClassSizes(shares, shares, shares),
-        )  # fmt: skip
-
-    def _judge(self, config: TrainingConfig) -> Networks | None:
-        judge = config.judge if isinstance(config, AdaptingConfig) else None
-        if judge is None:
-            return None
-        origin = self.pipeline.stages[judge.stage].config
-        assert isinstance(origin, TrainingConfig)
-        return networks_at_random(origin, origin.method)
+        return meta_step.assembled(self.pipeline, config)
 
     def _inferring(self, stage: Stage) -> int:
         """Bytes of the tensors of a stage whose networks learn nothing: those of its largest row, or its translator."""
@@ -128,15 +101,6 @@ class MemoryEstimate:
                     Translator(networks, ("target",), DEVICE, tiling_of(config)).decode(image, "source", "target")
             most = max(most, peak.most)
         return most
-
-
-def meta_batch(samples: int, size: Size) -> Batch:
-    """A batch of both domains that holds nothing."""
-    images = [torch.empty((samples, 3, *size), device=DEVICE) for _ in range(2)]
-    label = torch.empty((samples, *size), dtype=torch.int64, device=DEVICE)
-    places = torch.arange(samples)
-    keys = [str(place) for place in places.tolist()]
-    return Batch(DomainBatch(images[0], label, places, keys), DomainBatch(images[1], None, places, keys))
 
 
 def _process() -> int:

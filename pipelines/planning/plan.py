@@ -1,6 +1,7 @@
 """What would run: every stage's key, state, folder and reason, from the configs and the folders as they are."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,17 +9,26 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference
+from pipelines.definition.schema import DataConfig, MethodConfig, Reference, TrainingConfig
 from pipelines.training.open_data import ListedData, data_root
 from segda.artefacts.key import stage_key
-from segda.artefacts.store import Store
+from segda.artefacts.manifest import read_json
+from segda.artefacts.store import STAGE_FILE, Store
 from segda.config import loading as configs
 from segda.data.index import fingerprint
-from segda.errors import DataError
+from segda.errors import ArtefactError, DataError
 from segda.files import sha256
 from segda.terminal.table import print_table
 
 State = Literal["done", "resume", "run", "data missing", "left out"]
+
+UNWEIGHTED = frozenset({
+    "class_size", "conditional_adversarial", "cycle", "feature_adversarial", "feature_discrepancy", "identity",
+    "latent_adversarial", "latent_divergence", "paired_adversarial", "paired_reconstruction", "self_training",
+    "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
+})  # fmt: skip
+"""Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
+is missing here only makes a stage depend on `task.class_weights` without need."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class StagePlan:
         folder: where its result lies or would lie; `None` without key.
         reason: why.
         inputs: config path to upstream stage and key, or to data set and fingerprint, for the manifest.
+        earlier: the key that it had up to version 0.2, when all of `task` was in every key.
     """
 
     stage: str
@@ -42,14 +53,17 @@ class StagePlan:
     folder: Path | None
     reason: str
     inputs: dict[str, Any]
+    earlier: str = ""
 
 
 class _Keys:
     """Computes keys; remembers fingerprints, since several stages open the same data sets and weights."""
 
-    def __init__(self, listed: ListedData) -> None:
-        self._listed = listed
+    def __init__(self, listed: ListedData, store: Store) -> None:
+        self._listed, self._store = listed, store
         self._fingerprints: dict[str, str] = {}
+        self._now: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
 
     def _fingerprint(self, data: DataConfig, labels: str, with_labels: bool) -> str:
         key = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
@@ -63,22 +77,17 @@ class _Keys:
             self._fingerprints[path] = sha256(Path(path))
         return self._fingerprints[path]
 
-    def resolved(
-        self, node: Any, name: str, stage: Stage, upstream: dict[str, StagePlan], inputs: dict[str, Any]
-    ) -> Any:
-        """A config node as the key sees it: upstream keys for references, fingerprints for data roots and weights."""
+    def resolved(self, node: Any, name: str, stage: Stage, keys: dict[str, str], inputs: dict[str, Any]) -> Any:
+        """A config node as the key sees it: `keys` for references, fingerprints for data roots and weights.
+
+        `inputs` is filled with the fingerprints, by path in the config.
+        """
 
         def below(child: Any, part: Any) -> Any:
-            return self.resolved(child, f"{name}.{part}" if name else str(part), stage, upstream, inputs)
+            return self.resolved(child, f"{name}.{part}" if name else str(part), stage, keys, inputs)
 
         if isinstance(node, Reference):
-            origin = upstream[node.stage]
-            assert origin.folder is not None
-            inputs[name] = {
-                "stage": node.stage, "kind": origin.kind, "key": origin.key, "folder": origin.folder.name,
-                "output": node.output,
-            }  # fmt: skip
-            return {"key": origin.key, "output": node.output}
+            return {"key": keys[node.stage], "output": node.output}
         if isinstance(node, BaseModel):
             entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
             entries.update(node.model_extra or {})
@@ -103,12 +112,50 @@ class _Keys:
             return {"sha256": self._weights(node)}
         return node
 
-    def key(self, stage: Stage, upstream: dict[str, StagePlan]) -> tuple[str, dict[str, Any]]:
-        """The stage's key, and its inputs for the manifest."""
+    def planned(self, stage: Stage, upstream: dict[str, StagePlan]) -> StagePlan:
+        """The stage with its key and its inputs for the manifest, its state yet to be looked up.
+
+        A result that has an earlier key keeps it, so that what is finished stays so.
+        """
         inputs: dict[str, Any] = {}
-        config = self.resolved(stage.config, "", stage, upstream, inputs)
-        config.pop("kind")
-        return stage_key(stage.kind, stage.module.VERSION, config), inputs
+        config = self.resolved(stage.config, "", stage, self._now, inputs)
+        before = self.resolved(stage.config, "", stage, self._earlier, {})
+        for path, reference in stage.references.items():
+            origin = upstream[reference.stage]
+            assert origin.folder is not None
+            inputs[path] = {
+                "stage": origin.stage, "kind": origin.kind, "key": origin.key, "folder": origin.folder.name,
+                "output": reference.output,
+            }  # fmt: skip
+        config["task"] = _task_of(stage)
+        own, earlier = (
+            stage_key(stage.kind, stage.module.VERSION, {name: part for name, part in each.items() if name != "kind"})
+            for each in (config, before)
+        )
+        self._now[stage.name], self._earlier[stage.name] = own, earlier
+        folder, old_folder = (self._store.folder(stage.kind, key) for key in (own, earlier))
+        key, folder = (earlier, old_folder) if old_folder.exists() and not folder.exists() else (own, folder)
+        return StagePlan(stage.name, stage.kind, key, "run", folder, "", inputs, earlier)
+
+
+def _task_of(stage: Stage) -> dict[str, Any]:
+    """What of `task` a stage's result depends on.
+
+    Generated data depends on nothing of it: its key has a fixed task, the one that its pipelines always named.
+    """
+    if hasattr(stage.module, "TASK"):
+        return dict(stage.module.TASK)
+    task = stage.config.task.model_dump()
+    method = getattr(stage.config, "method", None)
+    terms = method.terms if isinstance(method, MethodConfig) else {}
+    if all(_is_unweighted(name, options) for name, options in terms.items()):
+        task.pop("class_weights", None)
+    return task
+
+
+def _is_unweighted(term: str, options: dict[str, Any]) -> bool:
+    """Whether a term never takes the task's supervised loss, the only one that weighs classes."""
+    return term in UNWEIGHTED and not options.get("source_labels")
 
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
@@ -153,9 +200,9 @@ class Planner:
             ArtefactError: a folder of the store cannot be used.
         """
         if not self._keyed:
-            keys, planned = _Keys(self.listed), dict[str, StagePlan]()
+            keys, planned = _Keys(self.listed, self.store), dict[str, StagePlan]()
             for stage in self.pipeline.stages.values():
-                planned[stage.name] = _with_key(stage, planned, keys, self.store)
+                planned[stage.name] = _with_key(stage, planned, keys)
             self._keyed = list(planned.values())
         return [self._with_state(planned) for planned in self._keyed]
 
@@ -163,12 +210,38 @@ class Planner:
         if planned.key:
             result = self.store.find(planned.kind, planned.key)
             planned = replace(planned, state=result.state, reason=result.reason)
+            if result.reason.startswith("no result"):
+                planned = replace(planned, reason=f"{result.reason}{self._other_steps(planned)}")
         if planned.stage in self._affected and planned.state in ("done", "resume"):
             reason = "forced" if planned.stage in self._forced else "builds on a forced stage"
             planned = replace(planned, state="run", reason=reason)
         if planned.stage not in self._chosen and planned.state != "done":
             planned = replace(planned, state="left out", reason=f"not in --only; {planned.reason}")
         return planned
+
+    def _other_steps(self, planned: StagePlan) -> str:
+        """What is to be said of a result that is alike but for its number of steps; nothing where there is none."""
+        config = self.pipeline.stages[planned.stage].config
+        if not isinstance(config, TrainingConfig):
+            return ""
+        mine = _comparable(config.model_dump(mode="json", by_alias=True), planned.inputs)
+        for folder in self.store.folders(planned.kind):
+            with suppress(ArtefactError):  # damaged, which is reported where it is used
+                begun = read_json(folder / STAGE_FILE)
+                if _comparable(begun.get("config"), begun.get("inputs")) == mine:
+                    return (
+                        f"; {folder.name} has {begun['config']['steps']} steps and is not prolonged: to go on from it, "
+                        f"add a stage with `init: {{from: {planned.stage}}}`"
+                    )
+        return ""
+
+
+def _comparable(config: Any, inputs: Any) -> Any:
+    """A training stage's config and inputs without what a longer training changes."""
+    if not isinstance(config, dict) or not isinstance(inputs, dict):
+        return None
+    origins = {path: origin.get("key") or origin.get("fingerprint") for path, origin in inputs.items()}
+    return {name: value for name, value in config.items() if name not in ("steps", "runtime")}, origins
 
 
 def make_plan(pipeline: Pipeline, store: Store, only: Iterable[str] = (), force: Iterable[str] = ()) -> list[StagePlan]:
@@ -181,7 +254,7 @@ def make_plan(pipeline: Pipeline, store: Store, only: Iterable[str] = (), force:
     return Planner(pipeline, store, only, force).plan()
 
 
-def _with_key(stage: Stage, upstream: dict[str, StagePlan], keys: _Keys, store: Store) -> StagePlan:
+def _with_key(stage: Stage, upstream: dict[str, StagePlan], keys: _Keys) -> StagePlan:
     """A stage with its key; its state is yet to be looked up, unless data is missing."""
     without = StagePlan(stage.name, stage.kind, "", "data missing", None, "", {})
     for file in stage.missing:
@@ -190,10 +263,9 @@ def _with_key(stage: Stage, upstream: dict[str, StagePlan], keys: _Keys, store: 
         if not upstream[reference.stage].key:
             return replace(without, reason=f"builds on {reference.stage}, whose data is missing")
     try:
-        key, inputs = keys.key(stage, upstream)
+        return keys.planned(stage, upstream)
     except DataError as error:
         return replace(without, reason=str(error))
-    return StagePlan(stage.name, stage.kind, key, "run", store.folder(stage.kind, key), "", inputs)
 
 
 def print_plan(plan: Iterable[StagePlan], title: str) -> None:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, Reference, TrainingConfig, data_fields
-from pipelines.planning import disk
+from pipelines.planning import disk, refusals
 from pipelines.planning.plan import Planner, StagePlan
 from pipelines.running import out_of_memory, up_to_date
 from pipelines.running.provenance import provenance
@@ -18,13 +19,11 @@ from segda.artefacts.key import digest
 from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
-from segda.config import loading as configs
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
-from segda.errors import ArtefactError, ConfigError
-from segda.networks import import_weights
+from segda.errors import ArtefactError, ConfigError, DataError
 from segda.terminal.escape import escape
 
 
@@ -91,29 +90,6 @@ def _wait_for(path: Path, end: float) -> None:
         time.sleep(0.1)
 
 
-def _refuse(plan: Sequence[StagePlan], pipeline: Pipeline, world: int) -> None:
-    """Refuse a run of `world` processes that cannot end well, before any work."""
-    states = {planned.stage: planned for planned in plan}
-    for planned in plan:
-        if planned.state == "data missing":
-            raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
-        if planned.state in ("run", "resume"):
-            config = pipeline.stages[planned.stage].config
-            for file in configs.weights_files(config.model_dump()):
-                import_weights.safetensors_of(file)  # refuses what was not imported
-            if isinstance(config, TrainingConfig) and config.batch % (world * config.accumulate):
-                raise ConfigError(
-                    f"stages.{planned.stage}.batch: {config.batch} samples cannot be split evenly over {world} "
-                    f"processes x {config.accumulate} micro-batches; choose a multiple of {world * config.accumulate}"
-                )
-            for reference in pipeline.stages[planned.stage].references.values():
-                if states[reference.stage].state == "left out":
-                    raise ArtefactError(
-                        f"stages.{planned.stage}: needs {reference.stage!r}, which is not finished; "
-                        f"run it too: --only {reference.stage} --only {planned.stage}"
-                    )
-
-
 def _inspect_data(planner: Planner, plan: Sequence[StagePlan]) -> None:
     """Refuse labels that cannot be what their reader takes them for, and print doubts about data.
 
@@ -165,6 +141,21 @@ def _run_stage(
         manifests.write(folder, manifest)
 
     session.on_main(publish)
+
+
+def _open_made(made: str, later: Sequence[Stage], inputs: RunInputs) -> None:
+    """Open the data sets that a finished stage made for later ones: a wrong split is not to be found after hours.
+
+    Raises:
+        SegdaError: one of them is not as its config says.
+    """
+    for stage in later:
+        for field, (data, with_labels) in data_fields(stage.config).items():
+            if isinstance(data.root, Reference) and data.root.stage == made:
+                try:
+                    inputs.open(data, stage.config.task.options["labels"], with_labels)
+                except (ConfigError, DataError) as error:
+                    raise type(error)(f"stages.{stage.name}.{field}: {error}") from None
 
 
 def published(module: Any, folder: Path) -> list[str]:
@@ -219,6 +210,8 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
                 title = f"[{number}/{len(plan)}] {planned.stage}"
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
+                later = [pipeline.stages[each.stage] for each in plan[number:] if each.state in ("run", "resume")]
+                session.on_main(partial(_open_made, planned.stage, later, inputs))
             done.add(planned.stage)
             session.on_main(lambda: store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, done)))
             if planned.folder in claims:  # another run that waits for this stage alone goes on
@@ -234,7 +227,7 @@ def _begin(
     """Claim what will be worked on, and answer the plan as it is under the claims; all refusals come from here."""
     pipeline, store = planner.pipeline, planner.store
     plan = planner.plan()
-    _refuse(plan, pipeline, world)
+    refusals.refuse(planner, plan, world, begins=True)
     _inspect_data(planner, plan)
     run = claims[store.lock_path(pipeline.name)] = store.claim_run(pipeline.name, wait)
     run.take()

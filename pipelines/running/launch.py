@@ -95,12 +95,9 @@ def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int
         0, or the exit code of the process that failed first, whose error is printed.
 
     Raises:
-        ConfigError: fewer than one process, or more than there are GPUs.
+        ConfigError: more processes than there are GPUs.
         StoppedError: a signal asked to stop before any work.
     """
-    if processes < 1:
-        raise ConfigError(f"--processes: {processes}; expected at least 1")
-
     import logging
     import tempfile
 

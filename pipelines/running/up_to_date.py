@@ -1,6 +1,8 @@
 """A run that finds all of its stages finished: it says so and ends, without torch and without other processes."""
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline
@@ -14,6 +16,8 @@ UNPROFILED = "runtime.profile: no training is left to be profiled; --force STAGE
 def report_if_up_to_date(planner: Planner, wait: bool = False) -> bool:
     """Print a line a stage and write the run's lock file, as a run does; nothing of it where there is work to do.
 
+    On a disk that cannot be written, the lines alone.
+
     Another run of this name is refused, or waited for with `wait`. Returns whether there was nothing to do.
 
     Raises:
@@ -22,14 +26,18 @@ def report_if_up_to_date(planner: Planner, wait: bool = False) -> bool:
     pipeline, store, plan = planner.pipeline, planner.store, planner.plan()
     if any(planned.state not in ("done", "left out") for planned in plan):
         return False
-    with store.claim_run(pipeline.name, wait):
-        store.write_lock(pipeline.name, lock(pipeline, plan, set()))
+    writable = os.access(store.root, os.W_OK)  # results may lie on a disk that cannot be written
+    with store.claim_run(pipeline.name, wait) if writable else nullcontext():
+        if writable:
+            store.write_lock(pipeline.name, lock(pipeline, plan, set()))
         for number, planned in enumerate(plan, 1):
             if planned.state == "done" and planned.folder is not None:
-                store.clear_claim(planned.folder)
+                if writable:
+                    store.clear_claim(planned.folder)
                 print(escape(line(plan, number)), flush=True)
         if pipeline.runtime.profile:
             print(UNPROFILED, flush=True)
+        print("nothing to do", flush=True)
     return True
 
 

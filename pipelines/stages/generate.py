@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 OUTPUTS = ("rendered", "camera")
+#: In keys, whatever the pipeline's task is: nothing that is written depends on it.
+TASK = {"name": "segmentation", "labels": "cityscapes"}
 
 
 class Config(StageConfig):

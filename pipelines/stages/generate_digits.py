@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 OUTPUTS = ("rendered", "handwritten")
+#: In keys, whatever the pipeline's task is: nothing that is written depends on it.
+TASK = {"name": "classification", "labels": "digits"}
 
 
 class Config(StageConfig):

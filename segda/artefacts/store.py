@@ -12,6 +12,7 @@ from segda.artefacts import checked_json
 from segda.artefacts import manifest as manifests
 from segda.artefacts.lock import FolderLock
 from segda.artefacts.manifest import read_json, write_json
+from segda.config.lookup import nearest_of
 from segda.errors import ArtefactError, SegdaError
 from segda.files import is_plain, leading_out
 
@@ -148,8 +149,9 @@ class Store:
         """
         path = self.lock_path(run)
         if not path.is_file():
-            runs = ", ".join(self.runs()) or "none"
-            raise ArtefactError(f"{path}: no such run; runs in {self.root}: {runs}")
+            near = nearest_of(run, self.runs())
+            meant = "" if near is None else f"did you mean {near!r}? "
+            raise ArtefactError(f"{path}: no such run; {meant}runs in {self.root}: {', '.join(self.runs()) or 'none'}")
         content = checked_json.verified(path, read_json(path), checked_json.LOCK, f"write it again: segda run {run}")
         for stage, entry in content["stages"].items():
             name = entry["folder"]
@@ -171,9 +173,13 @@ class Store:
         """The names of the runs that have a lock file here, sorted."""
         return sorted(path.name.removesuffix(LOCK_ENDING) for path in self.root.glob(f"*{LOCK_ENDING}"))
 
-    def results(self) -> int:
-        """The number of folders here in which a stage began or ended."""
-        return sum((path / STAGE_FILE).is_file() for path in self.root.glob("*-????????"))
+    def folders(self, kind: str = "*") -> list[Path]:
+        """The folders here in which a stage of a kind began or ended, sorted, without those that were replaced."""
+        return sorted(path for path in self.root.glob(f"{kind}-????????") if (path / STAGE_FILE).is_file())
+
+    def replaced(self) -> list[Path]:
+        """The folders here that a new result of the same key has replaced, sorted."""
+        return sorted(path for path in self.root.glob("*-????????.replaced-*") if path.is_dir())
 
     @staticmethod
     def _check_links(folder: Path) -> None:

@@ -30,8 +30,22 @@ def names(package: str) -> list[str]:
 def nearest(name: str, valid: Iterable[str]) -> str:
     """An error's suggestion for `name`: the nearest valid name, else all of them."""
     choices = sorted(valid)
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(choices) or 'none'}"
+    close = nearest_of(name, choices)
+    return f"did you mean {close!r}?" if close else f"valid: {', '.join(choices) or 'none'}"
+
+
+def nearest_of(name: str, valid: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The valid name that is nearest, whatever is written in capitals or with dashes; `None` if none is near.
+
+    `cutoff`, from 0 to 1, is how much of it must be alike.
+    """
+    plain = {_plain(each): each for each in sorted(valid, reverse=True)}
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=cutoff)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "_")
 
 
 def module(package: str, name: str) -> ModuleType:

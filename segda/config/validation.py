@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, is
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from segda.config.lookup import nearest
+from segda.config.lookup import nearest, nearest_of
 from segda.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -124,7 +124,18 @@ def _most_specific(located: list[Located]) -> Located:
     return next((entry for entry in outside if entry[2]["type"] in _UNKNOWN_KEY), outside[0])
 
 
-def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: str) -> str:
+def _misspelt(raw: Any, keys: tuple[int | str, ...], known: Collection[str]) -> str | None:
+    """The key of a mapping, unknown to its model, that was meant to be the missing one at the end of `keys`."""
+    node = raw
+    for key in keys[:-1]:
+        node = node[key if isinstance(node, list) else str(key)]
+    unknown = [str(name) for name in node if str(name) not in known] if isinstance(node, Mapping) else []
+    return nearest_of(str(keys[-1]), unknown, cutoff=0.6)
+
+
+def _one_line(
+    failure: ValidationError, model: type[BaseModel], raw: Any, path: str, elsewhere: Collection[str] = ()
+) -> str:
     """The most specific of pydantic's errors, as `path: found ...; expected ...`."""
     errors = failure.errors(include_url=False)
     located: list[Located] = [(*_real_path(each["loc"], raw, each["type"]), each) for each in errors]
@@ -133,8 +144,12 @@ def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: 
     dotted = ".".join([path, *map(str, keys)] if path else map(str, keys)) or "config"
     if kind in _UNKNOWN_KEY:
         valid = _fields_at(model, keys[:-1], members)
-        return f"{dotted}: unknown key; {nearest(str(keys[-1]), valid)}"
+        return f"{dotted}: unknown key; {nearest(str(keys[-1]), {*valid, *(elsewhere if len(keys) == 1 else ())})}"
     if kind in ("missing", "missing_argument"):
+        misspelt = _misspelt(raw, keys, {*_fields_at(model, keys[:-1], members), *elsewhere})
+        if misspelt is not None:
+            wrong = dotted[: -len(str(keys[-1]))] + misspelt
+            return f"{wrong}: unknown key; did you mean {str(keys[-1])!r}?"
         return f"{dotted}: missing; it has no default, so give it a value"
     if kind == "literal_error" and isinstance(error["input"], str):
         valid = [choice.strip().strip("'") for choice in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
@@ -146,8 +161,10 @@ def _one_line(failure: ValidationError, model: type[BaseModel], raw: Any, path: 
     return f"{dotted}: found {_described(error['input'])}; expected {' or '.join(dict.fromkeys(expected))}"
 
 
-def validate(model: type[Model], raw: Any, path: str) -> Model:
+def validate(model: type[Model], raw: Any, path: str, elsewhere: Collection[str] = ()) -> Model:
     """The config that `raw`, plain data at `path` of a YAML, describes. Nothing is converted: `"5"` is no number.
+
+    `elsewhere` are keys that stand beside those of `raw` in the YAML, which an unknown key may have been meant to be.
 
     Raises:
         ConfigError: the first error, in one line.
@@ -156,20 +173,24 @@ def validate(model: type[Model], raw: Any, path: str) -> Model:
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as failure:
-        raise ConfigError(_one_line(failure, model, json.loads(text), path)) from None
+        raise ConfigError(_one_line(failure, model, json.loads(text), path, elsewhere)) from None
 
 
 def validate_options(
-    builder: Callable[..., Any], options: Mapping[str, Any], path: str, given: Collection[str] = ()
+    builder: Callable[..., Any],
+    options: Mapping[str, Any],
+    path: str,
+    given: Collection[str] = (),
+    elsewhere: Collection[str] = (),
 ) -> dict[str, Any]:
     """The options that a YAML sets at `path`, without `name`, typed as the signature of the component's `build` says.
 
-    A YAML may not set the `given` parameters, such as `channels`, which code passes.
+    A YAML may not set the `given` parameters, such as `channels`, which code passes; for `elsewhere` see `validate`.
 
     Raises:
         ConfigError: unknown option, wrong type, or a missing option without default.
     """
-    valid = validate(_options_model(builder, tuple(sorted(given))), dict(options), path)
+    valid = validate(_options_model(builder, tuple(sorted(given))), dict(options), path, elsewhere)
     return {name: getattr(valid, name) for name in valid.model_fields_set}
 
 

@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from segda.config.lookup import nearest_of
 from segda.errors import DataError
 
 #: What names of pictures end in, of the kinds that are read.
@@ -218,9 +219,21 @@ def _tops(root: Path, place: Place) -> list[tuple[str, Path]]:
     ]
     if not chosen:
         raise DataError(
-            f"folder {place.folder!r} is missing below {root}; the layout needs it, see the data set's config"
+            f"folder {place.folder!r} is missing below {root}; {_nearest_folder(root, place.folder)}the layout needs "
+            "it, see the data set's config"
         )
     return chosen
+
+
+def _nearest_folder(root: Path, folder: str) -> str:
+    """A suggestion for the first part of a path that is missing, such as a misspelt split; nothing if none is near."""
+    here = root
+    for part in Path(folder).parts:
+        if not (here / part).is_dir():
+            near = nearest_of(part, [child.name for child in here.iterdir() if child.is_dir()])
+            return "" if near is None else f"did you mean {(here / near).relative_to(root).as_posix()!r}? "
+        here /= part
+    return ""
 
 
 def _ending(name: str, endings: Sequence[str]) -> str:

@@ -102,7 +102,7 @@ def batches(
             raise DataError(f"{data.root}: data set {data.name!r} holds no sample to train on")
     streams = [_Stream(source, transforms[0], derive_seed(seed, "source"), labels=True)]
     if target is not None and paired:
-        _check_pairs(source, target)
+        check_pairs(source, target)
         streams.append(_Stream(target, transforms[0], derive_seed(seed, "source"), labels=False))
     elif target is not None and transforms[1] is not None:
         streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
@@ -110,7 +110,12 @@ def batches(
     return _iterate(_Samples(streams, paired), micro_batches, workers, device or _CPU)
 
 
-def _check_pairs(source: Dataset, target: Dataset) -> None:
+def check_pairs(source: Dataset, target: Dataset) -> None:
+    """Refuse two sets whose samples are not pairs.
+
+    Raises:
+        DataError: their keys differ.
+    """
     keys, others = ([sample.key for sample in data.samples] for data in (source, target))
     if keys != others:
         unpaired = sorted(set(keys) ^ set(others))

@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "terminal": (),
     "files": ("errors",),
     "config": ("errors",),
-    "artefacts": ("errors", "files"),
+    "artefacts": ("config.lookup", "errors", "files"),
     "metrics": ("errors",),
     "label_space": ("config.lookup", "errors"),
     "label_spaces": ("errors", "label_space"),

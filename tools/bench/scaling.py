@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pipelines.definition.schema import TrainingConfig
 from pipelines.planning import memory as estimate
+from pipelines.planning import meta_step
 from segda.engine.peak_memory import DEVICE, MetaPeakMemory
 from tools.bench import inputs
 from tools.bench.harness import Figure, segda, turns
@@ -85,7 +86,7 @@ def exchange(memory: estimate.MemoryEstimate, config: TrainingConfig) -> Exchang
         buffers += sum(state[key].nbytes for key in state.keys() - parameters if state[key].is_floating_point())
     generator, discriminator = (sum(learned[name] for name in names) for names in training.objective.players())
     with MetaPeakMemory(), Operations() as counted:
-        inputs.step(training, estimate.meta_batch(1, config.crop or (512, 1024)), estimate.OnMeta())
+        inputs.step(training, meta_step.meta_batch(1, config.crop or (512, 1024)), meta_step.OnMeta())
     return Exchange(generator, discriminator, buffers, counted.total, config.batch)
 
 

@@ -97,6 +97,14 @@ def build(
     return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
 
 
+def names() -> list[str]:
+    """The encoders that smp has, without timm's."""
+    torchvision_compat.import_ready()
+    import segmentation_models_pytorch as smp
+
+    return sorted(smp.encoders.get_encoder_names())
+
+
 def _load_timm(stages: nn.Module, name: str, path: str) -> None:
     """Load a file of the whole timm model `name` into timm's selection of its stages, which renames some layers."""
     import timm

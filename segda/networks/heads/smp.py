@@ -136,6 +136,11 @@ def build(
     return head
 
 
+def names() -> list[str]:
+    """The decoders of smp."""
+    return sorted(_CLASSES)
+
+
 def _check_strides(decoder: str, strides: tuple[int, ...]) -> None:
     """Refuse encoders whose pyramid does not fit the decoder."""
     if decoder == "deeplabv3plus" and (len(strides) < 4 or strides[2] != 4 or strides[-1] not in (8, 16)):

@@ -81,12 +81,71 @@ def test_status_without_a_lock_file_says_what_lies_there(toy: Path, capsys: pyte
     Path("runs/job.lock.json").unlink()
     capsys.readouterr()
     assert main(["status"]) == 0
-    lost = capsys.readouterr().out
-    assert lost == "3 results in runs, but no run's lock file; the run writes it again: segda run NAME\n"
+    lost, title, *rows = capsys.readouterr().out.splitlines()
+    assert lost == "3 results in runs, but no run's lock file; the run writes it again: segda run NAME"
+    assert title.startswith("in no run")
+    assert sorted(row.split()[0] for row in rows) == ["first", "second", "total"]
     main(["job.yaml"])
     capsys.readouterr()
     assert main(["status"]) == 0
     assert capsys.readouterr().out.count("done in") == 3
+
+
+def test_status_forgets_nothing(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A result of an earlier config, one that was replaced, a pack, and a run whose lock file is damaged."""
+    main(["job.yaml", "--set", "stages.total.rows={one: {from: first}}"])
+    main(["job.yaml"])
+    main(["job.yaml", "--force", "total"])
+    Path("runs/packs/folder-01234567").mkdir(parents=True)
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    run, others = out.split("in no run")
+    assert [line.split()[0] for line in run.splitlines()] == ["job", "first", "second", "total"]
+    rows = [line.split() for line in others.splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [("total", "done"), ("total", "replaced,"), ("pack", "done")]
+
+    Path("runs/job.lock.json").write_text("{")
+    assert main(["status"]) == 1
+    out = capsys.readouterr().out
+    assert "job: runs/job.lock.json: damaged" in out
+    assert out.count("done in") == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["stauts"], "no command or pipeline 'stauts'; did you mean 'status'?"),
+        (["stretes"], "no pipelines config called 'stretes'; did you mean 'streets'?"),
+        (["run", "streets", "--onyl", "source"], "segda run: unknown option '--onyl'; did you mean '--only'?"),
+        (["run", "streets", "--mixed_precision", "no"], "did you mean '--mixed-precision'?"),
+        (["evaluate", "streets", "--dat", "gta5", "--spilt", "val"], "did you mean '--split'?"),
+        (["status", "one", "two"], "segda status: unexpected 'two'"),
+        (["run", "streets", "--processes", "two"], "argument --processes: invalid int value: 'two'"),
+    ],
+)
+def test_a_near_miss_is_one_line(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_a_pipeline_may_be_called_nearly_like_a_command(toy: Path) -> None:
+    Path("configs/pipelines").mkdir(parents=True)
+    Path("configs/pipelines/packs.yaml").write_text(Path("job.yaml").read_text())
+    assert main(["packs", "--plan"]) == 0
+
+
+def test_a_run_that_is_nearly_named_is_suggested(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["job.yaml"])
+    capsys.readouterr()
+    for command in ("status", "report"):
+        assert main([command, "jib"]) == 2
+        assert "no such run; did you mean 'job'? runs in runs: job" in capsys.readouterr().err
 
 
 @pytest.mark.promise("status-verify")

@@ -133,3 +133,33 @@ def test_a_kind_that_is_no_word_is_one_line_beside_defaults(toy: Path) -> None:
     (toy / "other.yaml").write_text("base: job\ndefaults: {supervise: {steps: 3}}\nstages: {second: {kind: [1]}}\n")
     with pytest.raises(ConfigError, match=r"stages\.second\.kind: found"):
         pipelines.load("other.yaml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("stages.source.data.splt=val", "stages.source.data.splt: unknown key; did you mean 'split'?"),
+        ("stages.source.data={name: gta5, rooot: x}", "stages.source.data.rooot: unknown key; did you mean 'root'?"),
+        ("stages.source.data.resise=[8,8]", "stages.source.data.resise: unknown key; did you mean 'resize'?"),
+        ("stages.source.data.on_badfile=skip", "did you mean 'on_bad_file'?"),
+        ("stages.source.data={nme: gta5, root: x}", "stages.source.data.nme: unknown key; did you mean 'name'?"),
+        ("task.lables=camvid", "task.lables: unknown key; did you mean 'labels'?"),
+        ("task={name: segmentation, label: camvid}", "task.label: unknown key; did you mean 'labels'?"),
+        ("stages.source.optimizer.name=adamW", "did you mean 'adamw'?"),
+        ("stages.source.optimizer.name=SGD", "did you mean 'sgd'?"),
+        ("stages.source.networks.encoder={name: resnet34}", "did you mean {name: smp, encoder: resnet34}?"),
+        ("stages.source.networks.encoder={name: ResNet-34}", "did you mean {name: smp, encoder: resnet34}?"),
+        ("stages.source.networks.head={name: DeepLabV3Plus}", "did you mean {name: smp, decoder: deeplabv3plus}?"),
+        ("stages.source.networks.encoder={name: smal}", "unknown encoder 'smal'; did you mean 'small'?"),
+        ("runtime.worker=2", "runtime.worker: unknown key; did you mean 'workers'?"),
+        ("stages.source.schedule.warmpu=2", "did you mean 'warmup'?"),
+        (
+            "stages.evaluate.rows.pixel={form: pixel}",
+            "stages.evaluate.rows.pixel.form: unknown key; did you mean 'from'?",
+        ),
+    ],
+)
+def test_a_near_miss_suggests_what_was_meant(setting: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        pipelines.load("streets", [setting])
+    assert message in str(caught.value)

@@ -195,7 +195,7 @@ def test_links_between_data_sets_are_looked_at_each_time(cache_folder: Path, tmp
 
 @pytest.mark.promise("light-plan")
 def test_a_plan_of_what_passed_loads_nothing_heavy(cache_folder: Path, tmp_path: Path) -> None:
-    load("streets")
+    assert main(["run", "streets", "--plan"]) == 0
     code = f"""
 import sys
 from pipelines.__main__ import main

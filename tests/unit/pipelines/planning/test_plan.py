@@ -1,5 +1,6 @@
 """Plans: keys depend on content, states on folders; missing data is a state."""
 
+import inspect
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 
 from pipelines.definition import loading as pipelines
+from pipelines.definition.schema import RuntimeConfig
 from pipelines.planning import plan as plans
 from pipelines.running.execution import run_pipeline
+from segda.artefacts.manifest import write_json
 from segda.artefacts.store import Store
+from segda.config.lookup import module, names
 from segda.engine.session import Session
 from segda.errors import ConfigError
 
@@ -164,3 +168,86 @@ def test_the_table(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_network_without_features_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^stages\.source: encoder small: width is 0; expected at least 1$"):
         pipelines.load("streets", ["stages.source.networks.encoder.width=0"])
+
+
+TRAINED_WITH_LABELS = {"source", "pixel", "feature", "both", "oracle", "evaluate", "report"}
+AT_THE_TOP: dict[str, tuple[list[str], set[str]]] = {
+    "title": (["title=Streets of another name"], set()),
+    "class_weights": (["task.class_weights="], TRAINED_WITH_LABELS),
+    "labels": (["task.labels=synthia16"], {*TRAINED_WITH_LABELS, "translate", "adapted"}),
+    "seed": (["seed=1"], {*TRAINED_WITH_LABELS, "streets", "translate", "adapted"}),
+    "runtime": (
+        [
+            "runtime.workers=3", "runtime.pack=true", "runtime.mixed_precision=no", "runtime.save_every=7",
+            "runtime.log_every=7", "runtime.cpu=true", "runtime.deterministic=true", "runtime.on_bad_health=stop",
+            "runtime.health={saturated: 0.9}", "runtime.gather_statistics=true", "runtime.fit_memory=true",
+            "runtime.profile=true", "runtime.recompute=true", "runtime.compile=true",
+        ],
+        set(),
+    ),
+}  # fmt: skip
+"""Setting at the top of `streets` to the stages that depend on it; all of `runtime` together, since none does."""
+
+
+@pytest.mark.parametrize("name", AT_THE_TOP)
+def test_only_what_depends_on_a_setting_at_the_top_changes_with_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings, expected = AT_THE_TOP[name]
+    before = ["task.class_weights="] if name == "labels" else []  # which are one for each class
+    plain, other = (
+        {planned.stage: planned.key for planned in plans.make_plan(loaded, Store(Path("runs")))}
+        for loaded in (pipelines.load("streets", each, remembered=True) for each in (before, [*before, *settings]))
+    )
+    assert {stage for stage in plain if plain[stage] != other[stage]} == expected
+
+
+def test_every_setting_at_the_top_is_in_the_table() -> None:
+    assert {"title", "task", "seed", "runtime", "stages", "defaults"} == set(pipelines.PipelineConfig.model_fields)
+    named = {setting.partition("=")[0].removeprefix("runtime.") for setting in AT_THE_TOP["runtime"][0]}
+    assert named == set(RuntimeConfig.model_fields)
+
+
+def test_terms_are_known_to_weigh_classes_by_what_they_call() -> None:
+    """`semantic_consistency` does by an option."""
+    for name in names("segda.objectives.terms"):
+        source = inspect.getsource(module("segda.objectives.terms", name))
+        weighs = "supervised_loss" in source and name != "semantic_consistency"
+        assert weighs == (name not in plans.UNWEIGHTED), name
+    assert not plans._is_unweighted("semantic_consistency", {"source_labels": True})
+
+
+def test_results_of_keys_that_held_all_of_the_task_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`generate-3c04f94d` is the folder that version 0.2 gave to the data of `streets`."""
+    monkeypatch.chdir(tmp_path)
+    loaded = pipelines.load("streets", remembered=True)
+    before = {planned.stage: planned for planned in plans.make_plan(loaded, Store(Path("runs")))}
+    assert before["streets"].earlier.startswith("3c04f94d")
+    assert before["streets"].key != before["streets"].earlier
+    folder = Path("runs/generate-3c04f94d")
+    folder.mkdir(parents=True)
+    write_json(folder / "stage.json", {"key": before["streets"].earlier})
+    after = {planned.stage: planned for planned in plans.make_plan(loaded, Store(Path("runs")))}
+    assert (after["streets"].state, after["streets"].folder) == ("resume", folder)
+    assert after["source"].key == before["source"].key
+    assert after["source"].inputs["data.root"]["folder"] == folder.name
+
+
+def test_another_number_of_steps_prolongs_nothing_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def planned(*settings: str) -> plans.StagePlan:
+        loaded = pipelines.load("moons", settings, remembered=True)
+        return next(each for each in plans.make_plan(loaded, Store(Path("runs"))) if each.stage == "source")
+
+    loaded, before = pipelines.load("moons", remembered=True), planned()
+    config = loaded.stage("source").config.model_dump(mode="json", by_alias=True)
+    Store(Path("runs")).begin("supervise", before.key, {"stage": "source", "config": config, "inputs": before.inputs})
+    assert planned().state == "resume"
+    longer = planned("stages.source.steps=4000").reason
+    assert f"supervise-{before.key[:8]} has 2000 steps and is not prolonged" in longer
+    assert "`init: {from: source}`" in longer
+    assert "prolonged" not in planned("stages.source.steps=4000", "stages.source.batch=30").reason

@@ -1,6 +1,7 @@
 """A run with nothing to do prints the usual lines, respects other processes' locks, and starts no process."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,9 +37,25 @@ def test_it_prints_every_stage_and_writes_the_same_lock(
     lock.unlink()
     assert run(*words) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(",")[0] for line in lines] == ["[1/3] first: done", "[2/3] second: done", "[3/3] total: done"]
+    assert [line.split(",")[0] for line in lines] == [
+        "[1/3] first: done",
+        "[2/3] second: done",
+        "[3/3] total: done",
+        "nothing to do",
+    ]
     assert json.loads(lock.read_text()) == before
     assert not list(Path("runs").glob(".*.claim*"))
+
+
+def test_a_disk_that_cannot_be_written_is_enough(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a read-only mount, of which `access` knows even for root."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(Store, "write_lock", lambda *_: pytest.fail("written"))
+    monkeypatch.setattr(Store, "claim_run", lambda *_: pytest.fail("claimed"))
+    assert run() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing to do"
 
 
 def test_another_run_of_the_name_is_respected(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
