@@ -10,12 +10,14 @@ from pydantic import BaseModel
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import DataConfig, MethodConfig, Reference
 from pipelines.training.open_data import ListedData, data_root
+from segda import label_space
 from segda.artefacts.key import stage_key
 from segda.artefacts.store import Store
 from segda.config import loading as configs
 from segda.data.index import fingerprint
 from segda.errors import DataError
 from segda.files import sha256
+from segda.label_space import Labels
 from segda.terminal.table import print_table
 
 State = Literal["done", "resume", "run", "data missing", "left out"]
@@ -51,7 +53,7 @@ class _Keys:
         self._listed = listed
         self._fingerprints: dict[str, str] = {}
 
-    def _fingerprint(self, data: DataConfig, labels: str, with_labels: bool) -> str:
+    def _fingerprint(self, data: DataConfig, labels: Labels, with_labels: bool) -> str:
         key = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
         if key not in self._fingerprints:
             dataset = self._listed.open(data, labels, data_root(data), with_labels)
@@ -86,9 +88,13 @@ class _Keys:
                 del entries["title"], entries["source"]
             if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
                 del entries["on_bad_file"]
+            if name == "task" and not isinstance(entries["labels"], str):
+                entries["labels"] = _of_space(entries["labels"], "classes", *getattr(stage.module, "LABEL_SPACE", ()))
             resolved = {field: below(value, field) for field, value in entries.items()}
+            with_labels = name.rpartition(".")[2] != "target"
+            if isinstance(node, DataConfig) and with_labels and not {"classes", "colours"} & entries.keys():
+                resolved |= _of_space(stage.config.task.options["labels"], "ids", "colours")
             if isinstance(node, DataConfig) and isinstance(node.root, str):
-                with_labels = name.rpartition(".")[2] != "target"
                 content = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
                 inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": content}
                 resolved["root"] = {"fingerprint": content}
@@ -109,6 +115,14 @@ class _Keys:
         config = self.resolved(stage.config, "", stage, upstream, inputs)
         config.pop("kind")
         return stage_key(stage.kind, stage.module.VERSION, config), inputs
+
+
+def _of_space(labels: Labels, *fields: str) -> dict[str, Any]:
+    """What a key holds of a label space of one's own; of a shipped one it holds the name."""
+    if isinstance(labels, str):
+        return {}
+    space = label_space.load(labels)
+    return {field: content for field in fields if (content := getattr(space, field))}
 
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
