@@ -157,8 +157,8 @@ def own(
     names = list(dict.fromkeys(classes.values())) if isinstance(classes, dict) else list(classes or colours or ())
     if not 2 <= len(names) <= IGNORE_INDEX:
         raise ConfigError(
-            f"{len(names)} classes; expected 2 to {IGNORE_INDEX} (what is no object is a class, too, such as background)"
-            f", as `classes: {{0: background, 1: coin}}`"
+            f"classes: found {len(names)} names; expected 2 to {IGNORE_INDEX}, as in `classes: {{0: background, 1: coin}}`: "
+            "what is no object is a class, too"
         )
     blank = next((each for each in names if not each.strip() or not each.isprintable()), None)
     if blank is not None:
@@ -258,7 +258,7 @@ def _range(key: int | str) -> range:
     """The ids that `7`, `"7"` or `"1..254"` names."""
     ends = re.fullmatch(r"\s*(\d{1,9})(?:\s*(?:\.\.|-)\s*(\d{1,9}))?\s*", str(key))
     if ends is None:
-        raise ConfigError(f"{key!r} is no id; expected a whole number from 0, or a range such as 1..254")
+        raise ConfigError(f"{key!r} is no id; expected a whole number or a range, then the class's name: 1..254: coin")
     first, last = int(ends[1]), int(ends[2] or ends[1])
     if last < first:
         raise ConfigError(f"{key!r} is an empty range of ids; write the smaller one first")

@@ -88,8 +88,6 @@ class _Keys:
                 del entries["title"], entries["source"]
             if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
                 del entries["on_bad_file"]
-            if name == "task" and not isinstance(entries["labels"], str):
-                entries["labels"] = _of_space(entries["labels"], "classes", *getattr(stage.module, "LABEL_SPACE", ()))
             resolved = {field: below(value, field) for field, value in entries.items()}
             with_labels = name.rpartition(".")[2] != "target"
             if isinstance(node, DataConfig) and with_labels and not {"classes", "colours"} & entries.keys():
@@ -114,6 +112,9 @@ class _Keys:
         inputs: dict[str, Any] = {}
         config = self.resolved(stage.config, "", stage, upstream, inputs)
         config.pop("kind")
+        labels = stage.config.task.options["labels"]
+        space = _of_space(labels, "classes", *getattr(stage.module, "LABEL_SPACE", ()))
+        config["task"]["labels"] = space or labels
         return stage_key(stage.kind, stage.module.VERSION, config), inputs
 
 
