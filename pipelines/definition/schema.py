@@ -73,11 +73,10 @@ class DataConfig(ComponentConfig):
     resize: Size | None = None
     on_bad_file: Literal["fail", "skip"] = "fail"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _files_alone(cls, data: Any) -> Any:
-        """Without what a data set's YAML says of its label space, which is read where a config's `labels` names it."""
-        return {key: value for key, value in data.items() if key not in DESCRIPTION} if isinstance(data, dict) else data
+    @property
+    def options(self) -> dict[str, Any]:
+        """The reader's options: without what a data set's YAML says of its label space, which is read by `labels`."""
+        return {name: value for name, value in super().options.items() if name not in DESCRIPTION}
 
 
 class NetworksConfig(StrictConfig):

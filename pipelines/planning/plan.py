@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference
+from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, Reference
 from pipelines.training.open_data import ListedData, data_root
 from segda import label_space
 from segda.artefacts.key import stage_key
@@ -83,7 +83,7 @@ class _Keys:
             return {"key": origin.key, "output": node.output}
         if isinstance(node, BaseModel):
             entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
-            entries.update(node.model_extra or {})
+            entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
             if isinstance(node, MethodConfig):  # how a method is called changes no result
                 del entries["title"], entries["source"]
             if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice

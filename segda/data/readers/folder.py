@@ -77,7 +77,7 @@ def _decoder(
 ) -> LabelDecoder:
     by_id, by_colour = bool(classes or ignore), bool(colours or ignore_colours)
     if by_id and by_colour:
-        raise ConfigError("ids and colours are both given; keep `classes` and `ignore`, or `colours` and `ignore_colours`")
+        raise ConfigError("both are given, ids and colours; keep `classes` and `ignore`, or `colours` and `ignore_colours`")
     named = dict(enumerate(classes)) if isinstance(classes, list) else classes
     # What the entry leaves out, a label space of one's own knows.
     ids = {**({} if named else dict(space.ids)), **native_ids(named or {}, ignore)}

@@ -57,7 +57,7 @@ def test_an_id_in_neither_list_is_an_error(root: Path, camvid: LabelSpace) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": {1: "raod"}}, "'raod' is no class of label space 'camvid'; did you mean 'road'"),
+        ({"classes": {1: "raod"}}, "'raod' is no class of label space 'camvid' .* did you mean 'road'"),
         ({"colours": {"sea": (0, 0, 0)}}, "colours: 'sea' is no class"),
         ({}, "neither is given"),
         ({"classes": {1: "sky"}, "colours": {"sky": (0, 0, 0)}}, "both are given"),
