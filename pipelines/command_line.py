@@ -9,7 +9,7 @@ from types import ModuleType
 from segda import __version__
 from segda.engine import out_of_memory
 from segda.engine.signals import StoppedError
-from segda.errors import SegdaError
+from segda.errors import SegdaError, without_terminal_codes
 from segda.terminal.escape import escape
 
 COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
@@ -70,7 +70,7 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         import traceback
 
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
-        message = "\n".join(escape(line) for line in lines)
+        message = "\n".join(escape(without_terminal_codes(line)) for line in lines)
         return (message, 2) if fixable else (f"{message}\n{UNEXPECTED}", 1)
     line = " ".join(str(error).split())
     if reason is not None and not isinstance(error, SegdaError):

@@ -90,10 +90,12 @@ def load_predictor(stage_folder: Path, manifest: Manifest, device: torch.device)
 
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
-    """A networks config that loads no pretrained file, not for wrapped encoders either: finished networks replace it."""
+    """A networks config that loads no pretrained file, not even for a wrapped encoder: finished networks replace it."""
 
     def without(node: Any) -> Any:
-        return {name: without(value) for name, value in node.items() if name != "weights"} if isinstance(node, dict) else node
+        if not isinstance(node, dict):
+            return node
+        return {name: without(value) for name, value in node.items() if name != "weights"}
 
     return {**config, "encoder": without(config["encoder"]), "head": without(config.get("head"))}
 

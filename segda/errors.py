@@ -6,9 +6,14 @@ import re
 _TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 
 
+def without_terminal_codes(text: str) -> str:
+    """`text` of another package without the sequences by which it colours its messages."""
+    return _TERMINAL_CODES.sub("", text)
+
+
 def reason(error: BaseException, limit: int = 200) -> str:
     """What an error of another package says: on one line, without terminal codes; its class if it says nothing."""
-    return " ".join(_TERMINAL_CODES.sub("", str(error)).split())[:limit] or type(error).__name__
+    return " ".join(without_terminal_codes(str(error)).split())[:limit] or type(error).__name__
 
 
 class SegdaError(Exception):

@@ -146,30 +146,30 @@ def own(
         categories: category to its classes, of which each is in one; `None` for none.
 
     Raises:
-        ConfigError: no classes or too many; a name, id or colour occurs twice; a class lacks something that others have.
+        ConfigError: no classes or too many; a name, id or colour occurs twice; a class lacks what others have.
     """
     if colours and (isinstance(classes, dict) or ids):
         raise ConfigError(
-            "`colours` are those of coloured label files, but ids are given, too; keep one of both, and draw by `palette`"
+            "`colours` are those of coloured label files, but ids are given, too; keep one of both, draw by `palette`"
         )
     if isinstance(classes, dict) and ids:
         raise ConfigError("`classes` and `ids` both give ids; list the names alone in `classes`, or leave out `ids`")
     names = list(dict.fromkeys(classes.values())) if isinstance(classes, dict) else list(classes or colours or ())
     if not 2 <= len(names) <= IGNORE_INDEX:
         raise ConfigError(
-            f"classes: found {len(names)} names; expected 2 to {IGNORE_INDEX}, as in `classes: {{0: background, 1: coin}}`: "
-            "what is no object is a class, too"
+            f"classes: found {len(names)} names; expected 2 to {IGNORE_INDEX}, as in `classes: {{0: background, "
+            "1: coin}`: what is no object is a class, too"
         )
     blank = next((each for each in names if not each.strip() or not each.isprintable()), None)
     if blank is not None:
         raise ConfigError(f"class name {blank!r}; expected one that can be read")
     if isinstance(classes, dict):
-        native = native_ids(classes, ignore)
+        native = native_ids(classes.items(), ignore)
     elif ids:
         _check_names("ids", ids, names, complete=True)
         native = native_ids([(each, label) for label, given in ids.items() for each in _listed(given)], ignore)
     else:
-        native = {} if colours else native_ids(dict(enumerate(names)), ignore)
+        native = {} if colours else native_ids(enumerate(names), ignore)
     if colours:
         _check_names("colours", colours, names, complete=True)
     coloured = native_colours(colours or {}, ignore_colours)
@@ -206,16 +206,15 @@ def content(space: LabelSpace) -> dict[str, Any]:
 
 
 def native_ids(
-    classes: Mapping[int | str, str] | Iterable[tuple[int | str, str]], ignore: int | str | Iterable[int | str] = ()
+    classes: Iterable[tuple[int | str, str]], ignore: int | str | Iterable[int | str] = ()
 ) -> dict[int, str | None]:
     """Native 8-bit id to class name, `None` for those of `ignore`; each is given by itself or in a range, `1..254`.
 
     Raises:
         ConfigError: no id, an id beyond 8 bits, or one that is given twice.
     """
-    pairs: Iterable[tuple[int | str, str | None]] = classes.items() if isinstance(classes, Mapping) else classes
     native: dict[int, str | None] = {}
-    for key, name in (*pairs, *((each, None) for each in _listed(ignore))):
+    for key, name in (*classes, *((each, None) for each in _listed(ignore))):
         for each in _range(key):
             if each in native:
                 both = f"{native[each]!r} and {name!r}" if name is not None else "`classes` and `ignore`"
@@ -233,12 +232,15 @@ def native_colours(
         ConfigError: a value beyond 8 bits, a colour that occurs twice, or more than 256 of them.
     """
     native: dict[Colour, str | None] = {}
-    several = ((name, given if given and not isinstance(given[0], int) else [given]) for name, given in colours.items())
-    for name, each in (*((name, each) for name, given in several for each in given), *((None, each) for each in ignore)):
-        red, green, blue = each
-        if (red, green, blue) in native:
-            raise ConfigError(f"colours: {list(each)}: a colour occurs twice; each must mean one class")
-        native[_checked((red, green, blue))] = name
+    several: dict[str | None, list[Any]] = {
+        name: [given] if isinstance(given[0], int) else list(given) for name, given in colours.items() if given
+    }
+    for name, given in (*several.items(), (None, list(ignore))):
+        for each in given:
+            colour = _checked(each)
+            if colour in native:
+                raise ConfigError(f"colours: {list(colour)}: a colour occurs twice; each must mean one class")
+            native[colour] = name
     if len(native) > 256:
         raise ConfigError(f"colours: {len(native)} of them; expected at most 256")
     return native
@@ -289,13 +291,15 @@ def _palette(
 ) -> tuple[Colour, ...]:
     """The colour of each class."""
     if given is None:
-        first = {name: colour for colour, name in reversed(coloured.items())}
+        first = {name: colour for colour, name in reversed([*coloured.items()])}
         return tuple(first.get(name, spread_colour(index, len(names))) for index, name in enumerate(names))
     if isinstance(given, dict):
         _check_names("palette", given, names, complete=True)
         given = [given[name] for name in names]
     elif len(given) != len(names):
-        raise ConfigError(f"palette: {len(given)} colours for {len(names)} classes; give one a class, or name the class")
+        raise ConfigError(
+            f"palette: {len(given)} colours for {len(names)} classes; give one a class, or name the class"
+        )
     palette = tuple(_checked(colour) for colour in given)
     twice = next((index for index, colour in enumerate(palette) if colour in palette[:index]), None)
     if twice is not None:

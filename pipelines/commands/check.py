@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="PATH", help="the data set's folder, instead of the config's")
     parser.add_argument("--split", help="the split, instead of the config's")
-    parser.add_argument("--labels", default="cityscapes", metavar="SPACE", help="label space, or a YAML file of one (cityscapes)")
+    parser.add_argument(
+        "--labels", default="cityscapes", metavar="SPACE", help="label space, or a YAML file of one (cityscapes)"
+    )
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ from pipelines.definition.schema import (
 from segda.config import loading as configs
 from segda.config.lookup import module, names, nearest
 from segda.config.validation import validate
-from segda.errors import ConfigError
+from segda.errors import ConfigError, reason
 from segda.files import is_below
 
 FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
@@ -242,9 +242,8 @@ def check(stages: Mapping[str, Stage]) -> dict[str, Stage]:
                 raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
             except (RuntimeError, OverflowError) as error:
                 # Nothing is allocated yet: torch refuses numbers that no memory could hold.
-                reason = " ".join(str(error).split("\n")[0].split())[:120]
                 raise ConfigError(
-                    f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
+                    f"stages.{stage.name}.networks: cannot be built ({reason(error, 120)}); lower their numbers"
                 ) from error
     consistency.check(ordered)
     return ordered

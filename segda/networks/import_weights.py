@@ -1,8 +1,8 @@
 """Weights written by `torch.save`: read once, by `segda import`, and opened as safetensors from then on.
 
 Such a file is a pickle, which may hold a program. It is read only by that command, by a reader that takes nothing but
-tensors, plain data and arrays (`weights_only`). The copy is named by the hash of its origin, so a config may still name the origin: the bytes
-that a run starts from, and with them its key, stay the same.
+tensors, arrays and plain data (`weights_only`). The copy is named by the hash of its origin, so a config may still name
+the origin: the bytes that a run starts from, and with them its key, stay the same.
 """
 
 import argparse
@@ -28,8 +28,8 @@ FOLDER_VARIABLE = "SEGDA_IMPORTED"
 # Of checkpoints that trainers write, what may be read besides tensors: settings, and arrays and numbers of NumPy.
 _PLAIN: list[Any] = [
     argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
-    *((function, f"numpy.{core}.multiarray.{function.__name__}")
-      for function in (np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]) for core in ("core", "_core")),
+    *((rebuild, f"numpy.{core}.multiarray.{rebuild.__name__}") for core in ("core", "_core")
+      for rebuild in (np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0])),
 ]  # fmt: skip
 _ORIGIN = "origin_sha256"
 
@@ -155,7 +155,7 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
 
 
 def _flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors in nested mappings by dotted names, without the name of a mapping that holds all; and what is else."""
+    """The tensors in nested mappings by dotted names, without the name of a mapping that holds all; and the rest."""
     tensors: dict[str, Tensor] = {}
     others: list[str] = []
     nested: dict[str, dict[str, Tensor]] = {}

@@ -49,8 +49,8 @@ def downloading(encoder: str, weights: str | None) -> Iterator[None]:
         if weights != IMAGENET or not failed:
             raise
         raise ConfigError(
-            f"encoder {encoder}: weights {IMAGENET!r} could not be downloaded ({reason(error, 120)}); connect, or give `weights` "
-            "the path of a file"
+            f"encoder {encoder}: weights {IMAGENET!r} could not be downloaded ({reason(error, 120)}); connect, or give "
+            "`weights` the path of a file"
         ) from error
 
 
@@ -81,9 +81,9 @@ def load_pretrained(
     others = [part.prefix for part in fitting[1:] if chosen.prefix and not chosen.equals(part)]
     if others:
         raise ConfigError(
-            f"weights {path}: {type(module).__name__} fits below {chosen.prefix!r} and {others[0]!r}, whose values differ; "
-            f"write the right one to a file of its own: segda import {shlex.quote(path)} --part {chosen.prefix[:-1]} "
-            "-o FILE.safetensors"
+            f"weights {path}: {type(module).__name__} fits below {chosen.prefix!r} and {others[0]!r}, whose values "
+            f"differ; write the right one to a file of its own: segda import {shlex.quote(path)} --part "
+            f"{shlex.quote(chosen.prefix[:-1])} -o FILE.safetensors"
         )
     left_out = chosen.left_out(tensors, optional)
     if chosen.prefix or left_out:
@@ -148,14 +148,16 @@ class _Part:
         return not (self.missing or self.reshaped or self.larger)
 
     def equals(self, other: "_Part") -> bool:
-        return all(torch.equal(tensor, other.loaded[name]) for name, tensor in self.loaded.items() if name in other.loaded)
+        return all(
+            torch.equal(tensor, other.loaded[name]) for name, tensor in self.loaded.items() if name in other.loaded
+        )
 
     def left_out(self, tensors: Iterable[str], optional: tuple[str, ...]) -> list[str]:
-        """The names in the file of what is not loaded, classifiers of encoders aside, without what precedes its part."""
+        """The names in the file of what is not loaded, classifiers of encoders aside, without what precedes them."""
         parent = self.prefix[: self.prefix[:-1].rfind(".") + 1]
         names = {each: self.names.get(each, each) for each in tensors}
         return [
-            each.removeprefix(parent) for each, name in names.items()
+            each.removeprefix(self.prefix if each in self.names else parent) for each, name in names.items()
             if not (each in self.names and name in self.loaded)
             and (name.startswith(optional) or not _is_classifier(name))
         ]  # fmt: skip
@@ -163,7 +165,7 @@ class _Part:
     def misfit(self, tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
         """What is wrong, and the remedy."""
         if not self.loaded:
-            return f"none of its {len(tensors)} tensors has such a name ({_tops(tensors)}); give a file of that architecture"
+            return f"none of its {len(tensors)} tensors has such a name ({_tops(tensors)}); give a file of that network"
         counts = (
             f"{_count('missing', self.missing)}, {_count('unexpected', self.unexpected)}, "
             f"{_count('of another shape', self.reshaped)}"

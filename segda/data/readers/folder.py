@@ -5,6 +5,7 @@ Layout: whatever `images` and `labels` say; a label has its image's name but for
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from typing_extensions import Unpack
@@ -45,7 +46,7 @@ def build(
         image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
         label_endings: what label names end in, such as `_mask.png`.
         classes: id in an 8-bit index or palette PNG, or range of ids (`1..254`), to class name; several ids may share a
-            class. A list names the ids from 0. Without it and `colours`, the ids or colours of a label space of your own.
+            class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
         ignore: ids and ranges that neither train nor score; any id in neither list is an error.
         colours: class name to RGB, one or several, for labels that are coloured pictures; instead of `classes`.
         ignore_colours: RGB colours that neither train nor score.
@@ -75,26 +76,29 @@ def _decoder(
     *,
     needed: bool,
 ) -> LabelDecoder:
-    by_id, by_colour = bool(classes or ignore), bool(colours or ignore_colours)
+    by_id = bool(classes or ignore)
+    by_colour = bool(colours or ignore_colours or (space.colours and not classes))
     if by_id and by_colour:
-        raise ConfigError("both are given, ids and colours; keep `classes` and `ignore`, or `colours` and `ignore_colours`")
-    named = dict(enumerate(classes)) if isinstance(classes, list) else classes
+        raise ConfigError(
+            "both are given, ids and colours; keep `classes` and `ignore`, or `colours` and `ignore_colours`"
+        )
+    named: dict[Any, str] = dict(enumerate(classes)) if isinstance(classes, list) else classes or {}
     # What the entry leaves out, a label space of one's own knows.
-    ids = {**({} if named else dict(space.ids)), **native_ids(named or {}, ignore)}
+    ids = {**({} if named else dict(space.ids)), **native_ids(named.items(), ignore)}
     coloured = {**({} if colours else dict(space.colours)), **native_colours(colours or {}, ignore_colours)}
     if needed and not any((*ids.values(), *coloured.values())):
         raise ConfigError(
-            "neither is given; expected `classes` (id: name) or `colours` (name: [r, g, b]), here or in a label space of "
-            "your own"
+            "neither is given; expected `classes` (id: name) or `colours` (name: [r, g, b]), here or in a label space "
+            "of your own"
         )
-    for name in (*(named or {}).values(), *(colours or ())):
+    for name in (*named.values(), *(colours or ())):
         if name not in space.classes:
             raise ConfigError(
-                f"{'colours' if colours else 'classes'}: {name!r} is no class of label space {space.name!r} (what should "
-                "not count goes into `ignore`; for classes of your own, name this YAML file as `labels` of the task, or "
-                f"after --labels); {nearest(name, space.classes)}"
+                f"{'colours' if colours else 'classes'}: {name!r} is no class of label space {space.name!r} (what "
+                "should not count goes into `ignore`; for classes of your own, name this YAML file as `labels` of the "
+                f"task, or after --labels); {nearest(name, space.classes)}"
             )
-    if by_colour or (coloured and not by_id):
+    if by_colour:
         return LabelDecoder(space, dict(enumerate(coloured.values())), _ColourIds(tuple(coloured)))
     return LabelDecoder(space, ids, read_index)
 

@@ -15,7 +15,7 @@ from segda.data.dataset import Dataset
 from segda.data.decode import image_size, read_index, read_rgb
 from segda.data.index import ReaderOptions, find_files, pair
 from segda.data.label_decoder import LabelDecoder, names_in
-from segda.errors import ConfigError, DataError
+from segda.errors import ConfigError, DataError, reason
 from segda.files import is_below
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
@@ -97,4 +97,4 @@ def _members(file: Path, field: str) -> set[str]:
         content: dict[str, Any] = loadmat(file)
         return {f"{int(number):05d}" for number in np.asarray(content[field]).ravel()}
     except Exception as error:  # scipy's errors for damaged files share no narrower base
-        raise DataError(f"split file {file}: cannot read {field!r} ({error}); fetch it again") from error
+        raise DataError(f"split file {file}: cannot read {field!r} ({reason(error)}); fetch it again") from error

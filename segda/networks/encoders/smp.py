@@ -38,7 +38,9 @@ class SmpEncoder(PretrainedEncoder):
         except (RuntimeError, AssertionError) as error:
             if height % 32 == 0 and width % 32 == 0:
                 raise
-            raise ConfigError(f"encoder smp: cannot take {height}x{width} images ({reason(error)}); {remedy}") from error
+            raise ConfigError(
+                f"encoder smp: cannot take {height}x{width} images ({reason(error)}); {remedy}"
+            ) from error
         for channels, stride, feature in zip(self.channels[1:], self.strides[1:], features[1:], strict=True):
             size = (-(-height // stride), -(-width // stride))
             if channels and tuple(feature.shape[-2:]) != size:
@@ -134,7 +136,9 @@ def _freeze_unused(network: nn.Module, name: str) -> None:
         try:
             stages = network(torch.zeros(1, 3, 64, 64))[1:]
         except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"encoder smp: {name!r} takes one image size only ({reason(error)}); use another") from error
+            raise ConfigError(
+                f"encoder smp: {name!r} takes one image size only ({reason(error)}); use another"
+            ) from error
         total = torch.stack([stage.sum() for stage in stages]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):
