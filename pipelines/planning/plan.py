@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from segda import label_space
 from segda.artefacts.key import stage_key
 from segda.artefacts.store import Store
 from segda.config import loading as configs
+from segda.config.lookup import module
 from segda.data.index import fingerprint
 from segda.errors import DataError
 from segda.files import sha256
@@ -90,7 +92,7 @@ class _Keys:
                 del entries["on_bad_file"]
             resolved = {field: below(value, field) for field, value in entries.items()}
             with_labels = name.rpartition(".")[2] != "target"
-            if isinstance(node, DataConfig) and with_labels and not {"classes", "colours"} & entries.keys():
+            if isinstance(node, DataConfig) and with_labels and _reads_ids_of_space(node):
                 resolved |= _of_space(stage.config.task.options["labels"], "ids", "colours")
             if isinstance(node, DataConfig) and isinstance(node.root, str):
                 content = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
@@ -124,6 +126,12 @@ def _of_space(labels: Labels, *fields: str) -> dict[str, Any]:
         return {}
     space = label_space.load(labels)
     return {field: content for field in fields if (content := getattr(space, field))}
+
+
+def _reads_ids_of_space(data: DataConfig) -> bool:
+    """Whether what a data set's label files hold is not said by its own entry, but by a label space of one's own."""
+    takes_classes = "classes" in signature(module("segda.data.readers", data.name).build).parameters
+    return takes_classes and not {"classes", "colours"} & data.options.keys()
 
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
