@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import safetensors.torch
@@ -25,11 +25,12 @@ from segda.files import sha256, write_whole
 
 ENDING = ".safetensors"
 FOLDER_VARIABLE = "SEGDA_IMPORTED"
+_ARRAY, _NUMBER = (cast(Any, each).__reduce__()[0] for each in (np.zeros(0), np.float64(0)))
 # Of checkpoints that trainers write, what may be read besides tensors: settings, and arrays and numbers of NumPy.
 _PLAIN: list[Any] = [
     argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
     *((rebuild, f"numpy.{core}.multiarray.{rebuild.__name__}") for core in ("core", "_core")
-      for rebuild in (np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0])),
+      for rebuild in (_ARRAY, _NUMBER)),
 ]  # fmt: skip
 _ORIGIN = "origin_sha256"
 
