@@ -92,10 +92,11 @@ class _Keys:
                 del entries["on_bad_file"]
             resolved = {field: below(value, field) for field, value in entries.items()}
             with_labels = name.rpartition(".")[2] != "target"
-            if isinstance(node, DataConfig) and with_labels and _reads_ids_of_space(node):
-                resolved |= _of_space(stage.config.task.options["labels"], "ids", "colours")
+            labels = stage.config.task.options["labels"]
+            if isinstance(node, DataConfig) and with_labels and _reads_ids_of(labels, node):
+                resolved |= _of_space(labels, "ids", "colours")
             if isinstance(node, DataConfig) and isinstance(node.root, str):
-                content = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
+                content = self._fingerprint(node, labels, with_labels)
                 inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": content}
                 resolved["root"] = {"fingerprint": content}
             return resolved
@@ -128,10 +129,11 @@ def _of_space(labels: Labels, *fields: str) -> dict[str, Any]:
     return {field: content for field in fields if (content := getattr(space, field))}
 
 
-def _reads_ids_of_space(data: DataConfig) -> bool:
+def _reads_ids_of(labels: Labels, data: DataConfig) -> bool:
     """Whether what a data set's label files hold is not said by its own entry, but by a label space of one's own."""
-    takes_classes = "classes" in signature(module("segda.data.readers", data.name).build).parameters
-    return takes_classes and not {"classes", "colours"} & data.options.keys()
+    if isinstance(labels, str) or {"classes", "colours"} & data.options.keys():
+        return False
+    return "classes" in signature(module("segda.data.readers", data.name).build).parameters
 
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:
