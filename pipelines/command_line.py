@@ -11,7 +11,7 @@ from segda import __version__
 from segda.config.lookup import nearest, nearest_of
 from segda.engine import out_of_memory
 from segda.engine.signals import StoppedError
-from segda.errors import ConfigError, SegdaError
+from segda.errors import ConfigError, SegdaError, without_terminal_codes
 from segda.terminal.escape import escape
 
 COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
@@ -116,7 +116,7 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         import traceback
 
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
-        message = "\n".join(escape(line) for line in lines)
+        message = "\n".join(escape(without_terminal_codes(line)) for line in lines)
         return (message, 2) if fixable else (f"{message}\n{UNEXPECTED}", 1)
     line = " ".join(str(error).split())
     if reason is not None and not isinstance(error, SegdaError):

@@ -90,14 +90,14 @@ def load_predictor(stage_folder: Path, manifest: Manifest, device: torch.device)
 
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
-    """A networks config whose encoders, also wrapped ones, load no pretrained file: finished networks replace it."""
+    """A networks config that loads no pretrained file, not even for a wrapped encoder: finished networks replace it."""
 
-    def without(encoder: Any) -> Any:
-        if not isinstance(encoder, dict):
-            return encoder
-        return {name: without(value) for name, value in encoder.items() if name != "weights"}
+    def without(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        return {name: without(value) for name, value in node.items() if name != "weights"}
 
-    return {**config, "encoder": without(config["encoder"])}
+    return {**config, "encoder": without(config["encoder"]), "head": without(config.get("head"))}
 
 
 def output_stride(networks: Networks) -> int:

@@ -114,6 +114,8 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.
     """
+    from dataclasses import replace
+
     from segda.artefacts import manifest as manifests
     from segda.config.lookup import nearest
     from segda.errors import ArtefactError
@@ -145,7 +147,13 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
     chosen = {name: choices[name] for name in names} if names else rows
     if not chosen:
         raise ArtefactError(f"{run}: no finished stage with a segmentation network; run it first: segda run {run}")
-    return {name: (folder, manifests.verify(folder)) for name, folder in chosen.items()}
+    verified = {name: (folder, manifests.verify(folder)) for name, folder in chosen.items()}
+    # The palette may have changed since a stage was trained.
+    task = lock["config"]["task"]
+    return {
+        name: (folder, replace(manifest, config={**manifest.config, "task": task}))
+        for name, (folder, manifest) in verified.items()
+    }
 
 
 def _has_head(folder: Path) -> bool:

@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="PATH", help="the data set's folder, instead of the config's")
     parser.add_argument("--split", help="the split, instead of the config's")
-    parser.add_argument("--labels", default="cityscapes", metavar="SPACE", help="label space (cityscapes)")
+    parser.add_argument(
+        "--labels", default="cityscapes", metavar="SPACE", help="label space, or a YAML file of one (cityscapes)"
+    )
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -21,11 +23,13 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if Path(args.data).is_dir() and (Path(args.data).name != args.data or _holds_result(Path(args.data))):
         return verify(Path(args.data))
     from pipelines.commands.arguments import read_data
+    from pipelines.definition import labels
     from pipelines.training.open_data import data_root, open_dataset
     from segda.data.check import check, render
 
     data = read_data(args.data, args.root, args.split)
-    report = check(open_dataset(data, args.labels, data_root(data), with_labels=True, strict=False))
+    space = labels.resolved(args.labels, "--labels")
+    report = check(open_dataset(data, space, data_root(data), with_labels=True, strict=False))
     print(render(report))
     return 1 if report.problems else 0
 

@@ -41,6 +41,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
     from pipelines.scoring.score import score
     from pipelines.training.unreadable_files import open_readable
+    from segda import label_space
     from segda.artefacts.store import Store
     from segda.engine.session import Session
     from segda.report.terminal import print_scores
@@ -55,11 +56,11 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         return 0
     scores, opened = {}, {}
     for name, (folder, manifest) in rows.items():
-        labels = manifest.config["task"]["labels"]
-        if labels not in opened:
-            opened[labels] = open_readable(data, labels, True)
+        space = label_space.load(manifest.config["task"]["labels"])
+        if space not in opened:
+            opened[space] = open_readable(data, manifest.config["task"]["labels"], True)
         evaluation = score(
-            folder, manifest, data, opened[labels], session, augmentation=augmentation, boundary=args.boundary
+            folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary
         )
         scores[name] = evaluation.to_json()
     if session.is_main and args.json:

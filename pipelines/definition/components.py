@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipelines.definition import labels
 from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, NetworksConfig
 from segda import label_space
 from segda.config.lookup import module, nearest_of
@@ -91,10 +92,11 @@ def check_task(task: ComponentConfig, path: str = "task") -> None:
     misspelt = None if "labels" in options else nearest_of("labels", options, cutoff=0.6)
     if misspelt is not None:
         raise ConfigError(f"{path}.{misspelt}: unknown key; did you mean 'labels'?")
-    if not isinstance(options.get("labels"), str):
-        raise ConfigError(f"{path}.labels: found {options.get('labels')!r}; expected the name of a label space")
+    space = labels.resolved(options.pop("labels", None), f"{path}.labels")
+    if not isinstance(space, str | dict):
+        raise ConfigError(f"{path}.labels: found {space!r}; expected the name of a label space, or a YAML file")
     try:
-        label_space.load(options.pop("labels"))
+        label_space.load(space)
     except ConfigError as error:
         raise ConfigError(f"{path}.labels: {error}") from None
     check_component("segda.tasks", ComponentConfig(name=task.name, **options), path, ("space",), {"name", "labels"})

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt
 
-from pipelines.definition import consistency, validation_cache
+from pipelines.definition import consistency, labels, validation_cache
 from pipelines.definition.components import check_components
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import (
@@ -22,7 +22,7 @@ from pipelines.definition.schema import (
 from segda.config import loading as configs
 from segda.config.lookup import module, names, nearest
 from segda.config.validation import validate
-from segda.errors import ConfigError
+from segda.errors import ConfigError, reason
 from segda.files import is_below
 
 FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
@@ -81,7 +81,7 @@ def _with_defaults(content: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
-    """`raw` with every name of a data set or method replaced by the content of its file."""
+    """`raw` with every name of a data set or method, and a file of labels, replaced by the content of its file."""
     stages = raw.get("stages")
     if not isinstance(stages, Mapping):
         raise ConfigError(f"{file}: stages: {'missing' if stages is None else f'found {stages!r}'}; expected a mapping")
@@ -90,6 +90,9 @@ def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
         path = f"stages.{name}"
         config: type[BaseModel] = stage_module(_kind_of(stage, path), path).Config
         expanded[name] = configs.expand(config, stage, FOLDERS, path, file)
+    task = raw.get("task")
+    if isinstance(task, Mapping) and "labels" in task:
+        raw = {**raw, "task": {**task, "labels": labels.resolved(task["labels"], "task.labels", file)}}
     return {**raw, "stages": expanded}
 
 
@@ -239,9 +242,8 @@ def check(stages: Mapping[str, Stage]) -> dict[str, Stage]:
                 raise ConfigError(str(error) if str(error).startswith(prefix) else f"{prefix}: {error}") from None
             except (RuntimeError, OverflowError) as error:
                 # Nothing is allocated yet: torch refuses numbers that no memory could hold.
-                reason = " ".join(str(error).split("\n")[0].split())[:120]
                 raise ConfigError(
-                    f"stages.{stage.name}.networks: cannot be built ({reason}); lower their numbers"
+                    f"stages.{stage.name}.networks: cannot be built ({reason(error, 120)}); lower their numbers"
                 ) from error
     consistency.check(ordered)
     return ordered

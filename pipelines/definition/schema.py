@@ -15,11 +15,13 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.definition.labels import DESCRIPTION
 from segda.artefacts.manifest import Manifest
 from segda.data import workers as cores
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine.health import Limits, OnBadHealth
+from segda.label_space import Labels
 
 Size = tuple[PositiveInt, PositiveInt]
 """Height and width in pixels."""
@@ -70,6 +72,11 @@ class DataConfig(ComponentConfig):
     split: str = "train"
     resize: Size | None = None
     on_bad_file: Literal["fail", "skip"] = "fail"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The reader's options: without what a data set's YAML says of its label space, which is read by `labels`."""
+        return {name: value for name, value in super().options.items() if name not in DESCRIPTION}
 
 
 class NetworksConfig(StrictConfig):
@@ -281,7 +288,7 @@ class Inputs(Protocol):
     def root(self, data: DataConfig) -> Path:
         """The folder of a data set's files."""
 
-    def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+    def open(self, data: DataConfig, labels: Labels, with_labels: bool) -> Dataset:
         """A data set, whose labels are read in the label space `labels`, or not at all."""
 
     def skipped(self, field: str) -> list[Skipped]:

@@ -3,21 +3,25 @@
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference, TrainingConfig
+from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, Reference, TrainingConfig
 from pipelines.training.open_data import ListedData, data_root
+from segda import label_space
 from segda.artefacts.key import stage_key
 from segda.artefacts.manifest import read_json
 from segda.artefacts.store import STAGE_FILE, Store
 from segda.config import loading as configs
+from segda.config.lookup import module
 from segda.data.index import fingerprint
 from segda.errors import ArtefactError, DataError
 from segda.files import sha256
+from segda.label_space import Labels
 from segda.terminal.table import print_table
 
 State = Literal["done", "resume", "run", "data missing", "left out"]
@@ -65,7 +69,7 @@ class _Keys:
         self._now: dict[str, str] = {}
         self._earlier: dict[str, str] = {}
 
-    def _fingerprint(self, data: DataConfig, labels: str, with_labels: bool) -> str:
+    def _fingerprint(self, data: DataConfig, labels: Labels, with_labels: bool) -> str:
         key = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
         if key not in self._fingerprints:
             dataset = self._listed.open(data, labels, data_root(data), with_labels)
@@ -90,15 +94,18 @@ class _Keys:
             return {"key": keys[node.stage], "output": node.output}
         if isinstance(node, BaseModel):
             entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
-            entries.update(node.model_extra or {})
+            entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
             if isinstance(node, MethodConfig):  # how a method is called changes no result
                 del entries["title"], entries["source"]
             if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
                 del entries["on_bad_file"]
             resolved = {field: below(value, field) for field, value in entries.items()}
+            with_labels = name.rpartition(".")[2] != "target"
+            labels = stage.config.task.options["labels"]
+            if isinstance(node, DataConfig) and with_labels and _reads_ids_of(labels, node):
+                resolved |= _of_space(labels, "ids", "colours")
             if isinstance(node, DataConfig) and isinstance(node.root, str):
-                with_labels = name.rpartition(".")[2] != "target"
-                content = self._fingerprint(node, stage.config.task.options["labels"], with_labels)
+                content = self._fingerprint(node, labels, with_labels)
                 inputs[name] = {"dataset": node.name, "split": node.split, "fingerprint": content}
                 resolved["root"] = {"fingerprint": content}
             return resolved
@@ -145,7 +152,8 @@ def _task_of(stage: Stage) -> dict[str, Any]:
     """
     if hasattr(stage.module, "TASK"):
         return dict(stage.module.TASK)
-    task = stage.config.task.model_dump()
+    task, labels = stage.config.task.model_dump(), stage.config.task.options["labels"]
+    task["labels"] = _of_space(labels, "classes", *getattr(stage.module, "LABEL_SPACE", ())) or labels
     method = getattr(stage.config, "method", None)
     terms = method.terms if isinstance(method, MethodConfig) else {}
     if all(_is_unweighted(name, options) for name, options in terms.items()):
@@ -156,6 +164,21 @@ def _task_of(stage: Stage) -> dict[str, Any]:
 def _is_unweighted(term: str, options: dict[str, Any]) -> bool:
     """Whether a term never takes the task's supervised loss, the only one that weighs classes."""
     return term in UNWEIGHTED and not options.get("source_labels")
+
+
+def _of_space(labels: Labels, *fields: str) -> dict[str, Any]:
+    """What a key holds of a label space of one's own; of a shipped one it holds the name."""
+    if isinstance(labels, str):
+        return {}
+    space = label_space.load(labels)
+    return {field: content for field in fields if (content := getattr(space, field))}
+
+
+def _reads_ids_of(labels: Labels, data: DataConfig) -> bool:
+    """Whether what a data set's label files hold is not said by its own entry, but by a label space of one's own."""
+    if isinstance(labels, str) or {"classes", "colours"} & data.options.keys():
+        return False
+    return "classes" in signature(module("segda.data.readers", data.name).build).parameters
 
 
 def downstream(pipeline: Pipeline, roots: Collection[str]) -> set[str]:

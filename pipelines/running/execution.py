@@ -24,6 +24,7 @@ from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
 from segda.errors import ArtefactError, ConfigError, DataError
+from segda.label_space import Labels
 from segda.terminal.escape import escape
 
 
@@ -71,7 +72,7 @@ class RunInputs:
         """The folder that a data set's files lie in."""
         return self.folder(data.root) if isinstance(data.root, Reference) else data_root(data)
 
-    def open(self, data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+    def open(self, data: DataConfig, labels: Labels, with_labels: bool) -> Dataset:
         """A data set, whose labels are read in the label space `labels`, or not at all.
 
         Raises:

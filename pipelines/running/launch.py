@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from segda.engine import signals
-from segda.errors import ConfigError
+from segda.errors import ConfigError, reason
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing import PContext
@@ -73,8 +73,7 @@ def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
         if message and not own:
             print(f"process {rank}: another process has gone; its own error says why", file=sys.stderr, flush=True)
         time.sleep(SECONDARY_WAIT_SECONDS)
-        reason = " ".join(str(error).split())[:200]
-        message = f"error: a process ended without an error message ({reason}); {RESUME}"
+        message = f"error: a process ended without an error message ({reason(error)}); {RESUME}"
     elif not own:
         print(message, file=sys.stderr)
     if os.environ.get("TORCHELASTIC_ERROR_FILE"):  # where torch's launchers look for it

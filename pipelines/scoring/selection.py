@@ -17,7 +17,7 @@ from segda.batch import Domain
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
 from segda.engine import checkpoint
-from segda.errors import ArtefactError, ConfigError
+from segda.errors import ArtefactError, ConfigError, reason
 from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.predict import Predictor
 from segda.metrics import selection
@@ -66,8 +66,7 @@ class Candidate(NamedTuple):
             own = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
             checkpoint.unflatten(predictor.networks.modules, own)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ArtefactError(f"{folder}: damaged checkpoint ({reason}); leave out --checkpoints") from error
+            raise ArtefactError(f"{folder}: damaged checkpoint ({reason(error)}); leave out --checkpoints") from error
         return predictor
 
 

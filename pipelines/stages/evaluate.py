@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 OUTPUTS = ("evaluation.json", "table.csv", "table.json")
+#: What of a label space counts besides its classes.
+LABEL_SPACE = ("categories",)
 #: Outputs that contain times, so that no two are equal.
 DATED = ("evaluation.json",)
 

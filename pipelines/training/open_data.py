@@ -16,6 +16,7 @@ from segda.data.dataset import Dataset
 from segda.data.label_content import inspect
 from segda.data.unreadable import check_problems
 from segda.errors import DataError
+from segda.label_space import Labels, LabelSpace
 
 if TYPE_CHECKING:
     from segda.engine.session import Session
@@ -27,7 +28,7 @@ def data_root(data: DataConfig) -> Path:
     return configs.data_path(data.root)
 
 
-def open_dataset(data: DataConfig, labels: str, root: Path, with_labels: bool, strict: bool = True) -> Dataset:
+def open_dataset(data: DataConfig, labels: Labels, root: Path, with_labels: bool, strict: bool = True) -> Dataset:
     """Index a data set below `root`, whose labels are read in the label space `labels`, or not at all.
 
     With `strict`, unpaired files are refused rather than listed in `Dataset.problems`; `on_bad_file: skip` lists them,
@@ -57,27 +58,27 @@ class ListedData:
 
     def __init__(self) -> None:
         """Nothing is listed yet."""
-        self._listed: dict[tuple[str, str, Path, bool], Dataset] = {}
-        self._inspected: set[tuple[str, str, Path, bool]] = set()
+        self._listed: dict[tuple[str, LabelSpace, Path, bool], Dataset] = {}
+        self._inspected: set[tuple[str, LabelSpace, Path, bool]] = set()
 
-    def open(self, data: DataConfig, labels: str, root: Path, with_labels: bool) -> Dataset:
+    def open(self, data: DataConfig, labels: Labels, root: Path, with_labels: bool) -> Dataset:
         """As `open_dataset`, but the same data set as before where it was listed before.
 
         Raises:
             DataError: the folder is missing or is not as the reader expects.
         """
-        key = (data.model_dump_json(exclude={"resize"}), labels, root, with_labels)
+        key = (data.model_dump_json(exclude={"resize"}), label_space.load(labels), root, with_labels)
         if key not in self._listed:
             self._listed[key] = open_dataset(data, labels, root, with_labels)
         return self._listed[key]
 
-    def inspect(self, data: DataConfig, labels: str, root: Path, with_labels: bool) -> list[str]:
+    def inspect(self, data: DataConfig, labels: Labels, root: Path, with_labels: bool) -> list[str]:
         """Doubts about a data set by a few of its files, a line each; none when asked for them again.
 
         Raises:
             DataError: the labels cannot be those that the reader expects, or none of their pixels counts.
         """
-        key = (data.model_dump_json(exclude={"resize"}), labels, root, with_labels)
+        key = (data.model_dump_json(exclude={"resize"}), label_space.load(labels), root, with_labels)
         if key in self._inspected:
             return []
         self._inspected.add(key)

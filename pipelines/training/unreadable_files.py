@@ -17,6 +17,7 @@ from segda.data import label_content, unreadable
 from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.errors import ArtefactError
+from segda.label_space import Labels
 from segda.terminal.escape import escape
 from segda.terminal.progress import ProgressLine
 
@@ -64,7 +65,7 @@ def read(folder: Path) -> Lists:
         raise ArtefactError(f"{folder / FILE_NAME}: damaged; move {folder} away and run the stage again") from None
 
 
-def open_readable(data: DataConfig, labels: str, with_labels: bool) -> Dataset:
+def open_readable(data: DataConfig, labels: Labels, with_labels: bool) -> Dataset:
     """Open a data set for a command; with `on_bad_file: skip`, without unreadable files, which are printed.
 
     Raises:

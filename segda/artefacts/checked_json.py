@@ -86,4 +86,5 @@ def _short(value: Any) -> str:
 
 def checksum(content: Mapping[str, Any]) -> str:
     """SHA-256 of plain data, whatever the order of its keys: 64 hexadecimal digits."""
-    return digest(json.dumps(content, sort_keys=True).encode())
+    as_read = json.loads(json.dumps(content))  # where every key is text: 10 comes before 2
+    return digest(json.dumps(as_read, sort_keys=True).encode())

@@ -158,7 +158,8 @@ def _one_line(
     if kind == "value_error" and not keys:
         return f"{dotted}: {_expectation(error)}"
     expected = [_expectation(other) for its_keys, _, other in located if its_keys == keys]
-    return f"{dotted}: found {_described(error['input'])}; expected {' or '.join(dict.fromkeys(expected))}"
+    remedy = "; quote it" if kind == "string_type" and isinstance(error["input"], bool | int | float) else ""
+    return f"{dotted}: found {_described(error['input'])}; expected {' or '.join(dict.fromkeys(expected))}{remedy}"
 
 
 def validate(model: type[Model], raw: Any, path: str, elsewhere: Collection[str] = ()) -> Model:

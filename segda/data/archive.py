@@ -17,7 +17,7 @@ from segda.data.find import check_root
 from segda.data.image_labels import checked
 from segda.data.index import choose
 from segda.data.label_decoder import LabelDecoder
-from segda.errors import DataError, SegdaError
+from segda.errors import DataError, SegdaError, reason
 from segda.label_space import LabelSpace
 
 #: The most bytes an archive may unpack to; SVHN's largest part takes 1.6e9. A small compressed file can claim any size.
@@ -64,8 +64,9 @@ class Part:
             raise
         # A damaged file can fail anywhere: in its decompressor, its checksums, its header or a table of types.
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{self.file}: not readable: {reason}; {size} bytes; fetch the file again") from error
+            raise DataError(
+                f"{self.file}: not readable: {reason(error)}; {size} bytes; fetch the file again"
+            ) from error
         if not array.ndim or not array.size:
             raise DataError(f"{self.file}: holds no sample; fetch the file again")
         array = np.ascontiguousarray(array)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from segda.engine.background import BackgroundWriter
 from segda.engine.safetensors_bytes import serialize
 from segda.engine.session import Session
-from segda.errors import ArtefactError
+from segda.errors import ArtefactError, reason
 from segda.files import digest, flush
 
 KEPT = 2
@@ -181,7 +181,7 @@ def load_newest(folder: Path) -> tuple[int, dict[str, Tensor], dict[str, Any], l
             tensors, plain = read(candidate)
             return int(plain["step"]), tensors, plain, damaged
         except (OSError, ValueError, KeyError) as error:
-            damaged.append(f"{candidate}: damaged checkpoint passed over ({' '.join(str(error).split())})")
+            damaged.append(f"{candidate}: damaged checkpoint passed over ({reason(error)})")
     if damaged:
         damaged.append(f"{folder}: no whole checkpoint is left; training begins anew")
     return 0, {}, {}, damaged

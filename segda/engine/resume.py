@@ -10,7 +10,7 @@ from segda.engine import checkpoint
 from segda.engine.background import BackgroundWriter
 from segda.engine.session import Session
 from segda.engine.state import StepLosses, TrainingState
-from segda.errors import ArtefactError
+from segda.errors import ArtefactError, reason
 
 
 def save(state: TrainingState, folder: Path, session: Session, background: BackgroundWriter | None = None) -> None:
@@ -72,7 +72,7 @@ def resume(state: TrainingState, folder: Path, session: Session) -> None:
     except (RuntimeError, ValueError, KeyError) as error:
         raise ArtefactError(
             f"{folder}: the checkpoint of step {step} does not fit this config's networks and optimizers "
-            f"({' '.join(str(error).split())[:200]}); delete the folder to begin anew"
+            f"({reason(error)}); delete the folder to begin anew"
         ) from error
     checkpoint.restore_random_state(_below(tensors, "random/"), session)
     state.step = step

@@ -170,7 +170,12 @@ def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace)
 def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:
     """Write `predictions.json`: what indices and colours mean, and which networks predicted."""
     classes = [
-        {"index": index, "name": name, "colour": list(colour)}
+        {
+            "index": index,
+            "name": name,
+            "colour": list(colour),
+            **({"thing": name in space.things} if space.things else {}),
+        }
         for index, (name, colour) in enumerate(zip(space.classes, space.palette, strict=True))
     ]
     content = {"label_space": space.name, "classes": classes, **origin}

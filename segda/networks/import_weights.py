@@ -1,28 +1,37 @@
 """Weights written by `torch.save`: read once, by `segda import`, and opened as safetensors from then on.
 
 Such a file is a pickle, which may hold a program. It is read only by that command, by a reader that takes nothing but
-tensors (`weights_only`). The copy is named by the hash of its origin, so a config may still name the origin: the bytes
-that a run starts from, and with them its key, stay the same.
+tensors, arrays and plain data (`weights_only`). The copy is named by the hash of its origin, so a config may still name
+the origin: the bytes that a run starts from, and with them its key, stay the same.
 """
 
+import argparse
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from segda.errors import ConfigError
+from segda.config.lookup import nearest
+from segda.errors import ConfigError, reason
 from segda.files import sha256, write_whole
 
 ENDING = ".safetensors"
 FOLDER_VARIABLE = "SEGDA_IMPORTED"
-#: Keys under which files hold the parameters.
-WRAPPERS = ("state_dict", "model")
+_ARRAY, _NUMBER = (cast(Any, each).__reduce__()[0] for each in (np.zeros(0), np.float64(0)))
+# Of checkpoints that trainers write, what may be read besides tensors: settings, and arrays and numbers of NumPy.
+_PLAIN: list[Any] = [
+    argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"},
+    *((rebuild, f"numpy.{core}.multiarray.{rebuild.__name__}") for core in ("core", "_core")
+      for rebuild in (_ARRAY, _NUMBER)),
+]  # fmt: skip
 _ORIGIN = "origin_sha256"
 
 
@@ -64,64 +73,117 @@ def safetensors_of(path: str | Path) -> Path:
     )
 
 
-def keep(path: Path, out: Path | None = None) -> tuple[Path, int]:
+def keep(path: Path, out: Path | None = None, part: str | None = None) -> tuple[Path, int, list[str]]:
     """Import a file of `torch.save`: write its tensors to `out`, by default in `folder()`, as safetensors.
 
-    The file holds a flat mapping of names to tensors, also under `state_dict` or `model`.
+    The file holds a mapping of names to tensors, by itself or as checkpoints of trainers hold it: below other names,
+    whose mappings are joined by dots where there are several (`model.conv1.weight`, `ema.conv1.weight`). `part`, the
+    first of these names, takes what is below it, of safetensors, too; `out` then has to be named, since a config that
+    names the file itself means all of it.
 
     Returns:
-        The file written, whole or not at all, and its number of tensors.
+        The file written, whole or not at all, its number of tensors, and the names of what is no tensor.
 
     Raises:
-        ConfigError: there is no such file, it holds something else, or `out` does not end in `.safetensors`.
+        ConfigError: there is no such file, it holds no tensors or none in that part, or `out` does not end in
+            `.safetensors`.
         ArtefactError: the file cannot be written.
     """
     if out is not None and is_foreign(out):
         raise ConfigError(f"--out: {out}; expected a name that ends in {ENDING}")
+    if part is not None and out is None:
+        raise ConfigError("--part: needs a file of its own for it, to be named in configs; add --out FILE.safetensors")
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; correct the path")
-    if not is_foreign(path):
+    if part is None and not is_foreign(path):
         raise ConfigError(f"{path}: is safetensors already; name it in the config as it is")
-    tensors, digest = _tensors(path), sha256(path)
-    out = out or folder() / f"{digest}{ENDING}"
+    tensors, others = _tensors(path)
+    metadata = {}
+    if part is None:
+        metadata = {_ORIGIN: sha256(path)}
+        out = out or folder() / f"{metadata[_ORIGIN]}{ENDING}"
+    else:
+        prefix = f"{part.removesuffix('.')}."
+        parts = sorted({name.split(".")[0] for name in tensors})
+        tensors = {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
+        if not tensors:
+            raise ConfigError(f"--part: {path} holds nothing below {prefix!r}; {nearest(part, parts)}")
+    assert out is not None
     try:
-        content = safetensors.torch.save(tensors, metadata={_ORIGIN: digest})
+        content = safetensors.torch.save(tensors, metadata=metadata)
     except (KeyError, ValueError, SafetensorError) as error:
-        raise ConfigError(f"{path}: holds tensors that safetensors cannot ({error}); save them as float32") from None
+        raise ConfigError(
+            f"{path}: holds tensors that safetensors cannot ({reason(error)}); save them as float32"
+        ) from None
     write_whole(out, content)
-    return out, len(tensors)
+    return out, len(tensors), others
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors in a foreign file, copied, by name."""
+def _tensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors in a file, copied, by name; and the names of what else it holds."""
+    if not is_foreign(path):
+        try:
+            return safetensors.torch.load_file(path), []
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ConfigError(f"{path}: not readable as tensors ({reason(error)}); expected safetensors") from None
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_PLAIN):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     # A damaged file, or one with more than tensors, can fail anywhere in the reader.
     except Exception as error:
-        reason = " ".join(str(error).split("\n")[0].split())[:160] or type(error).__name__
-        raise ConfigError(
-            f"{path}: not readable as tensors ({reason}); expected a state dict written by torch.save: have its "
-            "author save that alone"
-        ) from None
-    for wrapper in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping) or not content:
-        raise ConfigError(f"{path}: holds {_called(content)}, expected a mapping of names to tensors")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor) or value.layout != torch.strided:
+        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        if foreign is None:
             raise ConfigError(
-                f"{path}: holds {_called(value)} as {str(name)[:80]!r}, expected a flat mapping of names to tensors"
-            )
+                f"{path}: not readable as tensors ({reason(error, 160)}); expected a state dict written by torch.save: "
+                "have its author save that alone"
+            ) from None
+        raise ConfigError(
+            f"{path}: not readable as tensors: holds a {foreign[1]}, which only its own program can open; in that "
+            "program, if you trust the file, torch.load it with weights_only=False and torch.save the tensors alone: "
+            "`.state_dict()` of a whole network, ['state_dict'] of a checkpoint"
+        ) from None
+    tensors, others = _flat(content) if isinstance(content, Mapping) else ({}, [])
+    if not tensors:
+        raise ConfigError(f"{path}: holds {_called(content)}, expected names with tensors")
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            kind = "quantised" if tensor.is_quantized else "sparse"
+            raise ConfigError(f"{path}: {name[:80]!r} is {kind}, expected dense tensors of numbers; save them so")
     # Copies, since the format refuses tensors that share memory.
-    return {name: tensor.detach().clone().contiguous() for name, tensor in content.items()}
+    return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, others
+
+
+def _flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors in nested mappings by dotted names, without the name of a mapping that holds all; and the rest."""
+    tensors: dict[str, Tensor] = {}
+    others: list[str] = []
+    nested: dict[str, dict[str, Tensor]] = {}
+    for name, value in content.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            value = torch.from_numpy(value)
+        if isinstance(name, str) and isinstance(value, Tensor):
+            tensors[name] = value
+        elif isinstance(name, str) and isinstance(value, Mapping) and not name.startswith("optim"):
+            below, more = _flat(value)
+            if below:
+                nested[name] = below
+                others += more
+            else:
+                others.append(name)
+        else:
+            others.append(str(name))
+    if not tensors and len(nested) == 1:
+        return next(iter(nested.values())), others
+    for name, below in nested.items():
+        tensors.update({f"{name}.{key}": tensor for key, tensor in below.items()})
+    return tensors, others
 
 
 def _called(value: Any) -> str:
-    if isinstance(value, Mapping) and not value:
-        return "nothing"
+    if isinstance(value, Mapping):
+        return f"no tensor by name, but {', '.join(str(key)[:40] for key in list(value)[:3])}" if value else "nothing"
     return f"a {type(value).__name__}"
 
 

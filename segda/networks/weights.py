@@ -7,7 +7,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from segda.errors import ArtefactError
+from segda.errors import ArtefactError, reason
 from segda.files import write_whole
 
 
@@ -42,7 +42,9 @@ def load(modules: Mapping[str, nn.Module], folder: Path, names: Iterable[str] | 
         try:
             tensors = safetensors.torch.load_file(path)
         except (SafetensorError, OSError) as error:
-            raise ArtefactError(f"{path}: damaged ({error}); delete its run folder and run the stage again") from error
+            raise ArtefactError(
+                f"{path}: damaged ({reason(error)}); delete its run folder and run the stage again"
+            ) from error
         expected = {key: tuple(tensor.shape) for key, tensor in modules[name].state_dict().items()}
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
         if shapes != expected:

@@ -31,7 +31,7 @@ def courier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         mask = root / "masks" / f"{name}_mask.png"
         mask.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(layouts.ids(40, 64, seed, tuple(range(10)))).save(mask)
-    for name, text in zip(("data/courier", "data/colour", "pipelines/courier"), YAML, strict=True):
+    for name, text in zip(("data/courier", "data/colour", "pipelines/courier", "data/coins"), YAML, strict=True):
         file = tmp_path / "configs" / f"{name}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -80,6 +80,16 @@ def test_the_example_in_colour_reads(courier: Path, capsys: pytest.CaptureFixtur
     assert main(["check", "colour"]) == 0
     counted = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines() if line}
     assert (counted["road"], counted["sky"], counted["(ignored)"]) == ("240", "240", "120")
+
+
+def test_the_example_with_classes_of_its_own_reads(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = np.repeat(np.array([0, 1, 254, 255], np.uint8), 16).reshape(4, 16)
+    layouts.write_image(courier.parent / "coins" / "images" / "train" / "1.png", 4, 16, 0)
+    (courier.parent / "coins" / "masks" / "train").mkdir(parents=True)
+    Image.fromarray(mask).save(courier.parent / "coins" / "masks" / "train" / "1.png")
+    assert main(["check", "coins", "--labels", "configs/data/coins.yaml"]) == 0
+    counted = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines() if line}
+    assert (counted["background"], counted["coin"], counted["(ignored)"]) == ("16", "32", "16")
 
 
 def test_the_example_pipeline_plans(courier: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "terminal.escape",
     ),
     "demo": ("data", "errors", "files", "label_spaces", "seeds"),
-    "networks": ("batch", "config.lookup", "errors", "files", "torchvision_compat"),
+    "networks": ("batch", "config.lookup", "errors", "files", "terminal.escape", "torchvision_compat"),
     "task": ("batch", "label_space", "metrics", "networks"),
     # Self-training uses photometry.
     "objectives": (

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipelines.definition.labels import DESCRIPTION
 from pipelines.definition.schema import Inputs
 from pipelines.networks import load_predictor
 from pipelines.stages.export import translation, writing
@@ -101,7 +102,7 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
         "origin": dataset.name,
         "source": {"dataset": dataset.name, "split": config.data.split, "fingerprint": fingerprint(dataset)},
         "generator": generator(config, inputs),
-        "config": config.model_dump(mode="json", by_alias=True, exclude={"runtime"}),
+        "config": _undrawn(config.model_dump(mode="json", by_alias=True, exclude={"runtime"})),
         "keys": [sample.key for sample in samples],
         "dropped": sorted(dropped),
     }
@@ -110,6 +111,13 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
     if classes:
         content["labels"] = [classes[sample.key] for sample in samples]
     index.publish(folder, content, names + (["agreement.json"] if config.judge else []))
+
+
+def _undrawn(node: Any) -> Any:
+    """A config without what only pictures and tables depend on, since the export's key does not."""
+    if isinstance(node, dict):
+        return {name: _undrawn(value) for name, value in node.items() if name not in DESCRIPTION}
+    return [_undrawn(value) for value in node] if isinstance(node, list) else node
 
 
 def report_agreement(config: Config, inputs: Inputs, work: Work, folder: Path) -> list[str]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 VERSION = 4
 OUTPUTS = ("report.html",)
+#: What of a label space counts besides its classes.
+LABEL_SPACE = ("palette", "categories")
 #: Outputs that contain times, so that no two are equal.
 DATED = ("report.html",)
 

@@ -109,7 +109,7 @@ def _keys(root: Path, space: LabelSpace) -> tuple[list[str], dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = " ".join(repr(error).split())[:120]
         raise DataError(f"{file}: damaged ({reason}); export the data set again") from error
-    if (name, classes) != (space.name, space.classes):
+    if classes != space.classes:
         raise DataError(
             f"{file}: exported in label space {name!r} ({len(classes)} classes), but the task is in {space.name!r} "
             f"({space.count} classes); export the data set again in that space"

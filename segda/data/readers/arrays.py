@@ -42,7 +42,8 @@ def build(
         images: name of the array, or a `.npy` file; `[N, H, W]`, `[N, H, W, 1 or 3]` or `[N, 1 or 3, H, W]`.
         labels: name of the array, or a `.npy` file; integers `[N]` or `[N, 1]`.
         values: the values of black and white, needed where images are not uint8: `[0, 1]` or `[-1, 1]`, say.
-        classes: number in `labels` to class name; `None`: the numbers are indices of the label space.
+        classes: number in `labels` to class name; `None`: the numbers are indices of the label space,
+            or the ids that a label space of your own gives.
         options: those of every reader of whole-image labels.
 
     Raises:
@@ -61,7 +62,7 @@ def build(
         raise ConfigError("arrays: classes: a number does not fit 8 bits (0..255)")
     pictures = _part(root, file, images.replace("{split}", split), split, _Images, values)
     ids = _part(root, file, labels.replace("{split}", split), split, ArrayLabels) if with_labels else None
-    named: Mapping[int, str | None] = {**classes} if classes else dict(enumerate(space.classes))
+    named: Mapping[int, str | None] = {**classes} if classes else dict(space.ids or enumerate(space.classes))
     return open_archive("arrays", root, space, named, pictures, ids, **options)
 
 

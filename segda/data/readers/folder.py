@@ -3,9 +3,10 @@
 Layout: whatever `images` and `labels` say; a label has its image's name but for the endings.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from typing_extensions import Unpack
@@ -16,7 +17,7 @@ from segda.data.decode import read_index, read_stored
 from segda.data.find import PICTURES, Place
 from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
-from segda.label_space import LabelSpace
+from segda.label_space import Colour, LabelSpace, native_colours, native_ids
 
 
 def build(
@@ -29,10 +30,10 @@ def build(
     image_endings: tuple[str, ...] = PICTURES,
     label_endings: tuple[str, ...] = (".png",),
     several_images: bool = False,
-    classes: dict[int, str] | None = None,
-    ignore: tuple[int, ...] = (),
-    colours: dict[str, tuple[int, int, int]] | None = None,
-    ignore_colours: tuple[tuple[int, int, int], ...] = (),
+    classes: list[str] | dict[int | str, str] | None = None,
+    ignore: int | str | tuple[int | str, ...] = (),
+    colours: dict[str, Colour | list[Colour]] | None = None,
+    ignore_colours: tuple[Colour, ...] = (),
     **options: Unpack[PictureOptions],
 ) -> Dataset:
     """Index a data set that the config describes.
@@ -47,19 +48,24 @@ def build(
         image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
         label_endings: what label names end in, such as `_mask.png`.
         several_images: an image's name may go on after its label's, so that one label belongs to several images.
-        classes: id in an 8-bit index or palette PNG to class name; several ids may share a class.
-        ignore: ids that neither train nor score; any id in neither list is an error.
-        colours: class name to RGB, for labels that are coloured pictures; instead of `classes`.
+        classes: id in an 8-bit index or palette PNG, or range of ids (`1..254`), to class name; several ids may share a
+            class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
+        ignore: ids and ranges that neither train nor score; any id in neither list is an error.
+        colours: class name to RGB, one or several, for labels that are coloured pictures; instead of `classes`.
         ignore_colours: RGB colours that neither train nor score.
         options: those of every reader.
 
     Raises:
         DataError: missing folder, no images, unpaired files.
-        ConfigError: both or neither of `classes` and `colours`, or a name that the label space lacks.
+        ConfigError: both or neither of `classes` and `colours`, an id or colour that occurs twice, or a name that the
+            label space lacks.
     """
     pictures = Place(images.replace("{split}", split), image_endings)
     masks = Place(labels.replace("{split}", split), label_endings)
-    ids, read_ids = _ids(space, classes or {}, ignore, colours or {}, ignore_colours, needed=with_labels)
+    try:
+        ids, read_ids = _ids(space, classes, ignore, colours, ignore_colours, needed=with_labels)
+    except ConfigError as error:
+        raise ConfigError(f"folder: {error}") from None
     return open_pairs(
         "folder", root, space, ids, pictures, masks, read_ids, split, with_labels,
         several_images=several_images, **options,
@@ -68,44 +74,46 @@ def build(
 
 def _ids(
     space: LabelSpace,
-    classes: Mapping[int, str],
-    ignore: tuple[int, ...],
-    colours: Mapping[str, tuple[int, int, int]],
-    ignore_colours: tuple[tuple[int, int, int], ...],
+    classes: list[str] | dict[int | str, str] | None,
+    ignore: int | str | tuple[int | str, ...],
+    colours: dict[str, Colour | list[Colour]] | None,
+    ignore_colours: tuple[Colour, ...],
     *,
     needed: bool,
 ) -> tuple[dict[int, str | None], Callable[[Path], np.ndarray]]:
     """Native id to class name, and what reads native ids."""
-    if needed and bool(classes) == bool(colours):
-        given = "both are given" if classes else "neither is given"
-        raise ConfigError(f"folder: {given}; expected `classes` (id: name) or `colours` (name: [r, g, b])")
-    key = "classes" if classes else "colours"
-    for name in (*classes.values(), *colours):
+    by_id = bool(classes or ignore)
+    by_colour = bool(colours or ignore_colours or (space.colours and not classes))
+    if by_id and by_colour:
+        raise ConfigError(
+            "both are given, ids and colours; keep `classes` and `ignore`, or `colours` and `ignore_colours`"
+        )
+    named: dict[Any, str] = dict(enumerate(classes)) if isinstance(classes, list) else classes or {}
+    # What the entry leaves out, a label space of one's own knows.
+    ids = {**({} if named else dict(space.ids)), **native_ids(named.items(), ignore)}
+    coloured = {**({} if colours else dict(space.colours)), **native_colours(colours or {}, ignore_colours)}
+    if needed and not any((*ids.values(), *coloured.values())):
+        raise ConfigError(
+            "neither is given; expected `classes` (id: name) or `colours` (name: [r, g, b]), here or in a label space "
+            "of your own"
+        )
+    for name in (*named.values(), *(colours or ())):
         if name not in space.classes:
             raise ConfigError(
-                f"folder: {key}: {name!r} is no class of label space {space.name!r}; {nearest(name, space.classes)} "
-                "What should not count goes into `ignore`"
+                f"{'colours' if colours else 'classes'}: {name!r} is no class of label space {space.name!r} (what "
+                "should not count goes into `ignore`; for classes of your own, name this YAML file as `labels` of the "
+                f"task, or after --labels); {nearest(name, space.classes)}"
             )
-    ids: dict[int, str | None]
-    if colours:
-        triples = (*colours.values(), *ignore_colours)
-        ids = dict(enumerate((*colours, *[None] * len(ignore_colours))))
-        if len(ids) > 256 or len(set(triples)) != len(triples):
-            raise ConfigError("folder: colours: a colour occurs twice, or there are over 256; each must mean one class")
-        return ids, _ColourIds(triples)
-    wrong = [native for native in (*classes, *ignore) if not 0 <= native <= 255]
-    both = sorted(set(classes) & set(ignore))
-    if wrong or both:
-        fault = f"id {wrong[0]} does not fit 8 bits (0..255)" if wrong else f"id {both[0]} is in `classes` and `ignore`"
-        raise ConfigError(f"folder: {fault}; name each id once")
-    return {**classes, **dict.fromkeys(ignore)}, read_index
+    if by_colour:
+        return dict(enumerate(coloured.values())), _ColourIds(tuple(coloured))
+    return ids, read_index
 
 
 @dataclass(frozen=True)
 class _ColourIds:
     """Reads a coloured label; the id of a pixel is the index of its colour in `colours`."""
 
-    colours: tuple[tuple[int, int, int], ...]
+    colours: tuple[Colour, ...]
 
     def __call__(self, path: Path) -> np.ndarray:
         # One number a colour, so that each pixel is looked up by binary search.

@@ -17,7 +17,7 @@ from segda.data.find import PICTURES, Place
 from segda.data.label_decoder import names_in
 from segda.data.pictures import PictureOptions, open_pairs
 from segda.data.split_list import check_split
-from segda.errors import ConfigError, DataError
+from segda.errors import ConfigError, DataError, reason
 from segda.files import is_below
 from segda.label_space import LabelSpace
 from segda.label_spaces.cityscapes import IDS
@@ -96,5 +96,6 @@ def _members(file: Path, field: str) -> set[str]:
         return {f"{int(number):05d}" for number in np.asarray(content[field]).ravel()}
     except Exception as error:  # scipy's errors for damaged files share no narrower base
         raise DataError(
-            f"split file {file}: cannot read {field!r} ({error}); fetch it again, or, for a text file, use `list`"
+            f"split file {file}: cannot read {field!r} ({reason(error)}); fetch it again, or use `list` for a text "
+            "file"
         ) from error

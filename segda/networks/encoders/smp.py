@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segda import torchvision_compat
 from segda.config.lookup import nearest
-from segda.errors import ConfigError
+from segda.errors import ConfigError, reason
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 from segda.networks.pretrained_encoder import PretrainedEncoder
@@ -38,7 +38,9 @@ class SmpEncoder(PretrainedEncoder):
         except (RuntimeError, AssertionError) as error:
             if height % 32 == 0 and width % 32 == 0:
                 raise
-            raise ConfigError(f"encoder smp: cannot take {height}x{width} images ({error}); {remedy}") from error
+            raise ConfigError(
+                f"encoder smp: cannot take {height}x{width} images ({reason(error)}); {remedy}"
+            ) from error
         for channels, stride, feature in zip(self.channels[1:], self.strides[1:], features[1:], strict=True):
             size = (-(-height // stride), -(-width // stride))
             if channels and tuple(feature.shape[-2:]) != size:
@@ -82,7 +84,7 @@ def build(
             network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **download)
     except (ValueError, NotImplementedError, TypeError, AssertionError) as error:
         raise ConfigError(
-            f"encoder smp: {encoder!r} cannot have depth {depth} and output_stride {output_stride} ({error}); "
+            f"encoder smp: {encoder!r} cannot have depth {depth} and output_stride {output_stride} ({reason(error)}); "
             "use output_stride 32 or another encoder"
         ) from error
     if weights is not None and is_file(weights):
@@ -110,7 +112,14 @@ def _load_timm(stages: nn.Module, name: str, path: str) -> None:
     import timm
 
     whole = timm.create_model(name, num_classes=0)
-    load_pretrained(whole, path)
+    try:
+        load_pretrained(whole, path)
+    except ConfigError as error:
+        try:
+            load_pretrained(stages, path)  # of an smp model, whose encoder is this selection
+        except ConfigError:
+            raise error from None
+        return
     expected = stages.state_dict()
     renamed: dict[str, Tensor] = {}
     for key, tensor in whole.state_dict().items():
@@ -135,7 +144,9 @@ def _freeze_unused(network: nn.Module, name: str) -> None:
         try:
             stages = network(torch.zeros(1, 3, 64, 64))[1:]
         except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"encoder smp: {name!r} takes one image size only ({error}); use another") from error
+            raise ConfigError(
+                f"encoder smp: {name!r} takes one image size only ({reason(error)}); use another"
+            ) from error
         total = torch.stack([stage.sum() for stage in stages]).sum()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):

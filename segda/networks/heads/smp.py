@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from segda import torchvision_compat
 from segda.config.lookup import nearest
-from segda.errors import ConfigError
+from segda.errors import ConfigError, reason
+from segda.networks.pretrained import load_pretrained
 
 Decoder = Literal[
     "deeplabv3", "deeplabv3plus", "fpn", "linknet", "manet", "pan", "pspnet", "segformer", "unet", "unetplusplus",
@@ -87,6 +88,7 @@ def build(
     decoder: Decoder = "deeplabv3plus",
     dropout: float = 0.0,
     options: dict[str, Any] | None = None,
+    weights: str | None = None,
 ) -> SmpHead:
     """Any decoder of segmentation-models-pytorch.
 
@@ -97,9 +99,12 @@ def build(
         decoder: smp's name of it.
         dropout: of the decoders that have one (DeepLab, FPN, PSPNet).
         options: more of the smp decoder class's own arguments.
+        weights: path of the weights of an smp model with this decoder, whose `segmentation_head` is taken if it has as
+            many classes; none: random.
 
     Raises:
-        ConfigError: unknown decoder or option, or an encoder that this decoder cannot follow.
+        ConfigError: unknown decoder or option, an encoder that this decoder cannot follow, or a file of weights that is
+            missing or does not fit.
     """
     _check_strides(decoder, strides)
     torchvision_compat.import_ready()
@@ -127,12 +132,16 @@ def build(
         network = smp_class(**chosen)
     except (ValueError, TypeError, ZeroDivisionError, RuntimeError, IndexError) as error:
         raise ConfigError(
-            f"head smp: {decoder} cannot follow an encoder with channels {channels} ({error}); "
+            f"head smp: {decoder} cannot follow an encoder with channels {channels} ({reason(error)}); "
             "use another decoder, its options, or an encoder of depth 5"
         ) from error
     head = SmpHead(decoder, network, _channels_out(decoder, chosen, network), classes, strides[-1])
     initialize_decoder(head.decoder)
     initialize_head(head.classifier)
+    if weights is not None:
+        load_pretrained(
+            head, weights, lambda name: name.replace("segmentation_head.0.", "classifier."), optional=("classifier.",)
+        )
     return head
 
 

@@ -1,5 +1,6 @@
 """Damaged JSON files of a run are detected by checksum or, without one, by their schema."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def test_content_with_a_checksum_comes_back() -> None:
 def test_any_change_is_noticed(change: dict[str, object]) -> None:
     with pytest.raises(ArtefactError, match=r"x\.json: damaged, it does not hold what was written; run it again"):
         opened({**checked_json.with_checksum(CONTENT), **change})
+
+
+def test_numbers_as_keys_are_read_as_text_and_known_again() -> None:
+    content = checked_json.with_checksum({**CONTENT, "classes": {2: "a", 10: "b", "11..19": "c"}})
+    assert opened(json.loads(json.dumps(content)))["classes"] == {"2": "a", "10": "b", "11..19": "c"}
 
 
 def test_files_without_a_checksum_are_read_if_their_form_is_right() -> None:

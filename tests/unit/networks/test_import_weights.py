@@ -1,9 +1,11 @@
 """Files of `torch.save`: read only by `segda import`, as tensors and nothing else."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -46,7 +48,7 @@ def test_an_imported_file_is_identified_by_its_bytes(tmp_path: Path, imported: P
     if "model" in content and "state_dict" in content["model"]:
         content = {"state_dict": {"model": TENSORS}}
     file = saved(tmp_path / "net.pth", content)
-    written, count = import_weights.keep(file)
+    written, count, _ = import_weights.keep(file)
     assert (written.parent, count) == (imported, 2)
     assert import_weights.safetensors_of(file) == written
     moved = file.rename(tmp_path / "other name.pt")
@@ -67,7 +69,7 @@ def test_a_run_does_not_open_what_was_not_imported(tmp_path: Path, monkeypatch: 
 
 def test_other_bytes_under_an_imported_name_are_not_opened(tmp_path: Path) -> None:
     file = saved(tmp_path / "net.pth")
-    sibling, _ = import_weights.keep(file, tmp_path / "net.safetensors")
+    sibling, *_ = import_weights.keep(file, tmp_path / "net.safetensors")
     assert import_weights.safetensors_of(file) == sibling
     saved(file, {"0.weight": torch.zeros(2, 3)})
     with pytest.raises(ConfigError, match="segda import"):
@@ -94,11 +96,11 @@ def test_a_program_in_a_file_does_not_run(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(("content", "reason"), [
     ([1, 2], "holds a list"),
     ({}, "holds nothing"),
-    ({"a": torch.ones(1), "b": 3}, "holds a int as 'b'"),
-    ({"a": {"b": torch.ones(1)}}, "holds a dict as 'a'"),
-    ({3: torch.ones(1)}, "holds a Tensor as '3'"),
-    ({"a": torch.eye(2).to_sparse()}, "holds a Tensor as 'a'"),
-    (nn.Linear(2, 2), "not readable as tensors"),
+    ({"epoch": 3, "model": {}}, "holds no tensor by name, but epoch, model, expected names with tensors"),
+    ({3: torch.ones(1)}, "holds no tensor by name, but 3"),
+    ({"a": torch.eye(2).to_sparse()}, "'a' is sparse, expected dense tensors"),
+    (nn.Linear(2, 2), "not readable as tensors: holds a torch.nn.modules.linear.Linear, which only its own program"),
+    ({"state_dict": TENSORS, "path": Path("x")}, "not readable as tensors: holds a pathlib"),
 ])  # fmt: skip
 def test_anything_but_tensors_by_name_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, reason: str
@@ -107,6 +109,7 @@ def test_anything_but_tensors_by_name_is_refused(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     assert f"net.pth: {reason}" in lines[0]
+    assert "x1b" not in lines[0], "torch colours what it says"
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -142,3 +145,46 @@ def test_the_default_folder_is_in_the_users_cache(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert import_weights.folder() == tmp_path / ".cache" / "segda" / "imported"
+
+
+def test_checkpoints_of_trainers_are_opened_and_what_is_no_tensor_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {
+        "epoch": 3, "args": Namespace(lr=0.1), "best": np.float64(0.5), "optimizer": {"state": {0: torch.ones(9)}},
+        "lr_schedulers": [{"last": 3}],
+    }  # fmt: skip
+    for wrapper in ("state_dict", "model_state_dict", "model", "net", "weights", "ema", "params_ema"):
+        file = saved(tmp_path / "net.pth", {**settings, wrapper: {"model": TENSORS}})
+        assert main(["import", str(file), "-o", str(tmp_path / "net.safetensors")]) == 0
+        line = capsys.readouterr().out
+        assert f"2 tensors of {file}: " in line
+        assert "left out, no tensors: epoch, args, best, optimizer, lr_schedulers" in line
+        assert load_file(tmp_path / "net.safetensors").keys() == TENSORS.keys()
+
+
+def test_several_networks_keep_their_names_and_one_may_be_chosen(tmp_path: Path, imported: Path) -> None:
+    average = {name: 2 * tensor for name, tensor in TENSORS.items()}
+    file = saved(tmp_path / "net.pth", {"state_dict": {"model": TENSORS, "ema": average}, "n": torch.ones(1)})
+    written, count, _ = import_weights.keep(file)
+    assert count == 5
+    assert set(load_file(written)) == {
+        "n", "state_dict.model.0.weight", "state_dict.model.0.bias", "state_dict.ema.0.weight", "state_dict.ema.0.bias"
+    }  # fmt: skip
+    chosen, count, _ = import_weights.keep(file, tmp_path / "net.safetensors", "state_dict.ema")
+    assert count == 2
+    assert torch.equal(load_file(chosen)["0.weight"], average["0.weight"])
+    written.unlink()
+    with pytest.raises(ConfigError, match="segda import"):
+        import_weights.safetensors_of(file)  # a part is not what the file itself means, though it is next to it
+    with pytest.raises(ConfigError, match="--part: needs a file of its own"):
+        import_weights.keep(file, None, "ema")
+    with pytest.raises(ConfigError, match=r"holds nothing below 'emma\.'; valid: n, state_dict"):
+        import_weights.keep(file, tmp_path / "net.safetensors", "emma")
+
+
+def test_arrays_of_numpy_are_tensors(tmp_path: Path) -> None:
+    file = saved(tmp_path / "net.pth", {name: tensor.numpy() for name, tensor in TENSORS.items()})
+    written, count, others = import_weights.keep(file)
+    assert (count, others) == (2, [])
+    assert torch.equal(load_file(written)["0.weight"], TENSORS["0.weight"])

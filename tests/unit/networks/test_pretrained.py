@@ -7,7 +7,8 @@ from torch import nn
 
 from segda.config.lookup import module
 from segda.errors import ConfigError
-from segda.networks.pretrained import downloading, is_file, load_pretrained
+from segda.networks import import_weights
+from segda.networks.pretrained import _say, downloading, is_file, load_pretrained
 
 
 def _network() -> nn.Sequential:
@@ -39,6 +40,108 @@ def test_missing_unexpected_and_reshaped_tensors_are_counted_with_examples(tmp_p
     assert str(tmp_path / "file.safetensors") in message
     assert "\n" not in message
     assert torch.equal(network[1].weight, before)
+
+
+class Whole(nn.Module):
+    """What trainers save: an encoder, and what segda does not take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = _network()
+        self.decoder = nn.Linear(2, 2)
+
+
+def _under(prefix: str, content: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in content.items()}
+
+
+@pytest.mark.parametrize("prefix", [
+    "", "module.", "model.", "_orig_mod.", "backbone.", "module._orig_mod.net.", "state_dict.model.", "student.module.",
+])  # fmt: skip
+def test_the_encoder_of_a_whole_model_is_taken_below_any_prefix(
+    prefix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say.cache_clear()
+    whole = Whole()
+    save_file(_under(prefix, whole.state_dict()), tmp_path / "file.safetensors")
+    network = _network()
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert torch.equal(network[0].weight, whole.encoder[0].weight)
+    below = f"{prefix.replace('_orig_mod.', '')}encoder."
+    assert capsys.readouterr().err == (
+        f"weights {tmp_path / 'file.safetensors'}: 7 tensors below '{below}' taken, left out: 2 of decoder\n"
+    )
+
+
+def test_what_is_beside_the_encoder_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _say.cache_clear()
+    source = _network()
+    content = {**source.state_dict(), "decoder.0.weight": torch.ones(1), "n_averaged": torch.ones(1)}
+    save_file(_under("model.", content), tmp_path / "file.safetensors")
+    network = _network()
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert torch.equal(network[0].weight, source[0].weight)
+    assert "7 tensors below 'model.' taken, left out: 1 of decoder, 1 of n_averaged" in capsys.readouterr().err
+
+
+def test_wrappers_between_layers_do_not_count(tmp_path: Path) -> None:
+    source = _network()
+    content = {name.replace("0.", "0._checkpoint_wrapped_module."): each for name, each in source.state_dict().items()}
+    save_file(_under("_fsdp_wrapped_module.", content), tmp_path / "file.safetensors")
+    network = _network()
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert torch.equal(network[0].weight, source[0].weight)
+
+
+def test_a_larger_network_is_another_one(tmp_path: Path) -> None:
+    larger = nn.Sequential(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
+    save_file(_under("net.", larger.state_dict()), tmp_path / "file.safetensors")
+    with pytest.raises(ConfigError, match=r"below 'net\.' 0 missing, 2 unexpected \(0\.1\.bias, 0\.1\.weight\)"):
+        load_pretrained(nn.Sequential(nn.Sequential(nn.Linear(1, 1))), str(tmp_path / "file.safetensors"))
+
+
+def test_the_prefix_that_fits_best_is_named_with_what_is_wrong_below_it(tmp_path: Path) -> None:
+    content = dict(_network().state_dict())
+    content["0.weight"] = torch.zeros(2, 4, 3, 3)
+    save_file({**_under("model.encoder.", content), "model.decoder.weight": torch.ones(1)}, tmp_path / "f.safetensors")
+    with pytest.raises(ConfigError) as caught:
+        load_pretrained(_network(), str(tmp_path / "f.safetensors"))
+    assert (
+        "below 'model.encoder.' 0 missing, 0 unexpected, 1 of another shape (0.weight), which is [2, 4, 3, 3], not "
+        "[2, 1, 3, 3]"
+    ) in str(caught.value)
+    save_file({"a.x": torch.ones(1), "b.x": torch.ones(1)}, tmp_path / "f.safetensors")
+    with pytest.raises(ConfigError, match=r"none of its 2 tensors has such a name \(1 of a, 1 of b\)"):
+        load_pretrained(_network(), str(tmp_path / "f.safetensors"))
+
+
+def test_two_prefixes_that_fit_are_refused_unless_they_are_equal(tmp_path: Path) -> None:
+    source, average = _network(), _network()
+    content = {**_under("model.", source.state_dict()), **_under("ema.", average.state_dict())}
+    save_file(content, tmp_path / "file.safetensors")
+    network = _network()
+    with pytest.raises(ConfigError, match=r"fits below 'ema\.' and 'model\.', whose values differ; .* --part ema -o"):
+        load_pretrained(network, str(tmp_path / "file.safetensors"))
+    import_weights.keep(tmp_path / "file.safetensors", tmp_path / "ema.safetensors", "ema")
+    load_pretrained(network, str(tmp_path / "ema.safetensors"))
+    assert torch.equal(network[0].weight, average[0].weight)
+    same = {name: tensor.clone() for name, tensor in source.state_dict().items()}
+    save_file({**_under("model.", source.state_dict()), **_under("ema.", same)}, tmp_path / "file.safetensors")
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert torch.equal(network[0].weight, source[0].weight)
+    save_file({**source.state_dict(), **_under("ema.", average.state_dict())}, tmp_path / "file.safetensors")
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert torch.equal(network[0].weight, source[0].weight), "names without a prefix come first"
+
+
+def test_half_precision_and_missing_counts_of_batches_are_taken(tmp_path: Path) -> None:
+    source = _network()
+    content = {name: each.bfloat16() for name, each in source.state_dict().items() if each.is_floating_point()}
+    save_file(content, tmp_path / "file.safetensors")
+    network = _network()
+    load_pretrained(network, str(tmp_path / "file.safetensors"))
+    assert network[0].weight.dtype == torch.float32
+    assert torch.equal(network[0].weight, source[0].weight.bfloat16().float())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

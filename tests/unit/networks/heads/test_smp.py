@@ -1,10 +1,13 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from segda.errors import ConfigError
+from segda.networks.encoders import smp as smp_encoder
 from segda.networks.heads import smp
 
 CHANNELS, STRIDES = (3, 4, 6, 8, 10, 12), (1, 2, 4, 8, 16, 32)
@@ -97,3 +100,23 @@ def test_an_image_too_small_for_the_pools_is_refused() -> None:
 def test_a_shallow_encoder_is_refused_in_the_decoders_words() -> None:
     with pytest.raises(ConfigError, match="upernet cannot follow"):
         smp.build((3, 4, 8), (1, 2, 4), 5, decoder="upernet")
+
+
+def test_the_head_of_a_whole_smp_model_is_taken_where_its_decoder_fits(tmp_path: Path) -> None:
+    import segmentation_models_pytorch
+
+    model = segmentation_models_pytorch.Unet("resnet18", encoder_weights=None, classes=3)
+    tensors = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    save_file(tensors, tmp_path / "model.safetensors")
+    encoder = smp_encoder.build("resnet18", weights=str(tmp_path / "model.safetensors"))
+    options: dict[str, Any] = {"decoder": "unet", "weights": str(tmp_path / "model.safetensors")}
+    head = smp.build(encoder.channels, encoder.strides, 3, **options)
+    model.eval()
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        logits = head.eval()(encoder.eval()(image))
+        assert torch.equal(logits, model(encoder.imagenet_norm(image)))
+    other = smp.build(encoder.channels, encoder.strides, 5, **options)
+    assert torch.equal(other.decoder.blocks[0].conv1[0].weight, model.decoder.blocks[0].conv1[0].weight)
+    with pytest.raises(ConfigError, match=r"do not fit SmpHead: below 'module\.' \d+ missing"):
+        smp.build(encoder.channels, encoder.strides, 3, **{**options, "decoder": "fpn"})
