@@ -7,6 +7,7 @@ format, that it is one still picture, and its size, so that a small file which c
 """
 
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -48,10 +49,11 @@ _INVERSE = {6: 8, 8: 6}  # the others undo themselves
 # Channels by the colour type in a PNG's head.
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
-# PIL's own limit, half a warning and half an error, is replaced by the one above. Its other warnings would be printed
-# next to the one line of our errors.
+# PIL's own limit, half a warning and half an error, is replaced by the one above. Its other warnings, and what it logs,
+# would be printed next to the one line of our errors.
 Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
