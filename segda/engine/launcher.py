@@ -23,11 +23,12 @@ class Launcher(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The place of a process among those of its launcher; ranks from 0."""
+    """The place of a process among those of its launcher: its rank, from 0, and the variable that has their number."""
 
     launcher: Launcher
     world: int
     rank: int
+    size: str
 
 
 TORCH = Launcher("torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -42,7 +43,7 @@ OTHERS = (
         "MVAPICH", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_LOCAL_RANK",
         "MV2_COMM_WORLD_LOCAL_SIZE",
     ),
-    Launcher("MPI", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),  # MPICH, Intel MPI
+    Launcher("MPICH", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID", "MPI_LOCALNRANKS"),  # and Intel MPI
     Launcher("Horovod", "HOROVOD_SIZE", "HOROVOD_RANK", "HOROVOD_LOCAL_RANK", "HOROVOD_LOCAL_SIZE"),
     Launcher(
         "jsrun", "JSM_NAMESPACE_SIZE", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_LOCAL_SIZE"
@@ -82,7 +83,7 @@ def join(processes: int = 1) -> None:
         if place.world <= world or (is_script and (own is not None or processes > 1)):
             continue
         if world > 1 or own is not None:
-            raise _refusal(place, f"{_said(place)}, but {world} work together; {_remedy(place)}")
+            raise _refusal(own or place, f"{_said(place)}, but {world} work together; {_remedy(place)}")
         _take(place)
         own, world = place, place.world
         break
@@ -109,7 +110,7 @@ def _torch_place() -> Place | None:
             f"{missing[0]}: not set, but {given[0]} is {os.environ[given[0]]!r}; a launcher sets {', '.join(needed)}: "
             f"set them all, or unset {', '.join(given)} where this process is alone"
         )
-    place = Place(TORCH, world, _number("RANK"))
+    place = Place(TORCH, world, _number("RANK"), "WORLD_SIZE")
     for rank, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("LOCAL_RANK", "WORLD_SIZE")):
         if rank in os.environ and size in os.environ and not 0 <= _number(rank) < _number(size):
             raise ConfigError(
@@ -137,7 +138,7 @@ def _other_places() -> Iterator[Place]:
                 f"launcher, or unset {launcher.rank} where this process is alone"
             )
         if world > 1:
-            yield Place(launcher, world, rank)
+            yield Place(launcher, world, rank, size)
 
 
 def _take(place: Place) -> None:
@@ -155,7 +156,7 @@ def _take(place: Place) -> None:
 
 
 def _said(place: Place) -> str:
-    return f"{place.launcher.name} started {place.world} processes ({place.launcher.world})"
+    return f"{place.launcher.name} started {place.world} processes ({place.size})"
 
 
 def _remedy(place: Place) -> str:

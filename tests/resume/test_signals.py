@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the current step is finished and saved, the exit code says so, and resuming is exact."""
+"""SIGTERM, SIGUSR1 and SIGINT: the current step is finished and saved, the exit code says so, and resuming is exact."""
 
 import os
 import re
@@ -63,7 +63,9 @@ def check_resumed(file: Path, folder: Path, world: int) -> None:
 
 
 @pytest.mark.promise("signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGUSR1))]
+)
 def test_training_saves_and_resumes_exactly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
@@ -83,10 +85,14 @@ def test_training_saves_and_resumes_exactly(
 @pytest.mark.distributed
 @pytest.mark.parametrize(
     ("number", "group"),
-    [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
+    [
+        (signal.SIGUSR1, False),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((signal.SIGTERM, False), (signal.SIGINT, True))),
+    ],
+    ids=["SIGUSR1", "SIGTERM", "SIGINT"],
 )  # fmt: skip
 def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
-    """SIGTERM reaches the launcher, which forwards it; Ctrl-C reaches all processes and is forwarded as well."""
+    """SIGTERM and SIGUSR1 reach the launcher, which forwards them; Ctrl-C reaches all processes and is forwarded as well."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],
