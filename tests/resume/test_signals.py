@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from pipelines.__main__ import main
+from pipelines.stages.report import samples
 from segda.engine import signals
 from segda.engine.session import Session
 from segda.terminal.progress import ProgressLine
@@ -173,6 +175,29 @@ def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, pattern: 
     jobs.run(file, runs, only=kind)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert jobs.leftovers(folder) == []
+
+
+@pytest.mark.promise("signals")
+@pytest.mark.distributed
+def test_a_report_stops_between_its_parts_and_all_processes_with_it(tmp_path: Path) -> None:
+    """One process makes it; the other waits, and must not take that process for dead."""
+    file, runs = chains.write(tmp_path), tmp_path / "runs"
+    for before in chains.KINDS[:-1]:
+        jobs.run(file, runs, only=before)
+    rows = samples.map_rows
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return rows(*arguments)
+
+    def work() -> None:
+        samples.map_rows = interrupted
+        said = "^stopped by SIGUSR1: the report is begun anew; the same command goes on"
+        with signals.handle_signals(patient=True), pytest.raises(signals.StoppedError, match=said):
+            jobs.run(file, runs, only="report")
+
+    assert not ranks.killed(work, 0, (), world=2)
+    assert [path.name for path in next(runs.glob("report-*")).iterdir()] == ["stage.json"]
 
 
 @pytest.mark.promise("second-signal")
