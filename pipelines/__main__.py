@@ -17,8 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the program's name; a bare pipeline name means `run`.
 
     Returns:
-        The exit code: 0; 2 after an error that the user can fix; 75 after SIGTERM or SIGUSR1, 130 when interrupted; 1 after any
-        other error.
+        The exit code: 0; 2 after an error that the user can fix; 75 after SIGTERM or SIGUSR1, 130 when interrupted; 1
+        after any other error.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:

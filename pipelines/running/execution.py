@@ -29,7 +29,6 @@ from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
 from segda.errors import ArtefactError, ConfigError
 from segda.networks import import_weights
 
-
 PROBE = "shared"
 """Begins the name of the file that rank 0 has in the folder of runs until the others have seen it."""
 

@@ -103,9 +103,7 @@ def player_norm(optimizer: torch.optim.Optimizer, scale: float) -> Tensor:
 
 
 @torch.no_grad()
-def class_shares(
-    networks: Networks, p: ForwardPass, classes: int, labelled: Domain = "source"
-) -> dict[str, Tensor]:
+def class_shares(networks: Networks, p: ForwardPass, classes: int, labelled: Domain = "source") -> dict[str, Tensor]:
     """The share of each class in what is predicted for a step's images, and in the labels.
 
     Predictions are those that the terms have computed; where they needed none, the head is asked in evaluation mode.

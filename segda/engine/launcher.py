@@ -1,7 +1,7 @@
 """What launchers say in the environment: how many processes they started, and which of them this one is.
 
-torch and Accelerate read torchrun's variables alone (on a CPU some of MPI's, too), so that a process that was started in
-another way would believe that it is the only one.
+torch and Accelerate read torchrun's variables alone (on a CPU some of MPI's, too), so that a process that was started
+in another way would believe that it is the only one.
 """
 
 import os
@@ -60,34 +60,34 @@ class SharedError(SegdaError):
     """
 
 
-def join(processes: int = 1) -> None:
+def join(processes: int | None = 1) -> None:
     """Find this process's place among those of its launcher, and name it as torch and Accelerate expect.
 
     Processes of MPI or SLURM form a group where MASTER_ADDR and MASTER_PORT say where to meet. To be called before
     torch is imported: each process computes with its share of the processors, unless OMP_NUM_THREADS says otherwise.
 
     Args:
-        processes: how many this one will start, if it is none of several.
+        processes: how many this one will start, if it is none of several; `None` for a command that starts none.
 
     Raises:
         ConfigError: the variables contradict one another, or more processes were started than would work together.
         SharedError: the same, in the other processes.
     """
     own = _torch_place()
-    if own is not None and processes not in (1, own.world):
+    if own is not None and processes not in (None, 1, own.world):
         raise _refusal(own, f"--processes: {processes}, but {_said(own)}; leave --processes out")
-    world = processes if own is None else own.world
+    world = processes or 1 if own is None else own.world
     for place in _other_places():
-        # The script of a job has a rank of SLURM's, too, but is none of its tasks; it may start processes itself.
+        # The script of a job has a rank of SLURM's, too, but is none of its tasks; it starts processes itself.
         is_script = place.launcher is SLURM and place.rank == 0 and "SLURM_STEP_ID" not in os.environ
-        if place.world <= world or (is_script and (own is not None or processes > 1)):
+        if place.world <= world or (is_script and (own is not None or processes != 1)):
             continue
         if world > 1 or own is not None:
             raise _refusal(own or place, f"{_said(place)}, but {world} work together; {_remedy(place)}")
         _take(place)
         own, world = place, place.world
         break
-    if own is None and processes == 1 and "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ:
+    if own is None and world == 1 and "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ:
         raise ConfigError(
             "accelerate launch was asked for several processes and has started one; without GPUs, too, it starts "
             "several with --multi_gpu --num_processes N (or leave accelerate out: --processes N)"
@@ -176,4 +176,6 @@ def _number(name: str, default: str | None = None) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ConfigError(f"{name}: {text!r}; expected a whole number, as launchers set it: set it, or unset it") from None
+        raise ConfigError(
+            f"{name}: {text!r}; expected a whole number; set it as a launcher does, or unset it"
+        ) from None

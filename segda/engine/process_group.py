@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 import torch
+from torch.distributed.rendezvous import rendezvous
 
 from segda.errors import ConfigError
 
@@ -31,7 +32,7 @@ def form_group(cpu: bool) -> bool:
     if not cpu and here > gpus and "TORCHELASTIC_RUN_ID" in os.environ:  # SLURM may show each task a GPU of its own
         raise ConfigError(f"{here} processes on this machine, but {gpus} GPUs; start at most {gpus}, or add --cpu")
     try:
-        store, *_ = next(torch.distributed.rendezvous("env://", timeout=JOIN_TIMEOUT))
+        store, *_ = next(rendezvous("env://", timeout=JOIN_TIMEOUT))
         store.set(f"device/{rank}", "CPU" if cpu else "GPU")
         devices = [store.get(f"device/{other}").decode() for other in range(world)]
     except (torch.distributed.DistError, ValueError) as error:

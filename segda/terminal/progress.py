@@ -49,7 +49,8 @@ class ProgressLine:
         self.note = self.note if note is None else escape(note)
         if self.show and not self.live and (self.last - self.last_plain > PLAIN_LINE_SECONDS or done == self.total):
             self.last_plain = self.last
-            line = f"{self.title}: {self.unit} {done}/{self.total}, {self.rate()}, {self.seconds_left() or 0:.0f} s left"
+            seconds = self.seconds_left() or 0
+            line = f"{self.title}: {self.unit} {done}/{self.total}, {self.rate()}, {seconds:.0f} s left"
             print(f"{line}, {self.note}" if self.note else line, flush=True)
 
     def rate(self) -> str:

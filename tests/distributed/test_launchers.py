@@ -1,4 +1,4 @@
-"""Every launcher gives one group of processes and the same bytes, on machines without a GPU too; or one line is said."""
+"""Every launcher gives one group of processes and the same bytes, without a GPU too; or one line is said."""
 
 import hashlib
 import os

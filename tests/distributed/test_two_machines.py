@@ -1,4 +1,4 @@
-"""Two machines, as network namespaces of this one with hosts' names and mounts of their own, and a folder they share."""
+"""Two machines, as network namespaces of this one with names and mounts of their own, and a folder that they share."""
 
 import os
 import subprocess

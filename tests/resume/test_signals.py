@@ -94,7 +94,7 @@ def test_training_saves_and_resumes_exactly(
     ids=["SIGUSR1", "SIGTERM", "SIGINT"],
 )  # fmt: skip
 def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
-    """SIGTERM and SIGUSR1 reach the launcher, which forwards them; Ctrl-C reaches all processes and is forwarded as well."""
+    """SIGTERM and SIGUSR1 reach the launcher, which forwards them; Ctrl-C reaches all processes, and is forwarded."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],

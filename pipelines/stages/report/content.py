@@ -26,7 +26,6 @@ from segda.report.page import DataState, Illustration, LeftOut
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
-
 UNFINISHED = "the report is begun anew"
 
 

@@ -100,6 +100,9 @@ def test_tasks_of_every_launcher_that_do_not_are_refused(
 def test_a_jobs_script_may_start_processes_and_a_task_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     script = {"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}
     assert joined(monkeypatch, script, processes=2) == {}
+    launcher.join(None)  # a command that starts none
+    with pytest.raises(ConfigError, match="started 4 processes .* knows of no other"):
+        launcher.join(1)
     with pytest.raises(ConfigError, match=r"SLURM started 4 processes \(SLURM_NTASKS\), but 2 work together"):
         joined(monkeypatch, script | {"SLURM_STEP_ID": "0"}, processes=2)
     with pytest.raises(SharedError, match="process 1: SLURM started 4 processes"):

@@ -26,7 +26,7 @@ class Meeting:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
         self.store, self.formed = HashStore(), {}
         self.store.set("device/1", other)
-        monkeypatch.setattr(torch.distributed, "rendezvous", lambda *_, **__: iter([(self.store, 0, 2)]))
+        monkeypatch.setattr(process_group, "rendezvous", lambda *_, **__: iter([(self.store, 0, 2)]))
         monkeypatch.setattr(torch.distributed, "init_process_group", self.form)
 
     def form(self, backend: str, **options: object) -> None:
