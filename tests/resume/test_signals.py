@@ -177,7 +177,6 @@ def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, pattern: 
     assert jobs.leftovers(folder) == []
 
 
-@pytest.mark.promise("signals")
 @pytest.mark.distributed
 def test_a_report_stops_between_its_parts_and_all_processes_with_it(tmp_path: Path) -> None:
     """One process makes it; the other waits, and must not take that process for dead."""
