@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipelines.command_line import dispatch, explain, with_command
 from pipelines.running import launch
+from segda.engine.launcher import SharedError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,8 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows the program's name; a bare pipeline name means `run`.
 
     Returns:
-        The exit code: 0; 2 after an error that the user can fix; 75 after SIGTERM, 130 when interrupted; 1 after any
-        other error.
+        The exit code: 0; 2 after an error that the user can fix; 75 after SIGTERM or SIGUSR1, 130 when interrupted; 1
+        after any other error.
     """
     argv = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except (Exception, KeyboardInterrupt) as error:
         message, code = explain(error, "--debug" in argv)
-        if launch.is_worker():
+        if launch.is_worker() or isinstance(error, SharedError):
             launch.exit_worker(error, message, code)
         if message:
             print(message, file=sys.stderr)

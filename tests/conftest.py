@@ -1,5 +1,6 @@
 """Fixtures of every test."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -25,3 +26,11 @@ def own_validation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGDA_CHECKED", str(tmp_path_factory.mktemp("checked")))
         yield
+
+
+@pytest.fixture
+def free_port() -> str:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])

@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Score every row and print the table."""
+    from segda.engine import launcher
+
+    launcher.join(None)  # before torch is imported
     import json
 
     from pipelines.scoring.score import score

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Predict and write."""
+    from segda.engine import launcher
+
+    launcher.join(None)  # before torch is imported
     from dataclasses import replace
 
     from pipelines.networks import load_predictor

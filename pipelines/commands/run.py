@@ -54,11 +54,13 @@ def _settings(args: argparse.Namespace) -> list[str]:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Plan or run, here or in several processes; returns the exit code."""
-    from segda.engine import signals
+    from segda.engine import launcher, signals
     from segda.errors import ConfigError
 
     if args.processes < 1:
         raise ConfigError(f"--processes: {args.processes}; expected at least 1")
+    if not _is_plan(args):
+        launcher.join(args.processes)
     if _is_plan(args) or args.processes == 1 or launch.is_worker():
         with signals.handle_signals(patient=launch.is_worker()):
             return _plan(args) if _is_plan(args) else _run(args)
@@ -132,6 +134,7 @@ def _run(args: argparse.Namespace) -> int:
     runtime = planner.pipeline.runtime
     with deterministic(runtime.deterministic):
         session = Session(runtime.mixed_precision, runtime.cpu)
+        session.print(session.summary())
         if recorded:
             _warn(recorded, session)
         run_planned(planner, session, args.wait, args.ignore_space)

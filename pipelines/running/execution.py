@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from socket import gethostname
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline, Stage
@@ -26,6 +29,9 @@ from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.label_space import Labels
 from segda.terminal.escape import escape
+
+PROBE = "shared"
+"""Begins the name of the file that rank 0 has in the folder of runs until the others have seen it."""
 
 
 class RunInputs:
@@ -188,6 +194,7 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
     session.same_everywhere(
         f"{pipeline.name}: config", lambda decided: (None, f"version {digest(pipeline.raw)[:8]}"), patience=0
     )
+    _require_shared(store.root, session)
     claims: dict[Path, FolderLock] = {}  # on rank 0 alone
     try:
         plan: list[StagePlan] = session.on_main(lambda: _begin(planner, claims, session.world, wait, ignore_space))
@@ -220,6 +227,34 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
     finally:
         for claim in claims.values():
             claim.release()
+
+
+def _require_shared(root: Path, session: Session) -> None:
+    """Refuse a folder of runs that is not the same one on all machines; for that long, rank 0 has a file in it."""
+    if session.world == 1:
+        return
+    made = [folder for folder in (root, *root.parents) if not folder.exists()] if session.is_main else []
+    with ExitStack() as probe:
+
+        def look(name: str | None) -> tuple[None, str]:
+            if session.is_main:
+                with suppress(OSError):  # finished runs may lie on a disk that nobody can write
+                    root.mkdir(parents=True, exist_ok=True)
+                    file = probe.enter_context(NamedTemporaryFile(dir=root, prefix=f".{PROBE}-{gethostname()}-"))
+                    return None, Path(file.name).name
+                return None, ""
+            return None, name if name is not None and (root / name).exists() else f"nothing on {gethostname()}"
+
+        try:
+            session.same_everywhere(
+                f"{root.resolve()}: looking for a file of process 0", look,
+                remedy="all machines need the same folder of runs: give one that they share with --runs",
+            )  # fmt: skip
+        except ArtefactError:
+            probe.close()
+            for folder in made:
+                folder.rmdir()
+            raise
 
 
 def _begin(

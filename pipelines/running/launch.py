@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from segda.engine import signals
+from segda.engine.launcher import SharedError
 from segda.errors import ConfigError, reason
 
 if TYPE_CHECKING:
@@ -65,14 +66,16 @@ def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
     """Report the error of one of several processes, and end it.
 
     The launcher stops all processes as soon as one has ended with a code other than 0. It ends at once: threads that
-    still wait for another process would abort an orderly end, and print so below the error, or never let it end. The
-    `message` is empty where another process prints it.
+    still wait for another process would abort an orderly end, and print so below the error, or never let it end. Where
+    another process prints the error, this one is given time to be stopped first.
     """
-    own, rank = OWN_LAUNCHER in os.environ, os.environ.get("RANK", "?")
-    if is_secondary_failure(error) or not message:
-        if message and not own:
+    own, rank, shared = OWN_LAUNCHER in os.environ, os.environ.get("RANK", "?"), isinstance(error, SharedError)
+    if is_secondary_failure(error) or shared:
+        if not own and not shared:
             print(f"process {rank}: another process has gone; its own error says why", file=sys.stderr, flush=True)
         time.sleep(SECONDARY_WAIT_SECONDS)
+        if shared and str(error):
+            print(error, file=sys.stderr)
         message = f"error: a process ended without an error message ({reason(error)}); {RESUME}"
     elif not own:
         print(message, file=sys.stderr)
@@ -112,8 +115,6 @@ def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int
     os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGHUP,SIGQUIT"
     store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
     shared = {
-        # Without this every process would use every core.
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes))),
         "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "localhost", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True",
         "TORCHELASTIC_RUN_ID": "segda", "TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_MAX_RESTARTS": "0",

@@ -159,7 +159,8 @@ def _fit(
         steps, config.accumulate, config.discriminator_steps,
         factor=lambda step: learning_rate.factor(step=step, steps=steps, **rates),
     )  # fmt: skip
-    policy = HealthPolicy(runtime.health, runtime.on_bad_health, build_task(config.task).space.classes)
+    classes, labelled = build_task(config.task).space.classes, config.method.labels
+    policy = HealthPolicy(runtime.health, runtime.on_bad_health, classes, labelled)
     recorder = Recorder(folder, title, state, session, steps=steps, log_every=runtime.log_every, policy=policy)
     checkpointer = Checkpointer(folder / "checkpoints", session, save_every=runtime.save_every, steps=steps)
     enabled = runtime.profile and session.is_main

@@ -240,7 +240,8 @@ def _in_range(pixels: Tensor) -> Tensor:
 def _start_worker(_: int) -> None:
     # OpenCV's threads would compete with the other workers for the same cores.
     cv2.setNumThreads(0)
-    # Schedulers send SIGTERM to all processes of a job. The training process needs batches to finish its step, and
-    # ends its workers itself; an orphan ends after a minute.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(60))
+    # Schedulers send SIGTERM or SIGUSR1 to all processes of a job. The training process needs batches to finish its
+    # step, and ends its workers itself; an orphan ends after a minute.
+    for request in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(request, lambda number, frame: signal.alarm(60))
     signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))

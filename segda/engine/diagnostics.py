@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from torch.profiler import record_function
 
-from segda.batch import DOMAINS
+from segda.batch import DOMAINS, Domain
 from segda.engine.session import Local, Session
 from segda.engine.state import TrainingState
 from segda.networks.networks import Networks
@@ -29,11 +29,16 @@ class Diagnostics:
             `class_shares` returns.
     """
 
-    def __init__(self, state: TrainingState, session: Session | Local, classes: int) -> None:
-        """Measure the first step, for others see `begin_step`; with 0 `classes`, their shares are not measured."""
+    def __init__(
+        self, state: TrainingState, session: Session | Local, classes: int, labelled: Domain = "source"
+    ) -> None:
+        """Measure the first step, for others see `begin_step`; with 0 `classes`, their shares are not measured.
+
+        `labelled` is the domain that the labelled samples are of: an oracle's are the target's.
+        """
         players = dict(zip(("generator", "discriminator"), state.objective.players(), strict=True))
         self._layers = {name: last_layers(state.modules, player) for name, player in players.items()}
-        self._session, self._classes = session, classes
+        self._session, self._classes, self._labelled = session, classes, labelled
         self.begin_step(active=True)
 
     def begin_step(self, active: bool) -> None:
@@ -53,7 +58,7 @@ class Diagnostics:
             with record_function("measuring and logging"):
                 for name, optimizer in state.optimizers().items():
                     self.values[f"gradients.{name}"] = player_norm(optimizer, self._session.loss_scale())
-                self.values |= class_shares(state.objective.networks, p, self._classes)
+                self.values |= class_shares(state.objective.networks, p, self._classes, self._labelled)
 
 
 def last_layers(modules: Mapping[str, nn.Module], player: Iterable[str]) -> list[nn.Parameter]:
@@ -98,14 +103,15 @@ def player_norm(optimizer: torch.optim.Optimizer, scale: float) -> Tensor:
 
 
 @torch.no_grad()
-def class_shares(networks: Networks, p: ForwardPass, classes: int) -> dict[str, Tensor]:
-    """The share of each class in what is predicted for a step's images, and in the labels of the source.
+def class_shares(networks: Networks, p: ForwardPass, classes: int, labelled: Domain = "source") -> dict[str, Tensor]:
+    """The share of each class in what is predicted for a step's images, and in the labels.
 
     Predictions are those that the terms have computed; where they needed none, the head is asked in evaluation mode.
     Call it after all backward passes.
 
     Returns:
-        `predicted.source` and `predicted.target` (without a head neither) and `labelled.source`, each `[K]`.
+        `predicted.source` and `predicted.target` (without a head neither) and `labelled.source`, each `[K]`; of a
+        labelled target alone, `predicted.target` and `labelled.target`.
     """
     shares: dict[str, Tensor] = {}
     if classes == 0:
@@ -118,10 +124,11 @@ def class_shares(networks: Networks, p: ForwardPass, classes: int) -> dict[str, 
                 logits = p.logits(domain)
                 if label is not None and label.dim() == 1:  # one class for the whole image
                     logits = logits.mean(dim=(-2, -1))
-                shares[f"predicted.{domain}"] = _share(logits.argmax(dim=1), classes)
+                name = labelled if domain == "source" else domain
+                shares[f"predicted.{name}"] = _share(logits.argmax(dim=1), classes)
         networks.train()
     if label is not None:
-        shares["labelled.source"] = _share(label, classes)
+        shares[f"labelled.{labelled}"] = _share(label, classes)
     return shares
 
 

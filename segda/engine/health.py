@@ -28,7 +28,7 @@ class Limits:
             it loses this much more than one that guesses; if it loses no more, it was fooled, as it is meant to be.
         absent: a class with no more than this share of the predictions is not predicted; stray pixels are no class.
         predicted: a class is expected once it had this share of the predictions in half of at least `lines` lines.
-        labelled: or once it has this share of the source's labels, in the mean of at least `learning` lines.
+        labelled: or once it has this share of the labels, in the mean of at least `learning` lines.
         learning: lines that a class may take until it is first predicted.
         exploding: factor of a player's gradient over its typical norm, the geometric mean of earlier lines. In healthy
             adversarial runs norms move by a factor of ten; those of single terms grow from next to nothing.
@@ -58,11 +58,13 @@ class HealthPolicy:
         limits: where trouble begins.
         on_bad_health: what is done about it.
         classes: names of the classes whose shares are measured; with none, they are not.
+        labelled: the domain that the labelled samples are of: an oracle's are the target's.
     """
 
     limits: Limits = Limits()
     on_bad_health: OnBadHealth = "report"
     classes: tuple[str, ...] = ()
+    labelled: Literal["source", "target"] = "source"
 
 
 @dataclass
@@ -150,8 +152,7 @@ def classes(line: Mapping[str, Any], past: History, limits: Limits) -> Signs:
     past.present.update(name for name, share in shares[domain].items() if share >= limits.predicted)
     if past.lines["predicted"] >= limits.lines:
         past.expected |= {name for name, count in past.present.items() if 2 * count >= past.lines["predicted"]}
-    labels = line.get("labelled", {}).get("source")
-    if labels is not None:
+    for labels in line.get("labelled", {}).values():  # of the one domain that has some
         past.lines["labelled"] += 1
         for name, share in labels.items():
             past.labelled[name] += share

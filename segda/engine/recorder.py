@@ -67,7 +67,7 @@ class Recorder:
         """
         self.title, self.session, self.policy = title, session, policy
         self.steps, self.log_every = steps, log_every
-        self.diagnostics = Diagnostics(state, session, len(policy.classes))
+        self.diagnostics = Diagnostics(state, session, len(policy.classes), policy.labelled)
         self.log = Log(folder, title, state.step, steps, show=session.is_main, limits=policy.limits)
 
     def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -91,6 +91,7 @@ class Recorder:
             ArtefactError: the log cannot be written.
         """
         if not (self.diagnostics.active or stopping):
+            self.log.progress.update(state.step)
             return None
         with record_function("measuring and logging"):
             finding = not_finite(state.unlogged_losses, self.session)

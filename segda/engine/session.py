@@ -1,10 +1,10 @@
 """The processes of one launch and their device: the one place where Accelerate is configured."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import timedelta
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from segda import torchvision_compat
 from segda.engine import signals, synchronized_batch
+from segda.engine.launcher import SharedError
+from segda.engine.process_group import form_group
 from segda.errors import ArtefactError, ConfigError, SegdaError
 from segda.terminal.escape import escape
 
@@ -21,14 +23,10 @@ from accelerate import Accelerator  # noqa: E402
 from accelerate.utils import (  # noqa: E402
     DistributedDataParallelKwargs,
     GradientAccumulationPlugin,
-    InitProcessGroupKwargs,
     broadcast_object_list,
     gather_object,
     parse_flag_from_env,
 )
-
-EXCHANGE_TIMEOUT = timedelta(hours=12)
-"""How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""
 
 AGREE_EVERY = 10
 """Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""
@@ -39,26 +37,30 @@ FILE_VISIBILITY_SECONDS = 90.0
 Result = TypeVar("Result")
 Precision = Literal["auto", "no", "fp16", "bf16"]
 
+LAUNCHERS_PRECISION = "ACCELERATE_MIXED_PRECISION"
+"""Set by `accelerate launch --mixed_precision`, to "no" where that option is left out."""
+
 
 def resolve_precision(precision: Precision, cpu: bool) -> Literal["no", "fp16", "bf16"]:
-    """What `auto` means here: bf16 on a GPU that computes in it, else fp32.
+    """What `auto` means here: what `accelerate launch` says, else bf16 on a GPU that computes in it, else fp32.
 
     Raises:
-        ConfigError: half precision asked for on a CPU, where it can be a hundred times slower than fp32.
+        ConfigError: half precision asked for on a CPU, where it can be a hundred times slower than fp32; or the
+            launcher asks for one that is none of `Precision`.
     """
     on_gpu = torch.cuda.is_available() and not cpu
+    setting, remedy = "runtime.mixed_precision", "use 'auto' or 'no'"
+    said = os.environ.get(LAUNCHERS_PRECISION, "").lower()
+    if precision == "auto" and said:
+        setting, remedy = f"{LAUNCHERS_PRECISION} (accelerate launch --mixed_precision)", "use 'no' there"
+        if said not in ("no", "fp16", "bf16"):
+            raise ConfigError(f"{setting}: {said!r}; expected 'no', 'fp16' or 'bf16'")
+        precision = cast(Precision, said)
     if precision == "auto":
         return "bf16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     if precision != "no" and not on_gpu:
-        raise ConfigError(
-            f"runtime.mixed_precision: {precision!r} asked for on a CPU, where it is far slower than fp32; "
-            "use 'auto' or 'no'"
-        )
+        raise ConfigError(f"{setting}: {precision!r} asked for on a CPU, where it is far slower than fp32; {remedy}")
     return precision
-
-
-class SharedError(SegdaError):
-    """Raised on the other ranks when one rank fails and tells the user why."""
 
 
 class Session:
@@ -68,8 +70,12 @@ class Session:
         """Join the process group that the launcher described, if any.
 
         With `cpu`, stay on the CPU although there is a GPU, as `accelerate launch --cpu` also says.
+
+        Raises:
+            ConfigError: see `form_group` and `resolve_precision`.
         """
-        cpu = cpu or parse_flag_from_env("ACCELERATE_USE_CPU")
+        cpu = form_group(cpu or parse_flag_from_env("ACCELERATE_USE_CPU"))
+        self.configured_precision = mixed_precision
         self.mixed_precision = resolve_precision(mixed_precision, cpu)
         # Buffers are averaged by `average_buffers`: broadcasting them in forward would change tensors that the
         # backward of an earlier call of the same network still needs.
@@ -77,7 +83,7 @@ class Session:
         self.accelerator = Accelerator(
             mixed_precision=self.mixed_precision,
             cpu=cpu,
-            kwargs_handlers=[wrapping, InitProcessGroupKwargs(timeout=EXCHANGE_TIMEOUT)],
+            kwargs_handlers=[wrapping],
             # `fit` divides the losses itself; without this, a setting of `accelerate launch` would divide them again.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             step_scheduler_with_optimizer=False,
@@ -102,6 +108,20 @@ class Session:
     def device(self) -> torch.device:
         """Where this process computes."""
         return torch.device(self.accelerator.device)
+
+    def summary(self) -> str:
+        """One line: the number of processes, on what, in which precision and who says so, with how many threads."""
+        device = f"GPU ({torch.cuda.get_device_name(self.device)})" if self.device.type == "cuda" else self.device.type
+        precision, said = self.mixed_precision.replace("no", "fp32"), os.environ.get(LAUNCHERS_PRECISION, "").lower()
+        if said and self.configured_precision == "auto":
+            precision += " (as accelerate launch says)"
+        elif said not in ("", self.configured_precision):
+            precision += f" (as configured, although accelerate launch says {said!r})"
+        several, threads = self.world > 1, torch.get_num_threads()
+        return (
+            f"{self.world} process{'es' if several else ''} on {device.replace('cpu', 'CPU')}, {precision}, "
+            f"{threads} thread{'s' if threads > 1 else ''}{' each' if several else ''}"
+        )
 
     def prepare(self, modules: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
         """Move each network to the device and make its gradients the mean over all processes."""
@@ -229,7 +249,11 @@ class Session:
         return cast(Result, value)
 
     def same_everywhere(
-        self, what: str, look: Callable[[Any], tuple[Result, Any]], patience: float | None = None
+        self,
+        what: str,
+        look: Callable[[Any], tuple[Result, Any]],
+        patience: float | None = None,
+        remedy: str = "all processes must see the same files: wait until they do, then run the same command again",
     ) -> Result:
         """What `look` finds, on every rank what rank 0 finds, though a file system may show it files later than others.
 
@@ -240,6 +264,7 @@ class Session:
             look: gives what it finds, and a mark: plain data that is equal where the same was found. It is called with
                 rank 0's mark, on rank 0 with `None`, and may raise SegdaError or OSError for what is not there yet.
             patience: seconds to look for; `FILE_VISIBILITY_SECONDS` if `None`.
+            remedy: the end of the error.
 
         Raises:
             ArtefactError: a rank does not find what rank 0 finds.
@@ -259,10 +284,7 @@ class Session:
         if late:
             if not self.is_main:
                 raise SharedError()
-            raise ArtefactError(
-                f"{what}: {late[0]}, process 0 finds {mark}; all processes must see the same files: wait until they "
-                "do, then run the same command again"
-            )
+            raise ArtefactError(f"{what}: {late[0]}, process 0 finds {mark}; {remedy}")
         return found[0]
 
     @staticmethod

@@ -1,7 +1,8 @@
-"""A request to stop, by SIGTERM or SIGINT: noted when it comes, heeded where the work can be taken up again.
+"""A request to stop, by SIGTERM, SIGUSR1 or SIGINT: noted when it comes, heeded where the work can be taken up again.
 
-A scheduler that wants its machine back sends SIGTERM and gives a job some time; Ctrl-C sends SIGINT. Either lets the
-work in hand be finished and saved. A second one ends the process at once, as without this file.
+A scheduler that wants its machine back sends SIGTERM, or SIGUSR1 where it was told to (`sbatch --signal=USR1@120`),
+and gives a job some time; Ctrl-C sends SIGINT. Each lets the work in hand be finished and saved. A second one ends the
+process at once, as without this file.
 """
 
 import os
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
+CODES = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
 """Exit codes: 75 is EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can be told to requeue on."""
 
 ECHO = 1.0

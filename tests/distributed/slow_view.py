@@ -26,6 +26,8 @@ def hidden(path: Any) -> bool:
     if not isinstance(path, str | os.PathLike):
         return False
     whole = os.path.abspath(os.fspath(path))
+    if os.path.basename(whole).startswith(".shared-"):
+        return False  # by which a run finds out that the folder is shared, and it is
     if not whole.startswith(RUNS) or whole in OWN:
         return False
     try:

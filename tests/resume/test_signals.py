@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the current step is finished and saved, the exit code says so, and resuming is exact."""
+"""SIGTERM, SIGUSR1 and SIGINT: the current step is finished and saved, the exit code says so, and resuming is exact."""
 
 import os
 import re
@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from pipelines.__main__ import main
+from pipelines.stages.report import samples
 from segda.engine import signals
 from segda.engine.session import Session
 from segda.terminal.progress import ProgressLine
@@ -63,7 +65,9 @@ def check_resumed(file: Path, folder: Path, world: int) -> None:
 
 
 @pytest.mark.promise("signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGINT, signal.SIGUSR1))]
+)
 def test_training_saves_and_resumes_exactly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
@@ -83,10 +87,14 @@ def test_training_saves_and_resumes_exactly(
 @pytest.mark.distributed
 @pytest.mark.parametrize(
     ("number", "group"),
-    [(signal.SIGTERM, False), pytest.param(signal.SIGINT, True, marks=pytest.mark.slow)], ids=["SIGTERM", "SIGINT"],
+    [
+        (signal.SIGUSR1, False),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((signal.SIGTERM, False), (signal.SIGINT, True))),
+    ],
+    ids=["SIGUSR1", "SIGTERM", "SIGINT"],
 )  # fmt: skip
 def test_a_launch_of_several_processes_passes_a_signal_on(tmp_path: Path, number: signal.Signals, group: bool) -> None:
-    """SIGTERM reaches the launcher, which forwards it; Ctrl-C reaches all processes and is forwarded as well."""
+    """SIGTERM and SIGUSR1 reach the launcher, which forwards them; Ctrl-C reaches all processes, and is forwarded."""
     file, runs = job(tmp_path, workers=0), tmp_path / "runs"
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "run", str(file), "--runs", str(runs), "--processes", "2"],
@@ -167,6 +175,28 @@ def test_other_stages_stop_at_the_next_file(tmp_path: Path, kind: str, pattern: 
     jobs.run(file, runs, only=kind)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert jobs.leftovers(folder) == []
+
+
+@pytest.mark.distributed
+def test_a_report_stops_between_its_parts_and_all_processes_with_it(tmp_path: Path) -> None:
+    """One process makes it; the other waits, and must not take that process for dead."""
+    file, runs = chains.write(tmp_path), tmp_path / "runs"
+    for before in chains.KINDS[:-1]:
+        jobs.run(file, runs, only=before)
+    rows = samples.map_rows
+
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return rows(*arguments)
+
+    def work() -> None:
+        samples.map_rows = interrupted
+        said = "^stopped by SIGUSR1: the report is begun anew; the same command goes on"
+        with signals.handle_signals(patient=True), pytest.raises(signals.StoppedError, match=said):
+            jobs.run(file, runs, only="report")
+
+    assert not ranks.killed(work, 0, (), world=2)
+    assert [path.name for path in next(runs.glob("report-*")).iterdir()] == ["stage.json"]
 
 
 @pytest.mark.promise("second-signal")

@@ -18,10 +18,21 @@ DATED = ("report.html",)
 
 
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
-    """Write the report; one process does it."""
+    """Write the report; one process does it, and the others stop when it does.
+
+    Raises:
+        StoppedError: a signal asked to stop.
+    """
+    from segda.engine.signals import StoppedError, requested
+
+    stopped = 0
     if session.is_main:
         from pipelines.stages.report import content
 
-        content.write(config, inputs, folder, session)
-    session.barrier()
+        try:
+            content.write(config, inputs, folder, session)
+        except StoppedError:
+            stopped = requested()
+    if stopped := session.max(stopped):
+        raise StoppedError(stopped, "the report is begun anew")
     return {}

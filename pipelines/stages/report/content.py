@@ -18,6 +18,7 @@ from pipelines.training.open_data import open_stage_data
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, read_json
+from segda.engine import signals
 from segda.engine.session import Session
 from segda.label_space import LabelSpace
 from segda.report import charts, embedding, page, thumbnails
@@ -25,9 +26,15 @@ from segda.report.page import DataState, Illustration, LeftOut
 from segda.report.pictures import PictureRow
 from segda.report.table import Result, headline, is_oracle
 
+UNFINISHED = "the report is begun anew"
+
 
 def write(config: Config, inputs: Inputs, folder: Path, session: Session) -> None:
-    """Write the page of a stage of kind report."""
+    """Write the page of a stage of kind report.
+
+    Raises:
+        StoppedError: a signal asked to stop.
+    """
     references = (config.evaluation, config.before, config.after, config.translator)
     stages = manifests.upstream(*(inputs.folder(reference) for reference in references if reference is not None))
     names = stage_names(stages)
@@ -58,6 +65,7 @@ def write(config: Config, inputs: Inputs, folder: Path, session: Session) -> Non
         notes=notes(evaluations),
         versions=software(provenance),
     )  # fmt: skip
+    signals.raise_if_stopped(UNFINISHED)
     page.write(folder, content)
     session.print(f"report: {folder / 'report.html'}")
 
@@ -141,6 +149,7 @@ def pictures_of(
     if config.translator is not None:
         folder, manifest = inputs.folder(config.translator), inputs.manifest(config.translator)
         translator = load_translator(folder, manifest, session.device, tiling_of_export(stages, folder))
+    signals.raise_if_stopped(UNFINISHED)
     pictures: list[PictureRow] = []
     illustrations: list[Illustration] = []
     drawable, maps = samples.are_pictures(source, target), samples.label_maps(target)
@@ -152,6 +161,7 @@ def pictures_of(
             "predictions", "Predictions", "Images of the target: their class, and what was predicted before and after "
             "adaptation, green where right.", thumbnails.grid(tiles),
         ))  # fmt: skip
+    signals.raise_if_stopped(UNFINISHED)
     if drawable and translator is not None:
         some = [part if maps else part.spaced(min(config.thumbnails, 10)) for part in (source, target)]
         illustrations.append(Illustration(
@@ -159,10 +169,11 @@ def pictures_of(
             thumbnails.rows(samples.translation_rows(some, translator)),
         ))  # fmt: skip
     if config.embedding:
-        panels = [
-            samples.panel(title, predictor, (source, target), config.embedding, config.seed)
-            for title, predictor in predictors.items()
-        ]
+        panels = []
+        for title, predictor in predictors.items():
+            signals.raise_if_stopped(UNFINISHED)
+            panels.append(samples.panel(title, predictor, (source, target), config.embedding, config.seed))
+        signals.raise_if_stopped(UNFINISHED)
         what = "labelled places of images" if maps else "images"
         illustrations.append(Illustration(
             "embedding", "Features", f"What the encoder makes of {what} of both domains, in a plane: the principal "

@@ -96,6 +96,5 @@ def _members(file: Path, field: str) -> set[str]:
         return {f"{int(number):05d}" for number in np.asarray(content[field]).ravel()}
     except Exception as error:  # scipy's errors for damaged files share no narrower base
         raise DataError(
-            f"split file {file}: cannot read {field!r} ({reason(error)}); fetch it again, or use `list` for a text "
-            "file"
+            f"split file {file}: cannot read {field!r} ({reason(error)}); fetch it again, or use `list` for a text file"
         ) from error

@@ -58,7 +58,8 @@ def test_the_command_sets_them_before_cuda_starts_and_restores_them(
     monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
     seen = []
     monkeypatch.setattr(Session, "__init__", lambda self, *arguments: seen.append(flags()))
-    monkeypatch.setattr(Session, "close", lambda self: None)
+    for method in ("summary", "print", "close"):
+        monkeypatch.setattr(Session, method, lambda self, *arguments: None)
     monkeypatch.setattr("pipelines.running.execution.run_planned", lambda *arguments: seen.append(flags()))
     before = flags()
     words = ["run", "moons", "--cpu", "--runs", str(tmp_path)]

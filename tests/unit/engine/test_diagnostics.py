@@ -141,6 +141,19 @@ def test_shares_of_pixels_leave_out_what_is_ignored() -> None:
     }
 
 
+def test_the_shares_of_an_oracle_are_the_targets() -> None:
+    """What it is trained on is no source."""
+    label, logits = torch.tensor([[[0, 1]]]), torch.zeros(1, 3, 1, 2)
+    logits[0, 2] = 1
+    batch = Batch(DomainBatch(torch.zeros(1, 3, 4, 4), label, torch.arange(1), []), None)
+    networks = setting.networks(setting.method("source_only"))
+    computed = diagnostics.class_shares(networks, Fixed(batch, {"source": logits}), 3, "target")  # type: ignore
+    assert {name: share.tolist() for name, share in computed.items()} == {
+        "predicted.target": [0, 0, 1],
+        "labelled.target": [0.5, 0.5, 0],
+    }
+
+
 def test_shares_of_images_count_an_image_once() -> None:
     """The mean of the logits decides: two positions favour class 0, but one favours class 1 much more strongly."""
     logits = torch.zeros(2, 3, 1, 3)

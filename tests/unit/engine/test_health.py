@@ -108,6 +108,13 @@ def test_without_target_predictions_the_source_counts() -> None:
     assert watch(both)[0].findings == [], "the target takes precedence"
 
 
+def test_an_oracle_is_told_of_the_target_which_has_its_labels() -> None:
+    """Which alone it sees; logs of earlier versions call it the source."""
+    for domain in ("target", "source"):
+        seen = [{**line, "labelled": {domain: {"car": 0.1}}} for line in predicted(0, 0, 0, 0, 0, domain=domain)]
+        assert watch(seen)[0].findings[0].what == f"the class car is not predicted on the {domain}"
+
+
 def norms(*values: float | None, name: str = "generator", measure: str = "") -> list[Line]:
     measures = {"measures": {measure: 0.7}} if measure else {}
     return [{"gradients": {name: value}, **measures} for value in values]

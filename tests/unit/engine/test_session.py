@@ -1,13 +1,13 @@
 """The session: precision, options that are rejected, and collective operations."""
 
 import warnings
+from typing import Literal
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from segda.engine import session as sessions
-from segda.engine.session import EXCHANGE_TIMEOUT, Session, resolve_precision
+from segda.engine.session import Session, resolve_precision
 from segda.errors import ConfigError
 
 
@@ -31,6 +31,48 @@ def test_auto_on_a_gpu(monkeypatch: pytest.MonkeyPatch, has_bf16: bool, expected
     )
     assert resolve_precision("auto", cpu=False) == expected
     assert resolve_precision("fp16", cpu=False) == "fp16"
+
+
+@pytest.fixture
+def bf16_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU that computes in bf16."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+
+
+@pytest.mark.parametrize("said", ["no", "fp16", "bf16", "BF16"])
+def test_auto_is_what_accelerate_launch_says(monkeypatch: pytest.MonkeyPatch, bf16_gpu: None, said: str) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", said)
+    assert resolve_precision("auto", cpu=False) == said.lower()
+    assert resolve_precision("fp16", cpu=False) == "fp16"
+
+
+@pytest.mark.parametrize(("said", "message"), [
+    ("bf16", r"ACCELERATE_MIXED_PRECISION \(accelerate launch --mixed_precision\): 'bf16' .* use 'no' there"),
+    ("fp8", "ACCELERATE_MIXED_PRECISION .*: 'fp8'; expected 'no', 'fp16' or 'bf16'"),
+])  # fmt: skip
+def test_what_accelerate_launch_says_may_be_impossible(
+    monkeypatch: pytest.MonkeyPatch, said: str, message: str
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", said)
+    with pytest.raises(ConfigError, match=message):
+        resolve_precision("auto", cpu=True)
+    assert resolve_precision("no", cpu=True) == "no"
+
+
+@pytest.mark.parametrize(("configured", "said", "expected"), [
+    ("auto", "", "fp32"),
+    ("auto", "no", "fp32 (as accelerate launch says)"),
+    ("no", "no", "fp32"),
+    ("no", "bf16", "fp32 (as configured, although accelerate launch says 'bf16')"),
+])  # fmt: skip
+def test_the_first_line_says_who_chose_the_precision(
+    monkeypatch: pytest.MonkeyPatch, configured: Literal["auto", "no"], said: str, expected: str
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", said)
+    assert Session(configured, cpu=True).summary() == f"1 process on CPU, {expected}, 1 thread"
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert Two(configured, cpu=True).summary() == f"2 processes on CPU, {expected}, 3 threads each"
 
 
 def test_one_process_exchanges_nothing() -> None:
@@ -68,20 +110,6 @@ def test_a_launchers_accumulation_does_not_scale_the_losses(monkeypatch: pytest.
     parameter = torch.nn.Parameter(torch.tensor(1.0))
     Session(cpu=True).backward(parameter * 3.0)
     assert parameter.grad == 3.0
-
-
-def test_processes_wait_for_long_work_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten minutes, the default on GPUs, are too short to hash an exported data set."""
-    arguments = {}
-
-    class Recorder:
-        def __init__(self, **options: object) -> None:
-            arguments.update(options)
-
-    monkeypatch.setattr(sessions, "Accelerator", Recorder)
-    Session(cpu=True)
-    waits = [handler.to_kwargs()["timeout"] for handler in arguments["kwargs_handlers"] if hasattr(handler, "timeout")]
-    assert waits == [EXCHANGE_TIMEOUT]
 
 
 class Two(Session):
