@@ -16,7 +16,7 @@ from segda.batch import Domain
 from segda.data.decode import read_rgb
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
-from segda.evaluation.batching import as_input
+from segda.evaluation.batching import as_decoded, as_input
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import write_whole
 from segda.label_space import LabelSpace
@@ -98,10 +98,9 @@ class Predictor:
             uint8, of `size`.
         """
         size = (int(image.shape[0]), int(image.shape[1])) if size is None else size
-        seen = as_input(image, self.resize).to(self.device)
-        classes: np.ndarray = (
-            predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].byte().cpu().numpy()
-        )
+        prepared = as_input if self.augmentation.window is None else as_decoded
+        seen = prepared(image, self.resize).to(self.device)
+        classes: np.ndarray = predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].cpu().numpy()
         return classes
 
 
@@ -164,7 +163,7 @@ def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace)
     if kind == "ids":
         return classes
     colours = space.colorize(classes)
-    return colours if kind == "colour" else cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0)
+    return colours if kind == "colour" else cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0, dst=colours)
 
 
 def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:
