@@ -59,7 +59,9 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     share = items[session.rank :: session.world]
     total = sum(video.describe(item.path)[0] if item.is_video else 1 for item in share)
     with ProgressLine(f"predict {name}", 0, total, "images", show=session.is_main) as line:
-        predict.write(predictor, share, args.out, kinds, line.update)
+        if any(item.is_video for item in items) and kinds != ["ids"]:
+            line.print(video.format_note())
+        predict.write(predictor, share, args.out, kinds, line.update, line.print)
     session.barrier()
     if session.is_main:
         origin = {"stage": folder.name, "row": name, "prediction_rule": augmentation.rule(predictor.task)}
