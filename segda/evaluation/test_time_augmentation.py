@@ -16,7 +16,7 @@ from segda.networks.networks import Networks
 from segda.task import Task
 
 PIXELS_AT_ONCE = 2048 * 1024  # windows in one pass take no more memory than the largest usual image
-PIXELS_IN_A_BAND = PIXELS_AT_ONCE // 8  # of a huge image, so that a band takes little beside the windows
+PIXELS_IN_A_BAND = 1 << 15  # of a windowed prediction that are worked on at a time
 
 Window = tuple[slice, slice]
 """Its rows and columns."""
@@ -135,7 +135,13 @@ def predict(
     bands = _mean(networks, task, image, size, augmentation, domain)
     if augmentation.window is None:
         return next(bands).argmax(dim=1).byte()
-    return torch.cat([band.argmax(dim=1).byte() for band in bands], dim=-2)
+    # At once, since small pieces that stay would keep the memory of the bands between them from being returned.
+    prediction = torch.empty((len(image), *size), dtype=torch.uint8, device=image.device)
+    done = 0
+    for band in bands:
+        prediction[:, done : done + band.shape[-2]] = band.argmax(dim=1)
+        done += band.shape[-2]
+    return prediction
 
 
 def probabilities(
