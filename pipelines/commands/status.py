@@ -45,7 +45,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
 def _without_runs(store: "Store") -> str:
     """The message for a folder without any run's lock file."""
-    results = store.results()
+    results = len(store.results())
     if not results:
         return f"no runs in {store.root}; start one with: segda run NAME"
     count = "one result" if results == 1 else f"{results} results"

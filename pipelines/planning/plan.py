@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import DataConfig, MethodConfig, Reference
+from pipelines.definition.schema import DataConfig, MethodConfig, OptimizerConfig, Reference
 from pipelines.training.open_data import ListedData, data_root
 from segda.artefacts.key import stage_key
 from segda.artefacts.store import Store
@@ -86,6 +86,8 @@ class _Keys:
                 del entries["title"], entries["source"]
             if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
                 del entries["on_bad_file"]
+            if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
+                del entries["clip_gradient_norm"]
             resolved = {field: below(value, field) for field, value in entries.items()}
             if isinstance(node, DataConfig) and isinstance(node.root, str):
                 with_labels = name.rpartition(".")[2] != "target"

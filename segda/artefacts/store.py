@@ -32,7 +32,10 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Store:
-    """The runs below `root`, one folder `<kind>-<first 8 of key>` a result. Nothing in it is ever deleted."""
+    """The runs below `root`, one folder `<kind>-<first 8 of key>` a result, none of which is ever deleted.
+
+    Checkpoints of finished ones are, by `segda clean`.
+    """
 
     root: Path
 
@@ -171,9 +174,9 @@ class Store:
         """The names of the runs that have a lock file here, sorted."""
         return sorted(path.name.removesuffix(LOCK_ENDING) for path in self.root.glob(f"*{LOCK_ENDING}"))
 
-    def results(self) -> int:
-        """The number of folders here in which a stage began or ended."""
-        return sum((path / STAGE_FILE).is_file() for path in self.root.glob("*-????????"))
+    def results(self) -> list[Path]:
+        """The folders here in which a stage began or ended, sorted."""
+        return sorted(path for path in self.root.glob("*-????????") if (path / STAGE_FILE).is_file())
 
     @staticmethod
     def _check_links(folder: Path) -> None:
