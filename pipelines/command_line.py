@@ -12,7 +12,9 @@ from segda.engine.signals import StoppedError
 from segda.errors import SegdaError
 from segda.terminal.escape import escape
 
-COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean")
+COMMANDS = (
+    "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
+)  # fmt: skip
 
 # A module cannot be named by a keyword of the language.
 MODULES = {"import": "import_weights"}

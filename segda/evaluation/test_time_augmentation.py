@@ -274,6 +274,8 @@ def _resized(
     for band in bands:
         if (height, width) == size:
             low, high = band.start, band.stop
+        elif len(bands) == 1:
+            low, high = 0, height
         else:
             place = ((torch.arange(band.start, band.stop) + 0.5) * (height / size[0]) - 0.5).clamp(0, height - 1)
             low, high = int(place[0]), min(int(place[-1]) + 2, height)

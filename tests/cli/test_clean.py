@@ -77,9 +77,7 @@ def test_a_run_is_named_or_all(refused: Refused) -> None:
     assert "no such run" in refused("clean", "jb", finished=1)
 
 
-def test_what_cannot_be_removed_is_one_line(
-    finished: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_removed_is_one_line(finished: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> None:
         raise OSError(30, "Read-only file system", str(path))
 

@@ -153,7 +153,9 @@ def test_gradients_of_all_networks_of_a_player_are_clipped_together_as_torch_doe
     factor = min(1.0, limit / math.sqrt(2 * 4 + 4 * 9 + 2 * 16))
     assert ours[0] is None
     for our, torchs_own, gradient in zip(ours[1:], torchs[1:], gradients[1:], strict=True):
-        assert our is not None and torchs_own is not None and gradient is not None
+        assert our is not None
+        assert torchs_own is not None
+        assert gradient is not None
         torch.testing.assert_close(our, gradient * factor)
         assert torch.equal(our, torchs_own)
 

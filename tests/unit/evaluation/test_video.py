@@ -24,7 +24,7 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def write(
-    path: Path, colours: list[tuple[int, int, int]], size: tuple[int, int] = (48, 64), seconds: list[float] | None = None
+    path: Path, colours: list[tuple[int, ...]], size: tuple[int, int] = (48, 64), seconds: list[float] | None = None
 ) -> None:
     times = seconds or [number / 12.5 for number in range(len(colours))]
     with video.VideoFile(path, 12.5) as file:
@@ -111,10 +111,13 @@ def test_a_file_without_times_goes_by_its_rate(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.mp4: frame 2 is 32x64 .* those before are 48x64"):  # noqa: PT012
+    def growing() -> None:
         with video.VideoFile(tmp_path / "a.mp4", 10) as file:
             file.add(Frame(np.zeros((48, 64, 3), np.uint8), 0.0))
             file.add(Frame(np.zeros((32, 64, 3), np.uint8), 0.1))
+
+    with pytest.raises(DataError, match=r"a\.mp4: frame 2 is 32x64 .* those before are 48x64"):
+        growing()
     assert list(tmp_path.iterdir()) == []
 
 
