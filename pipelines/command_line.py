@@ -14,7 +14,9 @@ from segda.engine.signals import StoppedError
 from segda.errors import ConfigError, SegdaError, without_terminal_codes
 from segda.terminal.escape import escape
 
-COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
+COMMANDS = (
+    "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
+)  # fmt: skip
 
 # A module cannot be named by a keyword of the language.
 MODULES = {"import": "import_weights"}

@@ -1,7 +1,8 @@
 """Arguments that several commands share: finished networks of a run, data sets, test-time augmentation."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,31 @@ def read_augmentation(args: argparse.Namespace) -> "Augmentation":
 
     window, stride = (pair and (pair[0], pair[1]) for pair in (args.window, args.stride))
     return Augmentation(args.flip, tuple(args.scales), window, stride, args.window_batch)
+
+
+@contextmanager
+def explaining_memory(augmentation: "Augmentation") -> Iterator[None]:
+    """Turn a lack of memory into a line that says which options take less.
+
+    Raises:
+        ResourceError: memory does not suffice.
+    """
+    from segda.engine.out_of_memory import out_of_memory_reason
+    from segda.errors import ResourceError, SegdaError
+
+    try:
+        yield
+    except Exception as error:
+        reason = None if isinstance(error, SegdaError) else out_of_memory_reason(error)
+        if reason is None:
+            raise
+        window = augmentation.window
+        remedy = (
+            f"smaller windows than --window {window[0]} {window[1]}, or fewer --scales"
+            if window
+            else "windows, which take the memory of one at a time: --window 512 1024"
+        )
+        raise ResourceError(f"an image does not fit into memory ({reason}); use {remedy}") from error
 
 
 def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.commands.arguments import (
     add_augmentation_arguments,
     add_rows_arguments,
+    explaining_memory,
     finished_rows,
     read_augmentation,
     read_data,
@@ -62,9 +63,10 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         space = label_space.load(manifest.config["task"]["labels"])
         if space not in opened:
             opened[space] = open_readable(data, manifest.config["task"]["labels"], True)
-        evaluation = score(
-            folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary
-        )
+        with explaining_memory(augmentation):
+            evaluation = score(
+                folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary
+            )
         scores[name] = evaluation.to_json()
     if session.is_main and args.json:
         print(json.dumps(scores, indent=1))
@@ -102,7 +104,7 @@ def write_submission(
     predictor = load_predictor(stage, manifest, session.device)
     predictor = replace(predictor, resize=data.resize or predictor.resize, augmentation=augmentation)
     share = len(range(session.rank, len(dataset), session.world))
-    with ProgressLine(name, 0, share, "images", show=session.is_main) as line:
+    with ProgressLine(name, 0, share, "images", show=session.is_main) as line, explaining_memory(augmentation):
         write(predictor, dataset, folder, rank=session.rank, world=session.world, progress=line.update)
     session.barrier()
     session.print(f"{len(dataset)} label-id images of {name!r}: {folder}")

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.commands.arguments import add_augmentation_arguments, add_runs_argument, finished_rows, read_augmentation
+from pipelines.commands.arguments import (
+    add_augmentation_arguments,
+    add_runs_argument,
+    explaining_memory,
+    finished_rows,
+    read_augmentation,
+)
 
 if TYPE_CHECKING:
     from segda.artefacts.manifest import Manifest
@@ -61,8 +67,13 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     kinds = [kind for kind in predict.KINDS if not args.kind or kind in args.kind]
     share = items[session.rank :: session.world]
     total = sum(video.describe(item.path)[0] if item.is_video else 1 for item in share)
-    with ProgressLine(f"predict {name}", 0, total, "images", show=session.is_main) as line:
-        predict.write(predictor, share, args.out, kinds, line.update)
+    with (
+        ProgressLine(f"predict {name}", 0, total, "images", show=session.is_main) as line,
+        explaining_memory(augmentation),
+    ):
+        if any(item.is_video for item in items) and kinds != ["ids"]:
+            line.print(video.format_note())
+        predict.write(predictor, share, args.out, kinds, line.update, line.print)
     session.barrier()
     if session.is_main:
         origin = {"stage": folder.name, "row": name, "prediction_rule": augmentation.rule(predictor.task)}

@@ -119,7 +119,11 @@ class MethodConfig(StrictConfig):
 
 
 class OptimizerConfig(StrictConfig):
-    """One player's optimizer. `encoder_factor` scales the learning rate of (pretrained) encoders."""
+    """One player's optimizer.
+
+    `encoder_factor` scales the learning rate of (pretrained) encoders. Gradients are clipped to the norm
+    `clip_gradient_norm`, taken over all of the player's networks together, if it is given.
+    """
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: PositiveFloat = 2e-4
@@ -127,6 +131,7 @@ class OptimizerConfig(StrictConfig):
     momentum: NonNegativeFloat = 0.9
     weight_decay: NonNegativeFloat = 0.0
     encoder_factor: PositiveFloat = 1.0
+    clip_gradient_norm: PositiveFloat | None = None
 
 
 class ScheduleConfig(StrictConfig):

@@ -91,7 +91,9 @@ class MemoryEstimate:
             with torch.no_grad(), MetaPeakMemory() as peak:
                 with DEVICE:
                     networks = networks_at_random(origin, origin.method)
-                    image = torch.zeros(1, 3, *(config.data.resize or own))
+                    is_windowed = isinstance(config, EvaluateConfig) and config.augmentation.window is not None
+                    kind = torch.uint8 if is_windowed else torch.float32
+                    image = torch.zeros(1, 3, *(config.data.resize or own), dtype=kind)
                 for built in networks.modules.values():
                     built.eval()
                 if isinstance(config, EvaluateConfig):

@@ -10,7 +10,14 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import ComponentConfig, DataConfig, MethodConfig, Reference, TrainingConfig
+from pipelines.definition.schema import (
+    ComponentConfig,
+    DataConfig,
+    MethodConfig,
+    OptimizerConfig,
+    Reference,
+    TrainingConfig,
+)
 from pipelines.training.open_data import ListedData, data_root
 from segda import label_space
 from segda.artefacts.key import stage_key
@@ -93,13 +100,7 @@ class _Keys:
         if isinstance(node, Reference):
             return {"key": keys[node.stage], "output": node.output}
         if isinstance(node, BaseModel):
-            entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
-            entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
-            if isinstance(node, MethodConfig):  # how a method is called changes no result
-                del entries["title"], entries["source"]
-            if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
-                del entries["on_bad_file"]
-            resolved = {field: below(value, field) for field, value in entries.items()}
+            resolved = {field: below(value, field) for field, value in _entries(node).items()}
             with_labels = name.rpartition(".")[2] != "target"
             labels = stage.config.task.options["labels"]
             if isinstance(node, DataConfig) and with_labels and _reads_ids_of(labels, node):
@@ -143,6 +144,19 @@ class _Keys:
         folder, old_folder = (self._store.folder(stage.kind, key) for key in (own, earlier))
         key, folder = (earlier, old_folder) if old_folder.exists() and not folder.exists() else (own, folder)
         return StagePlan(stage.name, stage.kind, key, "run", folder, "", inputs, earlier)
+
+
+def _entries(node: BaseModel) -> dict[str, Any]:
+    """The fields and options of a config node that a result depends on."""
+    entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
+    entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
+    if isinstance(node, MethodConfig):  # how a method is called changes no result
+        del entries["title"], entries["source"]
+    if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
+        del entries["on_bad_file"]
+    if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
+        del entries["clip_gradient_norm"]
+    return entries
 
 
 def _task_of(stage: Stage) -> dict[str, Any]:

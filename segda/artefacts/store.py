@@ -33,7 +33,10 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Store:
-    """The runs below `root`, one folder `<kind>-<first 8 of key>` a result. Nothing in it is ever deleted."""
+    """The runs below `root`, one folder `<kind>-<first 8 of key>` a result, none of which is ever deleted.
+
+    Checkpoints of finished ones are, by `segda clean`.
+    """
 
     root: Path
 

@@ -36,7 +36,7 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
 
 def to_tensor(image: np.ndarray) -> Tensor:
     """uint8 RGB `[H, W, 3]` to float32 `[3, H, W]` in `[-1, 1]`; float32 `[H, W, 3]` is in that range already."""
-    return _in_range(_stack([image]))[0]
+    return in_range(_stack([image]))[0]
 
 
 def positions(batch: int, start: int, rank: int, world: int, accumulate: int) -> Iterator[list[int]]:
@@ -147,7 +147,7 @@ def _iterate(
 def _ready(domain: DomainBatch, device: torch.device) -> DomainBatch:
     """A worker's batch on the device, in the types and the range of a `DomainBatch`."""
     label = None if domain.label is None else domain.label.to(device, non_blocking=True).long()
-    return domain._replace(image=_in_range(domain.image.to(device, non_blocking=True)), label=label)
+    return domain._replace(image=in_range(domain.image.to(device, non_blocking=True)), label=label)
 
 
 _Decoded = tuple[np.ndarray, np.ndarray | None, str]
@@ -228,7 +228,7 @@ def _stack(images: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(pixels)
 
 
-def _in_range(pixels: Tensor) -> Tensor:
+def in_range(pixels: Tensor) -> Tensor:
     """uint8 to float32 in `[-1, 1]`; floats are in that range already."""
     if pixels.is_floating_point():
         return pixels

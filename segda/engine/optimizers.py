@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad_norm_
 
 from segda.errors import ConfigError
 
@@ -18,10 +19,12 @@ def build(
     momentum: float,
     weight_decay: float,
     encoder_factor: float,
+    clip_gradient_norm: float | None = None,
 ) -> torch.optim.Optimizer | None:
     """One optimizer over the trainable parameters of the named networks, one parameter group a network.
 
-    Each group remembers its undamped rate as `base_rate`; encoders' is `learning_rate * encoder_factor`.
+    Each group remembers its undamped rate as `base_rate`; encoders' is `learning_rate * encoder_factor`. With
+    `clip_gradient_norm` it remembers that, too, for `clip_gradients`.
     Parameters are held in the order of sorted network names, so that a checkpoint fits whatever was built first.
     On a GPU one kernel updates all of them. On a CPU it would do so in a fraction of the time, but round otherwise than
     every result that is recorded, and an update is a small part of a step.
@@ -37,7 +40,8 @@ def build(
         parameters = [parameter for parameter in modules[player].parameters() if parameter.requires_grad]
         if parameters:
             rate = learning_rate * (encoder_factor if player.split(".")[0] == "encoder" else 1.0)
-            groups.append({"params": parameters, "lr": rate, "base_rate": rate})
+            clipping = {} if clip_gradient_norm is None else {"clip_gradient_norm": clip_gradient_norm}
+            groups.append({"params": parameters, "lr": rate, "base_rate": rate, **clipping})
             device = parameters[0].device
     if not groups:
         return None
@@ -54,6 +58,20 @@ def build(
 def fuses(device: torch.device) -> bool:
     """Whether parameters on a device are updated by one kernel."""
     return device.type == "cuda"
+
+
+def clips(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether gradients are clipped before the optimizer's step."""
+    return "clip_gradient_norm" in optimizer.param_groups[0]
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Shorten the gradient of all parameters of an optimizer together, where it is longer than they say.
+
+    Source: Pascanu et al. 2013, On the difficulty of training recurrent neural networks, algorithm 1.
+    """
+    held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    clip_grad_norm_(held, optimizer.param_groups[0]["clip_gradient_norm"])
 
 
 def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from segda import torchvision_compat
 from segda.engine import signals, synchronized_batch
 from segda.engine.launcher import SharedError
+from segda.engine.optimizers import clip_gradients, clips
 from segda.engine.process_group import form_group
 from segda.errors import ArtefactError, ConfigError, SegdaError
 from segda.terminal.escape import escape
@@ -147,10 +148,14 @@ class Session:
         self.accelerator.backward(loss)
 
     def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
-        """Step all optimizers on the gradients collected; under fp16 they share one loss scale."""
+        """Step all optimizers on the gradients collected, clipped; under fp16 they share one loss scale."""
         players = list(optimizers)
         scaler = self.accelerator.scaler
         for optimizer in players:
+            if clips(optimizer):
+                if scaler is not None:
+                    scaler.unscale_(optimizer)
+                clip_gradients(optimizer)
             if scaler is None:
                 optimizer.step()
             else:
@@ -361,8 +366,10 @@ class Local:
         return 1.0
 
     def step(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
-        """Step all optimizers."""
+        """Step all optimizers on their gradients, clipped."""
         for optimizer in optimizers:
+            if clips(optimizer):
+                clip_gradients(optimizer)
             optimizer.step()
 
     def average_buffers(self, modules: Mapping[str, nn.Module]) -> None:

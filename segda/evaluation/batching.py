@@ -6,6 +6,7 @@ from itertools import groupby, islice
 from typing import TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from segda.data.dataset import Dataset
@@ -22,7 +23,7 @@ class ReadSample:
 
     Attributes:
         index: in the data set.
-        image: float32 `[1, 3, H, W]` in `[-1, 1]`, resized.
+        image: `[1, 3, H, W]`, resized; float32 in `[-1, 1]`, or as decoded.
         label: class indices at the label's own size; `None` where labels are not opened.
         size: height and width of the image before it was resized.
     """
@@ -34,17 +35,19 @@ class ReadSample:
 
 
 def read_samples(
-    dataset: Dataset, indices: Iterable[int], resize: tuple[int, int] | None = None
+    dataset: Dataset, indices: Iterable[int], resize: tuple[int, int] | None = None, *, windows: bool = False
 ) -> Iterator[ReadSample]:
     """The samples at `indices`, in order; while one is worked on, a thread decodes and resizes the next.
 
-    `resize` is height and width of what the networks see; `None` keeps each image's own.
+    `resize` is height and width of what the networks see; `None` keeps each image's own. Images of which networks see
+    `windows` stay as decoded.
     """
+    prepared = as_decoded if windows else as_input
 
     def read(index: int) -> ReadSample:
         pixels, label = dataset.read(index)
         label = None if label is None else np.array(label, order="C")
-        return ReadSample(index, as_input(pixels, resize), label, (int(pixels.shape[0]), int(pixels.shape[1])))
+        return ReadSample(index, prepared(pixels, resize), label, (int(pixels.shape[0]), int(pixels.shape[1])))
 
     return in_order(read, indices, workers=1, ahead=1)
 
@@ -62,5 +65,13 @@ def as_input(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor
     The result is in `[-1, 1]`, and of `resize` (height and width) unless that is `None`.
     """
     # The very functions of training: networks must be scored on what they were trained to see.
-    resized = image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))
-    return to_tensor(resized)[None]
+    return to_tensor(_resized(image, resize))[None]
+
+
+def as_decoded(image: np.ndarray, resize: tuple[int, int] | None = None) -> Tensor:
+    """As `as_input`, but uint8 stays uint8, and without `resize` the memory is that of `image`."""
+    return torch.from_numpy(np.require(_resized(image, resize), requirements=["C", "W"])).permute(2, 0, 1)[None]
+
+
+def _resized(image: np.ndarray, resize: tuple[int, int] | None) -> np.ndarray:
+    return image if resize is None else resize_image(np.ascontiguousarray(image), (resize[0], resize[1]))

@@ -81,8 +81,10 @@ def evaluate(
     share = range(rank, len(dataset), world)
     with torch.inference_mode(), _evaluation_mode(networks):
         done = 0
-        for batch in batched(read_samples(dataset, share, resize), _shape, task.evaluation_batch):
-            inputs = torch.cat([sample.image for sample in batch]).to(device)
+        samples = read_samples(dataset, share, resize, windows=inference.window is not None)
+        for batch in batched(samples, _shape, task.evaluation_batch):
+            inputs = torch.cat([sample.image for sample in batch]) if len(batch) > 1 else batch[0].image
+            inputs = inputs.to(device)
             predictions = predict(networks, task, inputs, _label(batch[0]).shape, inference)
             for sample, prediction in zip(batch, predictions, strict=True):
                 label, name = _label(sample), str(dataset.samples[sample.index].label)

@@ -16,7 +16,7 @@ from segda.batch import Domain
 from segda.data.decode import read_rgb
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
-from segda.evaluation.batching import as_input
+from segda.evaluation.batching import as_decoded, as_input
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import write_whole
 from segda.label_space import LabelSpace
@@ -98,10 +98,9 @@ class Predictor:
             uint8, of `size`.
         """
         size = (int(image.shape[0]), int(image.shape[1])) if size is None else size
-        seen = as_input(image, self.resize).to(self.device)
-        classes: np.ndarray = (
-            predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].byte().cpu().numpy()
-        )
+        prepared = as_input if self.augmentation.window is None else as_decoded
+        seen = prepared(image, self.resize).to(self.device)
+        classes: np.ndarray = predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].cpu().numpy()
         return classes
 
 
@@ -111,11 +110,13 @@ def write(
     folder: Path,
     kinds: Sequence[Kind] = KINDS,
     progress: Callable[[int], None] = lambda done: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Predict label maps of the items and write `folder/<kind>/<key>`, each file whole or not at all.
 
     A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
-    `ids/<key>/000000.png`, ... `progress` is called with the number of images and frames done.
+    `ids/<key>/000000.png`, ... `progress` is called with the number of images and frames done, `say` with what a user
+    should know of a video.
 
     Raises:
         ConfigError: the task predicts one class an image.
@@ -127,7 +128,7 @@ def write(
     done = 0
     for item in items:
         if item.is_video:
-            for _ in _write_video(predictor, item, folder, kinds):
+            for _ in _write_video(predictor, item, folder, kinds, say):
                 done += 1
                 progress(done)
             continue
@@ -141,22 +142,27 @@ def write(
         progress(done)
 
 
-def _write_video(predictor: Predictor, item: Item, folder: Path, kinds: Sequence[Kind]) -> Iterator[None]:
+def _write_video(
+    predictor: Predictor, item: Item, folder: Path, kinds: Sequence[Kind], say: Callable[[str], None]
+) -> Iterator[None]:
     """Write the files of a video frame by frame."""
-    _, rate = video.describe(item.path)
+    expected, rate = video.describe(item.path)
+    number = 0
     with ExitStack() as files:
         opened = {
             kind: files.enter_context(video.VideoFile(folder / kind / f"{item.key}.mp4", rate))
             for kind in kinds if kind != "ids"
         }  # fmt: skip
-        for number, frame in enumerate(video.frames(item.path)):
-            classes = predictor.predict(frame)
+        for number, (pixels, seconds) in enumerate(video.frames(item.path), 1):
+            classes = predictor.predict(pixels)
             for kind, file in opened.items():
-                file.add(drawn(kind, frame, classes, predictor.task.space))
+                file.add(video.Frame(drawn(kind, pixels, classes, predictor.task.space), seconds))
             if "ids" in kinds:
-                path = folder / "ids" / item.key / f"{number:06d}.png"
+                path = folder / "ids" / item.key / f"{number - 1:06d}.png"
                 write_whole(path, _encoded(classes, ".png"), durable=False)
             yield
+    if number < expected - 1 - expected // 50:  # some formats give the number about
+        say(f"{item.path}: ends after {number} frames, of {expected} by its head; if it is cut off, fetch it again")
 
 
 def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace) -> np.ndarray:
@@ -164,7 +170,7 @@ def drawn(kind: Kind, image: np.ndarray, classes: np.ndarray, space: LabelSpace)
     if kind == "ids":
         return classes
     colours = space.colorize(classes)
-    return colours if kind == "colour" else cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0)
+    return colours if kind == "colour" else cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0, dst=colours)
 
 
 def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from pipelines.__main__ import main
 from pipelines.commands.predict import KINDS, default_row
 from segda.artefacts.manifest import Manifest
-from segda.evaluation import predict
+from segda.evaluation import evaluate, predict
 from tests.cli.conftest import Refused
 from tests.configs.layouts import write_image
 
@@ -77,6 +77,20 @@ def test_what_cannot_be_done_is_one_line(refused: Refused) -> None:
     assert "--resize" in refused(*words, "--resize", "0", "5", finished=1)
     assert "never seen" in refused(*words, "--window", "8", "8", "--stride", "9", "9", finished=1)
     assert not Path("seen").exists()
+
+
+@pytest.mark.parametrize("command", [["predict", "job", "photos", "-o", "seen"], ["evaluate", "job", "--data", "gta5"]])
+def test_out_of_memory_names_windows(command: list[str], refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def starve(*arguments: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you")
+
+    monkeypatch.setattr(predict, "predict", starve)
+    monkeypatch.setattr(evaluate, "predict", starve)
+    line = refused(*command, "--cpu", finished=1)
+    assert "does not fit into memory (DefaultCPUAllocator: can't allocate memory" in line
+    assert "use windows, which take the memory of one at a time: --window 512 1024" in line
+    line = refused(*command, "--cpu", "--window", "32", "32", finished=1)
+    assert "use smaller windows than --window 32 32" in line
 
 
 def test_without_a_name_the_last_row_that_is_no_oracle_predicts() -> None:

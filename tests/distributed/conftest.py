@@ -84,6 +84,8 @@ def stage(method: str) -> dict[str, object]:
     if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
         changes["translation_adversarial"] = {"pool": 3}  # so small that it swaps
     shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes}}
+    if method == "dann":  # by the norm of the whole batch's gradient, which no process has alone
+        shared["optimizer"] = {**SGD, "clip_gradient_norm": 0.1}
     if method in STATISTICS:
         shared["runtime"] = {"gather_statistics": True}
     both = {"source": SOURCE, "target": TARGET, **shared}

@@ -12,7 +12,8 @@ import pytest
 
 from pipelines.__main__ import main
 from segda.errors import ArtefactError
-from segda.evaluation.video import VideoFile, frames
+from segda.evaluation import video
+from segda.evaluation.video import Frame, VideoFile, frames
 from tests.pipelines import tiny
 from tests.resources.full_disk import Disk, check_whole, published
 
@@ -63,14 +64,21 @@ def test_every_stage_of_the_tiny_pipeline(tmp_path: Path, disk: Disk, capsys: py
 
 
 @pytest.mark.promise("real-full-disk")
-def test_a_video_on_a_full_disk_is_refused_not_cut_off(disk: Disk) -> None:
+@pytest.mark.parametrize("is_h264", [True, False])
+def test_a_video_on_a_full_disk_is_refused_not_cut_off(
+    disk: Disk, is_h264: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """OpenCV itself reports no error."""
-    path, frame = disk.folder / "drive.mp4", np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    if is_h264:
+        pytest.importorskip("av")
+    monkeypatch.setattr(video, "writes_h264", lambda: is_h264)
+    path = disk.folder / "drive.mp4"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 240, 320, 3), dtype=np.uint8)
 
     def write() -> None:
-        with VideoFile(path, 25.0) as video:
-            for shift in range(40):
-                video.add(np.roll(frame, shift * 7, axis=1))
+        with VideoFile(path, 25.0) as file:
+            for number, pixels in enumerate(noise):
+                file.add(Frame(pixels, number / 25))
 
     for room in (4096, 65536, 400_000):
         disk.leave(room)

@@ -1,5 +1,6 @@
 """The training loop: steps computed by hand, errors, and checkpoints written in the background."""
 
+import copy
 import errno
 import itertools
 import json
@@ -93,6 +94,31 @@ def test_three_steps_by_hand(name: str, tmp_path: Path) -> None:
         for key, parameter in module.named_parameters():
             actual = dict(trained.modules[module_name].named_parameters())[key]
             torch.testing.assert_close(actual, parameter, rtol=1e-7, atol=1e-10)
+
+
+def test_each_player_is_clipped_by_itself_and_the_log_has_the_norm_before(tmp_path: Path) -> None:
+    """Of two micro-batches' mean gradient; the discriminators, without a limit, move as ever."""
+    free, clipped = training("cyclegan"), training("cyclegan")
+    before = {name: copy.deepcopy(module.state_dict()) for name, module in free.modules.items()}
+    assert clipped.generator is not None
+    for group in clipped.generator.param_groups:
+        group["clip_gradient_norm"] = 1e-3
+    for trained, name in ((free, "free"), (clipped, "clipped")):
+        run(trained, batches(itertools.count()), tmp_path / name, steps=1, accumulate=2)
+    norms = [
+        json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[0])["gradients"]
+        for name in ("free", "clipped")
+    ]
+    assert norms[0] == norms[1]
+    assert norms[0]["generator"] > 1e-3
+    for name, module in clipped.modules.items():
+        for key, value in module.state_dict().items():
+            whole, start = free.modules[name].state_dict()[key], before[name][key]
+            if name.startswith("discriminator"):
+                assert torch.equal(value, whole)
+            else:
+                factor = 1e-3 / norms[0]["generator"]  # which the log has with three digits
+                torch.testing.assert_close(value - start, (whole - start) * factor, rtol=1e-2, atol=1e-12)
 
 
 @pytest.mark.promise("log-content")

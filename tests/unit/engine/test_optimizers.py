@@ -1,6 +1,8 @@
 """Which optimizer trains which parameters, at which learning rate."""
 
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 
 from segda.engine import checkpoint, optimizers
-from segda.engine.optimizers import build, fuses, set_rates
+from segda.engine.optimizers import build, clip_gradients, clips, fuses, set_rates
 from segda.errors import ConfigError
 from segda.objectives.objective import Objective
 from tests.equivalence import setting
@@ -130,3 +132,36 @@ def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
         step(three, uninterrupted, number)
     torch.testing.assert_close(two.weight, three.weight)
     assert {float(state["step"]) for state in after.state.values()} == {4.0}
+
+
+@pytest.mark.parametrize("limit", [0.1, 2.0, 1e6])
+def test_gradients_of_all_networks_of_a_player_are_clipped_together_as_torch_does(limit: float) -> None:
+    """Two layers' gradients have one norm: sqrt(2 * 4 + 4 * 9 + 2 * 16) = 8.718, since one is not reached."""
+    gradients = [None, torch.full((2,), 2.0), torch.full((2, 2), 3.0), torch.full((2,), 4.0)]
+
+    def clipped(clip: Callable[[torch.optim.Optimizer, list[nn.Parameter]], object]) -> list[torch.Tensor | None]:
+        optimizer = build(modules(), ["head", "encoder.source"], **SETTINGS, clip_gradient_norm=limit)
+        assert optimizer is not None
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()
+        clip(optimizer, parameters)
+        return [parameter.grad for parameter in parameters]
+
+    ours = clipped(lambda optimizer, parameters: clip_gradients(optimizer))
+    torchs = clipped(lambda optimizer, parameters: torch.nn.utils.clip_grad_norm_(parameters, limit))
+    factor = min(1.0, limit / math.sqrt(2 * 4 + 4 * 9 + 2 * 16))
+    assert ours[0] is None
+    for our, torchs_own, gradient in zip(ours[1:], torchs[1:], gradients[1:], strict=True):
+        assert our is not None
+        assert torchs_own is not None
+        assert gradient is not None
+        torch.testing.assert_close(our, gradient * factor)
+        assert torch.equal(our, torchs_own)
+
+
+def test_without_a_norm_nothing_is_clipped_and_a_checkpoint_is_as_before() -> None:
+    optimizer = build(modules(), ["head"], **SETTINGS)
+    assert optimizer is not None
+    assert not clips(optimizer)
+    assert "clip_gradient_norm" not in optimizer.param_groups[0]

@@ -7,7 +7,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from segda.engine.session import Session, resolve_precision
+from segda.engine import optimizers
+from segda.engine.session import Local, Session, resolve_precision
 from segda.errors import ConfigError
 
 
@@ -92,6 +93,30 @@ def test_a_step_is_made_once() -> None:
     session.backward(parameter * 3.0)
     session.step([optimizer])
     assert parameter.item() == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_a_gradient_is_clipped_at_its_own_size_whatever_the_loss_scale(
+    scale: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: gradient (3, 4), norm 5, clipped to 1: (0.6, 0.8)."""
+    session = Session(cpu=True)
+    if scale is not None:
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        monkeypatch.setattr(session.accelerator, "scaler", scaler)
+    layer = torch.nn.Linear(2, 1, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    optimizer = optimizers.build(
+        {"head": layer}, ["head"], name="sgd", learning_rate=1.0, betas=(0.5, 0.9), momentum=0.0, weight_decay=0.0,
+        encoder_factor=1.0, clip_gradient_norm=1.0,
+    )  # fmt: skip
+    assert optimizer is not None
+    loss = layer(torch.tensor([[3.0, 4.0]])).sum()
+    (loss if scale is None else scaler.scale(loss)).backward()
+    session.step([optimizer])
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[-0.6, -0.8]]))
+    Local().step([optimizer])  # the gradient is at its limit already
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[-1.2, -1.6]]))
 
 
 def test_a_launcher_that_says_cpu_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,8 +89,9 @@ def test_only_the_kinds_that_are_asked_for_and_what_the_networks_see(tmp_path: P
 
 def test_a_video_becomes_videos_of_its_rate_and_an_image_of_ids_a_frame(tmp_path: Path) -> None:
     with video.VideoFile(tmp_path / "in" / "trip.mp4", 10) as file:
-        for shift in (0, 20, 40):
-            file.add(np.roll(cv2.resize(picture(), (64, 32), interpolation=cv2.INTER_NEAREST), shift, axis=1))
+        for number, shift in enumerate((0, 20, 40)):
+            pixels = np.roll(cv2.resize(picture(), (64, 32), interpolation=cv2.INTER_NEAREST), shift, axis=1)
+            file.add(video.Frame(pixels, number / 10))
     done: list[int] = []
     items = find([tmp_path / "in" / "trip.mp4"], tmp_path / "out")
     predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", progress=done.append)
@@ -106,8 +107,8 @@ def test_a_video_becomes_videos_of_its_rate_and_an_image_of_ids_a_frame(tmp_path
 
 def test_a_video_that_ends_in_an_error_leaves_no_video(tmp_path: Path) -> None:
     with video.VideoFile(tmp_path / "trip.mp4", 10) as file:
-        for _ in range(3):
-            file.add(np.zeros((32, 64, 3), np.uint8))
+        for number in range(3):
+            file.add(video.Frame(np.zeros((32, 64, 3), np.uint8), number / 10))
 
     def stop(done: int) -> None:
         if done == 2:
@@ -117,6 +118,23 @@ def test_a_video_that_ends_in_an_error_leaves_no_video(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", progress=stop)
     assert files(tmp_path / "out") == {"ids/trip/000000.png", "ids/trip/000001.png"}
+
+
+def test_a_video_that_is_cut_off_is_predicted_as_far_as_it_goes_and_said(tmp_path: Path) -> None:
+    pytest.importorskip("av")  # its files begin with the index, so that what is left of one can be read
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    with video.VideoFile(tmp_path / "trip.mp4", 10) as file:
+        for number in range(20):
+            file.add(video.Frame(np.roll(pixels, number, axis=1), number / 10))
+    content, said = (tmp_path / "trip.mp4").read_bytes(), list[str]()
+    (tmp_path / "trip.mp4").write_bytes(content[: len(content) * 2 // 3])
+    items = find([tmp_path / "trip.mp4"], tmp_path / "out")
+    predict.write(Predictor(Networks(), TASK), items, tmp_path / "out", ["ids"], say=said.append)
+    count = len(list((tmp_path / "out" / "ids" / "trip").iterdir()))
+    assert 0 < count < 19
+    assert said == [
+        f"{tmp_path}/trip.mp4: ends after {count} frames, of 20 by its head; if it is cut off, fetch it again"
+    ]
 
 
 def test_what_was_written_is_not_taken_for_input_again(tmp_path: Path) -> None:

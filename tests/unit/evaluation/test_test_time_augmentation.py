@@ -1,11 +1,14 @@
 """Test-time augmentation: against hand-computed values and plain prediction; errors if pixels would be missed."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.errors import ConfigError
+from segda.evaluation import test_time_augmentation
+from segda.evaluation.batching import as_decoded, as_input
 from segda.evaluation.test_time_augmentation import Augmentation, predict, probabilities, starts
 from segda.label_space import LabelSpace
 from segda.tasks import classification, segmentation
@@ -43,7 +46,8 @@ def image(height: int, width: int, batch: int = 1) -> Tensor:
 def test_what_adds_nothing_answers_as_the_plain_prediction(how: Augmentation, size: tuple[int, int]) -> None:
     pixels, networks = image(*size, batch=2), Networks()
     output_size = (2 * size[0] + 1, size[1] + 3)
-    assert torch.equal(predict(networks, TASK, pixels, output_size, how), TASK.predict(Networks(), pixels, output_size))
+    expected = TASK.predict(Networks(), pixels, output_size)
+    assert torch.equal(predict(networks, TASK, pixels, output_size, how), expected.byte())
     assert torch.equal(
         probabilities(networks, TASK, pixels, output_size, how), TASK.probabilities(Networks(), pixels, output_size)
     )
@@ -159,9 +163,75 @@ def test_whole_images_are_flipped_and_scaled_but_have_no_windows() -> None:
     assert actual.shape == (3, 3)
     one = (task.probabilities(Networks(), pixels) + task.probabilities(Networks(), pixels.flip(-1))) / 2
     torch.testing.assert_close(probabilities(Networks(), task, pixels, (), Augmentation(flip=True)), one)
-    assert torch.equal(predict(Networks(), task, pixels, (), Augmentation()), task.predict(Networks(), pixels))
+    assert torch.equal(predict(Networks(), task, pixels, (), Augmentation()), task.predict(Networks(), pixels).byte())
     with pytest.raises(ConfigError, match="one class an image"):
         predict(Networks(), task, pixels, (), Augmentation(window=(4, 4)))
+
+
+def summed(pixels: Tensor, size: tuple[int, int], how: Augmentation) -> Tensor:
+    """The mean over windows, mirror images and scales with all of the probabilities in memory: the definition."""
+    assert how.window is not None
+    total = torch.zeros(len(pixels), 3, *size)
+    for scale in how.scales:
+        for mirrored in (False, True) if how.flip else (False,):
+            sides = [max(1, round(side * scale)) for side in pixels.shape[-2:]]
+            seen = pixels if scale == 1 else functional.interpolate(
+                pixels, size=sides, mode="bilinear", align_corners=False, antialias=scale < 1
+            )  # fmt: skip
+            seen = seen.flip(-1) if mirrored else seen
+            probability, times = torch.zeros(len(pixels), 3, *sides), torch.zeros(sides)
+            for top in starts(sides[0], how.window[0], how.steps[0]):
+                for left in starts(sides[1], how.window[1], how.steps[1]):
+                    part = seen[..., top : top + how.window[0], left : left + how.window[1]]
+                    own = TASK.probabilities(Networks(), part, tuple(part.shape[-2:]))
+                    probability[..., top : top + how.window[0], left : left + how.window[1]] += own
+                    times[top : top + how.window[0], left : left + how.window[1]] += 1
+            mean = probability / times
+            if tuple(sides) != size:
+                mean = functional.interpolate(mean, size=size, mode="bilinear", align_corners=False)
+            total += mean.flip(-1) if mirrored else mean
+    return total / (len(how.scales) * (1 + how.flip))
+
+
+WINDOWED = [
+    Augmentation(window=(20, 24)), Augmentation(window=(20, 24), stride=(7, 11)), Augmentation(window=(20, 200)),
+    Augmentation(window=(200, 24)), Augmentation(window=(20, 24), flip=True),
+    Augmentation(window=(20, 24), flip=True, scales=(0.5, 1.0, 1.75)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+@pytest.mark.parametrize("how", WINDOWED)
+@pytest.mark.parametrize("size", [(45, 71), (33, 97), (7, 5)])
+def test_rows_at_a_time_give_the_bits_of_the_whole_image(
+    rows: int, how: Augmentation, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows, mirror images and scales, whose sizes differ, all the way down an image; also where it is resized."""
+    monkeypatch.setattr(test_time_augmentation, "PIXELS_IN_A_BAND", rows * 71)
+    pixels = image(45, 71, batch=2)
+    expected = summed(pixels, size, how)
+    assert torch.equal(probabilities(Networks(), TASK, pixels, size, how), expected)
+    assert torch.equal(predict(Networks(), TASK, pixels, size, how), expected.argmax(dim=1).byte())
+
+
+@pytest.mark.parametrize("how", WINDOWED)
+@pytest.mark.parametrize("size", [(90, 142), (13, 200), (7, 5)])
+def test_a_huge_map_is_resized_rows_at_a_time_to_the_same_numbers(
+    how: Augmentation, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond what usual images have; the interpolation of a band rounds otherwise in its last bits."""
+    monkeypatch.setattr(test_time_augmentation, "PIXELS_AT_ONCE", 0)
+    monkeypatch.setattr(test_time_augmentation, "PIXELS_IN_A_BAND", 15)
+    pixels = image(45, 71, batch=2)
+    actual = probabilities(Networks(), TASK, pixels, size, how)
+    torch.testing.assert_close(actual, summed(pixels, size, how), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", WINDOWED)
+def test_bytes_give_the_bits_of_floats(how: Augmentation) -> None:
+    decoded = np.random.default_rng(0).integers(0, 256, (45, 71, 3), dtype=np.uint8)
+    expected = predict(Networks(), TASK, as_input(decoded), (45, 71), how)
+    assert torch.equal(predict(Networks(), TASK, as_decoded(decoded), (45, 71), how), expected)
 
 
 @pytest.mark.promise("batched-windows")
