@@ -8,17 +8,8 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
-
-from segda import torchvision_compat
-from segda.engine import signals, synchronized_batch
-from segda.errors import ArtefactError, ConfigError, SegdaError
-from segda.terminal.escape import escape
-
-torchvision_compat.import_ready()  # Accelerate looks for torchvision, too
-
-from accelerate import Accelerator  # noqa: E402
-from accelerate.utils import (  # noqa: E402
+from accelerate import Accelerator
+from accelerate.utils import (
     DistributedDataParallelKwargs,
     GradientAccumulationPlugin,
     InitProcessGroupKwargs,
@@ -26,6 +17,11 @@ from accelerate.utils import (  # noqa: E402
     gather_object,
     parse_flag_from_env,
 )
+from torch import Tensor, nn
+
+from segda.engine import signals, synchronized_batch
+from segda.errors import ArtefactError, ConfigError, SegdaError
+from segda.terminal.escape import escape
 
 EXCHANGE_TIMEOUT = timedelta(hours=12)
 """How long processes wait for one another: rank 0 alone hashes whole data sets, and the default is ten minutes."""

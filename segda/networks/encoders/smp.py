@@ -68,7 +68,7 @@ def build(
     Raises:
         ConfigError: smp has no such encoder, it cannot be dilated, or the weights file is missing or does not fit.
     """
-    torchvision_compat.import_ready()
+    torchvision_compat.import_torchvision()
     import segmentation_models_pytorch as smp
     import timm
 
