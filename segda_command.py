@@ -22,3 +22,7 @@ def main() -> int:
     from pipelines.__main__ import main as command
 
     return command()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

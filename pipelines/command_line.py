@@ -9,7 +9,7 @@ from types import ModuleType
 from segda import __version__
 from segda.engine import out_of_memory
 from segda.engine.signals import StoppedError
-from segda.errors import ConfigError, DataError, SegdaError
+from segda.errors import SegdaError
 from segda.terminal.escape import escape
 
 COMMANDS = ("run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import")
@@ -86,6 +86,6 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         # The error of an open file that cannot grow names neither the file nor a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "change the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
-    elif isinstance(error, ConfigError | DataError) and lookup.stand_ins():
+    elif isinstance(error, SegdaError) and lookup.stand_ins():
         line = f"{line} ({lookup.stand_ins()})"
     return (f"error: {escape(line)}" if line else ""), 2

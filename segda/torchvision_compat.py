@@ -16,15 +16,24 @@ _SCHEMAS = {
 }
 
 
-def import_torchvision() -> None:
-    """Import torchvision, before timm or smp do so; operators that its library lacks are declared first.
+def import_ready(*packages: str) -> None:
+    """Import torchvision, with the operators that its library lacks declared, and then `packages`: timm or smp.
+
+    On the CPU: their modules make tensors, which fails where a caller builds its networks on the device `meta`.
 
     Only an import tells whether the library loads, whatever its file is called; declaring an operator that it registers
     later would abort the interpreter. An import that failed before does no harm: the next one succeeds.
 
     Raises:
-        ImportError: torchvision is missing, or does not go with this torch.
+        ImportError: one of them is missing, or torchvision does not go with this torch.
     """
+    with torch.device("cpu"):
+        _import_torchvision()
+        for package in packages:
+            importlib.import_module(package)
+
+
+def _import_torchvision() -> None:
     try:
         importlib.import_module("torchvision")
     except RuntimeError:

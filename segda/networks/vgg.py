@@ -106,7 +106,7 @@ def build(
 def _downloaded(depth: int) -> dict[str, Tensor]:
     """The parameters that torchvision publishes, without those of the classifier."""
     with downloading(f"vgg{depth}", IMAGENET):
-        torchvision_compat.import_torchvision()
+        torchvision_compat.import_ready()
         from torchvision.models import get_weight
 
         published = get_weight(f"VGG{depth}_Weights.IMAGENET1K_V1").get_state_dict(progress=False, check_hash=True)

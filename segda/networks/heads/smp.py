@@ -102,7 +102,7 @@ def build(
         ConfigError: unknown decoder or option, or an encoder that this decoder cannot follow.
     """
     _check_strides(decoder, strides)
-    torchvision_compat.import_torchvision()
+    torchvision_compat.import_ready("segmentation_models_pytorch")
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
 
     smp_class = _decoder_class(decoder)
