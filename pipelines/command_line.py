@@ -82,7 +82,7 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
     line = package or " ".join(str(error).split())
     if reason is not None and not isinstance(error, SegdaError):
         line = f"{reason}; raise the stage's `accumulate`, or lower its `batch`, `crop` or `workers`, then run again"
-    elif full_or_closed:
+    elif isinstance(error, OSError) and full_or_closed:
         # The error of an open file that cannot grow names neither the file nor a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "change the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
