@@ -215,22 +215,21 @@ def test_the_module_finds_its_own_packages(toy: Path) -> None:
 
 
 def test_a_config_that_hides_a_shipped_one_is_named(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hiding = Path("configs/methods/minimum_entropy.yaml")
+    hiding = Path("configs/methods/source_only.yaml")
     hiding.parent.mkdir(parents=True)
     shutil.copy(shipped("methods") / hiding.name, hiding)
     Path("configs/data").mkdir()
     Path("configs/data/gta5.yaml").write_text("{name: gta5, root: elsewhere}")
     told = "used in place of what segda ships by that name; rename it if that is not meant"
-    words = ["streets", "--set", "stages.feature.method=minimum_entropy"]
-    assert main([*words, "--plan"]) == 0
+    assert main(["streets", "--plan"]) == 0
     assert f"{hiding}: {told}\n" in capsys.readouterr().out
-    assert main([*words, "--set", "stages.feature.steps=-1"]) == 2  # the file may be why
+    assert main(["streets", "--set", "stages.feature.steps=-1"]) == 2  # the file may be why
     assert f"({hiding}: {told})" in capsys.readouterr().err
     assert main(["check", "gta5"]) == 2
     error = capsys.readouterr().err
     assert f"configs/data/gta5.yaml: {told}" in error
     assert str(hiding) not in error
-    assert main(["streets", "--plan"]) == 0  # it uses none of them
+    assert main(["digits", "--plan"]) == 0  # it uses none of them
     assert told not in capsys.readouterr().out
 
 
