@@ -2,6 +2,7 @@
 # make test    installs what tests need, then lint, types and the default tests
 # make check   lint and types alone
 # make promises  docs/promises.md, from the markers of the tests
+# make test-install  installs the wheel three times and plans every pipeline; 10 GB of disk for a while
 # make bench   installs what tests need, then every benchmark, into docs/benchmarks.md
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ BIN := .venv/bin
 JOBS := tests/pipelines tests/resume tests/distributed tests/resources
 HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-jobs test-parts check slow promises bench clean
+.PHONY: demo test test-jobs test-parts test-install check slow promises bench clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "segda needs Python >= 3.10: make PYTHON=python3.11 ...")'
@@ -38,6 +39,9 @@ test-jobs:
 
 test-parts:
 	$(BIN)/python -m pytest -q tests $(addprefix --ignore=,$(JOBS))
+
+test-install:
+	PYTHON=$(PYTHON) tools/test_install.sh
 
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"

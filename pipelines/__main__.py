@@ -5,6 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+if __name__ == "__main__":  # before anything else is imported: the current folder comes first on Python's path
+    from segda_command import own_packages_first
+
+    own_packages_first()
+
 from pipelines.command_line import dispatch, explain, with_command
 from pipelines.running import launch
 from segda.engine.launcher import SharedError

@@ -86,11 +86,11 @@ def dispatch(argv: Sequence[str]) -> int:
     args, unknown = parser().parse_known_args(argv)
     if unknown:
         raise ConfigError(f"segda {args.command}: {_unknown(args.command, unknown)}")
-    if args.plugin:
-        from segda.config import lookup
+    from segda.config import lookup
 
-        for plugin in args.plugin:
-            lookup.allow_plugin(plugin)
+    lookup.forget_stand_ins()
+    for plugin in args.plugin:
+        lookup.allow_plugin(plugin)
     return int(_command(args.command).execute(args, argv))
 
 
@@ -113,18 +113,27 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         return "interrupted; the same command goes on from the last checkpoint", 130
     reason = out_of_memory.out_of_memory_reason(error)
     full_or_closed = isinstance(error, OSError) and error.errno in FIXABLE_OS_ERRORS
+    from pipelines import installation
+    from segda.config import lookup
+
     fixable = isinstance(error, SegdaError) or reason is not None or full_or_closed
-    if debug or not fixable:
+    package = None if fixable else installation.explain_package(error)
+    if not fixable and package is None:
+        package = installation.unmet_requirement(error)
+    if debug or not (fixable or package):
         import traceback
 
         lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
         message = "\n".join(escape(without_terminal_codes(line)) for line in lines)
-        return (message, 2) if fixable else (f"{message}\n{UNEXPECTED}", 1)
-    line = " ".join(str(error).split())
+        last = f"\nerror: {escape(package)}" if package else "" if fixable else f"\n{UNEXPECTED}"
+        return f"{message}{last}", 2 if fixable or package else 1
+    line = package or " ".join(str(error).split())
     if reason is not None and not isinstance(error, SegdaError):
         line = f"{reason}; raise the stage's `accumulate`, or lower its `batch`, `crop` or `workers`, then run again"
-    elif isinstance(error, OSError):
+    elif isinstance(error, OSError) and full_or_closed:
         # The error of an open file that cannot grow names neither the file nor a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "change the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
+    elif isinstance(error, SegdaError) and lookup.stand_ins():
+        line = f"{line} ({lookup.stand_ins()})"
     return (f"error: {escape(line)}" if line else ""), 2

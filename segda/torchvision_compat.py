@@ -5,8 +5,7 @@ operators that it declares there are missing, and `import torchvision` ends in "
 exist". The library's Python side needs only the operators' schemas to import; segda never calls the operators.
 """
 
-import importlib.util
-from importlib.machinery import PathFinder
+import importlib
 
 import torch
 
@@ -17,28 +16,31 @@ _SCHEMAS = {
 }
 
 
-def import_ready() -> None:
-    """Declare the operators that torchvision cannot load; call it before importing timm, smp or torchvision.
+def import_ready(*packages: str) -> None:
+    """Import torchvision, with the operators that its library lacks declared, and then `packages`: timm or smp.
 
-    Does nothing where torchvision loads, is absent or already has them. An `import torchvision` that failed earlier in
-    the same process does no harm: the next one succeeds.
+    On the CPU: their modules make tensors, which fails where a caller builds its networks on the device `meta`.
+
+    Only an import tells whether the library loads, whatever its file is called; declaring an operator that it registers
+    later would abort the interpreter. An import that failed before does no harm: the next one succeeds.
+
+    Raises:
+        ImportError: one of them is missing, or torchvision does not go with this torch.
     """
-    if not _library_loads():
+    with torch.device("cpu"):
+        _import_torchvision()
+        for package in packages:
+            importlib.import_module(package)
+
+
+def _import_torchvision() -> None:
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
         for name, schema in _SCHEMAS.items():
             if not hasattr(torch.ops.torchvision, name):
                 torch.library.define(f"torchvision::{name}", schema)
-
-
-def _library_loads() -> bool:
-    """Whether torchvision's compiled library loads with this torch; loading it twice is harmless."""
-    package = importlib.util.find_spec("torchvision")
-    if package is None or package.submodule_search_locations is None:
-        return True  # the import will say that torchvision is missing
-    library = PathFinder.find_spec("_C", list(package.submodule_search_locations))
-    if library is None or library.origin is None:
-        return False
-    try:
-        torch.ops.load_library(library.origin)
-    except OSError:
-        return False
-    return True
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError as error:
+            raise ImportError(f"{error}; found with torch {torch.__version__}", name="torchvision") from error

@@ -1,10 +1,11 @@
 """Arguments that several commands share: finished networks of a run, data sets, test-time augmentation."""
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +72,17 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
         content["split"] = split
     data = validate(DataConfig, content, name)
     check_component("segda.data.readers", data, name, READER)
+    tell_stand_ins(sys.stderr)
     return data
+
+
+def tell_stand_ins(stream: TextIO) -> None:
+    """Print which of the configs that were found by their names hide shipped ones."""
+    from segda.config.lookup import stand_ins
+    from segda.terminal.escape import escape
+
+    if stand_ins():
+        print(escape(stand_ins()), file=stream)
 
 
 def add_augmentation_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ Heavy imports stand inside `execute`, so that `--help` is quick.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,7 @@ def _is_plan(args: argparse.Namespace) -> bool:
 
 def _planner(args: argparse.Namespace, recorded: "Recorded | None" = None) -> "Planner":
     """The planner of the named pipeline, or of the one that makes a recorded result again."""
+    from pipelines.commands.arguments import tell_stand_ins
     from pipelines.definition import loading as pipelines
     from pipelines.planning.plan import Planner
     from pipelines.running import reproduce
@@ -84,6 +86,8 @@ def _planner(args: argparse.Namespace, recorded: "Recorded | None" = None) -> "P
 
     if recorded is None:
         pipeline = pipelines.load(args.name, _settings(args), args.seed, remembered=True)
+        if launch.is_first():
+            tell_stand_ins(sys.stdout)
     else:
         pipeline = pipelines.build(recorded.run, reproduce.with_settings(recorded.raw, _settings(args)))
     return Planner(pipeline, Store(args.runs), args.only, args.force)

@@ -48,6 +48,11 @@ def is_worker() -> bool:
     return "LOCAL_RANK" in os.environ
 
 
+def is_first() -> bool:
+    """Whether this process begins the command: it is alone, or started the others, or another launcher's rank 0."""
+    return OWN_LAUNCHER not in os.environ and os.environ.get("RANK", "0") == "0"
+
+
 def end_with_launcher() -> None:
     """Let Linux end this process when its launcher is killed: nothing else would."""
     import ctypes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import segda
-from segda.config.lookup import nearest
+from segda.config import lookup
 from segda.config.validation import field_annotations, leaves
 from segda.config.yaml_file import parse, read_mapping
 from segda.errors import ConfigError
@@ -42,7 +42,8 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
     """The file of a name in a config: a path that ends in `.yaml`, or a bare name.
 
     Bare names are looked up in `configs/<folder>` here, then among the shipped configs (`pipelines`, `methods`,
-    `data`); relative paths and bare pipeline names first next to `user`, the file that mentions them.
+    `data`); relative paths and bare pipeline names first next to `user`, the file that mentions them. What is found in
+    place of a shipped one is told by `lookup.stand_ins`.
 
     Raises:
         ConfigError: there is no such file.
@@ -57,10 +58,14 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
     if user is not None and folder == "pipelines":
         folders.insert(0, user.parent)
     for each in folders:
-        if _is_file(each / f"{name}.yaml"):
-            return each / f"{name}.yaml"
+        path = each / f"{name}.yaml"
+        if _is_file(path):
+            own = shipped(folder) / path.name
+            if own.is_file() and not own.samefile(path):
+                lookup.note_stand_in(path)
+            return path
     valid = {path.stem for each in folders for path in each.glob("*.yaml")}
-    raise ConfigError(f"no {folder} config called {name!r}; {nearest(name, valid)}")
+    raise ConfigError(f"no {folder} config called {name!r}; {lookup.nearest(name, valid)}")
 
 
 def _is_file(path: Path) -> bool:

@@ -2,13 +2,16 @@
 
 import difflib
 import importlib
+import os
 import pkgutil
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
 from segda.errors import ConfigError
 
 _allowed_plugins: set[str] = set()
+_stand_ins: dict[Path, None] = {}  # in the order in which they were found
 
 
 def allow_plugin(package: str) -> None:
@@ -19,6 +22,22 @@ def allow_plugin(package: str) -> None:
 def plugins_allowed() -> bool:
     """Whether configs may name code outside segda."""
     return bool(_allowed_plugins)
+
+
+def note_stand_in(path: Path) -> None:
+    """Note that a name meant this file, which hides what segda ships by that name."""
+    _stand_ins[path.absolute()] = None
+
+
+def stand_ins() -> str:
+    """The noted files as one sentence; empty if there are none."""
+    files = ", ".join(os.path.relpath(path) for path in _stand_ins)
+    return f"{files}: used in place of what segda ships by that name; rename it if that is not meant" if files else ""
+
+
+def forget_stand_ins() -> None:
+    """Begin anew: what was noted before belonged to another command of this process."""
+    _stand_ins.clear()
 
 
 def names(package: str) -> list[str]:

@@ -8,26 +8,22 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any, Literal, TypeVar, cast
 
 import torch
-from torch import Tensor, nn
-
-from segda import torchvision_compat
-from segda.engine import signals, synchronized_batch
-from segda.engine.launcher import SharedError
-from segda.engine.optimizers import clip_gradients, clips
-from segda.engine.process_group import form_group
-from segda.errors import ArtefactError, ConfigError, SegdaError
-from segda.terminal.escape import escape
-
-torchvision_compat.import_ready()  # Accelerate looks for torchvision, too
-
-from accelerate import Accelerator  # noqa: E402
-from accelerate.utils import (  # noqa: E402
+from accelerate import Accelerator
+from accelerate.utils import (
     DistributedDataParallelKwargs,
     GradientAccumulationPlugin,
     broadcast_object_list,
     gather_object,
     parse_flag_from_env,
 )
+from torch import Tensor, nn
+
+from segda.engine import signals, synchronized_batch
+from segda.engine.launcher import SharedError
+from segda.engine.optimizers import clip_gradients, clips
+from segda.engine.process_group import form_group
+from segda.errors import ArtefactError, ConfigError, SegdaError
+from segda.terminal.escape import escape
 
 AGREE_EVERY = 10
 """Steps after which processes on GPUs ask one another whether to stop; on CPUs they do after each one."""

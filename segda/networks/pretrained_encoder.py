@@ -57,7 +57,7 @@ def timm_model(name: str, weights: str | None, rename: Callable[[str], str] | No
     Raises:
         ConfigError: the weights file is missing or does not fit, or the download failed.
     """
-    torchvision_compat.import_ready()
+    torchvision_compat.import_ready("timm")
     import timm
 
     with downloading(name, weights):

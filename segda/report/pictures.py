@@ -186,7 +186,8 @@ def write_line(
 
 def _font() -> ImageFont.FreeTypeFont:
     # matplotlib brings a font with it, so the picture is the same on a machine that has none.
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", 14)
+    # A text, since Pillow takes no Path before 10.1.
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 14)
 
 
 def encode(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -37,10 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
-    "engine": (
-        "batch", "data", "errors", "files", "networks.networks", "objectives", "terminal",
-        "torchvision_compat",
-    ),
+    "engine": ("batch", "data", "errors", "files", "networks.networks", "objectives", "terminal"),
     "evaluation": (
         "batch", "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
         "task",

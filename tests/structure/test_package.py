@@ -13,7 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from pipelines.__main__ import main
+from pipelines.installation import INDEX_NAMES
+from segda_command import main
 from tests.structure import source
 
 
@@ -24,9 +25,26 @@ def test_the_console_script_is_the_command_line() -> None:
 def test_setup_names_the_same_command() -> None:
     setup = configparser.ConfigParser()
     setup.read(source.ROOT / "setup.cfg")
-    assert setup["options.entry_points"]["console_scripts"].strip() == "segda = pipelines.__main__:main"
+    assert setup["options.entry_points"]["console_scripts"].strip() == "segda = segda_command:main"
     # The last release under the MIT licence.
     assert "albumentations==2.0.8" in setup["options"]["install_requires"].split()
+
+
+def test_type_checkers_are_told_that_both_packages_have_types() -> None:
+    for package in ("segda", "pipelines"):
+        assert (source.ROOT / package / "py.typed").is_file()
+
+
+def test_what_is_imported_is_required() -> None:
+    """Each package of an index that the code imports is in setup.cfg, with a bound that the lowest install can keep."""
+    setup = configparser.ConfigParser()
+    setup.read(source.ROOT / "setup.cfg")
+    lines = [line for line in setup["options"]["install_requires"].split("\n") if line and not line.startswith("#")]
+    required = {Requirement(line).name: Requirement(line).specifier for line in lines}
+    assert [name for name, bounds in required.items() if not bounds] == []
+    imported = {module.split(".")[0] for path in source.files("segda", "pipelines") for module in source.imports(path)}
+    outside = imported - sys.stdlib_module_names - {"segda", "pipelines", "segda_command", "pyarrow"}
+    assert {INDEX_NAMES.get(name, name.replace("_", "-")) for name in outside} - {"typing-extensions"} <= set(required)
 
 
 def test_pins_do_not_keep_the_oldest_python_out() -> None:
@@ -49,7 +67,7 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     project.mkdir()
     for name in ("segda", "pipelines", "configs", "tests"):
         shutil.copytree(source.ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+    for name in ("segda_command.py", "setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
         if (source.ROOT / name).is_file():
             shutil.copy(source.ROOT / name, project / name)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
@@ -59,12 +77,13 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     files = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("segda", "pipelines", "configs"):
         for path in (source.ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css", ".js") or path.name == "py.typed":
+            if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css", ".js"):
                 assert path.relative_to(source.ROOT).as_posix() in files
+    assert {"segda_command.py", "segda/py.typed", "pipelines/py.typed"} <= files
     assert not [name for name in files if name.split("/")[0] in ("tests", "tools", "docs", "runs")]
     # Unpacked in an empty folder, it finds its own configs.
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    run = [sys.executable, "-m", "pipelines", "run", "streets", "--plan"]
+    run = [sys.executable, "-m", "segda_command", "run", "streets", "--plan"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     planned = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert planned.returncode == 0, planned.stderr

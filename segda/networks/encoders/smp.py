@@ -70,7 +70,7 @@ def build(
     Raises:
         ConfigError: smp has no such encoder, it cannot be dilated, or the weights file is missing or does not fit.
     """
-    torchvision_compat.import_ready()
+    torchvision_compat.import_ready("segmentation_models_pytorch", "timm")
     import segmentation_models_pytorch as smp
     import timm
 

@@ -107,7 +107,7 @@ def build(
             missing or does not fit.
     """
     _check_strides(decoder, strides)
-    torchvision_compat.import_ready()
+    torchvision_compat.import_ready("segmentation_models_pytorch")
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
 
     smp_class = _decoder_class(decoder)

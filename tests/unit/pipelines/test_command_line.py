@@ -1,6 +1,7 @@
 """The command line: fast help, one-line errors, exit codes, several processes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import torch
 import segda
 from pipelines.__main__ import main
 from pipelines.command_line import COMMANDS
+from segda.config.loading import shipped
 
 REPOSITORY = Path(segda.__file__).parent.parent
 
@@ -239,13 +241,14 @@ def test_a_yaml_alone_runs_no_foreign_code(toy: Path) -> None:
 @pytest.mark.promise("exit-code-of-processes")
 @pytest.mark.distributed
 def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
-    # Like the console script, started in a folder whose own `segda` must not be imported.
-    (toy / "segda").mkdir()
-    (toy / "segda" / "__init__.py").write_text("raise ImportError('of the current folder')")
+    # Like the console script, started with a path that begins with a folder whose own modules must not be imported.
+    for name in ("segda/__init__.py", "pipelines/__init__.py", "yaml/__init__.py", "logging.py", "random.py"):
+        (toy / name).parent.mkdir(exist_ok=True)
+        (toy / name).write_text("raise ImportError('of the current folder')")
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         arguments = ["job.yaml", "--plugin", "toy", "--processes", "2", *words]
-        code = f"import sys; del sys.path[0]; from pipelines.__main__ import main; sys.exit(main({arguments}))"
+        code = f"import sys; sys.argv[1:] = {arguments}; from segda_command import main; sys.exit(main())"
         return call(code=code, folder=toy)
 
     result = run()
@@ -257,6 +260,46 @@ def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
     failed = run("--set", "stages.first.fail_on=1")
     assert failed.returncode == 2
     assert failed.stderr == "error: told to fail on process 1\n"
+
+
+def test_the_module_finds_its_own_packages(toy: Path) -> None:
+    """`python -m` puts the current folder first: only a package called `pipelines` there could be in its way."""
+    for name in ("segda/__init__.py", "yaml/__init__.py", "argparse.py", "logging.py"):
+        (toy / name).parent.mkdir(exist_ok=True)
+        (toy / name).write_text("raise ImportError('of the current folder')")
+    (toy / "pipelines").mkdir()  # without an __init__.py it is no package
+    result = call("job.yaml", "--plan", "--plugin", "toy", folder=toy)
+    assert result.returncode == 0, result.stderr
+    assert "toy.write" in result.stdout
+
+
+def test_a_config_that_hides_a_shipped_one_is_named(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hiding = Path("configs/methods/source_only.yaml")
+    hiding.parent.mkdir(parents=True)
+    shutil.copy(shipped("methods") / hiding.name, hiding)
+    Path("configs/data").mkdir()
+    Path("configs/data/gta5.yaml").write_text("{name: gta5, root: elsewhere}")
+    told = "used in place of what segda ships by that name; rename it if that is not meant"
+    assert main(["streets", "--plan"]) == 0
+    assert f"{hiding}: {told}\n" in capsys.readouterr().out
+    assert main(["streets", "--set", "stages.feature.steps=-1"]) == 2  # the file may be why
+    assert f"({hiding}: {told})" in capsys.readouterr().err
+    assert main(["check", "gta5"]) == 2
+    error = capsys.readouterr().err
+    assert f"configs/data/gta5.yaml: {told}" in error
+    assert str(hiding) not in error
+    assert main(["digits", "--plan"]) == 0  # it uses none of them
+    assert told not in capsys.readouterr().out
+
+
+def test_a_run_begins_with_the_configs_that_hide_shipped_ones(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("configs/pipelines").mkdir(parents=True)
+    shutil.move("job.yaml", "configs/pipelines/streets.yaml")
+    for _ in range(2):  # the second finds everything done
+        assert main(["streets", "--plugin", "toy"]) == 0
+        first, second, *_ = capsys.readouterr().out.splitlines()
+        assert first.startswith("configs/pipelines/streets.yaml: used in place of")
+        assert second.startswith("[1/3] first: ")
 
 
 @pytest.mark.distributed
