@@ -274,7 +274,7 @@ def test_the_module_finds_its_own_packages(toy: Path) -> None:
 
 
 def test_a_config_that_hides_a_shipped_one_is_named(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hiding = Path("configs/methods/source_only.yaml")
+    hiding = Path("configs/methods/self_training.yaml")
     hiding.parent.mkdir(parents=True)
     shutil.copy(shipped("methods") / hiding.name, hiding)
     Path("configs/data").mkdir()
