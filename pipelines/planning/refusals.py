@@ -147,7 +147,11 @@ def _present(stage: Stage, data: DataConfig, with_labels: bool, sizes: DatasetSi
 
 def _try(pipeline: Pipeline, stages: Sequence[Stage], sizes: DatasetSizes, world: int, begins: bool) -> None:
     """Try a step of each stage on tensors without values, unless the same passed before; stages alike share it."""
-    trials = {stage.name: _trial(pipeline, stage, sizes, world) for stage in stages if not stage.missing}
+    trials = {
+        stage.name: _trial(pipeline, stage, sizes, world)
+        for stage in stages
+        if not any(pipeline.stages[name].missing for name in (stage.name, *_origins(stage)))
+    }
     key = validation_cache.cache_key({"trials": list(trials.values()), "begins": begins})
     if validation_cache.has_passed(key):
         return
@@ -179,8 +183,7 @@ def _trial(pipeline: Pipeline, stage: Stage, sizes: DatasetSizes, world: int) ->
     samples = 0
     if isinstance(config, TrainingConfig):
         samples = config.batch // config.accumulate // (1 if config.runtime.gather_statistics else world)
-    origins = {reference.stage for reference in stage.references.values()}
-    involved = [config, *(pipeline.stages[name].config for name in sorted(origins))]
+    involved = [config, *(pipeline.stages[name].config for name in _origins(stage))]
     weights = [file for each in involved for file in configs.weights_files(each.model_dump(include={"networks"}))]
     return {
         "configs": [each.model_dump(mode="json", include=_TRIED) for each in involved],
@@ -188,6 +191,11 @@ def _trial(pipeline: Pipeline, stage: Stage, sizes: DatasetSizes, world: int) ->
         "sizes": seen,
         "samples": samples,
     }
+
+
+def _origins(stage: Stage) -> list[str]:
+    """The stages that a stage reads, sorted."""
+    return sorted({reference.stage for reference in stage.references.values()})
 
 
 def _stamp(file: Path) -> tuple[int, int]:
