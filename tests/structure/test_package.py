@@ -43,7 +43,7 @@ def test_what_is_imported_is_required() -> None:
     required = {Requirement(line).name: Requirement(line).specifier for line in lines}
     assert [name for name, bounds in required.items() if not bounds] == []
     imported = {module.split(".")[0] for path in source.files("segda", "pipelines") for module in source.imports(path)}
-    outside = imported - sys.stdlib_module_names - {"segda", "pipelines", "segda_command", "pyarrow"}
+    outside = imported - sys.stdlib_module_names - {"segda", "pipelines", "segda_command", "pyarrow", "av"}
     assert {INDEX_NAMES.get(name, name.replace("_", "-")) for name in outside} - {"typing-extensions"} <= set(required)
 
 
