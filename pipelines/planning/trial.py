@@ -13,6 +13,7 @@ from pipelines.stages.evaluate import Config as EvaluateConfig
 from pipelines.stages.export.config import DIVISOR
 from pipelines.stages.export.config import Config as ExportConfig
 from segda.config import loading as configs
+from segda.engine.out_of_memory import out_of_memory_reason
 from segda.engine.peak_memory import DEVICE, MetaPeakMemory
 from segda.errors import ConfigError, SegdaError
 from segda.networks.networks import Networks
@@ -54,7 +55,7 @@ def refuse(pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], s
         return
     except (RuntimeError, ValueError, IndexError) as error:
         reason = " ".join(str(error).split("\n")[0].split())[:160]
-        if "meta" in reason:  # likewise
+        if "meta" in reason or out_of_memory_reason(error) is not None:  # likewise; the stage itself needs more
             return
         images = " and ".join(f"{height}x{width}" for height, width in dict.fromkeys(seen))
         batch = f"{samples} samples of {images}" if samples else f"images of {images}"

@@ -135,9 +135,11 @@ def test_other_data_is_called_so(finished: Path) -> None:
 
     difference = reproduce._difference(replace(before, inputs=inputs), replace(before, key="f" * 64, inputs={
         "data": {"dataset": "x", "fingerprint": "12345678abc"}
-    }), set())  # fmt: skip
+    }), set(), {"f" * 64})  # fmt: skip
     assert difference == "differs: data is another data set, fingerprint 12345678"
-    assert "differs: key ffffffff" in str(reproduce._difference(before, replace(before, key="f" * 64), set()))
+    other = replace(before, key="f" * 64)
+    assert "differs: key ffffffff" in str(reproduce._difference(before, other, set(), {other.key}))
+    assert reproduce._difference(before, other, set(), {other.key, before.key}) is None, "as an earlier key"
 
 
 @pytest.mark.parametrize(("words", "reason"), [

@@ -104,7 +104,7 @@ def test_lost_and_changed_results_are_counted(soaked: Job) -> None:
     assert not current.faults[0].equal
 
 
-def test_a_changed_bit_has_to_be_named_unless_the_lock_file_is_gone(
+def test_a_changed_bit_has_to_be_named_also_where_the_lock_file_is_gone(
     soaked: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def problems(kind: str, damaged: set[str]) -> list[str]:
@@ -114,10 +114,10 @@ def test_a_changed_bit_has_to_be_named_unless_the_lock_file_is_gone(
             rounds.damage(current, soaked.stages(), damaged, Random(1))
         return current.problems
 
-    assert not problems(damage.HIDDEN, set())
     damaged = set[str]()
     assert not problems("lock files deleted or overwritten", damaged)
     assert not problems(damage.HIDDEN, damaged)
+    monkeypatch.setattr(Job, "verify", lambda job: "")
     assert problems(damage.HIDDEN, set()), "an undetected change is a problem"
 
 

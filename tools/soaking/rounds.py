@@ -92,8 +92,7 @@ def damage(current: Round, stages: Sequence[Stage], damaged: set[str], random: R
     damaged.add(done.stage)
     if done.kind != damages.HIDDEN:
         return []
-    # Without a lock file, which names the stages of a run, there is nothing to verify.
-    if first and "" not in damaged and done.path.name not in current.job.verify():
+    if first and done.path.name not in current.job.verify():
         current.fails(f"status --verify does not name {done.path}")
     names = [stage.name for stage in stages]
     damaged.update(names[names.index(done.stage) :])  # what builds on it is made again, too
