@@ -11,7 +11,6 @@ leaves. A side that fails says why in its place, and the others go on. Peak memo
 
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -25,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._pytree import tree_map_only
 
+from pipelines.running.provenance import output_of
 from segda.batch import Batch
 from segda.engine.compile import compile_networks
 from segda.engine.diagnostics import Diagnostics
@@ -248,18 +248,16 @@ def rows(works: Sequence[Work], budget: float) -> Iterator[Row]:
 
 
 def failed(error: Exception) -> Side:
-    """An error in one line."""
-    return Side(failed=" ".join(f"{type(error).__name__}: {error}".split())[:200])
+    """In one line what began it: torch says of a recording that it was broken, and before that by what."""
+    first = error.__context__ or error
+    return Side(failed=" ".join(f"{type(first).__name__}: {first}".split())[:200])
 
 
 def nvidia_smi(*fields: str) -> str:
     """What the driver says of the device that is computed on."""
     device = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
-    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader", f"--id={device}"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "no nvidia-smi"
+    query = f"--query-gpu={','.join(fields)}"
+    return output_of("nvidia-smi", query, "--format=csv,noheader", f"--id={device}") or "no nvidia-smi"
 
 
 def quotient(above: Side, below: Side) -> str:

@@ -118,7 +118,10 @@ def test_a_side_that_fails_is_named_and_the_other_goes_on(monkeypatch: pytest.Mo
 
     def begin(work: Work, setting: Setting, side: str, batch: object) -> Any:
         if side == SEGDA:
-            raise RuntimeError("no\nmemory")
+            try:
+                raise RuntimeError("no\nmemory")
+            finally:
+                raise ValueError("a recording was broken")
         return lambda: calls.update([side])
 
     monkeypatch.setattr(bench, "begin", begin)
