@@ -54,7 +54,7 @@ def _gpu(session: Session) -> dict[str, Any]:
         return {}
     return {
         "gpu": torch.cuda.get_device_name(session.device),
-        "driver": _output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"),
+        "driver": output_of("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
     }
@@ -73,12 +73,12 @@ def _cpu() -> str:
 def _git() -> dict[str, Any]:
     """Commit of the code that runs and whether it was changed since; nulls outside a checkout."""
     folder = str(Path(__file__).parent)
-    changes = _output_of("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
-    commit = _output_of("git", "-C", folder, "rev-parse", "HEAD")
+    changes = output_of("git", "-C", folder, "status", "--porcelain", "--untracked-files=no")
+    commit = output_of("git", "-C", folder, "rev-parse", "HEAD")
     return {"git": commit, "dirty": None if changes is None else bool(changes)}
 
 
-def _output_of(*command: str) -> str | None:
+def output_of(*command: str) -> str | None:
     """The output of a program; `None` if there is no such program, or it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -91,10 +91,19 @@ def medians(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int
     return {name: statistics.median(each) for name, each in times.items()}
 
 
-def in_fresh_process(function: Callable[..., T], *args: object) -> T:
-    """What a function of a module returns in a new interpreter, once that has exited."""
+def in_fresh_process(function: Callable[..., T], *args: object, limit: float | None = None) -> T:
+    """What a function of a module returns in a new interpreter, once that has exited.
+
+    Raises:
+        TimeoutError: it took more than `limit` seconds, and was ended.
+    """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *args).result()
+        future = pool.submit(function, *args)
+        if not wait([future], limit).done:
+            for child in multiprocessing.active_children():
+                child.kill()
+            raise TimeoutError(f"not done after {limit:.0f} s")
+        return future.result()
 
 
 def segda(*words: str, **variables: str) -> None:

@@ -58,7 +58,7 @@ class Case(NamedTuple):
 
 def mixing(batch: Batch, domain: Domain) -> Tensor:
     """Where `wgan_gp` penalises, as a loop would draw it: `[B]` in `[0, 1)`."""
-    return torch.rand(len(batch.source.image))
+    return torch.rand(len(batch.source.image), device=batch.source.image.device)
 
 
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -68,8 +68,11 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.step()
 
 
-def by_hand(case: Case, config: TrainingConfig, networks: Networks) -> Callable[[Batch], None]:
-    """A step of the loop: an update of all networks but the discriminators, then one of both discriminators."""
+def by_hand(case: Case, config: TrainingConfig, networks: Networks, **further: Any) -> Callable[[Batch], None]:
+    """A step of the loop: an update of all networks but the discriminators, then one of both discriminators.
+
+    `further` are options of both optimizers that the config does not have.
+    """
     chosen = config.optimizer
     discriminators = nn.ModuleList(networks[f"discriminator.{domain}"] for domain in DOMAINS if case.discriminator_loss)
     groups: list[dict[str, Any]] = [
@@ -79,6 +82,7 @@ def by_hand(case: Case, config: TrainingConfig, networks: Networks) -> Callable[
     ]  # fmt: skip
     make = torch.optim.AdamW if chosen.name == "adamw" else torch.optim.Adam
     options: dict[str, Any] = {"lr": chosen.learning_rate, "betas": chosen.betas, "weight_decay": chosen.weight_decay}
+    options |= further
     first, second = make(groups, **options), make(discriminators.parameters(), **options) if discriminators else None
 
     def step(batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import types
 from dataclasses import asdict
 from itertools import count
@@ -16,9 +17,9 @@ MET = Figure("crops | pairs", 40.0, "ms", 2.5, other="plain", theirs=100.0, boun
 MISSED = Figure("peak", 1230.0, "MB", 1230.0, bound=1000.0, sense="at most")
 
 
-def test_every_file_is_a_benchmark_but_the_harness_and_what_it_is_fed() -> None:
+def test_every_file_is_a_benchmark_but_the_harness_what_it_is_fed_and_that_of_a_gpu() -> None:
     files = {path.stem for path in (harness.ROOT / "tools" / "bench").glob("*.py")}
-    assert files - {"__main__", "harness", "inputs"} == set(harness.NAMES)
+    assert files - {"__main__", "gpu", "harness", "inputs"} == set(harness.NAMES)
 
 
 def test_sides_take_turns_and_warm_up_is_dropped() -> None:
@@ -30,6 +31,13 @@ def test_sides_take_turns_and_warm_up_is_dropped() -> None:
 
 def test_a_fresh_process_is_another_one() -> None:
     assert harness.in_fresh_process(os.getpid) != os.getpid()
+
+
+def test_a_process_is_ended_after_its_time() -> None:
+    start = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"^not done after 1 s$"):
+        harness.in_fresh_process(time.sleep, 60, limit=1)
+    assert time.monotonic() - start < 30
 
 
 def test_a_command_that_fails_says_why() -> None:

@@ -39,15 +39,15 @@ def test_a_gpu_is_told_with_its_driver_and_libraries(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"card {device.index}")
     monkeypatch.setattr("torch.version.cuda", "12.8")
-    monkeypatch.setattr(provenances, "_output_of", lambda *command: "570.1" if command[0] == "nvidia-smi" else None)
+    monkeypatch.setattr(provenances, "output_of", lambda *command: "570.1" if command[0] == "nvidia-smi" else None)
     session: Any = OnGpu()
     record = provenances._gpu(session)
     assert (record["gpu"], record["driver"], record["cuda"]) == ("card 0", "570.1", "12.8")
 
 
 def test_a_program_that_is_not_there_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert provenances._output_of("no-such-program-anywhere") is None
-    assert provenances._output_of(sys.executable, "-c", "raise SystemExit(3)") is None
+    assert provenances.output_of("no-such-program-anywhere") is None
+    assert provenances.output_of(sys.executable, "-c", "raise SystemExit(3)") is None
     monkeypatch.setattr(provenances, "__file__", str(tmp_path / "provenance.py"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert provenances._git() == {"git": None, "dirty": None}
