@@ -84,5 +84,5 @@ def test_labels_of_other_trainers_and_jpeg_frames(
 def test_a_text_file_is_a_list_not_a_split_file(root: Path, cityscapes: LabelSpace) -> None:
     (root / "val.txt").write_text("00002.png\n")
     assert [each.key for each in gta5.build(root, cityscapes, "val", list="{split}.txt").samples] == ["00002"]
-    with pytest.raises(DataError, match="for a text file, use `list`"):
+    with pytest.raises(DataError, match="use `list` for a text file"):
         gta5.build(root, cityscapes, split_file="val.txt")
