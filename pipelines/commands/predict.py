@@ -71,6 +71,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         ProgressLine(f"predict {name}", 0, total, "images", show=session.is_main) as line,
         explaining_memory(augmentation),
     ):
+        if predictor.pictures.described():
+            line.print(f"pictures are read as in training, by {predictor.pictures.described()}")
         if any(item.is_video for item in items) and kinds != ["ids"]:
             line.print(video.format_note())
         predict.write(predictor, share, args.out, kinds, line.update, line.print)

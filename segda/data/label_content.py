@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segda.data.dataset import Dataset
-from segda.data.label_decoder import LabelDecoder, ranges
+from segda.data.label_decoder import LabelDecoder, names_in, ranges
 from segda.data.pictures import Pictures
 from segda.errors import DataError
 from segda.label_space import LabelSpace
@@ -23,6 +23,7 @@ LOOKED_AT = 16
 
 # Labels from which absent classes mean something, and pixels below which a mistaken numbering is not shown.
 _FEW = 4
+_OF_A_FOLDER = " (of a data set with `name: folder`)"
 _LEAST_SHARE = 0.2
 
 
@@ -130,7 +131,7 @@ def fault(dataset: Dataset, content: Content) -> str | None:
         return (
             f"the ids of {content.labels} labels are {_ids(content)}: {other}, not the ids that reader "
             f"{dataset.name!r} expects ({ranges(decoder.classes)}); give the files with those ids, or name these ids "
-            "in the `classes` of a data set with `name: folder`"
+            f"in `classes`{_OF_A_FOLDER}"
         )
     unknown = content.ids.keys() - decoder.classes.keys()
     remedy = _remedy(decoder, content, unknown) if unknown else None
@@ -182,6 +183,12 @@ def doubts(dataset: Dataset, content: Content) -> list[str]:
             f"id 0 ({decoder.classes[0]}) is absent, and all others of {ranges(dict.fromkeys(counting))} are there; "
             "if the files number the classes from 1, all are read as the next one"
         )
+    from_1 = len(counting) > 2 and counting == list(range(1, len(counting) + 1)) and 0 in decoder.classes
+    if from_1 and set(content.ids) - {255} == set(range(len(counting))):
+        found.append(
+            f"id {counting[-1]} ({decoder.classes[counting[-1]]}) is absent, and all others of "
+            f"{ranges(decoder.classes)} are there; if the files number the classes from 0, all are read as the one before"
+        )
     return found
 
 
@@ -206,9 +213,10 @@ def _numberings(space: LabelSpace) -> dict[str, Mapping[int, str | None]]:
         },
     }  # fmt: skip
     street = cityscapes.SPACE
-    if set(space.classes) <= set(street.classes):
-        found["train ids of Cityscapes"] = {**dict(enumerate(street.classes)), street.ignore_index: None}
-        found["label ids of Cityscapes"] = cityscapes.IDS
+    train_ids = names_in(space, {**dict(enumerate(street.classes)), street.ignore_index: None})
+    if 2 * len(set(train_ids.values()) & set(space.classes)) > space.count:
+        found["train ids of Cityscapes"] = train_ids
+        found["label ids of Cityscapes"] = names_in(space, cityscapes.IDS)
     return found
 
 
@@ -254,8 +262,7 @@ def _fills(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None
     counting = {native for native, name in ids.items() if name in decoder.space.classes}
     reachable = set(decoder.classes.values()) & set(decoder.space.classes)
     own = {decoder.classes.get(native) for native in content.ids} & reachable
-    ignored = {native for native, name in ids.items() if name is None}
-    return len(counting) > 7 and content.ids.keys() - ignored == counting and len(own) + 2 < len(reachable)
+    return len(counting) > 7 and content.ids.keys() >= counting and len(own) + 1 < len(reachable)
 
 
 def _remedy(decoder: LabelDecoder, content: Content, unknown: Set[int]) -> str | None:
@@ -265,9 +272,11 @@ def _remedy(decoder: LabelDecoder, content: Content, unknown: Set[int]) -> str |
         return "these number the instances, a class's id times 1000 and a count; give the files of class ids"
     if unknown == {255} and ids <= {0, 255}:
         return "a mask of 0 and 255: name 255 in place of 1 in `classes`, or in `ignore` if it is no class"
+    if unknown == {255}:
+        return f"255 often is what is ignored, as in train ids: name it in `ignore`{_OF_A_FOLDER}, or give other files"
     if unknown == {1} and ids <= {0, 1} and 255 in named:
         return "a mask of 0 and 1, as files of one bit are: name 1 in place of 255 in `classes`"
     for step, word, end in ((1, "above", min(named)), (-1, "below", max(named - {255}, default=0))):
         if len(ids) > 2 and end not in ids and {native - step for native in ids if native != 255} <= named:
-            return f"all are one {word} those of the map; number the classes so in `classes`"
+            return f"all are one {word} those of the map; number the classes so in `classes`{_OF_A_FOLDER}"
     return None

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from segda.batch import Domain
-from segda.data.decode import read_rgb
+from segda.data.pictures import Pictures
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
 from segda.evaluation.batching import as_decoded, as_input
@@ -77,6 +77,7 @@ class Predictor:
         resize: height and width of what the networks see; `None` for each image's own.
         augmentation: test-time augmentation.
         device: where the networks are.
+        pictures: decodes files as the networks' training data was decoded.
     """
 
     networks: Networks
@@ -84,6 +85,7 @@ class Predictor:
     resize: tuple[int, int] | None = None
     augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device | str = "cpu"
+    pictures: Pictures = Pictures(orientation="apply")
 
     @torch.inference_mode()
     def predict(self, image: np.ndarray, size: tuple[int, ...] | None = None, domain: Domain = "target") -> np.ndarray:
@@ -125,6 +127,10 @@ def write(
     """
     if predictor.task.measure != "IoU":
         raise ConfigError("predict: the networks predict one class an image, not one a pixel; name another stage")
+    reading = predictor.pictures.described()
+    film = next((item.path for item in items if item.is_video and reading), None)
+    if film is not None:
+        raise DataError(f"{film}: a video, but the networks were trained on pictures read by {reading}; give pictures")
     done = 0
     for item in items:
         if item.is_video:
@@ -132,7 +138,7 @@ def write(
                 done += 1
                 progress(done)
             continue
-        image = read_rgb(item.path)
+        image = predictor.pictures(item.path)
         classes = predictor.predict(image)
         for kind in kinds:
             pixels = drawn(kind, image, classes, predictor.task.space)
