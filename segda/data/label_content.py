@@ -187,7 +187,7 @@ def doubts(dataset: Dataset, content: Content) -> list[str]:
     if from_1 and set(content.ids) - {255} == set(range(len(counting))):
         found.append(
             f"id {counting[-1]} ({decoder.classes[counting[-1]]}) is absent, and all others of "
-            f"{ranges(decoder.classes)} are there; if the files number the classes from 0, all are read as the one before"
+            f"{ranges(decoder.classes)} are there; if the files number from 0, all are read as the one before"
         )
     return found
 

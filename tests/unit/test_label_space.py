@@ -101,7 +101,7 @@ TWO = {"classes": ["a", "b"]}
         ({"classes": {"0": "a", "1": True}}, "classes.1: found true; expected text; quote it"),
         ({"classes": {"0..3": "a", "3": "b"}}, "id 3 is in 'a' and 'b'"),
         ({"classes": {"0": "a", "1": "b"}, "ignore": "1..9"}, "id 1 is in `classes` and `ignore`"),
-        ({"classes": {"0": "a", "256": "b"}}, "id 256 does not fit 8 bits"),
+        ({"classes": {"0": "a", "65536": "b"}}, "id 65536 does not fit 16 bits"),
         ({"classes": {"9..3": "a", "1": "b"}}, "'9..3' is an empty range"),
         ({"classes": {"-1": "a", "1": "b"}}, "'-1' is no id"),
         ({"classes": {"a": "0", "b": "1"}}, "'a' is no id; expected a whole number or a range, then the class's name"),

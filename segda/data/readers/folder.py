@@ -49,8 +49,8 @@ def build(
             begin alike, too, are `rgb_*.jpg`.
         label_endings: what label names end in, such as `_mask.png`, or `mask_*.png`.
         several_images: an image's name may go on after its label's, so that one label belongs to several images.
-        classes: id in an 8-bit index or palette PNG, or range of ids (`1..254`), to class name; several ids may share a
-            class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
+        classes: id in a grey or palette image, up to 65535, or range of ids (`1..254`), to class name; several ids may
+            share a class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
         ignore: ids and ranges that neither train nor score; any id in neither list is an error.
         colours: class name to RGB, one or several, for labels that are coloured pictures; instead of `classes`.
         ignore_colours: RGB colours that neither train nor score.
