@@ -179,6 +179,16 @@ def orientation_of(path: Path) -> int:
         return _orientation(image, path)
 
 
+def palette_of(path: Path) -> bytes | None:
+    """The palette of an image file, red, green and blue of each number in turn; `None` where it has none.
+
+    Raises:
+        DataError: as `image_size`.
+    """
+    with _opened(path) as image:
+        return bytes(image.getpalette() or ()) if image.mode == "P" else None
+
+
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Pixels `[H, W, ...]` as stored, turned upright: by EXIF's orientation from 1 (nothing) to 8."""
     return np.ascontiguousarray(_TURNS[orientation](pixels)) if orientation != 1 else pixels

@@ -8,12 +8,15 @@ nothing. Their content shows it: few labels are enough, since such a mistake is 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from segda.data.dataset import Dataset
+from segda.data.decode import palette_of, read_index
 from segda.data.label_decoder import LabelDecoder, names_in, ranges
-from segda.data.pictures import Pictures
+from segda.data.pictures import LabelMaps, Pictures
 from segda.errors import DataError
 from segda.label_space import LabelSpace
 from segda.label_spaces import cityscapes
@@ -189,7 +192,32 @@ def doubts(dataset: Dataset, content: Content) -> list[str]:
             f"id {counting[-1]} ({decoder.classes[counting[-1]]}) is absent, and all others of "
             f"{ranges(decoder.classes)} are there; if the files number from 0, all are read as the one before"
         )
-    return found
+    try:
+        return found + _of_palettes(dataset)
+    except DataError:  # a broken file, which is named elsewhere
+        return found
+
+
+def _of_palettes(dataset: Dataset) -> list[str]:
+    """A doubt where a colour has different ids in several labels, as in pictures that were reduced to few colours."""
+    maps = decoder_of(dataset).read_ids
+    if not isinstance(maps, LabelMaps) or maps.read_ids is not read_index:
+        return []
+    looked = [dataset.samples[index].label for index in islice(_spread(len(dataset)), LOOKED_AT)]
+    palettes = {label: palette_of(label) for label in looked if label is not None}
+    if None in palettes.values() or len(set(palettes.values())) < 2:
+        return []
+    first: dict[bytes, tuple[int, Path]] = {}
+    for label, palette in palettes.items():
+        colours = {int(native): (palette or b"")[3 * native : 3 * native + 3] for native in np.unique(maps(label))}
+        for native, colour in colours.items():
+            other, file = first.setdefault(colour, (native, label))
+            if other != native and list(colours.values()).count(colour) == 1:
+                return [
+                    f"colour {[*colour]} is id {other} in {file.name}, but id {native} in {label.name}: if the colours "
+                    "mean the classes, name them in `colours` in place of `classes`"
+                ]
+    return []
 
 
 def _read_as(space: LabelSpace, content: Content) -> Iterator[tuple[str, list[str]]]:

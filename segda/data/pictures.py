@@ -180,12 +180,12 @@ def open_pairs(  # noqa: D417
     )
     maps = {sample.image: sample.label for sample in samples if sample.label is not None}
     pictures = {label: image for image, label in maps.items()}
-    decoder = LabelDecoder(space, classes, _LabelMaps(read_ids, orientation, pictures), ignore_from_row)
+    decoder = LabelDecoder(space, classes, LabelMaps(read_ids, orientation, pictures), ignore_from_row)
     return Dataset(name, root, space, samples, Pictures(orientation, bands, values, maps), decoder, problems)
 
 
 @dataclass(frozen=True)
-class _LabelMaps:
+class LabelMaps:
     """Reads label files; one with an orientation tag is turned as its picture is, or as an option says."""
 
     read_ids: Callable[[Path], np.ndarray]
@@ -193,6 +193,7 @@ class _LabelMaps:
     pictures: Mapping[Path, Path] = field(repr=False)
 
     def __call__(self, path: Path) -> np.ndarray:
+        """Integer `[H, W]` of native ids; errors as in `read_ids`, or an orientation that is refused."""
         ids = self.read_ids(path)
         tag = orientation_of(path)
         if tag == 1:

@@ -99,6 +99,7 @@ TWO = {"classes": ["a", "b"]}
         ({"classes": ["a", "b", "a"]}, "a class name occurs twice, 'a'"),
         ({"classes": ["a", " "]}, "class name ' '"),
         ({"classes": {"0": "a", "1": True}}, "classes.1: found true; expected text; quote it"),
+        ({"classes": {"a": 0, "b": 1}}, "found 0; expected text; an id stands before its name: {0: a}"),
         ({"classes": {"0..3": "a", "3": "b"}}, "id 3 is in 'a' and 'b'"),
         ({"classes": {"0": "a", "1": "b"}, "ignore": "1..9"}, "id 1 is in `classes` and `ignore`"),
         ({"classes": {"0": "a", "65536": "b"}}, "id 65536 does not fit 16 bits"),

@@ -265,6 +265,27 @@ def test_classes_numbered_from_0_whose_last_is_absent(tmp_path: Path) -> None:
     assert warnings(own(tmp_path / "b", {0: 30, 1: 30, 3: 40}, from_1, ignore=(0,))) == []
 
 
+@pytest.mark.parametrize(("palette", "is_doubted"), [
+    ([0, 0, 0, 250, 0, 0], False),
+    ([250, 0, 0, 0, 0, 0], True),  # the same two colours, the other way round
+    ([0, 0, 0, 0, 90, 0], False),  # drawn in other colours
+])  # fmt: skip
+def test_palettes_in_which_a_colour_changes_its_id(tmp_path: Path, palette: list[int], is_doubted: bool) -> None:
+    dataset = own(tmp_path, {0: 5, 1: 7}, {0: "road", 1: "car"})
+    for number in range(5):
+        image = Image.fromarray(pixels({0: 5, 1: 7}), "P")
+        image.putpalette(palette if number == 4 else [0, 0, 0, 250, 0, 0])
+        image.save(tmp_path / f"labels/{number}.png")
+    found = warnings(dataset)
+    assert bool(found) == is_doubted
+    if is_doubted:
+        assert found[0].startswith("colour [250, 0, 0] is id 1 in 0.png, but id 0 in 4.png: if the colours mean")
+        colours = {"road": (0, 0, 0), "car": (250, 0, 0)}
+        assert warnings(folder.build(tmp_path, SPACE, images="images", labels="labels", colours=colours)) == []
+        (tmp_path / "labels/1.png").write_bytes(b"broken")
+        assert [problem.kind for problem in check(dataset).problems] == ["broken file"]
+
+
 def test_sets_of_whole_images_are_not_looked_at(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:
     dataset = replace(make_dataset(), decode_label=lambda path: np.array(3, np.uint8))
     assert inspect(dataset) == []
