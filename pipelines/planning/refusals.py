@@ -76,7 +76,8 @@ def _refuse_training(stage: Stage, config: TrainingConfig, sizes: DatasetSizes, 
                 f"{where}.crop: {list(config.crop)} (height, width) is larger than the images of {field}, "
                 f"{list(largest)} at most, so each would be padded; lower `crop`, or give {field} a larger `resize`"
             )
-    if isinstance(config, AdaptingConfig) and config.paired:
+    skips = any(data.on_bad_file == "skip" for data, _ in data_fields(config).values())
+    if isinstance(config, AdaptingConfig) and config.paired and not skips:  # what is skipped is left out of both
         source, target = (_present(stage, data, labels, sizes) for data, labels in data_fields(config).values())
         if source is not None and target is not None:
             _refuse_unpaired(where, source, target)

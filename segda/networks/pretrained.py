@@ -75,7 +75,11 @@ def load_pretrained(
         best = max(parts, key=lambda part: (len(part.loaded) - len(part.reshaped), -len(part.prefix)), default=None)
         raise ConfigError(
             f"weights {path} do not fit {type(module).__name__}: "
-            + ("no tensor in it" if best is None else best.misfit(tensors, expected))
+            + (
+                "no tensor in it; give the file of the same architecture"
+                if best is None
+                else best.misfit(tensors, expected)
+            )
         )
     chosen = fitting[0]  # the shortest prefix, which is none where that fits
     others = [part.prefix for part in fitting[1:] if chosen.prefix and not chosen.equals(part)]

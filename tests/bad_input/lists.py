@@ -85,7 +85,6 @@ CASES = (
     index_case("labels that are NaN", AGAIN, labels=[float("nan"), 1]),
     index_case("a label outside the classes", AGAIN, labels=[1, 12]),
     index_case("classes of another space", classes=["a", "b"]),
-    index_case("another space", "in that space", space="moons"),
     index_case("another layout", "layout segda", layout="parquet"),
     index_case("files that are a list", files=[1]),
     index_case("a file without a size", files={"images/a.png": {}}),

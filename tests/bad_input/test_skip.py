@@ -14,6 +14,7 @@ from pipelines.planning.plan import _Keys
 from pipelines.training.open_data import ListedData
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.manifest import load as load_manifest
+from segda.artefacts.store import Store
 from segda.data.decode import read_rgb
 from segda.report import page
 from tests.cli.conftest import JOB
@@ -134,7 +135,7 @@ def test_the_policy_enters_a_key_only_where_it_is_not_the_default(
     assert plan(JOB) != plan(JOB.replace("{base: gta5}", "{base: gta5, on_bad_file: skip}"))
     Path("job.yaml").write_text(JOB)
     stage = loading.load("job.yaml").stages["source"]
-    resolved = _Keys(ListedData()).resolved(stage.config, "", stage, {}, {})
+    resolved = _Keys(ListedData(), Store(Path("runs"))).resolved(stage.config, "", stage, {}, {})
     assert "on_bad_file" not in resolved["data"], "keys of recorded results would change"
 
 

@@ -53,7 +53,7 @@ def test_an_error_is_one_line_whatever_its_file_is_called(printed: Printed) -> N
     assert r"\x1b[31m" in text
     trace, _ = explain(ZeroDivisionError(EVIL), debug=True)
     assert "\x1b" not in trace
-    assert trace.startswith("ZeroDivisionError: a\\x1b[31m")
+    assert trace.startswith("ZeroDivisionError: a\n"), "codes are taken out of other packages' messages"
     assert main([f"{EVIL}.yaml"]) == 2
     assert len(printed().splitlines()) == 1
 

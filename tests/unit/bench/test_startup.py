@@ -51,5 +51,6 @@ print(sorted(sys.modules.keys() & set({source.HEAVY!r})))
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
     assert last == "[]"
-    assert len(lines) == 18
+    assert len(lines) == 20
     assert lines[0].startswith("[1/9] source: done, ")
+    assert lines[9] == lines[19] == "nothing to do"

@@ -253,7 +253,9 @@ def test_two_processes_run_and_fail_as_one(toy: Path) -> None:
 
     result = run()
     assert result.returncode == 0, result.stderr
-    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["[1/3] first", "[2/3] second", "[3/3] total"]
+    processes, *lines = result.stdout.splitlines()
+    assert processes.startswith("2 processes on ")
+    assert [line.split(":")[0] for line in lines] == ["[1/3] first", "[2/3] second", "[3/3] total"]
     manifest = next((toy / "runs").glob("toy.write-*/manifest.json")).read_text()
     assert '"world_size": 2' in manifest
 
@@ -297,9 +299,9 @@ def test_a_run_begins_with_the_configs_that_hide_shipped_ones(toy: Path, capsys:
     shutil.move("job.yaml", "configs/pipelines/streets.yaml")
     for _ in range(2):  # the second finds everything done
         assert main(["streets", "--plugin", "toy"]) == 0
-        first, second, *_ = capsys.readouterr().out.splitlines()
+        first, *others = capsys.readouterr().out.splitlines()
         assert first.startswith("configs/pipelines/streets.yaml: used in place of")
-        assert second.startswith("[1/3] first: ")
+        assert any(line.startswith("[1/3] first: ") for line in others)
 
 
 @pytest.mark.distributed
