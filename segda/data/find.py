@@ -15,8 +15,8 @@ from segda.errors import DataError
 #: What names of pictures end in, of the kinds that are read.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
-# Further ones, which are not read, so that they are not passed over in silence.
-_OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
+#: Further ones, which are not read, so that they are not passed over in silence.
+OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
 
 # Polygons and the like, of annotation tools.
 _TEXT = (".json", ".xml", ".txt", ".svg")
@@ -29,7 +29,8 @@ _LABEL_SUFFIX = re.compile(
     r"ground[_-]?truth|manual|matte))+|(?-i:(?<=[a-z\d])(?:Mask|Label|GT)))(?:[_-]?\d+)?$",
     re.IGNORECASE,
 )
-_LABEL_PREFIX = re.compile(r"(?<![^/])(?:gt|label|mask|seg|annotation)[_-](?=[^/]+$)", re.IGNORECASE)
+#: What stands before an image's name in that of its label: `mask_00001`.
+LABEL_PREFIX = re.compile(r"(?<![^/])(?:gt|label|mask|seg|annotation)[_-](?=[^/]+$)", re.IGNORECASE)
 
 
 class Place(NamedTuple):
@@ -84,7 +85,7 @@ def is_other_label(key: str, keys: Container[str]) -> bool:
 
 def _label_marks(key: str) -> list[re.Match[str]]:
     """What in a name names a label."""
-    return [mark for mark in (_LABEL_SUFFIX.search(key), _LABEL_PREFIX.search(key)) if mark is not None]
+    return [mark for mark in (_LABEL_SUFFIX.search(key), LABEL_PREFIX.search(key)) if mark is not None]
 
 
 def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
@@ -313,7 +314,7 @@ def _refuse_others(root: Path, place: Place, others: list[Path], what: str) -> N
 def _is_left_out(name: str, endings: Sequence[str]) -> bool:
     """Whether a picture has one of the endings but for the kind of its file."""
     stem, kind = os.path.splitext(name.lower())
-    return kind in (*PICTURES, *_OTHER_PICTURES) and any(stem.endswith(_before_kind(end).lower()) for end in endings)
+    return kind in (*PICTURES, *OTHER_PICTURES) and any(stem.endswith(_before_kind(end).lower()) for end in endings)
 
 
 def _before_kind(ending: str) -> str:

@@ -75,6 +75,19 @@ def test_pictures_are_read_as_those_of_the_training(finished: Path, capsys: pyte
     assert not Path("film").exists()
 
 
+def test_every_kind_that_is_read_is_predicted_and_others_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (16, 12)).save("photos/1b.gif")
+    Path("photos/town/3.heic").touch()
+    assert main(["predict", "job", "photos", "-o", "seen", "--cpu", "--kind", "ids"]) == 0
+    assert files("seen") == {"predictions.json", "ids/1.png", "ids/1b.png", "ids/town/2.png"}
+    said = capsys.readouterr().out
+    assert "photos: 1 pictures of a kind that is not read are left out, such as 3.heic" in said
+    assert "nearly black" not in said
+    assert cv2.imwrite("dark.png", np.full((12, 16, 3), 3000, np.uint16))
+    assert main(["predict", "job", "dark.png", "-o", "seen", "--cpu", "--kind", "ids"]) == 0
+    assert "warning: dark.png holds numbers of 16 bits" in capsys.readouterr().out
+
+
 def test_a_picture_one_kind_and_augmentation(finished: Path) -> None:
     words = ["predict", str(finished), "photos/1.png", "-o", "seen", "--cpu", "--kind", "ids"]
     assert main(words) == 0
