@@ -254,7 +254,7 @@ def _other_numbering(decoder: LabelDecoder, content: Content) -> str | None:
     fitting = {what: ids for what, ids in numberings.items() if content.ids.keys() <= ids.keys()}
     is_common = any(_is_part(decoder, ids) for ids in numberings.values())
     for what, ids in fitting.items():
-        if _explains(decoder, content, ids, is_common) or _fills(decoder, content, ids):
+        if _explains(decoder, content, ids, is_common) or _fills(decoder, content, ids) or _ends(decoder, content, ids):
             return what
     return None
 
@@ -291,6 +291,16 @@ def _fills(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None
     reachable = set(decoder.classes.values()) & set(decoder.space.classes)
     own = {decoder.classes.get(native) for native in content.ids} & reachable
     return len(counting) > 7 and content.ids.keys() >= counting and len(own) + 1 < len(reachable)
+
+
+def _ends(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None]) -> bool:
+    """Whether many ids of another numbering are there and none beyond it, where the map has four classes or more."""
+    space, classes = decoder.space, decoder.classes
+    there = [native for native in content.ids if ids[native] in space.classes]
+    last = max((native for native, name in ids.items() if name in space.classes), default=0)
+    beyond = {name for native, name in classes.items() if last < native and name in space.classes}
+    differing = sum(classes.get(native) != ids[native] for native in there)
+    return len(there) > 9 and 2 * differing > len(there) and len(beyond - {classes.get(each) for each in there}) > 3
 
 
 def _remedy(decoder: LabelDecoder, content: Content, unknown: Set[int]) -> str | None:

@@ -13,7 +13,7 @@ from segda.data import label_content
 from segda.data.check import check
 from segda.data.dataset import Dataset
 from segda.data.label_content import inspect
-from segda.data.readers import camvid, carla, cityscapes, folder, gta5, synthia
+from segda.data.readers import camvid, carla, cityscapes, folder, gta5, idd, synthia
 from segda.errors import DataError
 from segda.label_space import LabelSpace, load
 from segda.label_spaces.cityscapes import EVALUATED, SPACE, id_palette
@@ -161,6 +161,20 @@ def test_train_ids_in_synthia_fill_its_classes(tmp_path: Path) -> None:
     assert "train ids of Cityscapes" in refusal(of_synthia(tmp_path / "void", [*range(19), 255]))
     # Of a few it is not told whose they are, only what 255 is.
     assert "255 often is what is ignored, as in train ids" in refusal(of_synthia(tmp_path / "few", [0, 2, 8, 10, 255]))
+
+
+def of_idd(root: Path, shares: dict[int, int]) -> Dataset:
+    for number in range(5):
+        write_image(root / f"leftImg8bit/val/0/{number}_leftImg8bit.png", sum(shares.values()))
+        save(root / f"gtFine/val/0/{number}_gtFine_labellevel3Ids.png", pixels(shares))
+    return idd.build(root, SPACE, "val")
+
+
+def test_train_ids_in_idd_end_before_its_most_frequent_classes(tmp_path: Path) -> None:
+    assert "train ids of 'cityscapes'" in refusal(of_idd(tmp_path / "a", STREET))
+    every = dict.fromkeys([*range(26), 255], 2)
+    assert warnings(of_idd(tmp_path / "b", every)) == []
+    assert warnings(of_idd(tmp_path / "c", {**dict.fromkeys(range(16), 2), 22: 9, 25: 4})) == []
 
 
 def test_train_ids_where_another_label_space_has_other_names(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_an_image_at_the_top_is_not_one_further_below(tmp_path: Path) -> None:
         ("images/b.jpg", "listed twice"),
         ("ulm/e", "listed, but missing"),
         ("e", "listed ambiguously: line 2: 'e' is bonn/e and koeln/e; write the path"),
-        ("a.jpg mask_b.png", "listed label: line 1: 'mask_b.png' is no label of a.jpg"),
+        ("a.jpg mask_b.png", "listed label: line 2: 'mask_b.png' is no label of a.jpg"),
         ("a.jpg b.png", "listed label: line 2: 'b.png' is no label of a.jpg"),
         ("a aa.png", "listed label"),
         ("a 1", "listed label"),
