@@ -132,7 +132,7 @@ def read_index(path: Path) -> np.ndarray:
     data = _content(path)
     # By name, PIL would map an uncompressed TIFF that lies on its side with the wrong number of columns.
     with _opened(path, io.BytesIO(data), exact=True) as image:
-        if image.mode in ("RGB", "RGBA", "LA"):
+        if image.mode in ("RGB", "RGBA", "LA") and image.format != "WEBP":  # which may be lossy
             return _grey(path)
         if image.mode not in ("P", "L", "I", "I;16", "I;16B", "1"):
             raise DataError(

@@ -111,7 +111,7 @@ def inspect(dataset: Dataset, *, skip_broken: bool = False) -> list[str]:
         content.add(decoder, ids)
     wrong = fault(dataset, content)
     if wrong is not None:
-        raise DataError(f"{dataset.root}: {wrong}")
+        raise DataError(f"{unknown or dataset.root}: {wrong}")
     if unknown is not None and not skip_broken:
         decoder(unknown)
     return found + doubts(dataset, content)
