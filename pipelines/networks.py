@@ -1,5 +1,6 @@
 """Networks and task of a config, at random, on the meta device, or with a finished stage's weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipelines.definition.schema import (
 from segda import label_space
 from segda.artefacts.manifest import Manifest
 from segda.config.lookup import module
+from segda.data.pictures import Pictures
 from segda.engine.session import Session
 from segda.errors import ArtefactError
 from segda.evaluation.predict import Predictor
@@ -79,14 +81,17 @@ def load_networks(stage_folder: Path, config: dict[str, Any], kinds: tuple[str, 
 
 
 def load_predictor(stage_folder: Path, manifest: Manifest, device: torch.device) -> Predictor:
-    """The encoder and head that a finished stage published, with its task and the size that it was trained at.
+    """The encoder and head that a finished stage published, with its task, and how it read pictures in training.
 
     Raises:
         ArtefactError: a network is missing or does not fit.
     """
     networks = load_networks(stage_folder, manifest.config, ("encoder", "head"), device)
     task = build_task(ComponentConfig(**manifest.config["task"]))
-    return Predictor(networks, task, working_size(manifest), device=device)
+    data = next(_data_of(manifest), {})
+    bands, values = (tuple(given) if (given := data.get(key)) else None for key in ("bands", "values"))
+    pictures = Pictures("apply", bands, values)
+    return Predictor(networks, task, working_size(manifest), device=device, pictures=pictures)
 
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +145,10 @@ def initialise(networks: Networks, folder: Path, session: Session) -> None:
 
 def working_size(manifest: Manifest) -> tuple[int, int] | None:
     """The `(height, width)` that a stage resized target images to in training, else its other images."""
-    for field in ("target", "data", "source"):
-        size = (manifest.config.get(field) or {}).get("resize")
-        if size is not None:
-            return int(size[0]), int(size[1])
-    return None
+    size = next((data["resize"] for data in _data_of(manifest) if data.get("resize") is not None), None)
+    return None if size is None else (int(size[0]), int(size[1]))
+
+
+def _data_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """The data sets of a stage, the target first."""
+    return (data for field in ("target", "data", "source") if (data := manifest.config.get(field)))

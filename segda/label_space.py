@@ -89,11 +89,12 @@ class LabelSpace:
         return subsets
 
     def table(self, classes: Mapping[int, str | None]) -> np.ndarray:
-        """The lookup table from a data set's native 8-bit ids, named by `classes`, to this space's indices.
+        """The lookup table from a data set's native ids, named by `classes`, to this space's indices.
 
-        That is int16 `[256]`, with the ignore index for a name that this space lacks or `None`, and -1 for other ids.
+        That is int16 `[256]`, or longer where ids go beyond 8 bits, with the ignore index for a name that this space
+        lacks or `None`, and -1 for other ids.
         """
-        table = np.full(256, -1, dtype=np.int16)
+        table = np.full(max([255, *classes]) + 1, -1, dtype=np.int16)
         for native, name in classes.items():
             table[native] = self.classes.index(name) if name in self.classes else self.ignore_index
         return table
@@ -208,10 +209,10 @@ def content(space: LabelSpace) -> dict[str, Any]:
 def native_ids(
     classes: Iterable[tuple[int | str, str]], ignore: int | str | Iterable[int | str] = ()
 ) -> dict[int, str | None]:
-    """Native 8-bit id to class name, `None` for those of `ignore`; each is given by itself or in a range, `1..254`.
+    """Native id of up to 16 bits to class name, `None` for those of `ignore`; each alone or in a range, `1..9`.
 
     Raises:
-        ConfigError: no id, an id beyond 8 bits, or one that is given twice.
+        ConfigError: no id, an id beyond 16 bits, or one that is given twice.
     """
     native: dict[int, str | None] = {}
     for key, name in (*classes, *((each, None) for each in _listed(ignore))):
@@ -264,8 +265,8 @@ def _range(key: int | str) -> range:
     first, last = int(ends[1]), int(ends[2] or ends[1])
     if last < first:
         raise ConfigError(f"{key!r} is an empty range of ids; write the smaller one first")
-    if last > 255:
-        raise ConfigError(f"id {last} does not fit 8 bits (0..255); name each id once")
+    if last > 65535:
+        raise ConfigError(f"id {last} does not fit 16 bits (0..65535), which label files have at most")
     return range(first, last + 1)
 
 

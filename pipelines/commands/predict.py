@@ -59,8 +59,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     if args.resize is not None and min(args.resize) < 1:
         raise ConfigError(f"--resize: {args.resize}; expected height and width, each at least 1")
     augmentation = read_augmentation(args)
-    items = predict.find(args.path, args.out)
     session = Session(cpu=args.cpu)
+    items = predict.find(args.path, args.out, session.print)
     predictor = load_predictor(folder, manifest, session.device)
     resize = (args.resize[0], args.resize[1]) if args.resize else predictor.resize
     predictor = replace(predictor, resize=resize, augmentation=augmentation)
@@ -71,6 +71,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         ProgressLine(f"predict {name}", 0, total, "images", show=session.is_main) as line,
         explaining_memory(augmentation),
     ):
+        if predictor.pictures.described():
+            line.print(f"pictures are read as in training, by {predictor.pictures.described()}")
         if any(item.is_video for item in items) and kinds != ["ids"]:
             line.print(video.format_note())
         predict.write(predictor, share, args.out, kinds, line.update, line.print)

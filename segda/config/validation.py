@@ -159,6 +159,8 @@ def _one_line(
         return f"{dotted}: {_expectation(error)}"
     expected = [_expectation(other) for its_keys, _, other in located if its_keys == keys]
     remedy = "; quote it" if kind == "string_type" and isinstance(error["input"], bool | int | float) else ""
+    if remedy and keys[-2:-1] == ("classes",) and not str(keys[-1]).isdigit():
+        remedy = f"; an id stands before its name: {{{_described(error['input'])}: {keys[-1]}}}"
     return f"{dotted}: found {_described(error['input'])}; expected {' or '.join(dict.fromkeys(expected))}{remedy}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segda.data.dataset import Dataset, Problem, Sample
+from segda.data.dataset import Dataset, Problem, Sample, size_remedy
 from segda.data.label_content import Content, decoder_of, doubts, fault
 from segda.data.label_decoder import LabelDecoder
 from segda.data.pictures import Pictures
@@ -172,7 +172,10 @@ def _read(sample: Sample, dataset: Dataset, decoder: LabelDecoder) -> _Pair:
         detail = f"id {each}, {count} pixels" if ids.ndim else f"id {each}"
         pair.problems.append(Problem("id outside the map", sample.label, detail))
     if pair.size is not None and ids.ndim and ids.shape != pair.size:
-        detail = f"label {ids.shape[0]}x{ids.shape[1]}, image {pair.size[0]}x{pair.size[1]} (height x width)"
+        detail = (
+            f"label {ids.shape[0]}x{ids.shape[1]}, image {pair.size[0]}x{pair.size[1]} (height x width); "
+            f"{size_remedy(ids.shape, pair.size)}"
+        )
         pair.problems.append(Problem("size mismatch", sample.label, detail))
     return pair
 

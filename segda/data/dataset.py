@@ -81,6 +81,16 @@ class Dataset:
         if label.ndim and label.shape != image.shape[:2]:
             raise DataError(
                 f"{sample.label}: label is {label.shape[0]}x{label.shape[1]} (height x width) but its image "
-                f"{sample.image} is {image.shape[0]}x{image.shape[1]}; they must match, pixel for pixel"
+                f"{sample.image} is {image.shape[0]}x{image.shape[1]}; {size_remedy(label.shape, image.shape)}"
             )
         return image, label
+
+
+def size_remedy(label: tuple[int, ...], image: tuple[int, ...]) -> str:
+    """What to do about a label of another size than its image."""
+    if label[:2] == image[1::-1]:
+        return (
+            "one lies on its side: set `orientation` to what makes them agree (`apply` or `as_stored`) if the image "
+            "has an EXIF tag, else turn the files"
+        )
+    return "they must match, pixel for pixel"

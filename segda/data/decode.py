@@ -120,22 +120,24 @@ def read_channels(path: Path) -> np.ndarray:
 
 
 def read_index(path: Path) -> np.ndarray:
-    """Decode a palette or single-channel label image to the numbers that its pixels hold, as stored.
+    """Decode a palette or grey label image to the numbers that its pixels hold, as stored.
 
     Returns:
         integer `[H, W]`: uint8, or int32 for 16-bit files; 0 and 1 for files of one bit.
 
     Raises:
-        DataError: as `read_channels`, or several channels.
+        DataError: as `read_channels`, or colours.
         ConfigError: as `read_rgb`.
     """
     data = _content(path)
     # By name, PIL would map an uncompressed TIFF that lies on its side with the wrong number of columns.
     with _opened(path, io.BytesIO(data), exact=True) as image:
+        if image.mode in ("RGB", "RGBA", "LA") and image.format != "WEBP":  # which may be lossy
+            return _grey(path)
         if image.mode not in ("P", "L", "I", "I;16", "I;16B", "1"):
             raise DataError(
-                f"{path}: a label image of mode {image.mode}, but one channel or a palette was expected; "
-                "give the file of ids, not the coloured one, or read it by `name: folder` with `colours`"
+                f"{path}: a label image of mode {image.mode}, but whole numbers in one channel were expected; write "
+                "them as PNG"
             )
         tag, step = _orientation(image, path, data), _grey_step(image)
         pixels = np.asarray(image)
@@ -147,6 +149,17 @@ def read_index(path: Path) -> np.ndarray:
     if pixels.dtype == bool:
         return pixels.astype(np.uint8)
     return pixels // step if pixels.dtype == np.uint8 else pixels.astype(np.int32)
+
+
+def _grey(path: Path) -> np.ndarray:
+    """The numbers of a label image that has the same ones in red, green and blue; alpha does not count."""
+    pixels = read_channels(path)
+    if (pixels[:, :, :1] != pixels[:, :, 1:3]).any():
+        raise DataError(
+            f"{path}: a coloured label image, but numbers in one channel or a palette were expected; give the file of "
+            "ids, not the coloured one, or read it by `name: folder` with `colours`"
+        )
+    return pixels[:, :, 0] if pixels.dtype == np.uint8 else pixels[:, :, 0].astype(np.int32)
 
 
 def _grey_step(image: Image.Image) -> np.uint8:
@@ -164,6 +177,16 @@ def orientation_of(path: Path) -> int:
     """
     with _opened(path) as image:
         return _orientation(image, path)
+
+
+def palette_of(path: Path) -> bytes | None:
+    """The palette of an image file, red, green and blue of each number in turn; `None` where it has none.
+
+    Raises:
+        DataError: as `image_size`.
+    """
+    with _opened(path) as image:
+        return bytes(image.getpalette() or ()) if image.mode == "P" else None
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -15,8 +15,8 @@ from segda.errors import DataError
 #: What names of pictures end in, of the kinds that are read.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
-# Further ones, which are not read, so that they are not passed over in silence.
-_OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
+#: Further ones, which are not read, so that they are not passed over in silence.
+OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".pnm", ".dng")
 
 # Polygons and the like, of annotation tools.
 _TEXT = (".json", ".xml", ".txt", ".svg")
@@ -24,10 +24,13 @@ _TEXT = (".json", ".xml", ".txt", ".svg")
 # What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
 # this only where the image lies beside it.
 _LABEL_SUFFIX = re.compile(
-    r"(?:[_-](?:gt|gtFine|gtCoarse|(?:label|labelled|instance)?(?:Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|"
-    r"masks?|(?-i:L)|annotations?|annotated|seg|segmentation|semantic|panoptic|instances?|invIds|invGray))+$",
+    r"(?:(?:[_.-](?:gt|gtFine|gtCoarse|(?:label|labelled|instance)?(?:Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|"
+    r"masks?|(?-i:L)|anno|annotations?|annotated|seg|segmentation|sem|semantic|panoptic|instances?|invIds|invGray|lbl|"
+    r"ground[_-]?truth|manual|matte))+|(?-i:(?<=[a-z\d])(?:Mask|Label|GT)))(?:[_-]?\d+)?$",
     re.IGNORECASE,
 )
+#: What stands before an image's name in that of its label: `mask_00001`.
+LABEL_PREFIX = re.compile(r"(?<![^/])(?:gt|label|mask|seg|annotation)[_-](?=[^/]+$)", re.IGNORECASE)
 
 
 class Place(NamedTuple):
@@ -37,13 +40,16 @@ class Place(NamedTuple):
         folder: below the data set's root, searched with its subfolders. `*` stands for any folder name:
             `rgb_anon/*/train` is all `train` folders one level below `rgb_anon`.
         endings: what names end in, such as `_leftImg8bit.png`, in upper or lower case; the longest that fits counts.
-            One that begins with `/` is whole names of files: `/label.png`.
-        named: what `*` may stand for; empty for all that is there.
+            One that begins with `/` is whole names of files: `/label.png`; what precedes `*` is what names begin with:
+            `mask_*.png`.
+        named: what `*` may stand for in the folder; empty for all that is there.
+        every: the folder of all splits, if not this one alone, in which no files of another kind are.
     """
 
     folder: str
     endings: tuple[str, ...]
     named: tuple[str, ...] = ()
+    every: str = ""
 
 
 def pictures(ending: str) -> tuple[str, ...]:
@@ -73,9 +79,13 @@ def longest_beginning(name: str, names: Container[str]) -> str | None:
 
 
 def is_other_label(key: str, keys: Container[str]) -> bool:
-    """Whether a name is one of `keys` and what names a label: `00001_labelTrainIds` beside `00001`."""
-    suffix = _LABEL_SUFFIX.search(key)
-    return suffix is not None and key[: suffix.start()] in keys
+    """Whether a name is one of `keys` and what names a label: `00001_labelTrainIds` or `mask_00001` beside `00001`."""
+    return any(key[: mark.start()] + key[mark.end() :] in keys for mark in _label_marks(key))
+
+
+def _label_marks(key: str) -> list[re.Match[str]]:
+    """What in a name names a label."""
+    return [mark for mark in (_LABEL_SUFFIX.search(key), LABEL_PREFIX.search(key)) if mark is not None]
 
 
 def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:
@@ -95,7 +105,7 @@ def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Pat
     for name, path in _walk(root, Place(folder, tuple(endings))):
         ending = _ending(name, endings)
         if ending:
-            _add(files, name[: -len(ending)], path)
+            _add(files, _without(name, ending), path)
     return files
 
 
@@ -114,11 +124,12 @@ def find_images(
         several: keys keep what the endings say, since one label belongs to several images.
 
     Raises:
-        DataError: as `find_files`; a picture would be left out for the kind of its file alone; a picture seems to be
-            the label of the image beside it; images and labels would be the same files.
+        DataError: as `find_files`; no file has such a name; a picture would be left out for the kind of its file alone;
+            a picture seems to be the label of the image beside it; images and labels would be the same files.
     """
     files: dict[str, Path] = {}
     left_out: dict[str, Path] = {}
+    others: list[Path] = []
     beside, labels_beside = _beside(images, labels), False
     # Where both end alike, files of one folder are labels; below the labels' folder, an image folder holds images.
     alike = labels is not None and Path(images.folder) == Path(labels.folder)
@@ -128,9 +139,11 @@ def find_images(
         if len(label_ending) > len(ending) or (alike and label_ending and len(label_ending) == len(ending)):
             labels_beside = True
         elif ending:
-            _add(files, name[: -len(kind if several and kind else ending)], path)
+            _add(files, name[: -len(kind)] if several and kind else _without(name, ending), path)
         elif _is_left_out(name, images.endings):
             left_out[name[: -len(kind)]] = path
+        elif not label_ending:
+            others.append(path)
     if not files and labels_beside:
         raise DataError(
             f"{root / images.folder}: images and labels are the same files, which end in {_listed(images.endings)}; "
@@ -138,31 +151,36 @@ def find_images(
         )
     excluded = matcher(exclude)
     _refuse_left_out(root, images, files, {key: path for key, path in left_out.items() if not excluded(key)})
-    others = {key for key in files if not excluded(key) and is_other_label(key, files)}
-    if others and not beside:
-        first = min(others)
+    if not files:
+        _refuse_others(root, images, others, "image")
+    seeming = {key for key in files if not excluded(key) and is_other_label(key, files)}
+    if seeming and not beside:
+        patterns = sorted({_pattern(mark) for key in seeming for mark in _label_marks(key)})
         raise DataError(
-            f"{files[first]}: seems to be the label of the image beside it, as {len(others)} pictures do; give "
-            f"`labels` and `label_endings`, or leave them out: `exclude: ['*{_LABEL_SUFFIX.findall(first)[0]}']`"
+            f"{files[min(seeming)]}: seems to be the label of the image beside it, as {len(seeming)} pictures do; give "
+            f"`labels` and `label_endings`, or leave them out: `exclude: {patterns[:3]}`"
         )
-    return {key: path for key, path in files.items() if key not in others}
+    return {key: path for key, path in files.items() if key not in seeming}
 
 
 def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
     """The labels of a data set, as `find_files` gives them; images that lie in the same folder, or below it, are none.
 
     Raises:
-        DataError: as `find_files`; or there are polygons in place of label images.
+        DataError: as `find_files`; no file has such a name; there are polygons in place of label images.
     """
     are_texts = any(ending.lower().endswith(_TEXT) for ending in labels.endings)
     files: dict[str, Path] = {}
     texts: list[Path] = []
+    others: list[Path] = []
     beside = _beside(images, labels)
     for name, path in _walk(root, labels, _below(labels, images)):
         ending = _ending(name, labels.endings)
         image_ending = _ending(name, images.endings) if beside else ""
         if ending and len(ending) >= len(image_ending):
-            _add(files, name[: -len(ending)], path)
+            _add(files, _without(name, ending), path)
+        elif not image_ending:
+            others.append(path)
         if path.suffix.lower() in _TEXT:
             texts.append(path)
     if texts and (are_texts or not files):
@@ -171,6 +189,8 @@ def find_labels(root: Path, labels: Place, images: Place) -> dict[str, Path]:
             f"{root / labels.folder}: polygons or other text in {len(texts)} files, such as {min(texts).name}, and no "
             f"{what}; make label images of them first, see docs/data.md"
         )
+    if not files:
+        _refuse_others(root, labels, others, "label")
     return files
 
 
@@ -239,7 +259,20 @@ def _nearest_folder(root: Path, folder: str) -> str:
 def _ending(name: str, endings: Sequence[str]) -> str:
     """The longest ending that a name has; empty if none."""
     lower = name.lower()
-    return max((end for end in endings if lower.endswith(end.lower())), key=len, default="")
+    return max((end for end in endings if _has(lower, end.lower())), key=len, default="")
+
+
+def _has(name: str, ending: str) -> bool:
+    start, star, end = ending.rpartition("*")
+    file = name.rsplit("/", 1)[-1]
+    return name.endswith(end) and (not star or (file.startswith(start) and len(file) >= len(start) + len(end)))
+
+
+def _without(name: str, ending: str) -> str:
+    """A name without one of its endings, and without what it begins with where the ending says so."""
+    start, _, end = ending.rpartition("*")
+    folders = name.rfind("/") + 1
+    return name[:folders] + name[folders + len(start) : len(name) - len(end)] if start else name[: -len(end)]
 
 
 def _beside(images: Place, labels: Place | None) -> bool:
@@ -251,10 +284,11 @@ def _beside(images: Place, labels: Place | None) -> bool:
 
 
 def _below(place: Place, other: Place | None) -> str | None:
-    """The folder of `other` if it is a true part of `place`."""
-    if other is None or Path(other.folder) == Path(place.folder):
-        return None
-    return other.folder if Path(other.folder).is_relative_to(place.folder) else None
+    """The folder of `other`, of all its splits if there are several, if it is a true part of `place`."""
+    for folder in () if other is None else (other.every, other.folder):
+        if folder and Path(folder) != Path(place.folder) and Path(folder).is_relative_to(place.folder):
+            return folder
+    return None
 
 
 def _refuse_left_out(root: Path, images: Place, files: Container[str], left_out: dict[str, Path]) -> None:
@@ -268,15 +302,24 @@ def _refuse_left_out(root: Path, images: Place, files: Container[str], left_out:
         )
 
 
+def _refuse_others(root: Path, place: Place, others: list[Path], what: str) -> None:
+    """Refuse a folder whose files are all of other names, which is no download to be completed."""
+    if others:
+        raise DataError(
+            f"{root / place.folder}: no {what} that ends in {_listed(place.endings)} among {len(others)} files, such "
+            f"as {min(others).name}; give what they end in (`{what}_endings`, where the reader has it), or the folder"
+        )
+
+
 def _is_left_out(name: str, endings: Sequence[str]) -> bool:
     """Whether a picture has one of the endings but for the kind of its file."""
     stem, kind = os.path.splitext(name.lower())
-    return kind in (*PICTURES, *_OTHER_PICTURES) and any(stem.endswith(_before_kind(end).lower()) for end in endings)
+    return kind in (*PICTURES, *OTHER_PICTURES) and any(stem.endswith(_before_kind(end).lower()) for end in endings)
 
 
 def _before_kind(ending: str) -> str:
     """`_rgb` of `_rgb.png`."""
-    return os.path.splitext(f"x{ending}")[0][1:]
+    return os.path.splitext(f"x{ending.rpartition('*')[2]}")[0][1:]
 
 
 def _add(files: dict[str, Path], key: str, path: Path) -> None:
@@ -314,6 +357,11 @@ def _check_name(key: str, path: Path) -> None:
 
 def _unreadable(error: OSError) -> None:
     raise DataError(f"{error.filename}: cannot be read ({error.strerror}); repair its permissions") from error
+
+
+def _pattern(mark: re.Match[str]) -> str:
+    """What leaves out the names with a mark of labels."""
+    return f"*{mark[0]}" if mark.end() == len(mark.string) else f"*{mark[0]}*"
 
 
 def _listed(endings: Sequence[str]) -> str:

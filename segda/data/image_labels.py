@@ -104,7 +104,7 @@ def checked(dataset: Dataset, ids: np.ndarray | None, strict: bool, allow_single
     label = dataset.samples[0].label or dataset.root
     file = label.parent if label.parent.is_file() else dataset.root
     natives, indices, counts = np.unique(ids, return_index=True, return_counts=True)
-    inside = (natives >= 0) & (natives < 256)
+    inside = (natives >= 0) & (natives < len(decoder.table))
     named = inside & (decoder.table[np.where(inside, natives, 0)] >= 0)
     if strict and not named.all():
         first = int(np.flatnonzero(~named)[0])

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
@@ -262,9 +263,18 @@ def _similar(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:
     for key in sorted(labels.keys() - images.keys()):
         image = longest_beginning(key, lonely)
         if image is not None:
-            ending = labels[key].name[len(image.rsplit("/", 1)[-1]) :]
+            ending = labels[key].name[len(_name(image)) :]
             return f"if {labels[key].name} belongs to {images[image].name}, set `label_endings: [{ending}]`; or "
+    for key in sorted(labels.keys() - images.keys())[:1]:
+        image = max((each for each in lonely if re.search(rf"[\W_]{re.escape(_name(each))}$", key)), default=None)
+        if image is not None:
+            start, end = _name(key).removesuffix(_name(image)), labels[key].name[len(_name(key)) :]
+            return f"if {labels[key].name} belongs to {images[image].name}, set `label_endings: ['{start}*{end}']`; or "
     return ""
+
+
+def _name(key: str) -> str:
+    return key.rsplit("/", 1)[-1]
 
 
 def _folded(key: str) -> str:

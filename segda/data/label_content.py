@@ -8,12 +8,15 @@ nothing. Their content shows it: few labels are enough, since such a mistake is 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from segda.data.dataset import Dataset
-from segda.data.label_decoder import LabelDecoder, ranges
-from segda.data.pictures import Pictures
+from segda.data.decode import palette_of, read_index
+from segda.data.label_decoder import LabelDecoder, names_in, ranges
+from segda.data.pictures import LabelMaps, Pictures
 from segda.errors import DataError
 from segda.label_space import LabelSpace
 from segda.label_spaces import cityscapes
@@ -23,6 +26,7 @@ LOOKED_AT = 16
 
 # Labels from which absent classes mean something, and pixels below which a mistaken numbering is not shown.
 _FEW = 4
+_OF_A_FOLDER = " (of a data set with `name: folder`)"
 _LEAST_SHARE = 0.2
 
 
@@ -107,7 +111,7 @@ def inspect(dataset: Dataset, *, skip_broken: bool = False) -> list[str]:
         content.add(decoder, ids)
     wrong = fault(dataset, content)
     if wrong is not None:
-        raise DataError(f"{dataset.root}: {wrong}")
+        raise DataError(f"{unknown or dataset.root}: {wrong}")
     if unknown is not None and not skip_broken:
         decoder(unknown)
     return found + doubts(dataset, content)
@@ -130,7 +134,7 @@ def fault(dataset: Dataset, content: Content) -> str | None:
         return (
             f"the ids of {content.labels} labels are {_ids(content)}: {other}, not the ids that reader "
             f"{dataset.name!r} expects ({ranges(decoder.classes)}); give the files with those ids, or name these ids "
-            "in the `classes` of a data set with `name: folder`"
+            f"in `classes`{_OF_A_FOLDER}"
         )
     unknown = content.ids.keys() - decoder.classes.keys()
     remedy = _remedy(decoder, content, unknown) if unknown else None
@@ -182,7 +186,38 @@ def doubts(dataset: Dataset, content: Content) -> list[str]:
             f"id 0 ({decoder.classes[0]}) is absent, and all others of {ranges(dict.fromkeys(counting))} are there; "
             "if the files number the classes from 1, all are read as the next one"
         )
-    return found
+    from_1 = len(counting) > 2 and counting == list(range(1, len(counting) + 1)) and 0 in decoder.classes
+    if from_1 and set(content.ids) - {255} == set(range(len(counting))):
+        found.append(
+            f"id {counting[-1]} ({decoder.classes[counting[-1]]}) is absent, and all others of "
+            f"{ranges(decoder.classes)} are there; if the files number from 0, all are read as the one before"
+        )
+    try:
+        return found + _of_palettes(dataset)
+    except DataError:  # a broken file, which is named elsewhere
+        return found
+
+
+def _of_palettes(dataset: Dataset) -> list[str]:
+    """A doubt where a colour has different ids in several labels, as in pictures that were reduced to few colours."""
+    maps = decoder_of(dataset).read_ids
+    if not isinstance(maps, LabelMaps) or maps.read_ids is not read_index:
+        return []
+    looked = [dataset.samples[index].label for index in islice(_spread(len(dataset)), LOOKED_AT)]
+    palettes = {label: palette_of(label) for label in looked if label is not None}
+    if None in palettes.values() or len(set(palettes.values())) < 2:
+        return []
+    first: dict[bytes, tuple[int, Path]] = {}
+    for label, palette in palettes.items():
+        colours = {int(native): (palette or b"")[3 * native : 3 * native + 3] for native in np.unique(maps(label))}
+        for native, colour in colours.items():
+            other, file = first.setdefault(colour, (native, label))
+            if other != native and list(colours.values()).count(colour) == 1:
+                return [
+                    f"colour {[*colour]} is id {other} in {file.name}, but id {native} in {label.name}: if the colours "
+                    "mean the classes, name them in `colours` in place of `classes`"
+                ]
+    return []
 
 
 def _read_as(space: LabelSpace, content: Content) -> Iterator[tuple[str, list[str]]]:
@@ -206,9 +241,10 @@ def _numberings(space: LabelSpace) -> dict[str, Mapping[int, str | None]]:
         },
     }  # fmt: skip
     street = cityscapes.SPACE
-    if set(space.classes) <= set(street.classes):
-        found["train ids of Cityscapes"] = {**dict(enumerate(street.classes)), street.ignore_index: None}
-        found["label ids of Cityscapes"] = cityscapes.IDS
+    train_ids = names_in(space, {**dict(enumerate(street.classes)), street.ignore_index: None})
+    if 2 * len(set(train_ids.values()) & set(space.classes)) > space.count:
+        found["train ids of Cityscapes"] = train_ids
+        found["label ids of Cityscapes"] = names_in(space, cityscapes.IDS)
     return found
 
 
@@ -218,7 +254,7 @@ def _other_numbering(decoder: LabelDecoder, content: Content) -> str | None:
     fitting = {what: ids for what, ids in numberings.items() if content.ids.keys() <= ids.keys()}
     is_common = any(_is_part(decoder, ids) for ids in numberings.values())
     for what, ids in fitting.items():
-        if _explains(decoder, content, ids, is_common) or _fills(decoder, content, ids):
+        if _explains(decoder, content, ids, is_common) or _fills(decoder, content, ids) or _ends(decoder, content, ids):
             return what
     return None
 
@@ -254,8 +290,17 @@ def _fills(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None
     counting = {native for native, name in ids.items() if name in decoder.space.classes}
     reachable = set(decoder.classes.values()) & set(decoder.space.classes)
     own = {decoder.classes.get(native) for native in content.ids} & reachable
-    ignored = {native for native, name in ids.items() if name is None}
-    return len(counting) > 7 and content.ids.keys() - ignored == counting and len(own) + 2 < len(reachable)
+    return len(counting) > 7 and content.ids.keys() >= counting and len(own) + 1 < len(reachable)
+
+
+def _ends(decoder: LabelDecoder, content: Content, ids: Mapping[int, str | None]) -> bool:
+    """Whether many ids of another numbering are there and none beyond it, where the map has four classes or more."""
+    space, classes = decoder.space, decoder.classes
+    there = [native for native in content.ids if ids[native] in space.classes]
+    last = max((native for native, name in ids.items() if name in space.classes), default=0)
+    beyond = {name for native, name in classes.items() if last < native and name in space.classes}
+    differing = sum(classes.get(native) != ids[native] for native in there)
+    return len(there) > 9 and 2 * differing > len(there) and len(beyond - {classes.get(each) for each in there}) > 3
 
 
 def _remedy(decoder: LabelDecoder, content: Content, unknown: Set[int]) -> str | None:
@@ -265,9 +310,11 @@ def _remedy(decoder: LabelDecoder, content: Content, unknown: Set[int]) -> str |
         return "these number the instances, a class's id times 1000 and a count; give the files of class ids"
     if unknown == {255} and ids <= {0, 255}:
         return "a mask of 0 and 255: name 255 in place of 1 in `classes`, or in `ignore` if it is no class"
+    if unknown == {255}:
+        return f"255 often is what is ignored, as in train ids: name it in `ignore`{_OF_A_FOLDER}, or give other files"
     if unknown == {1} and ids <= {0, 1} and 255 in named:
         return "a mask of 0 and 1, as files of one bit are: name 1 in place of 255 in `classes`"
     for step, word, end in ((1, "above", min(named)), (-1, "below", max(named - {255}, default=0))):
         if len(ids) > 2 and end not in ids and {native - step for native in ids if native != 255} <= named:
-            return f"all are one {word} those of the map; number the classes so in `classes`"
+            return f"all are one {word} those of the map; number the classes so in `classes`{_OF_A_FOLDER}"
     return None

@@ -34,7 +34,7 @@ class LabelDecoder:
 
     Attributes:
         space: the label space of the task.
-        classes: native id (0..255) to class name; a name that the space lacks, or `None`, is ignored.
+        classes: native id (0..65535) to class name; a name that the space lacks, or `None`, is ignored.
         read_ids: label file to integer `[H, W]` of native ids, or to one id without dimensions for the whole image.
         ignore_from_row: share of the height from which the rows below are ignored, in `(0, 1]`.
     """
@@ -46,12 +46,12 @@ class LabelDecoder:
 
     @cached_property
     def table(self) -> np.ndarray:
-        """int16 `[256]`: native id to class index, ignore index, or -1 for ids that `classes` does not name."""
+        """Native id to class index, ignore index, or -1 for ids that `classes` does not name, as `LabelSpace.table`."""
         return self.space.table(self.classes)
 
     @cached_property
     def _indices(self) -> np.ndarray:
-        """uint8 `[256]`: as `table`, with the ignore index for ids that `classes` does not name."""
+        """uint8: as `table`, with the ignore index for ids that `classes` does not name."""
         return np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
 
     def __call__(self, path: Path) -> np.ndarray:
@@ -77,24 +77,24 @@ class LabelDecoder:
 
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
-        if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table))[0] >= 0:
+        if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0:
             return {}
         natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([int(ids)], [1])
         return {
             int(native): int(count)
             for native, count in zip(natives, counts, strict=True)
-            if not 0 <= native < 256 or self.table[native] < 0
+            if not 0 <= native < len(self.table) or self.table[native] < 0
         }
 
     def to_classes(self, ids: np.ndarray) -> np.ndarray:
         """Map native ids to class indices; ids that are not named become the ignore index."""
         if not ids.ndim:
-            native = int(ids)
-            return np.array(self._indices[native] if 0 <= native < 256 else self.space.ignore_index, dtype=np.uint8)
+            is_known = 0 <= int(ids) < len(self.table)
+            return np.array(self._indices[int(ids)] if is_known else self.space.ignore_index, dtype=np.uint8)
         if ids.dtype == np.uint8:
-            label = cv2.LUT(ids, self._indices)
+            label = cv2.LUT(ids, self._indices[:256])
         else:
-            inside = (ids >= 0) & (ids < 256)
+            inside = (ids >= 0) & (ids < len(self.table))
             label = np.where(inside, self._indices[np.where(inside, ids, 0)], self.space.ignore_index).astype(np.uint8)
         label[ceil(self.ignore_from_row * ids.shape[0]) :] = self.space.ignore_index
         return label

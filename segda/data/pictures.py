@@ -78,6 +78,11 @@ class Pictures:
         upright = tag != 1 and self._is_turned(path, pixels.shape[:2], tag)
         return Picture(turned(pixels, tag) if upright else pixels, tag, upright)
 
+    def described(self) -> str:
+        """`bands: [3, 2, 1], values: [0, 4095]`; empty where neither is given."""
+        given = {"bands": self.bands, "values": self.values}
+        return ", ".join(f"{key}: {[*numbers]}" for key, numbers in given.items() if numbers is not None)
+
     def look(self, path: Path) -> None:
         """Refuse, by the heads of picture and label, an orientation that `read` would refuse.
 
@@ -88,13 +93,15 @@ class Pictures:
             self._is_turned(path, image_size(path), tag)
 
     def doubt(self, path: Path) -> str | None:
-        """Why a picture may be read as nearly black, by all of its numbers; `None` where it is not.
+        """Why a picture may be read as nearly black or white, by all of its numbers; `None` where it is not.
 
         Raises:
             DataError: as `read`.
         """
         if self.values is not None:
-            return None
+            seen = self._chosen(path)[0]
+            shade = "black" if seen.max() < 16 else "white" if np.median(seen) == 255 else None
+            return shade and f"{path.name} is nearly {shade} by `values: {[*self.values]}`; are these its values?"
         pixels, _ = read_bands(path, chosen=self.bands is not None)
         if pixels.dtype == np.uint16 and 0 < pixels.max() < 4096:
             return (
@@ -173,12 +180,12 @@ def open_pairs(  # noqa: D417
     )
     maps = {sample.image: sample.label for sample in samples if sample.label is not None}
     pictures = {label: image for image, label in maps.items()}
-    decoder = LabelDecoder(space, classes, _LabelMaps(read_ids, orientation, pictures), ignore_from_row)
+    decoder = LabelDecoder(space, classes, LabelMaps(read_ids, orientation, pictures), ignore_from_row)
     return Dataset(name, root, space, samples, Pictures(orientation, bands, values, maps), decoder, problems)
 
 
 @dataclass(frozen=True)
-class _LabelMaps:
+class LabelMaps:
     """Reads label files; one with an orientation tag is turned as its picture is, or as an option says."""
 
     read_ids: Callable[[Path], np.ndarray]
@@ -186,6 +193,7 @@ class _LabelMaps:
     pictures: Mapping[Path, Path] = field(repr=False)
 
     def __call__(self, path: Path) -> np.ndarray:
+        """Integer `[H, W]` of native ids; errors as in `read_ids`, or an orientation that is refused."""
         ids = self.read_ids(path)
         tag = orientation_of(path)
         if tag == 1:
@@ -212,6 +220,11 @@ def _eight_bits(path: Path, pixels: np.ndarray, values: tuple[float, float] | No
         raise DataError(
             f"{path}: {pixels.dtype} numbers, of which none is known to be black or white; give the data set "
             "`values: [black, white]`, such as `values: [0, 1]`"
+        )
+    if pixels.dtype.kind == "u" and not 1 < values[1] < 2 * (np.iinfo(pixels.dtype).max + 1):
+        raise DataError(
+            f"{path}: numbers of {8 * pixels.itemsize} bits, to which `values: {[*values]}` do not belong; give "
+            "pictures of one kind, and their black and white"
         )
     scaled = (pixels.astype(np.float64) - values[0]) * (255 / (values[1] - values[0]))
     if not np.isfinite(scaled).all():

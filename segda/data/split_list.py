@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from segda.data.dataset import Problem
-from segda.data.find import PICTURES
+from segda.data.find import LABEL_PREFIX, PICTURES
 from segda.errors import ConfigError, DataError
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8: "utf-8-sig"}
@@ -162,5 +162,7 @@ def _unquoted(entry: str) -> str:
 def _is_label_of(label: str, key: str, image: Path) -> bool:
     """Whether a second column has the name of an image, and lies in the folders of its key."""
     parts, own = _parts(label), _parts(key)
-    begins = any(re.match(rf"{re.escape(stem)}(?![^\W_])", parts[-1]) for stem in (own[-1], _normal(image.stem)))
+    names = (parts[-1], LABEL_PREFIX.sub("", parts[-1]))
+    stems = (own[-1], _normal(image.stem))
+    begins = any(re.match(rf"{re.escape(stem)}(?![^\W_])", name) for stem in stems for name in names)
     return bool(parts) and begins and (len(parts) == 1 or parts[-len(own) : -1] == own[:-1])

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from segda.batch import Domain
-from segda.data.decode import read_rgb
+from segda.data.find import OTHER_PICTURES, PICTURES
+from segda.data.pictures import Pictures
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
 from segda.evaluation.batching import as_decoded, as_input
@@ -27,7 +28,6 @@ Kind = Literal["colour", "overlay", "ids"]
 KINDS: tuple[Kind, ...] = ("colour", "overlay", "ids")
 """Palette colours; the image with those laid over it; class indices, 8 bits in one channel."""
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 DESCRIPTION = "predictions.json"
 
@@ -48,18 +48,18 @@ class Item(NamedTuple):
         return self.path.suffix.lower() in VIDEOS
 
 
-def find(paths: Iterable[Path], without: Path) -> list[Item]:
+def find(paths: Iterable[Path], without: Path, say: Callable[[str], None] = lambda line: None) -> list[Item]:
     """Images and videos in files and folders, sorted by key.
 
     Folders are searched with all below them; hidden files, other endings and the folder `without` are left out, where
-    predictions are written.
+    predictions are written. `say` is called with what is left out though it is a picture.
 
     Raises:
         DataError: a path is missing or of another ending, a folder holds nothing, or two files have one key.
     """
     items: dict[str, Item] = {}
     for path in paths:
-        for item in _below(path, without) if path.is_dir() else [_single(path)]:
+        for item in _below(path, without, say) if path.is_dir() else [_single(path)]:
             other = items.get(item.key)
             if other is not None:
                 raise DataError(f"{item.path} and {other.path} would be written to the same name; rename one of them")
@@ -77,6 +77,7 @@ class Predictor:
         resize: height and width of what the networks see; `None` for each image's own.
         augmentation: test-time augmentation.
         device: where the networks are.
+        pictures: decodes files as the networks' training data was decoded.
     """
 
     networks: Networks
@@ -84,6 +85,7 @@ class Predictor:
     resize: tuple[int, int] | None = None
     augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device | str = "cpu"
+    pictures: Pictures = Pictures(orientation="apply")
 
     @torch.inference_mode()
     def predict(self, image: np.ndarray, size: tuple[int, ...] | None = None, domain: Domain = "target") -> np.ndarray:
@@ -116,7 +118,7 @@ def write(
 
     A video becomes a video of the same rate for each kind, and its class indices a PNG a frame:
     `ids/<key>/000000.png`, ... `progress` is called with the number of images and frames done, `say` with what a user
-    should know of a video.
+    should know of a video, or of the first picture.
 
     Raises:
         ConfigError: the task predicts one class an image.
@@ -125,6 +127,14 @@ def write(
     """
     if predictor.task.measure != "IoU":
         raise ConfigError("predict: the networks predict one class an image, not one a pixel; name another stage")
+    reading = predictor.pictures.described()
+    film = next((item.path for item in items if item.is_video and reading), None)
+    if film is not None:
+        raise DataError(f"{film}: a video, but the networks were trained on pictures read by {reading}; give pictures")
+    first = next((item.path for item in items if not item.is_video), None)
+    doubt = None if first is None else predictor.pictures.doubt(first)
+    if doubt is not None:
+        say(f"warning: {doubt}")
     done = 0
     for item in items:
         if item.is_video:
@@ -132,7 +142,7 @@ def write(
                 done += 1
                 progress(done)
             continue
-        image = read_rgb(item.path)
+        image = predictor.pictures(item.path)
         classes = predictor.predict(image)
         for kind in kinds:
             pixels = drawn(kind, image, classes, predictor.task.space)
@@ -188,26 +198,30 @@ def describe(folder: Path, space: LabelSpace, origin: dict[str, str]) -> None:
     write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _below(top: Path, without: Path) -> list[Item]:
-    items = []
+def _below(top: Path, without: Path, say: Callable[[str], None]) -> list[Item]:
+    items, others = [], []
     for parent, folders, names in os.walk(top, followlinks=True):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and Path(parent, name).resolve() != without.resolve()
         )
         for name in sorted(names):
             path = Path(parent, name)
-            if path.suffix.lower() in IMAGES + VIDEOS and not name.startswith("."):
+            if path.suffix.lower() in PICTURES + VIDEOS and not name.startswith("."):
                 items.append(Item(path.relative_to(top).with_suffix("").as_posix(), path))
+            elif path.suffix.lower() in OTHER_PICTURES and not name.startswith("."):
+                others.append(path)
+    if others:
+        say(f"{top}: {len(others)} pictures of a kind that is not read are left out, such as {others[0].name}")
     if not items:
-        raise DataError(f"{top}: no image or video in it; expected files that end in {', '.join(IMAGES + VIDEOS)}")
+        raise DataError(f"{top}: no image or video in it; expected files that end in {', '.join(PICTURES + VIDEOS)}")
     return items
 
 
 def _single(path: Path) -> Item:
     if not path.is_file():
         raise DataError(f"{path}: no such file or folder")
-    if path.suffix.lower() not in IMAGES + VIDEOS:
-        raise DataError(f"{path}: neither image nor video; expected an ending of {', '.join(IMAGES + VIDEOS)}")
+    if path.suffix.lower() not in PICTURES + VIDEOS:
+        raise DataError(f"{path}: neither image nor video; expected an ending of {', '.join(PICTURES + VIDEOS)}")
     return Item(path.stem, path)
 
 

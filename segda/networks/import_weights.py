@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shlex
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -125,9 +126,12 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
         try:
             return safetensors.torch.load_file(path), []
         except (OSError, ValueError, SafetensorError) as error:
-            raise ConfigError(f"{path}: not readable as tensors ({reason(error)}); expected safetensors") from None
+            raise ConfigError(
+                f"{path}: not readable as tensors ({text_in(path) or reason(error)}); expected safetensors"
+            ) from None
     try:
-        with torch.serialization.safe_globals(_PLAIN):
+        with torch.serialization.safe_globals(_PLAIN), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of TorchScript, torch says in two lines that it takes another way
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
@@ -135,9 +139,12 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
     except Exception as error:
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         if foreign is None:
+            found = text_in(path) or ("a TorchScript program" if "TorchScript" in str(error) else "")
+            # What torch says where it knows no more is about its own options.
+            found = found or ("of another kind" if "weights_only" in str(error) else reason(error, 160))
             raise ConfigError(
-                f"{path}: not readable as tensors ({reason(error, 160)}); expected a state dict written by torch.save: "
-                "have its author save that alone"
+                f"{path}: not readable as tensors ({found}); expected a state dict written by torch.save: have its "
+                "author save that alone"
             ) from None
         raise ConfigError(
             f"{path}: not readable as tensors: holds a {foreign[1]}, which only its own program can open; in that "
@@ -153,6 +160,21 @@ def _tensors(path: Path) -> tuple[dict[str, Tensor], list[str]]:
             raise ConfigError(f"{path}: {name[:80]!r} is {kind}, expected dense tensors of numbers; save them so")
     # Copies, since the format refuses tensors that share memory.
     return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, others
+
+
+def text_in(path: Path) -> str:
+    """What a file of text is that was taken for weights; empty for other files.
+
+    Raises:
+        ConfigError: it stands for another file, which is to be fetched.
+    """
+    with path.open("rb") as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise ConfigError(f"{path}: a pointer of Git LFS, not the file that it stands for; fetch that: git lfs pull")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ConfigError(f"{path}: a web page, not the file that it leads to; download that")
+    return "text, such as the list of several files" if start.startswith((b"{", b"[")) else ""
 
 
 def _flat(content: Mapping[Any, Any]) -> tuple[dict[str, Tensor], list[str]]:

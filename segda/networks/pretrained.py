@@ -89,6 +89,11 @@ def load_pretrained(
             f"differ; write the right one to a file of its own: segda import {shlex.quote(path)} --part "
             f"{shlex.quote(chosen.prefix[:-1])} -o FILE.safetensors"
         )
+    broken = next((name for name, tensor in chosen.loaded.items() if not tensor.float().isfinite().all()), None)
+    if broken is not None:
+        raise ConfigError(
+            f"weights {path}: {broken} holds values that are no finite numbers; give an earlier checkpoint"
+        )
     left_out = chosen.left_out(tensors, optional)
     if chosen.prefix or left_out:
         where = f" below {chosen.prefix!r}" if chosen.prefix else ""
@@ -169,7 +174,10 @@ class _Part:
     def misfit(self, tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> str:
         """What is wrong, and the remedy."""
         if not self.loaded:
-            return f"none of its {len(tensors)} tensors has such a name ({_tops(tensors)}); give a file of that network"
+            return (
+                f"none of its {len(tensors)} tensors has such a name as {next(iter(expected))} ({_tops(tensors)}); "
+                "give a file of that network, from a library that names its layers so"
+            )
         counts = (
             f"{_count('missing', self.missing)}, {_count('unexpected', self.unexpected)}, "
             f"{_count('of another shape', self.reshaped)}"
@@ -196,7 +204,8 @@ def _read(path: str) -> dict[str, Tensor]:
     try:
         content = safetensors.torch.load_file(import_weights.safetensors_of(path))
     except (OSError, ValueError, SafetensorError) as error:
-        raise ConfigError(f"weights {path}: not readable ({reason(error)}); expected tensors as safetensors") from error
+        found = import_weights.text_in(Path(path)) or reason(error)
+        raise ConfigError(f"weights {path}: not readable ({found}); expected tensors as safetensors") from error
     return {_LAYER_WRAPPERS.sub("", name): tensor for name, tensor in content.items()}
 
 

@@ -144,7 +144,7 @@ CASES = (
          "{name: gta5, root: set, limt: 3}"), "limt", "'limit'", ("check", "d.yaml"), "empty"),
     Case("data config: a class number of 9 digits", lambda folder: (
          (folder / "d.yaml").write_text("{name: folder, root: set, classes: {123456789: road}}")),
-         "123456789", "0..255", ("check", "d.yaml"), "pair"),
+         "123456789", "0..65535", ("check", "d.yaml"), "pair"),
     Case("data config: an unknown class", lambda folder: (folder / "d.yaml").write_text(
          "{name: folder, root: set, classes: {1: raod}}"), "'raod'", "'road'", ("check", "d.yaml"), "pair"),
     Case("claims: a list", lambda folder: (folder / "c.yaml").write_text("[1]"), "c.yaml", "mapping",

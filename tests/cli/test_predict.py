@@ -56,6 +56,38 @@ def test_what_was_stored_lying_is_predicted_upright(finished: Path) -> None:
         assert np.array_equal(np.asarray(one), np.asarray(other))
 
 
+def test_pictures_are_read_as_those_of_the_training(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["job.yaml", "--only", "source", "--set", "stages.source.data.bands=[3, 2, 1]"]) == 0
+    [run] = set(Path("runs").glob("supervise-*")) - {finished}
+    red = np.zeros((36, 48, 3), np.uint8)
+    red[:, :, 0] = 200
+    Image.fromarray(red).save("photos/red.png")
+    assert main(["predict", str(run), "photos/red.png", "-o", "seen", "--cpu"]) == 0
+    assert "pictures are read as in training, by bands: [3, 2, 1]" in capsys.readouterr().out
+    overlay = np.asarray(Image.open("seen/overlay/red.jpg")).astype(int)
+    seen = 2 * overlay - np.asarray(Image.open("seen/colour/red.png"))
+    assert np.abs(seen.mean(axis=(0, 1)) - [0, 0, 200]).max() < 20  # blue, as the networks saw it
+    film = cv2.VideoWriter("film.mp4", cv2.VideoWriter.fourcc(*"mp4v"), 5, (48, 36))
+    film.write(red)
+    film.release()
+    assert main(["predict", str(run), "film.mp4", "-o", "film", "--cpu"]) == 2
+    assert "film.mp4: a video, but the networks were trained on pictures read by bands" in capsys.readouterr().err
+    assert not Path("film").exists()
+
+
+def test_every_kind_that_is_read_is_predicted_and_others_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (16, 12)).save("photos/1b.gif")
+    Path("photos/town/3.heic").touch()
+    assert main(["predict", "job", "photos", "-o", "seen", "--cpu", "--kind", "ids"]) == 0
+    assert files("seen") == {"predictions.json", "ids/1.png", "ids/1b.png", "ids/town/2.png"}
+    said = capsys.readouterr().out
+    assert "photos: 1 pictures of a kind that is not read are left out, such as 3.heic" in said
+    assert "nearly black" not in said
+    assert cv2.imwrite("dark.png", np.full((12, 16, 3), 3000, np.uint16))
+    assert main(["predict", "job", "dark.png", "-o", "seen", "--cpu", "--kind", "ids"]) == 0
+    assert "warning: dark.png holds numbers of 16 bits" in capsys.readouterr().out
+
+
 def test_a_picture_one_kind_and_augmentation(finished: Path) -> None:
     words = ["predict", str(finished), "photos/1.png", "-o", "seen", "--cpu", "--kind", "ids"]
     assert main(words) == 0

@@ -45,11 +45,12 @@ def build(
         with_labels: pair with labels; otherwise the label folder is not touched.
         images: image folder below `root`, searched with its subfolders; `*` stands for any folder's name.
         labels: label folder below `root`, searched likewise; it may be that of the images.
-        image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label.
-        label_endings: what label names end in, such as `_mask.png`.
+        image_endings: what image names end in, such as `_rgb.jpg`; what precedes it pairs image and label. Names that
+            begin alike, too, are `rgb_*.jpg`.
+        label_endings: what label names end in, such as `_mask.png`, or `mask_*.png`.
         several_images: an image's name may go on after its label's, so that one label belongs to several images.
-        classes: id in an 8-bit index or palette PNG, or range of ids (`1..254`), to class name; several ids may share a
-            class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
+        classes: id in a grey or palette image, up to 65535, or range of ids (`1..254`), to class name; several ids may
+            share a class. A list names the ids from 0. Without it and `colours`, those of a label space of your own.
         ignore: ids and ranges that neither train nor score; any id in neither list is an error.
         colours: class name to RGB, one or several, for labels that are coloured pictures; instead of `classes`.
         ignore_colours: RGB colours that neither train nor score.
@@ -61,7 +62,8 @@ def build(
             label space lacks.
     """
     pictures = Place(images.replace("{split}", split), image_endings)
-    masks = Place(labels.replace("{split}", split), label_endings)
+    every = labels.split("{split}")[0]
+    masks = Place(labels.replace("{split}", split), label_endings, every=every if every.endswith("/") else "")
     try:
         ids, read_ids = _ids(space, classes, ignore, colours, ignore_colours, needed=with_labels)
     except ConfigError as error:

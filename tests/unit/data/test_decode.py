@@ -72,8 +72,21 @@ def test_labels_of_one_bit_hold_0_and_1(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "LA", "RGBA"])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_grey_labels_in_several_channels_hold_their_numbers(tmp_path: Path, mode: str, ending: str) -> None:
+    if (mode, ending) != ("LA", "tif"):
+        Image.fromarray(np.array([[0, 7, 255]], np.uint8)).convert(mode).save(tmp_path / f"a.{ending}")
+        assert read_index(tmp_path / f"a.{ending}").tolist() == [[0, 7, 255]]
+
+
+def test_grey_labels_in_channels_of_16_bits_hold_their_numbers(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.repeat(np.array([[[0], [7], [255]]], np.uint16), 3, axis=2))
+    assert read_index(tmp_path / "a.png").tolist() == [[0, 7, 255]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_coloured_labels_name_the_key(tmp_path: Path, mode: str) -> None:
-    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    Image.new(mode, (4, 4), (7, 7, 8)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="`colours`"):
         read_index(tmp_path / "a.png")
 

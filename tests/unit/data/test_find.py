@@ -6,7 +6,9 @@ import pytest
 
 from segda.data.find import PICTURES, Place, find_images, find_labels, folder_names, pictures
 from segda.data.index import find_pairs
+from segda.data.readers import folder
 from segda.errors import DataError
+from segda.label_space import load
 
 PNG = (".png",)
 
@@ -40,6 +42,9 @@ def pairs(root: Path, images: Place, labels: Place, with_labels: bool = True, **
         ("x_rgb.png", "x.png", ("_rgb.png",), PNG),
         ("x.jpg", "x_json/label.png", (".jpg",), ("_json/label.png",)),
         ("x_json/img.png", "x_json/label.png", ("/img.png",), ("/label.png",)),
+        ("x.png", "mask_x.png", PICTURES, ("mask_*.png",)),
+        ("a/img_x.JPG", "a/Mask_x.png", ("img_*.jpg",), ("mask_*.png",)),
+        ("x.jpg", "gt_x_ids.png", PICTURES, ("gt_*_ids.png",)),
     ],
 )
 def test_a_label_beside_its_image_is_no_image(
@@ -63,6 +68,24 @@ def test_a_label_folder_within_the_image_folder_holds_no_images_and_the_reverse(
     assert pairs(tmp_path, Place("photos", PNG), Place(".", PNG)) == {"photos/y.png": "y.png"}
 
 
+def test_labels_of_other_splits_below_the_images_are_no_images(tmp_path: Path) -> None:
+    touch(tmp_path, "x.png", "labels/train/x.png", "labels/val/y.png")
+    for with_labels, label in ((True, "labels/train/x.png"), (False, None)):
+        opened = folder.build(
+            tmp_path, load("cityscapes"), "train", with_labels, images=".", labels="labels/{split}", classes={0: "road"}
+        )
+        [sample] = opened.samples
+        assert (sample.image, sample.label) == (tmp_path / "x.png", label and tmp_path / label)
+
+
+@pytest.mark.parametrize(("name", "what"), [("1.tif", "labels"), ("1.npy", "labels"), ("1_rgb.png", "images")])
+def test_files_of_which_none_ends_as_expected_are_named(name: str, what: str, tmp_path: Path) -> None:
+    touch(tmp_path, f"{what}/{name}")
+    images, labels = Place("images", ("_leftImg8bit.png",)), Place("labels", PNG)
+    with pytest.raises(DataError, match=rf"{what}: no {what[:-1]} that ends in .* among 1 files, such as {name}; give"):
+        find_labels(tmp_path, labels, images) if what == "labels" else find_images(tmp_path, images, labels)
+
+
 def test_a_photograph_of_a_mask_in_a_folder_of_its_own_is_an_image(tmp_path: Path) -> None:
     touch(tmp_path, "images/carnival_mask.png", "labels/carnival_mask_mask.png")
     found = pairs(tmp_path, Place("images", PNG), Place("labels", ("_mask.png",)))
@@ -80,8 +103,9 @@ def test_images_and_labels_that_are_the_same_files_are_refused(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "suffix",
-    ["_mask", "-mask", "_label", "_labels", "_gt", "_seg", "_L", "_color", "_gtFine_labelIds", "_labelTrainIds"],
-)
+    ["_mask", "-mask", "_label", "_labels", "_gt", "_seg", "_L", "_color", "_gtFine_labelIds", "_labelTrainIds",
+     ".mask", "Mask", "_mask_1", "_mask0", "_ground_truth", "_lbl", "_manual1"],
+)  # fmt: skip
 def test_what_looks_like_a_label_beside_its_image_is_never_taken_unsaid(suffix: str, tmp_path: Path) -> None:
     touch(tmp_path, "train/x.png", f"train/x{suffix}.png")
     elsewhere = Place("labels/train", PNG)
@@ -90,6 +114,13 @@ def test_what_looks_like_a_label_beside_its_image_is_never_taken_unsaid(suffix: 
     assert sorted(find_images(tmp_path, Place("train", PNG), elsewhere, exclude=["x?*"])) == ["x", f"x{suffix}"]
     (tmp_path / "train/x.png").unlink()
     assert list(find_images(tmp_path, Place("train", PNG), elsewhere)) == [f"x{suffix}"]
+
+
+@pytest.mark.parametrize("prefix", ["mask_", "gt-", "Label_"])
+def test_what_begins_like_a_label_beside_its_image_is_never_taken_unsaid(prefix: str, tmp_path: Path) -> None:
+    touch(tmp_path, "train/a/x.png", f"train/a/{prefix}x.png")
+    with pytest.raises(DataError, match=rf"{prefix}x\.png: seems to be the label of.*exclude: \['\*{prefix}\*'\]"):
+        find_images(tmp_path, Place("train", PNG))
 
 
 def test_other_trainers_labels_beside_the_real_ones_are_left_alone(tmp_path: Path) -> None:

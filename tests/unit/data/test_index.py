@@ -41,6 +41,12 @@ def test_labels_whose_names_go_on_are_a_hint_at_their_ending(tmp_path: Path) -> 
         pair(tmp_path, images, labels)
 
 
+def test_labels_whose_names_begin_otherwise_are_a_hint_at_their_ending(tmp_path: Path) -> None:
+    images, labels = {"ulm/1": tmp_path / "i/ulm/1.jpg"}, {"ulm/mask_1": tmp_path / "l/ulm/mask_1.png"}
+    with pytest.raises(DataError, match=r"mask_1\.png belongs to 1\.jpg, set `label_endings: \['mask_\*\.png'\]`; or"):
+        pair(tmp_path, images, labels)
+
+
 def test_loose_pairing_keeps_what_fits(tmp_path: Path) -> None:
     images = {key: tmp_path / key for key in ("a", "b")}
     labels = {key: tmp_path / key for key in ("b", "c")}

@@ -13,7 +13,7 @@ from segda.data import label_content
 from segda.data.check import check
 from segda.data.dataset import Dataset
 from segda.data.label_content import inspect
-from segda.data.readers import camvid, carla, cityscapes, folder, gta5, synthia
+from segda.data.readers import camvid, carla, cityscapes, folder, gta5, idd, synthia
 from segda.errors import DataError
 from segda.label_space import LabelSpace, load
 from segda.label_spaces.cityscapes import EVALUATED, SPACE, id_palette
@@ -69,7 +69,8 @@ def refusal(dataset: Dataset) -> str:
         inspect(dataset)
     problems = [problem for problem in check(dataset).problems if problem.kind == "wrong labels"]
     assert len(problems) == 1
-    assert str(raised.value) == f"{dataset.root}: {problems[0].detail}"
+    assert str(raised.value).startswith(str(dataset.root))  # or one of its files
+    assert str(raised.value).endswith(f": {problems[0].detail}")
     return problems[0].detail
 
 
@@ -145,14 +146,42 @@ def test_only_a_few_labels_of_a_large_set_are_read(tmp_path: Path) -> None:
     assert len(read) == label_content.LOOKED_AT
 
 
-def test_train_ids_in_synthia_fill_its_classes(tmp_path: Path) -> None:
+def of_synthia(root: Path, ids: list[int]) -> Dataset:
     for number in range(2):
-        write_image(tmp_path / f"RGB/{number}.png", 160)
-        channels = np.zeros((1, 160, 3), np.uint16)
-        channels[:, :, 2] = np.repeat(np.arange(16), 10)
-        (tmp_path / "GT/LABELS").mkdir(parents=True, exist_ok=True)
-        assert cv2.imwrite(str(tmp_path / f"GT/LABELS/{number}.png"), channels)
-    assert "train ids of 'synthia16'" in refusal(synthia.build(tmp_path, load("synthia16")))
+        write_image(root / f"RGB/{number}.png", 10 * len(ids))
+        channels = np.zeros((1, 10 * len(ids), 3), np.uint16)
+        channels[:, :, 2] = np.repeat(ids, 10)
+        (root / "GT/LABELS").mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(root / f"GT/LABELS/{number}.png"), channels)
+    return synthia.build(root, load("synthia16"))
+
+
+def test_train_ids_in_synthia_fill_its_classes(tmp_path: Path) -> None:
+    assert "train ids of 'synthia16'" in refusal(of_synthia(tmp_path / "16", [*range(16)]))
+    assert "train ids of Cityscapes" in refusal(of_synthia(tmp_path / "19", [*range(19)]))
+    assert "train ids of Cityscapes" in refusal(of_synthia(tmp_path / "void", [*range(19), 255]))
+    # Of a few it is not told whose they are, only what 255 is.
+    assert "255 often is what is ignored, as in train ids" in refusal(of_synthia(tmp_path / "few", [0, 2, 8, 10, 255]))
+
+
+def of_idd(root: Path, shares: dict[int, int]) -> Dataset:
+    for number in range(5):
+        write_image(root / f"leftImg8bit/val/0/{number}_leftImg8bit.png", sum(shares.values()))
+        save(root / f"gtFine/val/0/{number}_gtFine_labellevel3Ids.png", pixels(shares))
+    return idd.build(root, SPACE, "val")
+
+
+def test_train_ids_in_idd_end_before_its_most_frequent_classes(tmp_path: Path) -> None:
+    assert "train ids of 'cityscapes'" in refusal(of_idd(tmp_path / "a", STREET))
+    every = dict.fromkeys([*range(26), 255], 2)
+    assert warnings(of_idd(tmp_path / "b", every)) == []
+    assert warnings(of_idd(tmp_path / "c", {**dict.fromkeys(range(16), 2), 22: 9, 25: 4})) == []
+
+
+def test_train_ids_where_another_label_space_has_other_names(tmp_path: Path) -> None:
+    message = refusal(cityscapes.build(city(tmp_path, [pixels(STREET)]), load("camvid"), "val"))
+    assert "train ids of Cityscapes" in message
+    assert warnings(cityscapes.build(city(tmp_path / "sound", [pixels(LABEL_IDS)] * 5), load("camvid"), "val")) == []
 
 
 @pytest.mark.parametrize("space", ["cityscapes", "synthia16"])
@@ -206,6 +235,7 @@ def test_a_class_list_that_ignores_most_ids_is_believed(tmp_path: Path) -> None:
     ({0: 9, 1: 9}, {0: "road", 255: "car"}, {}, "name 1 in place of 255"),
     ({1: 9, 2: 9, 3: 9}, {0: "road", 1: "car", 2: "sky"}, {"ignore": (255,)}, "all are one above"),
     ({0: 9, 1: 9, 2: 9}, {1: "road", 2: "car", 3: "sky"}, {}, "all are one below"),
+    ({0: 9, 1: 9, 255: 9}, {0: "road", 1: "car", 2: "sky"}, {}, "name it in `ignore`"),
 ])  # fmt: skip
 def test_ids_outside_the_map_that_show_why(
     tmp_path: Path, shares: dict[int, int], classes: dict[int, str], options: dict, words: str
@@ -241,6 +271,34 @@ def test_foreground_that_is_ignored(tmp_path: Path) -> None:
 def test_classes_numbered_from_1_whose_last_is_absent(tmp_path: Path) -> None:
     [doubt] = warnings(own(tmp_path, {1: 30, 2: 30, 3: 40}, {0: "road", 1: "car", 2: "sky", 3: "bus"}))
     assert "id 0 (road) is absent" in doubt
+
+
+def test_classes_numbered_from_0_whose_last_is_absent(tmp_path: Path) -> None:
+    from_1 = {1: "road", 2: "car", 3: "sky"}
+    [doubt] = warnings(own(tmp_path / "a", {0: 30, 1: 30, 2: 40}, from_1, ignore=(0,)))
+    assert "id 3 (sky) is absent" in doubt
+    assert warnings(own(tmp_path / "b", {0: 30, 1: 30, 3: 40}, from_1, ignore=(0,))) == []
+
+
+@pytest.mark.parametrize(("palette", "is_doubted"), [
+    ([0, 0, 0, 250, 0, 0], False),
+    ([250, 0, 0, 0, 0, 0], True),  # the same two colours, the other way round
+    ([0, 0, 0, 0, 90, 0], False),  # drawn in other colours
+])  # fmt: skip
+def test_palettes_in_which_a_colour_changes_its_id(tmp_path: Path, palette: list[int], is_doubted: bool) -> None:
+    dataset = own(tmp_path, {0: 5, 1: 7}, {0: "road", 1: "car"})
+    for number in range(5):
+        image = Image.fromarray(pixels({0: 5, 1: 7}), "P")
+        image.putpalette(palette if number == 4 else [0, 0, 0, 250, 0, 0])
+        image.save(tmp_path / f"labels/{number}.png")
+    found = warnings(dataset)
+    assert bool(found) == is_doubted
+    if is_doubted:
+        assert found[0].startswith("colour [250, 0, 0] is id 1 in 0.png, but id 0 in 4.png: if the colours mean")
+        colours = {"road": (0, 0, 0), "car": (250, 0, 0)}
+        assert warnings(folder.build(tmp_path, SPACE, images="images", labels="labels", colours=colours)) == []
+        (tmp_path / "labels/1.png").write_bytes(b"broken")
+        assert [problem.kind for problem in check(dataset).problems] == ["broken file"]
 
 
 def test_sets_of_whole_images_are_not_looked_at(tmp_path: Path, make_dataset: Callable[..., Dataset]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segda.data.check import check
 from segda.data.dataset import Dataset
 from segda.data.decode import read_index, read_rgb
 from segda.data.pictures import Pictures
@@ -185,3 +186,30 @@ def test_chosen_bands_are_turned_too(tmp_path: Path, tag: int) -> None:
 def test_labels_in_tiff_are_read_as_stored(tmp_path: Path) -> None:
     save(tmp_path / "a.tif", STORED[6](HIGH), 6)
     assert read_index(tmp_path / "a.tif").tolist() == STORED[6](HIGH).tolist()
+
+
+@pytest.mark.parametrize(("kind", "white"), [("u1", 4095), ("u1", 1), ("u2", 1), ("u2", 140000)])
+def test_values_of_other_pictures_are_refused(tmp_path: Path, kind: str, white: float) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), 200, kind))
+    with pytest.raises(DataError, match=rf"of {8 * int(kind[1])} bits, to which `values: \[0, {white}\]` do not"):
+        Pictures(values=(0, white))(tmp_path / "a.png")
+    assert Pictures(values=(0, 250))(tmp_path / "a.png").max() == 204  # 200 of 250
+
+
+@pytest.mark.parametrize(("values", "shade"), [((0, 60000), "black"), ((0, 40), "white"), ((0, 4095), None)])
+def test_values_that_make_a_picture_black_or_white_are_a_doubt(
+    tmp_path: Path, values: tuple[float, float], shade: str | None
+) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full((2, 2, 3), 2000, np.uint16))
+    doubt = Pictures(values=values).doubt(tmp_path / "a.png")
+    assert doubt == (shade and f"a.png is nearly {shade} by `values: {[*values]}`; are these its values?")
+
+
+@pytest.mark.parametrize("tag", [1, 6])
+def test_a_label_that_lies_on_its_side_says_so(tmp_path: Path, tag: int) -> None:
+    write(tmp_path, HIGH, tag, drawn="upright")
+    save(tmp_path / "labels/a.png", HIGH if tag == 6 else WIDE, None)
+    dataset = opened(tmp_path, orientation="as_stored")
+    with pytest.raises(DataError, match="one lies on its side: set `orientation`"):
+        dataset.read(0)
+    assert "one lies on its side" in check(dataset).problems[0].detail

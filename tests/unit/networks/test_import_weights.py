@@ -120,6 +120,25 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         import_weights.keep(tmp_path / "net.pth")
 
 
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a pointer of Git LFS"),
+    (b"<!DOCTYPE html><html>Not found</html>", "a web page"),
+    (b'{"weight_map": {"conv1.weight": "model-00001-of-00002.safetensors"}}', r"\(text, such as the list of several"),
+    (b"\x08\x07onnx", r"\(of another kind\)"),
+])  # fmt: skip
+def test_what_is_no_file_of_weights_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"net\.pth: (not readable as tensors )?{reason}") as raised:
+        import_weights.keep(tmp_path / "net.pth")
+    assert "weights_only" not in str(raised.value)
+
+
+def test_a_program_of_torch_script_is_named(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)), tmp_path / "net.pt")
+    with pytest.raises(ConfigError, match="a TorchScript program"):
+        import_weights.keep(tmp_path / "net.pt")
+
+
 def test_a_copy_elsewhere_is_tensors_that_a_config_may_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tied = torch.ones(4)
     file = saved(tmp_path / "net.bin", {"a": tied, "b": tied[:2].view(2)})

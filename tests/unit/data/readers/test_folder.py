@@ -1,7 +1,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segda.data.readers import folder
 from segda.errors import ConfigError, DataError
@@ -35,8 +37,6 @@ def test_split_is_put_into_the_folders(root: Path, camvid: LabelSpace) -> None:
 
 
 def test_colours_instead_of_ids(root: Path, camvid: LabelSpace) -> None:
-    from PIL import Image
-
     coloured = Image.new("RGB", (4, 1))
     for column, colour in enumerate([(255, 0, 0), (0, 0, 255), (9, 9, 9), (255, 0, 0)]):
         coloured.putpixel((column, 0), colour)
@@ -62,7 +62,7 @@ def test_an_id_in_neither_list_is_an_error(root: Path, camvid: LabelSpace) -> No
         ({}, "neither is given"),
         ({"classes": {1: "sky"}, "colours": {"sky": (0, 0, 0)}}, "both are given"),
         ({"classes": {1: "sky"}, "ignore_colours": ((0, 0, 0),)}, "both are given"),
-        ({"classes": {256: "sky"}}, "id 256 does not fit"),
+        ({"classes": {65536: "sky"}}, "id 65536 does not fit"),
         ({"classes": {"1..3": "sky", 2: "road"}}, "id 2 is in 'sky' and 'road'"),
         ({"classes": {1: "sky"}, "ignore": (1,)}, "id 1 is in `classes` and `ignore`"),
         ({"colours": {"sky": (0, 0, 0), "car": (0, 0, 0)}}, "a colour occurs twice"),
@@ -86,6 +86,14 @@ def test_ranges_of_ids_and_lists_of_names(root: Path, camvid: LabelSpace) -> Non
     assert label.tolist() == [[3, 0, 8, 0]]
 
 
+def test_ids_of_16_bits(root: Path, camvid: LabelSpace) -> None:
+    Image.fromarray(np.array([[0, 300, 301, 65535]], np.uint16)).save(root / "masks/a/one_mask.png")
+    classes = {0: "sky", "300..301": "road"}
+    assert folder.build(root, camvid, **WHERE, classes=classes, ignore=65535).read(0)[1].tolist() == [[0, 3, 3, 255]]
+    with pytest.raises(DataError, match=r"id 65535 \(1 pixels\) outside the id map, which names 0, 300\.\.301"):
+        folder.build(root, camvid, **WHERE, classes=classes).read(0)
+
+
 def test_an_entry_without_classes_takes_the_ids_of_a_label_space_of_ones_own(root: Path) -> None:
     space = own("mine", {"1..2": "water", 3: "land"})
     with pytest.raises(DataError, match=r"id 0 \(1 pixels\) outside the id map, which names 1\.\.3"):
@@ -99,8 +107,6 @@ def test_an_entry_without_classes_takes_the_ids_of_a_label_space_of_ones_own(roo
 
 
 def test_an_entry_without_colours_takes_those_of_a_label_space_of_ones_own(root: Path) -> None:
-    from PIL import Image
-
     coloured = Image.new("RGB", (4, 1))
     for column, colour in enumerate([(0, 0, 255), (0, 90, 0), (0, 255, 0), (9, 9, 9)]):
         coloured.putpixel((column, 0), colour)
