@@ -122,6 +122,18 @@ def test_status_forgets_nothing(toy: Path, capsys: pytest.CaptureFixture[str]) -
         (["run", "streets", "--onyl", "source"], "segda run: unknown option '--onyl'; did you mean '--only'?"),
         (["run", "streets", "--mixed_precision", "no"], "did you mean '--mixed-precision'?"),
         (["evaluate", "streets", "--dat", "gta5", "--spilt", "val"], "did you mean '--split'?"),
+        (["evaluate", "streets", "--dta", "gta5"], "segda evaluate: unknown option '--dta'; did you mean '--data'?"),
+        (["predict", "streets", "photos", "-out", "seen"], "unknown option '-out'; did you mean '--out'?"),
+        (["--versoin"], "segda: unknown option '--versoin'; did you mean '--version'?"),
+        (["train", "streets"], "no command 'train' (there are run, status, check, pack,"),
+        (["run", "streets.yml"], "streets.yml: no such file; looked for streets.yml; did you mean 'streets'?"),
+        (["run", "jobs/own"], "jobs/own: no pipelines config there; expected the path of a .yaml file"),
+        (["run", "jobs/onw.yaml"], "looked for jobs/onw.yaml; did you mean 'jobs/own.yaml'?"),
+        (["run", "jobs/own"], "did you mean 'jobs/own.yaml'?"),
+        (["check", "runs/exprt-01234567"], "did you mean 'runs/export-01234567'?"),
+        (["status", "runs/export-01234568"], "error: runs/export-01234568: no such run; runs in runs: none"),
+        (["clean", "--all", "--runs", "ruins"], "ruins: no such folder; name the folder of results by --runs"),
+        (["table", "moons.json"], "moons.json: no such file; correct the path, or write one"),
         (["status", "one", "two"], "segda status: unexpected 'two'"),
         (["run", "streets", "--processes", "two"], "argument --processes: invalid int value: 'two'"),
     ],
@@ -130,6 +142,9 @@ def test_a_near_miss_is_one_line(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("runs/export-01234567").mkdir(parents=True)
+    Path("jobs").mkdir()
+    Path("jobs/own.yaml").write_text("base: streets\n")
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
