@@ -26,7 +26,7 @@ from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
-from segda.errors import ArtefactError, ConfigError, DataError
+from segda.errors import ArtefactError
 from segda.label_space import Labels
 from segda.terminal.escape import escape
 

@@ -60,16 +60,16 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
     folders = [Path("configs") / folder, shipped(folder)]
     if user is not None and folder == "pipelines":
         folders.insert(0, user.parent)
-    for each in folders:
-        path = each / f"{name}.yaml"
+    for path in (each / f"{name}{ending}" for each in folders for ending in ENDINGS):
         if _is_file(path):
-            own = shipped(folder) / path.name
+            own = shipped(folder) / f"{name}.yaml"
             if own.is_file() and not own.samefile(path):
                 lookup.note_stand_in(path)
             return path
     if os.sep in name:
-        raise ConfigError(f"{name}: no {folder} config there; expected the path of a .yaml file{_meant(name, folder, [Path(name)])}")
-    valid = {path.stem for each in folders for path in each.glob("*.yaml")}
+        meant = _meant(name, folder, [Path(name)])
+        raise ConfigError(f"{name}: no {folder} config there; expected the path of a .yaml file{meant}")
+    valid = {path.stem for each in folders for path in each.glob("*.y*ml")}
     raise ConfigError(f"no {folder} config called {name!r}; {lookup.nearest(name, valid)}")
 
 
@@ -78,7 +78,7 @@ def _meant(name: str, folder: str, candidates: Iterable[Path]) -> str:
     near = {path.stem for path in shipped(folder).glob("*.yaml")}
     for path in candidates:
         with suppress(OSError, ValueError):  # no such folder either, or a name that no folder can have
-            near |= {os.path.normpath(each) for each in path.parent.iterdir() if each.is_dir() or each.suffix in ENDINGS}
+            near |= {str(each) for each in path.parent.iterdir() if each.is_dir() or each.suffix in ENDINGS}
     close = lookup.nearest_of(name, near, cutoff=0.7)
     return f"; did you mean {close!r}?" if close else ""
 

@@ -125,6 +125,7 @@ def test_status_forgets_nothing(toy: Path, capsys: pytest.CaptureFixture[str]) -
         (["evaluate", "streets", "--dta", "gta5"], "segda evaluate: unknown option '--dta'; did you mean '--data'?"),
         (["predict", "streets", "photos", "-out", "seen"], "unknown option '-out'; did you mean '--out'?"),
         (["--versoin"], "segda: unknown option '--versoin'; did you mean '--version'?"),
+        (["check", "gta5", "--root", "gta"], "gta: no such folder, given in place of the root of 'gta5'"),
         (["train", "streets"], "no command 'train' (there are run, status, check, pack,"),
         (["run", "streets.yml"], "streets.yml: no such file; looked for streets.yml; did you mean 'streets'?"),
         (["run", "jobs/own"], "jobs/own: no pipelines config there; expected the path of a .yaml file"),
@@ -190,7 +191,7 @@ def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["status", "nowhere"], "no such run"),
         (["check", "camvdi"], "did you mean 'camvid'?"),
         (["check", "camvid"], "set SEGDA_DATA"),
-        (["check", "camvid", "--root", "gone"], "gone does not exist"),
+        (["check", "camvid", "--root", "gone"], "gone: no such folder"),
         (["evaluate", "nowhere", "--data", "camvid"], "no such run"),
         (["report", "nowhere"], "no such run"),
     ],
@@ -304,6 +305,9 @@ def test_a_config_that_hides_a_shipped_one_is_named(toy: Path, capsys: pytest.Ca
     assert main(["check", "gta5"]) == 2
     error = capsys.readouterr().err
     assert f"configs/data/gta5.yaml: {told}" in error
+    Path("configs/data/gta5.yaml").rename("configs/data/gta5.yml")
+    assert main(["check", "gta5"]) == 2
+    assert f"configs/data/gta5.yml: {told}" in capsys.readouterr().err
     assert str(hiding) not in error
     assert main(["digits", "--plan"]) == 0  # it uses none of them
     assert told not in capsys.readouterr().out

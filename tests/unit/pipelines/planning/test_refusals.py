@@ -128,7 +128,8 @@ def test_the_sources_own_layout_needs_images_that_can_be_written(job: Path, caps
 def test_a_set_of_a_finished_stage_is_opened_before_work(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "job.yaml", "--only", "exported"]) == 0
     capsys.readouterr()
-    late = "  late: {kind: evaluate, data: {name: folder, root: {from: exported}}, rows: {a: {from: source}}}"
+    data = "{name: folder, root: {from: exported}, classes: {0: road}}"
+    late = f"  late: {{kind: evaluate, data: {data}, rows: {{a: {{from: source}}}}}}"
     Path("job.yaml").write_text(JOB + late)
     for words in (["--plan"], []):
         assert main(["run", "job.yaml", *words]) == 2
