@@ -4,6 +4,7 @@ import argparse
 import errno
 import importlib
 from collections.abc import Sequence
+from itertools import takewhile
 from types import ModuleType
 from typing import NoReturn
 
@@ -34,7 +35,24 @@ def _command(name: str) -> ModuleType:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as all others are."""
+    """A parser whose errors are one line, as all others are, and name an option that there is not before all else."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse, which would say first what is missing because of an option that is misspelt.
+
+        Raises:
+            ConfigError: an option that there is not, or other wrong arguments.
+        """
+        options = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        own = takewhile(lambda word: word.startswith("-"), args) if self._subparsers else args
+        for word in takewhile(lambda word: word != "--", own):
+            option = word.partition("=")[0]
+            long = option.startswith("--") and not any(name.startswith(option) for name in options)
+            if long or f"-{option}" in options:
+                raise ConfigError(f"{self.prog}: unknown option {option!r}; {nearest(option, options)}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments.
@@ -49,18 +67,19 @@ def with_command(argv: Sequence[str]) -> list[str]:
     """The arguments with their command: a bare pipeline name means `run`.
 
     Raises:
-        ConfigError: it is neither a command nor a pipeline, but nearly a command.
+        ConfigError: it is neither a command nor a pipeline.
     """
     if not argv or argv[0].startswith("-") or argv[0] in COMMANDS:
         return list(argv)
-    meant = nearest_of(argv[0], COMMANDS, cutoff=0.7)
-    if meant is not None:
-        from segda.config.loading import find
+    from segda.config.loading import find
 
-        try:
-            find(argv[0], "pipelines")
-        except ConfigError:
+    try:
+        find(argv[0], "pipelines")
+    except ConfigError as error:
+        meant = nearest_of(argv[0], COMMANDS, cutoff=0.7)
+        if meant is not None:
             raise ConfigError(f"no command or pipeline {argv[0]!r}; did you mean {meant!r}?") from None
+        raise ConfigError(f"no command {argv[0]!r} (there are {', '.join(COMMANDS)}) and {error}") from None
     return ["run", *argv]
 
 
@@ -85,24 +104,13 @@ def dispatch(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, and let its errors through; returns the exit code."""
     args, unknown = parser().parse_known_args(argv)
     if unknown:
-        raise ConfigError(f"segda {args.command}: {_unknown(args.command, unknown)}")
+        raise ConfigError(f"segda {args.command}: unexpected {unknown[0]!r}; see segda {args.command} --help")
     from segda.config import lookup
 
     lookup.forget_stand_ins()
     for plugin in args.plugin:
         lookup.allow_plugin(plugin)
     return int(_command(args.command).execute(args, argv))
-
-
-def _unknown(command: str, words: Sequence[str]) -> str:
-    """What is wrong with words that no parser took."""
-    option = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
-    if option is None:
-        return f"unexpected {words[0]!r}; see segda {command} --help"
-    own = argparse.ArgumentParser(add_help=False)
-    _command(command).add_arguments(own)
-    valid = [name for action in own._actions for name in action.option_strings if name.startswith("--")]
-    return f"unknown option {option!r}; {nearest(option, [*valid, '--debug', '--plugin', '--help'])}"
 
 
 def explain(error: BaseException, debug: bool) -> tuple[str, int]:

@@ -61,12 +61,15 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
     from pipelines.definition.schema import DataConfig
     from segda.config import loading
     from segda.config.validation import validate
+    from segda.errors import ConfigError
 
     if (Path(name) / "dataset.json").is_file():
         content: dict[str, Any] = {"name": "adapted", "root": str(Path(name).absolute())}
     else:
         content = loading.load(loading.find(name, "data"), "data")
     if root is not None:
+        if not Path(root).exists():
+            raise ConfigError(f"{root}: no such folder, given in place of the root of {name!r}; correct the path")
         content["root"] = str(Path(root).absolute())
     if split is not None:
         content["split"] = split

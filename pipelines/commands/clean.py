@@ -22,13 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Print a line for each folder of checkpoints, remove it, and say how much was freed."""
     from segda.artefacts.store import Store
-    from segda.errors import ConfigError
+    from segda.errors import ArtefactError, ConfigError
     from segda.terminal.escape import escape
 
     if (args.run is None) != args.all:
         raise ConfigError("clean: name a run, or give --all for every result in the folder, but not both")
     store, freed = Store(args.runs), 0
     if args.all:
+        if not store.root.is_dir():
+            raise ArtefactError(f"{store.root}: no such folder; name the folder of results by --runs")
         folders = store.folders()
     else:
         store, name = store.locate(args.run)

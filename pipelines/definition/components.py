@@ -58,7 +58,9 @@ def check_component(
     builder = _builder(package, component.name, f"{path}.name")
     for option in component.options.keys() & set(passed):
         raise ConfigError(f"{path}.{option}: is set by the code, not by a config; remove it")
-    beside = type(component).model_fields if beside is None else beside
+    if beside is None:
+        described = labels.DESCRIPTION if isinstance(component, DataConfig) else ()
+        beside = {*type(component).model_fields, *described}
     validate_options(builder, component.options, path, passed, beside)
 
 

@@ -204,6 +204,8 @@ def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipelin
             raise ConfigError(f"{path}.{key}: belongs at the top of a pipeline, once for all stages; move it there")
         runtime = content.get("runtime", {})
         if isinstance(runtime, Mapping):
+            for key in sorted(runtime.keys() & {"cpu", "mixed_precision", "deterministic"}):
+                raise ConfigError(f"{path}.runtime.{key}: is the same for all stages of a launch; set runtime.{key}")
             runtime = configs.merge(raw.get("runtime", {}), runtime)
         content = configs.place_weights({**content, **shared, "runtime": runtime})
         config = validate(kind.Config, content, path)

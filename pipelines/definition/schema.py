@@ -1,7 +1,7 @@
 """The parts of every stage's config: strict and frozen."""
 
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import (
     BaseModel,
@@ -118,6 +118,10 @@ class MethodConfig(StrictConfig):
         return self
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+"""The share of a running mean that stays in each step."""
+
+
 class OptimizerConfig(StrictConfig):
     """One player's optimizer.
 
@@ -127,8 +131,8 @@ class OptimizerConfig(StrictConfig):
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: PositiveFloat = 2e-4
-    betas: tuple[NonNegativeFloat, NonNegativeFloat] = (0.5, 0.999)
-    momentum: NonNegativeFloat = 0.9
+    betas: tuple[Decay, Decay] = (0.5, 0.999)
+    momentum: Decay = 0.9
     weight_decay: NonNegativeFloat = 0.0
     encoder_factor: PositiveFloat = 1.0
     clip_gradient_norm: PositiveFloat | None = None
@@ -168,6 +172,13 @@ class AugmentConfig(StrictConfig):
     shift: float = Field(default=0.0, ge=0, lt=1)
     fill: Literal["grey", "black"] = "grey"
     photometry: dict[str, Any] | None = None
+
+    @field_validator("scale")
+    @classmethod
+    def _ascending(cls, scale: tuple[float, float] | None) -> tuple[float, float] | None:
+        if scale is not None and scale[0] > scale[1]:
+            raise ValueError("the smaller factor first")
+        return scale
 
 
 class RuntimeConfig(StrictConfig):

@@ -1,12 +1,12 @@
 """What a plan cannot end well with, said before any work of it, by `--plan` as by a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.definition import validation_cache
 from pipelines.definition.pipeline import Pipeline, Stage
-from pipelines.definition.schema import AdaptingConfig, DataConfig, Size, TrainingConfig, data_fields
+from pipelines.definition.schema import AdaptingConfig, DataConfig, Reference, Size, TrainingConfig, data_fields
 from pipelines.planning.plan import Planner, StagePlan
 from pipelines.planning.sizes import DatasetSizes
 from pipelines.stages.export.config import Config as ExportConfig
@@ -37,6 +37,7 @@ def refuse(planner: Planner, plan: Sequence[StagePlan], world: int, *, begins: b
                 raise ArtefactError(f"stages.{planned.stage}: {planned.reason}")
     sizes = DatasetSizes(pipeline, plan, planner.listed)
     stages = [pipeline.stages[name] for name, state in states.items() if state not in ("done", "left out")]
+    open_made([name for name, state in states.items() if state == "done"], stages, sizes.dataset)
     for stage in stages:
         for reference in stage.references.values():
             if states[reference.stage] == "left out":
@@ -50,6 +51,23 @@ def refuse(planner: Planner, plan: Sequence[StagePlan], world: int, *, begins: b
         elif isinstance(config, ExportConfig):
             _refuse_export(stage, config, sizes)
     _try(pipeline, stages, sizes, world, begins)
+
+
+def open_made(
+    made: Sequence[str], later: Sequence[Stage], open_for: Callable[[Stage, DataConfig, bool], object]
+) -> None:
+    """Open the data sets that finished stages made for later ones: a wrong split is not to be found after hours.
+
+    Raises:
+        SegdaError: one of them is not as its config says.
+    """
+    for stage in later:
+        for field, (data, with_labels) in data_fields(stage.config).items():
+            if isinstance(data.root, Reference) and data.root.stage in made:
+                try:
+                    open_for(stage, data, with_labels)
+                except (ConfigError, DataError) as error:
+                    raise type(error)(f"stages.{stage.name}.{field}: {error}") from None
 
 
 def _refuse_precision(pipeline: Pipeline) -> None:

@@ -26,7 +26,7 @@ from segda.data.dataset import Dataset
 from segda.data.unreadable import Skipped
 from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
-from segda.errors import ArtefactError, ConfigError, DataError
+from segda.errors import ArtefactError
 from segda.label_space import Labels
 from segda.terminal.escape import escape
 
@@ -77,6 +77,10 @@ class RunInputs:
     def root(self, data: DataConfig) -> Path:
         """The folder that a data set's files lie in."""
         return self.folder(data.root) if isinstance(data.root, Reference) else data_root(data)
+
+    def open_for(self, stage: Stage, data: DataConfig, with_labels: bool) -> Dataset:
+        """As `open`, with the label space of a stage."""
+        return self.open(data, stage.config.task.options["labels"], with_labels)
 
     def open(self, data: DataConfig, labels: Labels, with_labels: bool) -> Dataset:
         """A data set, whose labels are read in the label space `labels`, or not at all.
@@ -150,21 +154,6 @@ def _run_stage(
     session.on_main(publish)
 
 
-def _open_made(made: str, later: Sequence[Stage], inputs: RunInputs) -> None:
-    """Open the data sets that a finished stage made for later ones: a wrong split is not to be found after hours.
-
-    Raises:
-        SegdaError: one of them is not as its config says.
-    """
-    for stage in later:
-        for field, (data, with_labels) in data_fields(stage.config).items():
-            if isinstance(data.root, Reference) and data.root.stage == made:
-                try:
-                    inputs.open(data, stage.config.task.options["labels"], with_labels)
-                except (ConfigError, DataError) as error:
-                    raise type(error)(f"stages.{stage.name}.{field}: {error}") from None
-
-
 def published(module: Any, folder: Path) -> list[str]:
     """The outputs that a finished stage has to show: all of its kind's, of its `OPTIONAL` ones those that it wrote."""
     optional = getattr(module, "OPTIONAL", ())
@@ -219,7 +208,7 @@ def run_planned(planner: Planner, session: Session, wait: bool = False, ignore_s
                 session.print(f"{title}: {planned.state} ({planned.reason}), {planned.folder}")
                 _run_stage(pipeline.stages[planned.stage], planned, inputs, pipeline, store, session)
                 later = [pipeline.stages[each.stage] for each in plan[number:] if each.state in ("run", "resume")]
-                session.on_main(partial(_open_made, planned.stage, later, inputs))
+                session.on_main(partial(refusals.open_made, [planned.stage], later, inputs.open_for))
             done.add(planned.stage)
             session.on_main(lambda: store.write_lock(pipeline.name, up_to_date.lock(pipeline, plan, done)))
             if planned.folder in claims:  # another run that waits for this stage alone goes on

@@ -15,6 +15,8 @@ from pipelines.training import batches, fit_memory, packs
 from pipelines.training.assembly import assemble, initial_networks
 from pipelines.training.open_data import open_stage_data
 from segda.batch import Batch, Domain
+from segda.config.validation import validate_options
+from segda.data.augmentation.photometry import Photometry
 from segda.data.dataset import Dataset
 from segda.engine import adabn, class_sizes, compile, learning_rate, synchronized_batch
 from segda.engine.fit import Schedule, fit
@@ -44,6 +46,8 @@ def check(config: TrainingConfig) -> None:
     needs = objectives.needs(terms, method.frozen)
     if "teacher" in needs and config.ema is None:
         raise ConfigError("ema: a term learns from a teacher, the moving average of the networks; set ema: 0.99, say")
+    if config.augment.photometry is not None:
+        Photometry(**validate_options(Photometry, config.augment.photometry, "augment.photometry"))
     task = build_task(config.task)
     available = {"teacher", *task.offers}
     if isinstance(config, AdaptingConfig):

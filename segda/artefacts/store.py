@@ -154,7 +154,8 @@ class Store:
         if not path.is_file():
             near = nearest_of(run, self.runs())
             meant = "" if near is None else f"did you mean {near!r}? "
-            raise ArtefactError(f"{path}: no such run; {meant}runs in {self.root}: {', '.join(self.runs()) or 'none'}")
+            where = run if os.sep in run else path
+            raise ArtefactError(f"{where}: no such run; {meant}runs in {self.root}: {', '.join(self.runs()) or 'none'}")
         content = checked_json.verified(path, read_json(path), checked_json.LOCK, f"write it again: segda run {run}")
         for stage, entry in content["stages"].items():
             name = entry["folder"]

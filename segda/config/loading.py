@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -13,6 +14,7 @@ from segda.errors import ConfigError
 
 DATA_ROOT_VARIABLE = "SEGDA_DATA"
 MAX_NAME = 255
+ENDINGS = (".yaml", ".yml")
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 
 
@@ -48,24 +50,37 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
     Raises:
         ConfigError: there is no such file.
     """
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith(ENDINGS):
         candidates = [*([user.parent / name] if user else []), Path(name)]
         for path in candidates:
             if _is_file(path):
                 return path
-        raise ConfigError(f"{name}: no such file; looked for {', '.join(str(path) for path in candidates)}")
+        looked = ", ".join(str(path) for path in candidates)
+        raise ConfigError(f"{name}: no such file; looked for {looked}{_meant(name, folder, candidates)}")
     folders = [Path("configs") / folder, shipped(folder)]
     if user is not None and folder == "pipelines":
         folders.insert(0, user.parent)
-    for each in folders:
-        path = each / f"{name}.yaml"
+    for path in (each / f"{name}{ending}" for each in folders for ending in ENDINGS):
         if _is_file(path):
-            own = shipped(folder) / path.name
+            own = shipped(folder) / f"{name}.yaml"
             if own.is_file() and not own.samefile(path):
                 lookup.note_stand_in(path)
             return path
-    valid = {path.stem for each in folders for path in each.glob("*.yaml")}
+    if os.sep in name:
+        meant = _meant(name, folder, [Path(name)])
+        raise ConfigError(f"{name}: no {folder} config there; expected the path of a .yaml file{meant}")
+    valid = {path.stem for each in folders for path in each.glob("*.y*ml")}
     raise ConfigError(f"no {folder} config called {name!r}; {lookup.nearest(name, valid)}")
+
+
+def _meant(name: str, folder: str, candidates: Iterable[Path]) -> str:
+    """What may have been meant by a path that is none: what lies there by nearly that name, or a shipped config."""
+    near = {path.stem for path in shipped(folder).glob("*.yaml")}
+    for path in candidates:
+        with suppress(OSError, ValueError):  # no such folder either, or a name that no folder can have
+            near |= {str(each) for each in path.parent.iterdir() if each.is_dir() or each.suffix in ENDINGS}
+    close = lookup.nearest_of(name, near, cutoff=0.7)
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def _is_file(path: Path) -> bool:

@@ -16,7 +16,7 @@ def build(kind: str, config: Mapping[str, Any] | None, key: str, *arguments: Any
     `kind` is encoder, head, decoder, discriminator or sampler; `key` is that of `config`, for messages.
 
     Raises:
-        ConfigError: none is configured, there is none of that name, or it has no such option.
+        ConfigError: none is configured, there is none of that name, or it has no such option, or not of such a value.
     """
     if config is None or not isinstance(config.get("name"), str):
         names = ", ".join(lookup.names(f"segda.networks.{kind}s"))
@@ -27,5 +27,8 @@ def build(kind: str, config: Mapping[str, Any] | None, key: str, *arguments: Any
     for option in options:
         if option not in valid:
             raise ConfigError(f"{key}: {config['name']} has no option {option!r}; {lookup.nearest(option, valid)}")
-    module: nn.Module = component.build(*arguments, **options)
+    try:
+        module: nn.Module = component.build(*arguments, **options)
+    except ValueError as error:  # of a layer, such as a dropout of 1.5
+        raise ConfigError(f"{key}: {config['name']} with {options}: {error}; correct the option") from error
     return module

@@ -78,6 +78,8 @@ def read(path: Path) -> list[Scored]:
     Raises:
         ArtefactError: the file cannot be read or is not a results file.
     """
+    if not path.exists():
+        raise ArtefactError(f"{path}: no such file; correct the path, or write one: segda table RUNS --save {path}")
     content = read_json(path)
     if content.get("schema") != SCHEMA or not isinstance(content.get("runs"), list):
         raise ArtefactError(f"{path}: not a results file of schema {SCHEMA}; write one: segda table RUNS --save {path}")

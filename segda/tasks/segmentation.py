@@ -36,10 +36,13 @@ class Segmentation:
     evaluation_batch = 1
 
     def __init__(self, space: LabelSpace, class_weights: list[float] | None = None) -> None:
-        if class_weights is not None and (len(class_weights) != space.count or min(class_weights) < 0):
+        if class_weights is not None and (
+            len(class_weights) != space.count or min(class_weights) < 0 or not any(class_weights)
+        ):
             raise ConfigError(
-                f"task segmentation: class_weights has {len(class_weights)} values, the least {min(class_weights)}; "
-                f"give {space.count} values of at least 0, one for each class of {space.name!r}"
+                f"task segmentation: class_weights has {len(class_weights)} values, from {min(class_weights)} to "
+                f"{max(class_weights)}; give {space.count} values of at least 0, one for each class of {space.name!r}, "
+                "not all of them 0"
                 if class_weights
                 else "task segmentation: class_weights is empty; leave it out, or give one for each class"
             )

@@ -38,8 +38,8 @@ def test_counts_and_versions_are_current() -> None:
     assert f"{len(list(loading.shipped('methods').glob('*.yaml')))} methods" in README
     assert f"{len(readers)} dataset readers" in README
     assert f"the other {len(list(loading.shipped('pipelines').glob('*.yaml'))) - 1} pipelines" in README
-    (torch,) = re.findall(r"^torch==.*$", pages.text("constraints.txt"), re.MULTILINE)
-    assert torch in README
+    pinned = re.findall(r"^torch(?:vision)?==.*$", pages.text("constraints.txt"), re.MULTILINE)
+    assert f"pip install {' '.join(pinned)} --index-url" in README
 
 
 def test_its_method_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

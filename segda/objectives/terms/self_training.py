@@ -46,6 +46,10 @@ class SelfTraining(Term):
     ignore_bottom: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.threshold < 1:
+            raise ConfigError(
+                f"terms.self_training.threshold: found {self.threshold}, expected a confidence of at least 0, below 1"
+            )
         if not (self.ignore_top >= 0 and self.ignore_bottom >= 0 and self.ignore_top + self.ignore_bottom < 1):
             raise ConfigError(
                 f"terms.self_training: found ignore_top {self.ignore_top}, ignore_bottom {self.ignore_bottom}; "

@@ -122,6 +122,19 @@ def test_status_forgets_nothing(toy: Path, capsys: pytest.CaptureFixture[str]) -
         (["run", "streets", "--onyl", "source"], "segda run: unknown option '--onyl'; did you mean '--only'?"),
         (["run", "streets", "--mixed_precision", "no"], "did you mean '--mixed-precision'?"),
         (["evaluate", "streets", "--dat", "gta5", "--spilt", "val"], "did you mean '--split'?"),
+        (["evaluate", "streets", "--dta", "gta5"], "segda evaluate: unknown option '--dta'; did you mean '--data'?"),
+        (["predict", "streets", "photos", "-out", "seen"], "unknown option '-out'; did you mean '--out'?"),
+        (["--versoin"], "segda: unknown option '--versoin'; did you mean '--version'?"),
+        (["check", "gta5", "--root", "gta"], "gta: no such folder, given in place of the root of 'gta5'"),
+        (["train", "streets"], "no command 'train' (there are run, status, check, pack,"),
+        (["run", "streets.yml"], "streets.yml: no such file; looked for streets.yml; did you mean 'streets'?"),
+        (["run", "jobs/own"], "jobs/own: no pipelines config there; expected the path of a .yaml file"),
+        (["run", "jobs/onw.yaml"], "looked for jobs/onw.yaml; did you mean 'jobs/own.yaml'?"),
+        (["run", "jobs/own"], "did you mean 'jobs/own.yaml'?"),
+        (["check", "runs/exprt-01234567"], "did you mean 'runs/export-01234567'?"),
+        (["status", "runs/export-01234568"], "error: runs/export-01234568: no such run; runs in runs: none"),
+        (["clean", "--all", "--runs", "ruins"], "ruins: no such folder; name the folder of results by --runs"),
+        (["table", "moons.json"], "moons.json: no such file; correct the path, or write one"),
         (["status", "one", "two"], "segda status: unexpected 'two'"),
         (["run", "streets", "--processes", "two"], "argument --processes: invalid int value: 'two'"),
     ],
@@ -130,6 +143,9 @@ def test_a_near_miss_is_one_line(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("runs/export-01234567").mkdir(parents=True)
+    Path("jobs").mkdir()
+    Path("jobs/own.yaml").write_text("base: streets\n")
     assert main(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
@@ -175,7 +191,7 @@ def test_status_sees_damage(toy: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["status", "nowhere"], "no such run"),
         (["check", "camvdi"], "did you mean 'camvid'?"),
         (["check", "camvid"], "set SEGDA_DATA"),
-        (["check", "camvid", "--root", "gone"], "gone does not exist"),
+        (["check", "camvid", "--root", "gone"], "gone: no such folder"),
         (["evaluate", "nowhere", "--data", "camvid"], "no such run"),
         (["report", "nowhere"], "no such run"),
     ],
@@ -289,6 +305,9 @@ def test_a_config_that_hides_a_shipped_one_is_named(toy: Path, capsys: pytest.Ca
     assert main(["check", "gta5"]) == 2
     error = capsys.readouterr().err
     assert f"configs/data/gta5.yaml: {told}" in error
+    Path("configs/data/gta5.yaml").rename("configs/data/gta5.yml")
+    assert main(["check", "gta5"]) == 2
+    assert f"configs/data/gta5.yml: {told}" in capsys.readouterr().err
     assert str(hiding) not in error
     assert main(["digits", "--plan"]) == 0  # it uses none of them
     assert told not in capsys.readouterr().out

@@ -102,7 +102,7 @@ def test_class_weights_reach_the_loss() -> None:
     torch.testing.assert_close(build(SPACE, class_weights=[1, 5, 0]).supervised_loss(logits, label), expected)
 
 
-@pytest.mark.parametrize("weights", [[1.0, 2.0], [1.0, -1.0, 1.0], []])
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [1.0, -1.0, 1.0], [], [0.0, 0.0, 0.0]])
 def test_class_weights_must_be_one_a_class_and_not_negative(weights: list[float]) -> None:
     with pytest.raises(ConfigError, match="class_weights"):
         build(SPACE, class_weights=weights)

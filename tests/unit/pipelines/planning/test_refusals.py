@@ -71,6 +71,17 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
          "stages.source: its networks cannot take 1 samples of 32x32 (Expected more than 1 value per channel"),
         (["--set", WITHOUT_ALIGNED, "--set", SMP % (", output_stride: 16", "deeplabv3plus"), "--set",
           "stages.source.accumulate=2"], "stages.source: head smp: deeplabv3plus cannot train on a batch of 1"),
+        (["--set", "stages.source.networks.head={name: linear, dropout: 1.5}"],
+         "stages.source: head: linear with {'dropout': 1.5}: dropout probability has to be between 0 and 1"),
+        (["--set", "stages.source.optimizer.betas=[0.9, 1.0]"], "stages.source.optimizer.betas.1: found 1.0"),
+        (["--set", "stages.source.optimizer={name: sgd, momentum: 1}"], "stages.source.optimizer.momentum: found 1"),
+        (["--set", "stages.source.augment.photometry={brightnes: 0.1}"],
+         "stages.source: augment.photometry.brightnes: unknown key; did you mean 'brightness'?"),
+        (["--set", "stages.source.runtime.cpu=false"], "stages.source.runtime.cpu: is the same for all stages of"),
+        (["--set", "stages.source.data.pallette=1"], "data.pallette: unknown key; did you mean 'palette'?"),
+        (["--set", "stages.source.augment.scale=[2, 1]"], "stages.source.augment.scale: found [2, 1]; expected the sm"),
+        (["--set", "stages.aligned.method={base: self_training, terms: {self_training: {threshold: 1.0}}}"],
+         "stages.aligned: terms.self_training.threshold: found 1.0, expected a confidence of at least 0, below 1"),
     ],
 )  # fmt: skip
 def test_a_plan_and_a_run_refuse_alike(
@@ -116,6 +127,18 @@ def test_the_sources_own_layout_needs_images_that_can_be_written(job: Path, caps
     capsys.readouterr()
     assert main([*words, "--plan", "--set", "stages.exported.layout=source"]) == 2
     assert "stages.exported.layout: source:" in capsys.readouterr().err
+
+
+def test_a_set_of_a_finished_stage_is_opened_before_work(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "job.yaml", "--only", "exported"]) == 0
+    capsys.readouterr()
+    data = "{name: folder, root: {from: exported}, classes: {0: road}}"
+    late = f"  late: {{kind: evaluate, data: {data}, rows: {{a: {{from: source}}}}}}"
+    Path("job.yaml").write_text(JOB + late)
+    for words in (["--plan"], []):
+        assert main(["run", "job.yaml", *words]) == 2
+        assert "error: stages.late.data: folder 'images/train' is missing below" in capsys.readouterr().err
+    assert len(list(Path("runs").glob("*/stage.json"))) == 1, "nothing was trained"
 
 
 def test_a_pair_that_is_none_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
