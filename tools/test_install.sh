@@ -2,7 +2,8 @@
 # Installs segda's wheel in environments of its own, outside the checkout, and plans every shipped pipeline there:
 #   tools/test_install.sh [pinned] [newest] [oldest]
 # pinned: with constraints.txt; newest: without; oldest: each requirement at its lower bound (Python 3.10 to 3.12). All
-# three by default, one after the other: each takes up to 6 GB below TMPDIR until it is done.
+# three by default, one after the other: each takes up to 6 GB below TMPDIR until it is done. When all three are well,
+# tools/test_install.sha256 says with which files, so that .ci/run repeats it only where one of them has changed.
 set -euo pipefail
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/segda-install.XXXXXX")
@@ -17,7 +18,7 @@ cp -r "$checkout"/{segda,pipelines,configs,segda_command.py,setup.cfg,pyproject.
 export XDG_CACHE_HOME=$work/cache
 unset PYTHONPATH
 cd "$work/empty"
-[ $# -gt 0 ] || set -- pinned newest oldest
+[ $# -gt 0 ] && all=false || { all=true; set -- pinned newest oldest; }
 for each in "$@"; do
     SECONDS=0
     "${PYTHON:-python3}" -m venv "$work/$each"
@@ -35,3 +36,9 @@ for each in "$@"; do
     echo "$each: $(tail -n 1 "$work/plans"), torch and torchvision $torch, installed in $installed s, all in $SECONDS s"
     rm -rf "${work:?}/$each" "$work/uv"
 done
+if $all; then
+    cd "$checkout"
+    sha256sum setup.cfg pyproject.toml constraints.txt segda_command.py tools/test_install.sh tools/plan_every_pipeline.py \
+        $(grep -rl --include="*.py" import_ready segda | sort) >"$work/sums"
+    mv "$work/sums" tools/test_install.sha256
+fi

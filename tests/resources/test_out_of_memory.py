@@ -131,7 +131,8 @@ def test_a_loader_process_that_the_kernel_kills(data: Path, refused: Refused, mo
 def test_a_real_limit(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The kernel refuses memory; smaller micro-batches fit; without the limit the result is an undisturbed one."""
     # 900 MiB a step, 110 a sample: also too much where earlier tests have left free memory in this process.
-    settings = [f"stages.source.{setting}" for setting in ("crop=[384,768]", "data.resize=[384,768]", "batch=8", "steps=1")]
+    large = ("crop=[384,768]", "data.resize=[384,768]", "batch=8", "steps=1")
+    settings = [f"stages.source.{setting}" for setting in large]
     words = [*SOURCE, *(word for setting in settings for word in ("--set", setting))]
 
     def limited(*more: str) -> None:
