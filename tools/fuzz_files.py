@@ -24,7 +24,7 @@ GREY = np.random.default_rng(0).integers(0, 256, (COUNT, 16, 16), dtype=np.uint8
 COLOUR = np.random.default_rng(1).integers(0, 256, (COUNT, 16, 16, 3), dtype=np.uint8)
 
 Files = dict[str, Any]
-"""Content by path: bytes, text, pixels, or a label that gets Cityscapes' palette."""
+"""Content by path: bytes, text, pixels, bands, or a label that gets Cityscapes' palette."""
 
 
 def pictures(seed: int, channels: int = 3, dtype: Any = np.uint8) -> np.ndarray:
@@ -43,7 +43,9 @@ def write(files: Files, root: Path) -> None:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, np.ndarray) and content.dtype == np.uint16:
+        if isinstance(content, list):  # bands, a page each
+            assert cv2.imwritemulti(str(path), content)
+        elif isinstance(content, np.ndarray) and content.dtype == np.uint16:
             assert cv2.imwrite(str(path), content)
         elif isinstance(content, np.ndarray):
             Image.fromarray(content).save(path)
@@ -91,6 +93,13 @@ def _dataset(space: str, classes: Sequence[str], keys: Sequence[str], **content:
     return json.dumps({"space": space, "classes": classes, "keys": keys, "layout": "segda", **content})
 
 
+def _lying() -> bytes:
+    """A photograph that is stored lying."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return saved(Image.fromarray(pictures(0)).save, format="jpeg", exif=exif)
+
+
 _SVHN = {"X": COLOUR.transpose(1, 2, 3, 0), "y": np.where(LABELS == 0, 10, LABELS)[:, None]}
 _ZEROS = ids(0, (0,))
 _PNG = saved(Image.fromarray(pictures(0)).save, format="png")
@@ -119,6 +128,25 @@ FILES: dict[str, Files] = {
         "leftImg8bit/train/ulm/ulm_000000_000001_leftImg8bit.png": pictures(0),
         "gtFine/train/ulm/ulm_000000_000001_gtFine_labelIds.png": ids(0, (7, 8, 0)),
     },
+    "acdc": {
+        "rgb_anon/night/train/a/1_rgb_anon.png": pictures(0),
+        "gt/night/train/a/1_gt_labelTrainIds.png": ids(0, (0, 13, 255)),
+    },
+    "idd": {
+        "leftImg8bit/train/0/1_leftImg8bit.jpg": pictures(0),
+        "gtFine/train/0/1_gtFine_labellevel3Ids.png": ids(0, (0, 9, 255)),
+    },
+    "foggy": {
+        **{f"leftImg8bit_foggy/train/ulm/1_leftImg8bit_foggy_beta_{beta}.png": pictures(0) for beta in (0.01, 0.02)},
+        "gtFine/train/ulm/1_gtFine_labelIds.png": ids(0, (7, 26)),
+    },
+    "list": {**folder(".png"), "lists/train.txt": "images/train/0.png labels/train/0.png\r\n# one\r\n1\r\n"},
+    "bands": {"images/train/0.tif": [pictures(band, 1, np.uint16) for band in range(5)],
+              "labels/train/0.png": ids(0, (1, 2))},
+    "lying": {"images/train/0.jpg": _lying(), "labels/train/0.png": ids(0, (1, 2)).T.copy()},
+    "bits": {"images/train/0.png": pictures(0),
+             "labels/train/0.png": saved(Image.fromarray(ids(0, (0, 255))).convert("1").save, format="png")},
+    "beside": {"train/0.png": pictures(0), "train/0_mask.png": ids(0, (1, 2))},
     "mnist": {
         "train-images-idx3-ubyte.gz": gzip.compress(idx(GREY), mtime=0),
         "train-labels-idx1-ubyte": idx(LABELS.astype(np.uint8)),

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import torch
 from safetensors.torch import save
 
 from pipelines.command_line import dispatch
 from pipelines.commands.arguments import read_data
-from pipelines.definition import loading
+from pipelines.definition import labels, loading
 from pipelines.training.open_data import data_root, open_dataset
+from segda import label_space
 from segda.data.index import fingerprint
 from segda.engine import checkpoint
 from segda.errors import SegdaError
 from segda.evaluation import video
-from segda.networks import weights
+from segda.networks import import_weights, weights
 from segda.networks.heads import linear
 from segda.networks.pretrained import load_pretrained
 from tools.fuzz_files import FILES, HEIGHT, WIDTH, Files, folder, pictures, write
@@ -96,6 +98,13 @@ def _head() -> Any:
     return linear.build(channels=(3, 4), strides=(1, 8), classes=3)
 
 
+def _whole_model() -> bytes:
+    """A trainer's checkpoint of a network that is one of several."""
+    tensors, buffer = {f"module.head.{name}": tensor for name, tensor in _head().state_dict().items()}, io.BytesIO()
+    torch.save({"epoch": 3, "model": {"state_dict": tensors}}, buffer)
+    return buffer.getvalue()
+
+
 def _checkpoint(root: Path) -> None:
     checkpoint.save(root, 3, checkpoint.flatten({"head": _head()}), {"optimizer": [{"lr": 0.1, "betas": [0, 1]}]})
 
@@ -153,6 +162,20 @@ def _read_unfinished(folder: Path) -> None:
     _read_run(folder)
 
 
+FOGGY = {
+    "name": "cityscapes", "images": "leftImg8bit_foggy", "image_endings": [".png"], "several_images": True
+}  # fmt: skip
+BESIDE = {
+    "name": "folder", "images": "{split}", "labels": "{split}", "label_endings": ["_mask.png"],
+    "classes": {"1..2": "car"},
+}  # fmt: skip
+LABELS = """
+classes: {0..127: background, 128..254: coin}
+ignore: [255]
+palette: {background: [0, 0, 0], coin: [255, 200, 0]}
+things: [coin]
+categories: {money: [coin]}
+"""
 OWN = {"name": "folder", "classes": {"1": "road", "2": "car"}}
 COLOURS = {"name": "folder", "colours": {"road": [1, 1, 1]}, "ignore_colours": [[2, 2, 2]]}
 ARRAYS = {"name": "arrays", "images": "images.npy", "labels": "labels.npy"}
@@ -171,6 +194,15 @@ TARGETS = (
     _data("carla", "camvid", {"name": "carla"}, "CameraSeg/*", "CameraRGB/*"),
     _data("camvid", "camvid", {"name": "camvid"}, "trainannot/*"),
     _data("cityscapes", "cityscapes", {"name": "cityscapes"}, "gtFine/*/*/*"),
+    _data("acdc", "cityscapes", {"name": "acdc", "conditions": ["night"]}, "gt/*/*/*/*"),
+    _data("idd", "cityscapes", {"name": "idd"}, "gtFine/*/*/*", "leftImg8bit/*/*/*"),
+    _data("foggy", "cityscapes", FOGGY, "gtFine/*/*/*"),
+    _data("list", "cityscapes", {**OWN, "list": "lists/{split}.txt"}, "lists/*"),
+    _data("bands", "cityscapes", {**OWN, "bands": [3, 2, 1], "values": [0, 4095]}, "images/train/*"),
+    _data("lying", "cityscapes", {**OWN, "orientation": "apply"}, "images/train/*"),
+    _data("lying, unsaid", "cityscapes", OWN, "images/train/*", files=FILES["lying"]),
+    _data("bits", "cityscapes", {**OWN, "classes": {"0": "road", "1": "car"}}, "labels/train/*"),
+    _data("beside", "cityscapes", BESIDE, "train/*"),
     _data("mnist", "digits", {"name": "mnist"}, "*"),
     _data("usps", "digits", {"name": "usps"}, "*.bz2"),
     _data("usps.h5", "digits", {"name": "usps"}, "*.h5"),
@@ -187,6 +219,10 @@ TARGETS = (
            lambda folder: loading.load(str(folder / "job.yaml"))),
     Target("data.yaml", partial(write, {"data.yaml": DATA_CONFIG}), ("*.yaml",),
            lambda folder: read_data(str(folder / "data.yaml"), None, None)),
+    Target("labels.yaml", partial(write, {"labels.yaml": LABELS}), ("*.yaml",),
+           lambda folder: label_space.load(labels.resolved(str(folder / "labels.yaml"), "labels"))),
+    Target("weights.pth", lambda root: write({"w.pth": _whole_model()}, root), ("*.pth",),
+           lambda folder: import_weights.keep(folder / "w.pth", folder / "kept.safetensors")),
     Target("networks", lambda root: weights.save({"head": _head()}, root), ("*.safetensors",),
            lambda folder: weights.load({"head": _head()}, folder)),
     Target("weights.safetensors", lambda root: write({"w.safetensors": save(_head().state_dict())}, root),
