@@ -174,7 +174,7 @@ classes: {0..127: background, 128..254: coin}
 ignore: [255]
 palette: {background: [0, 0, 0], coin: [255, 200, 0]}
 things: [coin]
-categories: {money: [coin]}
+categories: {money: [coin], other: [background]}
 """
 OWN = {"name": "folder", "classes": {"1": "road", "2": "car"}}
 COLOURS = {"name": "folder", "colours": {"road": [1, 1, 1]}, "ignore_colours": [[2, 2, 2]]}
