@@ -25,8 +25,10 @@ for each in "$@"; do
     case $each in
         pinned) "$work/$each/bin/pip" install --quiet --constraint "$checkout/constraints.txt" "$work"/segda-*.whl ;;
         newest) "$work/$each/bin/pip" install --quiet "$work"/segda-*.whl ;;
-        oldest) "$work/tools/bin/uv" pip install --quiet --python "$work/$each/bin/python" --cache-dir "$work/uv" \
-            --resolution lowest-direct "$work"/segda-*.whl ;;
+        oldest) # the wheel's own requirements would not count as direct ones
+            uv() { "$work/tools/bin/uv" pip install --quiet --python "$work/oldest/bin/python" --cache-dir "$work/uv" "$@"; }
+            uv --resolution lowest-direct --requirements "$work/source/setup.cfg"
+            uv --no-deps "$work"/segda-*.whl ;;
         *) echo "unknown: $each; expected pinned, newest or oldest" >&2; exit 2 ;;
     esac
     installed=$SECONDS
