@@ -5,6 +5,7 @@ A module of its own, since a project may well have a `pipelines` or a `segda` of
 
 import os
 import sys
+from typing import NoReturn
 
 
 def own_packages_first() -> None:
@@ -16,13 +17,14 @@ def own_packages_first() -> None:
     sys.path[:] = [*([] if own in first else [own]), *first, *last]
 
 
-def main() -> int:
-    """Run the command line's command; returns the exit code."""
+def main() -> NoReturn:
+    """Run the command line's command, and leave with its exit code."""
     own_packages_first()
     from pipelines.__main__ import main as command
+    from pipelines.running import launch
 
-    return command()
+    launch.leave(command())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

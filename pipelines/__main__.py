@@ -64,4 +64,4 @@ def _discard_full_output() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    launch.leave(main())

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import torch
 from safetensors.torch import save
 
 from pipelines.command_line import dispatch
@@ -23,7 +22,7 @@ from segda.data.index import fingerprint
 from segda.engine import checkpoint
 from segda.errors import SegdaError
 from segda.evaluation import video
-from segda.networks import import_weights, weights
+from segda.networks import weights
 from segda.networks.heads import linear
 from segda.networks.pretrained import load_pretrained
 from tools.fuzz_files import FILES, HEIGHT, WIDTH, Files, folder, pictures, write
@@ -96,13 +95,6 @@ DATA_CONFIG = """
 
 def _head() -> Any:
     return linear.build(channels=(3, 4), strides=(1, 8), classes=3)
-
-
-def _whole_model() -> bytes:
-    """A trainer's checkpoint of a network that is one of several."""
-    tensors, buffer = {f"module.head.{name}": tensor for name, tensor in _head().state_dict().items()}, io.BytesIO()
-    torch.save({"epoch": 3, "model": {"state_dict": tensors}}, buffer)
-    return buffer.getvalue()
 
 
 def _checkpoint(root: Path) -> None:
@@ -221,8 +213,6 @@ TARGETS = (
            lambda folder: read_data(str(folder / "data.yaml"), None, None)),
     Target("labels.yaml", partial(write, {"labels.yaml": LABELS}), ("*.yaml",),
            lambda folder: label_space.load(labels.resolved(str(folder / "labels.yaml"), "labels"))),
-    Target("weights.pth", lambda root: write({"w.pth": _whole_model()}, root), ("*.pth",),
-           lambda folder: import_weights.keep(folder / "w.pth", folder / "kept.safetensors")),
     Target("networks", lambda root: weights.save({"head": _head()}, root), ("*.safetensors",),
            lambda folder: weights.load({"head": _head()}, folder)),
     Target("weights.safetensors", lambda root: write({"w.safetensors": save(_head().state_dict())}, root),

@@ -68,9 +68,10 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
     else:
         content = loading.load(loading.find(name, "data"), "data")
     if root is not None:
-        if not Path(root).exists():
+        folder = Path(root).expanduser()
+        if not folder.exists():
             raise ConfigError(f"{root}: no such folder, given in place of the root of {name!r}; correct the path")
-        content["root"] = str(Path(root).absolute())
+        content["root"] = str(folder.absolute())
     if split is not None:
         content["split"] = split
     data = validate(DataConfig, content, name)

@@ -25,6 +25,9 @@ from segda.config.validation import validate
 from segda.errors import ConfigError, reason
 from segda.files import is_below
 
+LAUNCH = frozenset({"cpu", "mixed_precision", "deterministic"})
+"""Settings of `runtime` that are the same for all stages of a launch."""
+
 FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
 
 
@@ -204,7 +207,7 @@ def build(run: str, raw: dict[str, Any], *, remembered: bool = False) -> Pipelin
             raise ConfigError(f"{path}.{key}: belongs at the top of a pipeline, once for all stages; move it there")
         runtime = content.get("runtime", {})
         if isinstance(runtime, Mapping):
-            for key in sorted(runtime.keys() & {"cpu", "mixed_precision", "deterministic"}):
+            for key in sorted(runtime.keys() & LAUNCH):
                 raise ConfigError(f"{path}.runtime.{key}: is the same for all stages of a launch; set runtime.{key}")
             runtime = configs.merge(raw.get("runtime", {}), runtime)
         content = configs.place_weights({**content, **shared, "runtime": runtime})

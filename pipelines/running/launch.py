@@ -39,7 +39,7 @@ sys.argv = sys.argv[1:]
 from pipelines.running import launch
 launch.end_with_launcher()
 from pipelines.__main__ import main
-sys.exit(main())
+launch.leave(main())
 """
 
 
@@ -87,6 +87,17 @@ def exit_worker(error: BaseException, message: str, code: int) -> NoReturn:
     if os.environ.get("TORCHELASTIC_ERROR_FILE"):  # where torch's launchers look for it
         report = {"message": message, "timestamp": int(time.time())}
         Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(json.dumps(report))
+    _end_at_once(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the program: one of several processes at once, since threads of its group may abort an orderly end."""
+    if is_worker():
+        _end_at_once(code)
+    sys.exit(code)
+
+
+def _end_at_once(code: int) -> NoReturn:
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.definition.loading import LAUNCH
 from pipelines.planning.plan import StagePlan
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
@@ -119,7 +120,13 @@ def with_settings(raw: dict[str, Any], settings: Iterable[str]) -> dict[str, Any
     for parts, value in map(configs.parse_setting, settings):
         stages = {name: configs.apply_setting(stage, parts, value) for name, stage in raw["stages"].items()}
         raw = {**configs.apply_setting(raw, parts, value), "stages": stages}
-    return raw
+    return {**raw, "stages": {name: _of_no_launch(stage) for name, stage in raw["stages"].items()}}
+
+
+def _of_no_launch(stage: dict[str, Any]) -> dict[str, Any]:
+    """A stage's config as manifests have it, without what is said once for a whole launch."""
+    runtime = {name: value for name, value in stage.get("runtime", {}).items() if name not in LAUNCH}
+    return {**stage, "runtime": runtime}
 
 
 def commands(recorded: Recorded) -> list[str]:

@@ -51,6 +51,9 @@ def test_a_command_is_one(command: str, tmp_path: Path, monkeypatch: pytest.Monk
         else:
             assert main([*words, "--plan"]) == 0
     elif args.command in ("check", "evaluate"):
+        if args.root:
+            monkeypatch.setenv("HOME", str(tmp_path))
+            Path(args.root).expanduser().mkdir(parents=True)
         read_data(args.data, args.root, args.split)
     if args.command in ("evaluate", "report"):
         assert set(getattr(args, "stage", [])) <= set(pipelines.load(args.run).stages)

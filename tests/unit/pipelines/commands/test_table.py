@@ -91,7 +91,7 @@ def test_classes_are_shown_on_request(capsys: pytest.CaptureFixture[str]) -> Non
     ("words", "message"),
     [
         (["nowhere"], "no such run; runs in runs: digits"),
-        (["results/gone.json"], "cannot be read"),
+        (["results/gone.json"], "no such file"),
         (["empty"], "empty: no runs in it"),
         (["--row", "adda"], "no table has adda; rows are source only, dann, with labels"),
         (["--claims", "wrong.yaml"], "tables.digit: no such table; did you mean 'digits'?"),
