@@ -107,7 +107,7 @@ def dispatch(argv: Sequence[str]) -> int:
         raise ConfigError(f"segda {args.command}: unexpected {unknown[0]!r}; see segda {args.command} --help")
     from segda.config import lookup
 
-    lookup.forget_stand_ins()
+    lookup.forget_shadowing()
     for plugin in args.plugin:
         lookup.allow_plugin(plugin)
     return int(_command(args.command).execute(args, argv))
@@ -142,6 +142,6 @@ def explain(error: BaseException, debug: bool) -> tuple[str, int]:
         # The error of an open file that cannot grow names neither the file nor a remedy.
         remedy = "free space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "change the permissions"
         line = f"{line}; {remedy}, then run the same command again: it goes on where it stopped"
-    elif isinstance(error, SegdaError) and lookup.stand_ins():
-        line = f"{line} ({lookup.stand_ins()})"
+    elif isinstance(error, SegdaError) and lookup.shadowing():
+        line = f"{line} ({lookup.shadowing()})"
     return (f"error: {escape(line)}" if line else ""), 2

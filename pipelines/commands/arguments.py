@@ -76,17 +76,17 @@ def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
         content["split"] = split
     data = validate(DataConfig, content, name)
     check_component("segda.data.readers", data, name, READER)
-    tell_stand_ins(sys.stderr)
+    print_shadowing(sys.stderr)
     return data
 
 
-def tell_stand_ins(stream: TextIO) -> None:
+def print_shadowing(stream: TextIO) -> None:
     """Print which of the configs that were found by their names hide shipped ones."""
-    from segda.config.lookup import stand_ins
+    from segda.config.lookup import shadowing
     from segda.terminal.escape import escape
 
-    if stand_ins():
-        print(escape(stand_ins()), file=stream)
+    if shadowing():
+        print(escape(shadowing()), file=stream)
 
 
 def add_augmentation_arguments(parser: argparse.ArgumentParser) -> None:

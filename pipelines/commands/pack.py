@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Make the packs that are missing; print a line for each data set."""
-    from pipelines.commands.arguments import tell_stand_ins
+    from pipelines.commands.arguments import print_shadowing
     from pipelines.definition import loading as pipelines
     from pipelines.definition.schema import TrainingConfig, data_fields
     from pipelines.planning import plan as plans
@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from segda.terminal.escape import escape
 
     pipeline = pipelines.load(args.name, args.settings, args.seed)
-    tell_stand_ins(sys.stderr)
+    print_shadowing(sys.stderr)
     plan = {planned.stage: planned for planned in plans.make_plan(pipeline, Store(args.runs), args.only)}
     made = set()
     with signals.handle_signals():

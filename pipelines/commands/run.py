@@ -78,7 +78,7 @@ def _is_plan(args: argparse.Namespace) -> bool:
 
 def _planner(args: argparse.Namespace, recorded: "Recorded | None" = None) -> "Planner":
     """The planner of the named pipeline, or of the one that makes a recorded result again."""
-    from pipelines.commands.arguments import tell_stand_ins
+    from pipelines.commands.arguments import print_shadowing
     from pipelines.definition import loading as pipelines
     from pipelines.planning.plan import Planner
     from pipelines.running import reproduce
@@ -87,7 +87,7 @@ def _planner(args: argparse.Namespace, recorded: "Recorded | None" = None) -> "P
     if recorded is None:
         pipeline = pipelines.load(args.name, _settings(args), args.seed, remembered=True)
         if launch.is_first():
-            tell_stand_ins(sys.stdout)
+            print_shadowing(sys.stdout)
     else:
         pipeline = pipelines.build(recorded.run, reproduce.with_settings(recorded.raw, _settings(args)))
     return Planner(pipeline, Store(args.runs), args.only, args.force)

@@ -17,8 +17,8 @@ _SHARED = ("classes", "ignore", "colours", "ignore_colours", *DESCRIPTION)
 def resolved(labels: Any, path: str, user: Path | None = None) -> Any:
     """`labels` at `path` of a config as results record it: names as they are, everything else as `own`'s content.
 
-    A file is sought as other configs are, first next to `user`, the file that mentions it. It may be a data set's YAML:
-    what that says of classes is the label space.
+    A file is looked up as other configs are, first next to `user`, the file that mentions it. It may be a data set's
+    YAML: what that says of classes is the label space.
 
     Raises:
         ConfigError: there is no such file, or the description is wrong.

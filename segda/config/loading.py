@@ -45,7 +45,7 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
 
     Bare names are looked up in `configs/<folder>` here, then among the shipped configs (`pipelines`, `methods`,
     `data`); relative paths and bare pipeline names first next to `user`, the file that mentions them. What is found in
-    place of a shipped one is told by `lookup.stand_ins`.
+    place of a shipped one is remembered by `lookup.shadowing`.
 
     Raises:
         ConfigError: there is no such file.
@@ -64,7 +64,7 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
         if _is_file(path):
             own = shipped(folder) / f"{name}.yaml"
             if own.is_file() and not own.samefile(path):
-                lookup.note_stand_in(path)
+                lookup.note_shadowing(path)
             return path
     if os.sep in name:
         meant = _meant(name, folder, [Path(name)])

@@ -11,7 +11,7 @@ from types import ModuleType
 from segda.errors import ConfigError
 
 _allowed_plugins: set[str] = set()
-_stand_ins: dict[Path, None] = {}  # in the order in which they were found
+_shadowing: dict[Path, None] = {}  # in the order in which they were found
 
 
 def allow_plugin(package: str) -> None:
@@ -24,20 +24,20 @@ def plugins_allowed() -> bool:
     return bool(_allowed_plugins)
 
 
-def note_stand_in(path: Path) -> None:
+def note_shadowing(path: Path) -> None:
     """Note that a name meant this file, which hides what segda ships by that name."""
-    _stand_ins[path.absolute()] = None
+    _shadowing[path.absolute()] = None
 
 
-def stand_ins() -> str:
+def shadowing() -> str:
     """The noted files as one sentence; empty if there are none."""
-    files = ", ".join(os.path.relpath(path) for path in _stand_ins)
+    files = ", ".join(os.path.relpath(path) for path in _shadowing)
     return f"{files}: used in place of what segda ships by that name; rename it if that is not meant" if files else ""
 
 
-def forget_stand_ins() -> None:
+def forget_shadowing() -> None:
     """Begin anew: what was noted before belonged to another command of this process."""
-    _stand_ins.clear()
+    _shadowing.clear()
 
 
 def names(package: str) -> list[str]:

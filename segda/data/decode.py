@@ -68,8 +68,8 @@ def read_rgb(path: Path) -> np.ndarray:
         upper 8 remain.
 
     Raises:
-        DataError: the file is missing, empty, truncated, no image, animated, or too large, or needs to be told which
-            of its bands or values to take.
+        DataError: the file is missing, empty, truncated, no image, animated, or too large; or the options must say
+            which of its bands or values to take.
         ConfigError: `SEGDA_MAX_PIXELS` is no number.
     """
     return turned(*read_stored(path))

@@ -98,7 +98,7 @@ def join(processes: int | None = 1) -> None:
 
 
 def _torch_place() -> Place | None:
-    """The place that torchrun's variables give, whoever set them; `None` where this process is none of several."""
+    """Rank and number of processes by torchrun's variables, whoever set them; `None` for a single process."""
     given = [name for name in TORCH[1:] if name in os.environ]
     if "RANK" not in given and "LOCAL_RANK" not in given and _number("WORLD_SIZE", "1") == 1:
         return None

@@ -61,7 +61,7 @@ class MetaPeakMemory(PeakMemory):
 
     What is counted must not depend on values, as the shapes of a training step do not. Tensors on other devices, such
     as draws that are made on the CPU, are computed and counted as ever; whole numbers that are moved from there, which
-    samples are told apart by, are remembered.
+    identify samples, are remembered.
     """
 
     def __init__(self) -> None:

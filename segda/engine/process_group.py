@@ -44,7 +44,7 @@ def form_group(cpu: bool) -> bool:
         ) from error
     if len(set(devices)) > 1:
         raise ConfigError(
-            f"process {devices.index('GPU')} has a GPU, process {devices.index('CPU')} has none; mend the latter's "
+            f"process {devices.index('GPU')} has a GPU, process {devices.index('CPU')} has none; repair the latter's "
             "driver (nvidia-smi), or add --cpu"
         )
     store.set_timeout(EXCHANGE_TIMEOUT)

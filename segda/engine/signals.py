@@ -1,6 +1,6 @@
 """A request to stop, by SIGTERM, SIGUSR1 or SIGINT: noted when it comes, heeded where the work can be taken up again.
 
-A scheduler that wants its machine back sends SIGTERM, or SIGUSR1 where it was told to (`sbatch --signal=USR1@120`),
+A scheduler that wants its machine back sends SIGTERM, or SIGUSR1 if asked to (`sbatch --signal=USR1@120`),
 and gives a job some time; Ctrl-C sends SIGINT. Each lets the work in hand be finished and saved. A second one ends the
 process at once, as without this file.
 """

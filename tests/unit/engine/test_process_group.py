@@ -66,7 +66,7 @@ def test_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_machine_whose_gpu_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     Meeting(monkeypatch, "GPU")
-    with pytest.raises(ConfigError, match=r"process 1 has a GPU, process 0 has none; mend .* driver .*--cpu"):
+    with pytest.raises(ConfigError, match=r"process 1 has a GPU, process 0 has none; repair .* driver .*--cpu"):
         form_group(cpu=False)
 
 
