@@ -9,7 +9,7 @@ from pipelines.training.open_data import open_stage_data
 if TYPE_CHECKING:
     from segda.engine.session import Session
 
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("networks",)
 
 

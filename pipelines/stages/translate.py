@@ -8,7 +8,7 @@ from pipelines.definition.schema import AdaptingConfig, Inputs
 if TYPE_CHECKING:
     from segda.engine.session import Session
 
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("networks",)
 PUBLISHED = ("encoder", "decoder")
 

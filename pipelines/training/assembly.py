@@ -12,6 +12,7 @@ from segda.engine import activation_checkpointing, adabn, compile, optimizers
 from segda.engine.ema import MovingAverage
 from segda.engine.session import Local, Session
 from segda.engine.state import TrainingState
+from segda.networks import memory_format
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
@@ -53,6 +54,7 @@ def assemble(
     terms = objectives.build(method.terms)
     for module in judge.modules.values() if judge is not None else ():
         module.requires_grad_(False)
+    memory_format.use_faster_format([*modules.values(), *(judge.modules.values() if judge is not None else ())])
     followed = {name: module for name, module in modules.items() if name.split(".")[0] in published}
     average = MovingAverage(followed, config.ema) if config.ema else None
     needs_teacher = "teacher" in objectives.needs(terms, method.frozen)

@@ -238,6 +238,7 @@ def in_range(pixels: Tensor) -> Tensor:
 
 
 def _start_worker(_: int) -> None:
+    torch.set_flush_denormal(True)
     # OpenCV's threads would compete with the other workers for the same cores.
     cv2.setNumThreads(0)
     # Schedulers send SIGTERM or SIGUSR1 to all processes of a job. The training process needs batches to finish its

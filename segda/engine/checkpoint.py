@@ -55,6 +55,10 @@ def restore_optimizer(
         # How an update is computed is this machine's choice, not that of the one which wrote the checkpoint.
         group.update({name: own[name] for name in ("fused", "foreach") if name in own})
     optimizer.load_state_dict({"state": entries, "param_groups": groups})
+    # A fused kernel reads a parameter and its moments side by side, so their memory must be laid out alike.
+    for parameter, state in optimizer.state.items():
+        state.update({key: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                      for key, value in state.items() if isinstance(value, Tensor) and value.shape == parameter.shape})
 
 
 def random_state(session: Session) -> dict[str, Tensor]:

@@ -8,7 +8,6 @@ from torch.nn.utils import clip_grad_norm_
 
 from segda.errors import ConfigError
 
-
 def build(
     modules: Mapping[str, nn.Module],
     players: Iterable[str],
@@ -26,8 +25,7 @@ def build(
     Each group remembers its undamped rate as `base_rate`; encoders' is `learning_rate * encoder_factor`. With
     `clip_gradient_norm` it remembers that, too, for `clip_gradients`.
     Parameters are held in the order of sorted network names, so that a checkpoint fits whatever was built first.
-    On a GPU one kernel updates all of them. On a CPU it would do so in a fraction of the time, but round otherwise than
-    every result that is recorded, and an update is a small part of a step.
+    One kernel updates all of them.
 
     Returns:
         The optimizer, or `None` when the player has nothing to train (a method without discriminators).
@@ -56,8 +54,8 @@ def build(
 
 
 def fuses(device: torch.device) -> bool:
-    """Whether parameters on a device are updated by one kernel."""
-    return device.type == "cuda"
+    """Whether parameters on a device are updated by one kernel: not those without values, on the meta device."""
+    return device.type != "meta"
 
 
 def clips(optimizer: torch.optim.Optimizer) -> bool:

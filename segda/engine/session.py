@@ -42,8 +42,8 @@ def resolve_precision(precision: Precision, cpu: bool) -> Literal["no", "fp16", 
     """What `auto` means here: what `accelerate launch` says, else bf16 on a GPU that computes in it, else fp32.
 
     Raises:
-        ConfigError: half precision asked for on a CPU, where it can be a hundred times slower than fp32; or the
-            launcher asks for one that is none of `Precision`.
+        ConfigError: half precision asked for on a CPU that does not compute in it, where it can be a hundred times
+            slower than fp32; or the launcher asks for one that is none of `Precision`.
     """
     on_gpu = torch.cuda.is_available() and not cpu
     setting, remedy = "runtime.mixed_precision", "use 'auto' or 'no'"
@@ -55,9 +55,16 @@ def resolve_precision(precision: Precision, cpu: bool) -> Literal["no", "fp16", 
         precision = cast(Precision, said)
     if precision == "auto":
         return "bf16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    if precision != "no" and not on_gpu:
-        raise ConfigError(f"{setting}: {precision!r} asked for on a CPU, where it is far slower than fp32; {remedy}")
-    return precision
+    if precision == "no" or on_gpu or (precision == "bf16" and cpu_computes_in_bf16()):
+        return precision
+    lacking = "fp16 is not trained in on CPUs" if precision == "fp16" else "without AMX it is far slower than fp32"
+    raise ConfigError(f"{setting}: {precision!r} asked for on a CPU; {lacking}; {remedy}")
+
+
+def cpu_computes_in_bf16() -> bool:
+    """Whether this processor multiplies matrices of bf16 (AMX), 1.3 to 2.3 times as fast as fp32."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.6 does not tell
+    return bool(capabilities.get("amx_bf16", False))
 
 
 class Session:
@@ -71,6 +78,7 @@ class Session:
         Raises:
             ConfigError: see `form_group` and `resolve_precision`.
         """
+        torch.set_flush_denormal(True)  # with numbers below 1e-38, a step can take half as long again on a CPU
         cpu = form_group(cpu or parse_flag_from_env("ACCELERATE_USE_CPU"))
         self.configured_precision = mixed_precision
         self.mixed_precision = resolve_precision(mixed_precision, cpu)

@@ -11,6 +11,7 @@ class SmallEncoder(nn.Module):
     """Pyramid of the image and maps at strides 2, 4 and 8."""
 
     strides = (1, 2, 4, 8)
+    channels_last = True
 
     def __init__(self, width: int = 32, blocks: int = 3, norm: Norm = "batch") -> None:
         """Build a light encoder with output stride 8.

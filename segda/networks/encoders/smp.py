@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from segda import torchvision_compat
 from segda.config.lookup import nearest
 from segda.errors import ConfigError, reason
+from segda.networks.memory_format import has_depthwise_convolutions
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 from segda.networks.pretrained_encoder import PretrainedEncoder
@@ -24,6 +25,7 @@ class SmpEncoder(PretrainedEncoder):
         stages = list(encoder.out_channels)[1:]
         self.channels: tuple[int, ...] = (3, *(int(stage) for stage in stages))
         self.strides: tuple[int, ...] = tuple(min(2**level, output_stride) for level in range(len(self.channels)))
+        self.channels_last = has_depthwise_convolutions(encoder)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse; sizes are the image's by the stride, rounded up.

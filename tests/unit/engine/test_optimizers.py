@@ -87,16 +87,45 @@ def test_an_unknown_optimizer_is_refused() -> None:
 
 @pytest.mark.promise("fused-optimizers")
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
-def test_on_a_gpu_one_kernel_updates_all(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The CPU has a fused kernel too, but it rounds differently, so it is not used there."""
-    plain = build(modules(), ["head"], **{**SETTINGS, "name": name})
-    assert plain is not None
-    assert not plain.param_groups[0]["fused"]
-    assert fuses(torch.device("cuda"))
-    monkeypatch.setattr(optimizers, "fuses", lambda device: True)
+def test_one_kernel_updates_all(name: str) -> None:
     fused = build(modules(), ["head"], **{**SETTINGS, "name": name})
     assert fused is not None
     assert fused.param_groups[0]["fused"]
+    assert fuses(torch.device("cuda"))
+    with torch.device("meta"):
+        tried = build(modules(), ["head"], **{**SETTINGS, "name": name})
+    assert tried is not None
+    assert not tried.param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_moments_go_on_in_the_memory_format_of_their_parameters(name: str) -> None:
+    """A file holds them contiguous; the fused kernel pairs numbers by their place in memory."""
+
+    def made() -> tuple[nn.Module, torch.optim.Optimizer]:
+        torch.manual_seed(0)
+        layer = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        optimizer = build({"head": layer}, ["head"], **{**SETTINGS, "name": name})
+        assert optimizer is not None
+        return layer, optimizer
+
+    def step(layer: nn.Module, optimizer: torch.optim.Optimizer, number: int) -> None:
+        optimizer.zero_grad()
+        image = torch.arange(75.0).view(1, 3, 5, 5).mul(number).sin()
+        layer(image).square().sum().backward()
+        optimizer.step()
+
+    (one, before), (two, after) = made(), made()
+    for number in (1, 2):
+        step(one, before, number)
+    two.load_state_dict(one.state_dict())
+    tensors, groups = checkpoint.collect_optimizer(before)
+    stored = {key: tensor.clone(memory_format=torch.contiguous_format) for key, tensor in tensors.items()}
+    checkpoint.restore_optimizer(after, stored, json.loads(json.dumps(groups)))
+    for number in (3, 4):
+        step(one, before, number)
+        step(two, after, number)
+    assert torch.equal(one.weight, two.weight)
 
 
 @pytest.mark.promise("fused-optimizers")

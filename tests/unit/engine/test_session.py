@@ -1,6 +1,7 @@
 """The session: precision, options that are rejected, and collective operations."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -17,10 +18,45 @@ def test_auto_is_full_precision_on_a_cpu() -> None:
     assert resolve_precision("no", cpu=True) == "no"
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_half_precision_is_refused_on_a_cpu(precision: str) -> None:
-    with pytest.raises(ConfigError, match=rf"runtime\.mixed_precision: '{precision}' asked for on a CPU.*use 'auto'"):
-        resolve_precision(precision, cpu=True)  # type: ignore[arg-type]
+@pytest.fixture(autouse=True)
+def amx(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bool]]:
+    """What the processor can do: whatever machine this is, one without AMX."""
+    capabilities = {"amx_bf16": False}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    yield capabilities
+
+
+@pytest.mark.parametrize(("precision", "reason"), [
+    ("bf16", "without AMX it is far slower than fp32"), ("fp16", "fp16 is not trained in on CPUs"),
+])  # fmt: skip
+def test_half_precision_is_refused_on_a_cpu(precision: Literal["bf16", "fp16"], reason: str) -> None:
+    message = rf"runtime\.mixed_precision: '{precision}' asked for on a CPU; {reason}; use 'auto'"
+    with pytest.raises(ConfigError, match=message):
+        resolve_precision(precision, cpu=True)
+
+
+@pytest.mark.promise("bf16-on-cpus")
+def test_bf16_is_allowed_on_a_cpu_that_computes_in_it_but_not_chosen(amx: dict[str, bool]) -> None:
+    amx["amx_bf16"] = True
+    assert resolve_precision("bf16", cpu=True) == "bf16"
+    assert resolve_precision("auto", cpu=True) == "no"
+    with pytest.raises(ConfigError, match="'fp16' asked for on a CPU; fp16 is not trained in"):
+        resolve_precision("fp16", cpu=True)
+
+
+def test_an_older_torch_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    with pytest.raises(ConfigError, match="without AMX"):
+        resolve_precision("bf16", cpu=True)
+
+
+def test_numbers_too_small_for_their_format_are_zero() -> None:
+    """A processor computes with them many times slower than with others."""
+    torch.set_flush_denormal(False)
+    tiny = torch.full((8,), 1e-40)
+    assert (tiny * 1.0 != 0).all()
+    Session(cpu=True)
+    assert (tiny * 1.0 == 0).all()
 
 
 @pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf16"), (False, "no")])
