@@ -57,8 +57,13 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": entries, "param_groups": groups})
     # A fused kernel reads a parameter and its moments side by side, so their memory must be laid out alike.
     for parameter, state in optimizer.state.items():
-        state.update({key: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-                      for key, value in state.items() if isinstance(value, Tensor) and value.shape == parameter.shape})
+        state.update(
+            {
+                key: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                for key, value in state.items()
+                if isinstance(value, Tensor) and value.shape == parameter.shape
+            }
+        )
 
 
 def random_state(session: Session) -> dict[str, Tensor]:

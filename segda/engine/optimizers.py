@@ -8,6 +8,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from segda.errors import ConfigError
 
+
 def build(
     modules: Mapping[str, nn.Module],
     players: Iterable[str],

@@ -29,6 +29,4 @@ def has_depthwise_convolutions(network: nn.Module) -> bool:
 
     Such networks train 1.15 to 1.2 times as fast channels last, ResNets and DenseNets as fast or slower.
     """
-    return any(
-        isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 for layer in network.modules()
-    )
+    return any(isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1 for layer in network.modules())

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from segda import torchvision_compat
 from segda.config.lookup import nearest
 from segda.errors import ConfigError, reason
-from segda.networks.memory_format import has_depthwise_convolutions
 from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
+from segda.networks.memory_format import has_depthwise_convolutions
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 from segda.networks.pretrained_encoder import PretrainedEncoder
 

@@ -1,7 +1,6 @@
 """The session: precision, options that are rejected, and collective operations."""
 
 import warnings
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -19,11 +18,11 @@ def test_auto_is_full_precision_on_a_cpu() -> None:
 
 
 @pytest.fixture(autouse=True)
-def amx(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bool]]:
+def amx(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """What the processor can do: whatever machine this is, one without AMX."""
     capabilities = {"amx_bf16": False}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    yield capabilities
+    return capabilities
 
 
 @pytest.mark.parametrize(("precision", "reason"), [
