@@ -14,7 +14,6 @@ from pipelines.definition.schema import (
     ComponentConfig,
     DataConfig,
     MethodConfig,
-    OptimizerConfig,
     Reference,
     TrainingConfig,
 )
@@ -147,15 +146,20 @@ class _Keys:
 
 
 def _entries(node: BaseModel) -> dict[str, Any]:
-    """The fields and options of a config node that a result depends on."""
-    entries = {field: getattr(node, field) for field in type(node).model_fields if field != "runtime"}
-    entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
+    """The fields and options of a config node that a result depends on.
+
+    A field at its default is left out, so that a new option changes no key: who changes a default raises VERSION.
+    """
+    ignored = {"runtime"}
     if isinstance(node, MethodConfig):  # how a method is called changes no result
-        del entries["title"], entries["source"]
-    if isinstance(node, DataConfig) and node.on_bad_file == "fail":  # as it was before there was a choice
-        del entries["on_bad_file"]
-    if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
-        del entries["clip_gradient_norm"]
+        ignored |= {"title", "source"}
+    fields = {field: (getattr(node, field), each) for field, each in type(node).model_fields.items()}
+    entries = {
+        field: value
+        for field, (value, each) in fields.items()
+        if field not in ignored and value != each.get_default(call_default_factory=True)
+    }
+    entries.update(node.options if isinstance(node, ComponentConfig) else node.model_extra or {})
     return entries
 
 

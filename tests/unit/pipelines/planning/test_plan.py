@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.definition import loading as pipelines
-from pipelines.definition.schema import RuntimeConfig
+from pipelines.definition.schema import OptimizerConfig, RuntimeConfig
 from pipelines.planning import plan as plans
 from pipelines.running.execution import run_pipeline
 from segda.artefacts.manifest import write_json
@@ -53,6 +53,13 @@ def test_how_a_stage_is_run_is_not_in_its_key(toy: Path) -> None:
 
 def test_a_default_written_out_changes_nothing(toy: Path) -> None:
     assert changed(["stages.first.fail_on=", "stages.first.init="]) == set()
+
+
+@pytest.mark.promise("key-is-stable")
+def test_an_option_that_is_left_at_its_default_is_in_no_key() -> None:
+    """So that a new option changes no key."""
+    assert plans._entries(OptimizerConfig(clip_gradient_norm=None, weight_decay=0.0)) == {}
+    assert plans._entries(OptimizerConfig(weight_decay=0.1)) == {"weight_decay": 0.1}
 
 
 def test_the_name_of_a_stage_is_not_in_its_key_and_the_order_of_rows_is(toy: Path) -> None:
