@@ -53,7 +53,6 @@ class StagePlan:
         folder: where its result lies or would lie; `None` without key.
         reason: why.
         inputs: config path to upstream stage and key, or to data set and fingerprint, for the manifest.
-        earlier: the key that it had up to version 0.2, when all of `task` was in every key.
     """
 
     stage: str
@@ -63,7 +62,6 @@ class StagePlan:
     folder: Path | None
     reason: str
     inputs: dict[str, Any]
-    earlier: str = ""
 
 
 class _Keys:
@@ -72,8 +70,7 @@ class _Keys:
     def __init__(self, listed: ListedData, store: Store) -> None:
         self._listed, self._store = listed, store
         self._fingerprints: dict[str, str] = {}
-        self._now: dict[str, str] = {}
-        self._earlier: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
 
     def _fingerprint(self, data: DataConfig, labels: Labels, with_labels: bool) -> str:
         key = f"{labels} {with_labels} {data.model_dump_json(exclude={'resize'})}"
@@ -120,13 +117,9 @@ class _Keys:
         return node
 
     def planned(self, stage: Stage, upstream: dict[str, StagePlan]) -> StagePlan:
-        """The stage with its key and its inputs for the manifest, its state yet to be looked up.
-
-        A result that has an earlier key keeps it, so that what is finished stays so.
-        """
+        """The stage with its key and its inputs for the manifest, its state yet to be looked up."""
         inputs: dict[str, Any] = {}
-        config = self.resolved(stage.config, "", stage, self._now, inputs)
-        before = self.resolved(stage.config, "", stage, self._earlier, {})
+        config = self.resolved(stage.config, "", stage, self._keys, inputs)
         for path, reference in stage.references.items():
             origin = upstream[reference.stage]
             assert origin.folder is not None
@@ -135,14 +128,10 @@ class _Keys:
                 "output": reference.output,
             }  # fmt: skip
         config["task"] = _task_of(stage)
-        own, earlier = (
-            stage_key(stage.kind, stage.module.VERSION, {name: part for name, part in each.items() if name != "kind"})
-            for each in (config, before)
-        )
-        self._now[stage.name], self._earlier[stage.name] = own, earlier
-        folder, old_folder = (self._store.folder(stage.kind, key) for key in (own, earlier))
-        key, folder = (earlier, old_folder) if old_folder.exists() and not folder.exists() else (own, folder)
-        return StagePlan(stage.name, stage.kind, key, "run", folder, "", inputs, earlier)
+        content = {name: part for name, part in config.items() if name != "kind"}
+        key = self._keys[stage.name] = stage_key(stage.kind, stage.module.VERSION, content)
+        folder = self._store.folder(stage.kind, key)
+        return StagePlan(stage.name, stage.kind, key, "run", folder, "", inputs)
 
 
 def _entries(node: BaseModel) -> dict[str, Any]:

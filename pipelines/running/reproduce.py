@@ -184,7 +184,7 @@ def compare(
             name for name in dated.get(planned.kind, ())
             if not name.endswith(".json") or _timeless(earlier / name) in (None, _timeless(planned.folder / name))
         }  # fmt: skip
-        difference = _difference(before, after, ignored, {after.key, planned.earlier})
+        difference = _difference(before, after, ignored)
         same = same and difference is None
         note = f" but for the time in {', '.join(sorted(ignored))}" if ignored else ""
         lines.append(f"{planned.stage}: {difference or f'equal, {len(after.outputs)} files{note}'}")
@@ -202,9 +202,9 @@ def _timeless(file: Path) -> Any:
     return without(manifests.read_json(file)) if file.is_file() else None
 
 
-def _difference(before: Manifest, after: Manifest, ignored: set[str], keys: set[str]) -> str | None:
-    """Where two results differ, in words; `None` where they are equal. `keys` are all that the second one may have."""
-    if before.key not in keys:
+def _difference(before: Manifest, after: Manifest, ignored: set[str]) -> str | None:
+    """Where two results differ, in words; `None` where they are equal."""
+    if before.key != after.key:
         for name, origin in before.inputs.items():
             new = after.inputs.get(name, {})
             if origin.get("fingerprint") != new.get("fingerprint"):

@@ -1,7 +1,7 @@
 """The peers' sides of `tools.bench.peers`; run in their environment, which has no segda's requirements.
 
-Reads numbers from the standard input; for each it makes so many samples or steps and prints the seconds they took of the
-processor.
+Reads numbers from the standard input; for each it makes so many samples or steps and prints the processor's seconds
+that they took.
 """
 
 import json
@@ -30,7 +30,6 @@ def pairs(root: Path) -> Iterator[tuple[Path, Path]]:
 
 def mmsegmentation(root: Path) -> Callable[[], object]:
     """A sample by mmsegmentation's transforms, as its configs for Cityscapes name them, and its normalisation."""
-    import mmseg.datasets.transforms
     from mmcv.transforms import Compose, LoadImageFromFile, RandomFlip, RandomResize
     from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, RandomCrop
     from mmseg.models.data_preprocessor import SegDataPreProcessor

@@ -1,16 +1,15 @@
 """What segda's training samples and steps cost, beside mmsegmentation's and torchvision's own code.
 
-The peers are installed in an environment of their own, in a temporary folder (a few minutes, 2 GB; from the package index),
-with the torch, NumPy and OpenCV of this one. Each side has one thread and a process of its own; the sides take turns, and
-seconds are those of the processor.
+The peers are installed in an environment of their own, in a temporary folder (a few minutes, 2 GB; from the package
+index), with the torch, NumPy and OpenCV of this one. Each side has one thread and a process of its own; the sides take
+turns, and seconds are those of the processor.
 
-* Samples: files of 1914x1052 pixels with palette labels, as from GTA5, to normalised crops of 512x512: resized to 720x1280
-  times a random factor of 0.5 to 2, cropped, mirrored. mmsegmentation by its transforms and its data preprocessor,
-  torchvision by its transforms in the order of its reference script for segmentation, which resamples the whole image.
+* Samples: files of 1914x1052 pixels with palette labels, as from GTA5, to normalised crops of 512x512: resized to
+  720x1280 times a random factor of 0.5 to 2, cropped, mirrored. mmsegmentation by its transforms and its data
+  preprocessor, torchvision by its transforms in the order of its reference script for segmentation, which resamples the
+  whole image.
 * Step: DeepLabV3 on a ResNet-50 of output stride 8, batch 2 of 256x256, SGD: torchvision's network in the loop of its
   reference script, smp's network in `segda.engine.fit.update`.
-
-Nothing here is part of a table that segda's users choose by: the peers' defaults are theirs.
 """
 
 import json
@@ -45,7 +44,7 @@ RESIZE, CROP, SCALE = (720, 1280), (512, 512), (0.5, 2.0)
 
 @contextmanager
 def peer(python: str, side: str, root: Path) -> Iterator[Callable[[int], float]]:
-    """A process of a peer's, which does so many samples or steps of one side when called; seconds of the processor each.
+    """A process of a peer's, which makes so many samples or steps of one side when called; seconds of the processor.
 
     Raises:
         RuntimeError: the process ended.
@@ -99,7 +98,7 @@ def samples(root: Path) -> Callable[[int], float]:
 
 def steps() -> Callable[[int], float]:
     """Our side of the step: torchvision's reference trains by SGD, rate 0.01, momentum 0.9, decay 1e-4."""
-    encoder = '{name: smp, encoder: resnet50, output_stride: 8, weights: null}'
+    encoder = "{name: smp, encoder: resnet50, output_stride: 8, weights: null}"
     memory, config = stage_of(
         "gta5_to_cityscapes", "source", f"stages.source.networks.encoder={encoder}",
         "stages.source.networks.head={name: smp, decoder: deeplabv3}",

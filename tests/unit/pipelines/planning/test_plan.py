@@ -12,7 +12,6 @@ from pipelines.definition import loading as pipelines
 from pipelines.definition.schema import OptimizerConfig, RuntimeConfig
 from pipelines.planning import plan as plans
 from pipelines.running.execution import run_pipeline
-from segda.artefacts.manifest import write_json
 from segda.artefacts.store import Store
 from segda.config.lookup import module, names
 from segda.engine.session import Session
@@ -223,22 +222,6 @@ def test_terms_are_known_to_weigh_classes_by_what_they_call() -> None:
         weighs = "supervised_loss" in source and name != "semantic_consistency"
         assert weighs == (name not in plans.UNWEIGHTED), name
     assert not plans._is_unweighted("semantic_consistency", {"source_labels": True})
-
-
-def test_results_of_keys_that_held_all_of_the_task_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`generate-3c04f94d` is the folder that version 0.2 gave to the data of `streets`."""
-    monkeypatch.chdir(tmp_path)
-    loaded = pipelines.load("streets", remembered=True)
-    before = {planned.stage: planned for planned in plans.make_plan(loaded, Store(Path("runs")))}
-    assert before["streets"].earlier.startswith("3c04f94d")
-    assert before["streets"].key != before["streets"].earlier
-    folder = Path("runs/generate-3c04f94d")
-    folder.mkdir(parents=True)
-    write_json(folder / "stage.json", {"key": before["streets"].earlier})
-    after = {planned.stage: planned for planned in plans.make_plan(loaded, Store(Path("runs")))}
-    assert (after["streets"].state, after["streets"].folder) == ("resume", folder)
-    assert after["source"].key == before["source"].key
-    assert after["source"].inputs["data.root"]["folder"] == folder.name
 
 
 def test_another_number_of_steps_prolongs_nothing_and_says_how_to_go_on(
