@@ -125,8 +125,11 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class OptimizerConfig(StrictConfig):
     """One player's optimizer.
 
-    `encoder_factor` scales the learning rate of (pretrained) encoders. Gradients are clipped to the norm
-    `clip_gradient_norm`, taken over all of the player's networks together, if it is given.
+    Attributes:
+        encoder_factor: of the learning rate of (pretrained) encoders; 0.1 is a head ten times as fast.
+        clip_gradient_norm: gradients are clipped to this norm, taken over all of the player's networks together.
+        weight_decay_on: `weights` spares biases, normalisations and embeddings of positions.
+        layer_decay: the rate of each layer of a plain transformer is this share of that of the next one.
     """
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
@@ -136,19 +139,22 @@ class OptimizerConfig(StrictConfig):
     weight_decay: NonNegativeFloat = 0.0
     encoder_factor: PositiveFloat = 1.0
     clip_gradient_norm: PositiveFloat | None = None
+    weight_decay_on: Literal["all", "weights"] = "all"
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
 
 
 class ScheduleConfig(StrictConfig):
     """The learning rate over the steps, as a factor of its first value.
 
     Attributes:
-        name: `constant`; `poly`: `(1 - progress) ** power`; `linear_decay`: 1 until `decay_from`, then linearly to 0.
+        name: `constant`; `poly`: `(1 - progress) ** power`; `cosine`: half a wave from 1 to 0; `linear_decay`: 1 until
+            `decay_from`, then linearly to 0.
         warmup: steps over which the rate first rises linearly from 0.
         power: exponent of `poly`.
         decay_from: progress in `[0, 1)` at which `linear_decay` begins.
     """
 
-    name: Literal["constant", "poly", "linear_decay"] = "constant"
+    name: Literal["constant", "poly", "cosine", "linear_decay"] = "constant"
     warmup: NonNegativeInt = 0
     power: PositiveFloat = 0.9
     decay_from: float = Field(default=0.5, ge=0, lt=1)
@@ -253,6 +259,7 @@ class TrainingConfig(StageConfig):
         discriminator_steps: updates of the discriminators for each of the other networks; Wasserstein critics take 5.
         crop: `(height, width)` of training crops; `None` trains on whole (resized) images.
         ema: decay of the exponential moving average of the networks; when set, the average is what is published.
+        ema_warmup: the decay begins at `1 / (1 + ema_warmup)` and rises to `ema` over some ten times as many steps.
     """
 
     method: MethodConfig
@@ -267,6 +274,7 @@ class TrainingConfig(StageConfig):
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     ema: float | None = Field(default=None, gt=0, lt=1)
+    ema_warmup: NonNegativeFloat = 9.0
 
     @property
     def labelled(self) -> DataConfig:

@@ -56,7 +56,7 @@ def assemble(
         module.requires_grad_(False)
     memory_format.use_faster_format([*modules.values(), *(judge.modules.values() if judge is not None else ())])
     followed = {name: module for name, module in modules.items() if name.split(".")[0] in published}
-    average = MovingAverage(followed, config.ema) if config.ema else None
+    average = MovingAverage(followed, config.ema, config.ema_warmup) if config.ema else None
     needs_teacher = "teacher" in objectives.needs(terms, method.frozen)
     teacher = Networks(average.modules, tied=method.tied) if average and needs_teacher else None
     if teacher is not None and teacher_statistics == "batch":

@@ -1,5 +1,7 @@
 """The moving average, against values computed by hand."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -18,6 +20,17 @@ def test_the_average_by_hand() -> None:
         average.update({"head": module}, step)
         expected = decay * expected + (1 - decay) * 2.0
         assert average.modules["head"].weight.item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("warmup", "decays"), [(0.0, [0.9, 0.9]), (1.0, [1 / 2, 2 / 3, 3 / 4, 4 / 5])])
+def test_its_warm_up_by_hand(warmup: float, decays: list[float]) -> None:
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 1.0)
+    average = MovingAverage({"head": module}, 0.9, warmup)
+    nn.init.constant_(module.weight, 0.0)
+    for step in range(len(decays)):
+        average.update({"head": module}, step)
+    assert average.modules["head"].weight.item() == pytest.approx(math.prod(decays))
 
 
 def test_running_statistics_are_averaged_and_counters_copied() -> None:

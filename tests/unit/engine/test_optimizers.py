@@ -163,6 +163,54 @@ def test_a_checkpoint_of_either_kind_goes_on_in_the_other(
     assert {float(state["step"]) for state in after.state.values()} == {4.0}
 
 
+class Transformer(nn.Module):
+    """A plain transformer in small: embedding, layers, normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pos_embed = nn.Parameter(torch.zeros(1, 4, 2))
+        self.embed = nn.Linear(3, 2)
+        self.layers = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+        self.norm = nn.LayerNorm(2)
+
+
+def names(groups: list[dict[str, Any]], module: nn.Module) -> list[tuple[set[str], float, float]]:
+    """The groups: names of the parameters, rate, weight decay."""
+    named = {id(parameter): name for name, parameter in module.named_parameters()}
+    return [
+        ({named[id(each)] for each in group["params"]}, pytest.approx(group["lr"]), group["weight_decay"])
+        for group in groups
+    ]
+
+
+def test_weights_alone_decay() -> None:
+    module = Transformer()
+    optimizer = build({"encoder": module}, ["encoder"], **SETTINGS, weight_decay_on="weights")
+    assert optimizer is not None
+    weights = {"embed.weight", "layers.0.weight", "layers.1.weight"}
+    spared = {"pos_embed", "embed.bias", "layers.0.bias", "layers.1.bias", "norm.weight", "norm.bias"}
+    assert names(optimizer.param_groups, module) == [(weights, 0.01, 0.01), (spared, 0.01, 0.0)]
+
+
+def test_each_layer_has_its_share_of_the_rate() -> None:
+    """The embedding is three layers from the output, the normalisation is at it."""
+    module = Transformer()
+    optimizer = build({"encoder": module, "head": nn.Linear(1, 1)}, ["encoder", "head"], **SETTINGS, layer_decay=0.5)
+    assert optimizer is not None
+    assert names(optimizer.param_groups[:4], module) == [
+        ({"pos_embed", "embed.weight", "embed.bias"}, 0.01 / 8, 0.01),
+        ({"layers.0.weight", "layers.0.bias"}, 0.01 / 4, 0.01),
+        ({"layers.1.weight", "layers.1.bias"}, 0.01 / 2, 0.01),
+        ({"norm.weight", "norm.bias"}, 0.01, 0.01),
+    ]
+    assert optimizer.param_groups[4]["lr"] == 0.1
+
+
+def test_layer_decay_needs_layers() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer\.layer_decay: 0\.5, but encoder\.source names no layers; use"):
+        build(modules(), ["encoder.source"], **SETTINGS, layer_decay=0.5)
+
+
 @pytest.mark.parametrize("limit", [0.1, 2.0, 1e6])
 def test_gradients_of_all_networks_of_a_player_are_clipped_together_as_torch_does(limit: float) -> None:
     """Two layers' gradients have one norm: sqrt(2 * 4 + 4 * 9 + 2 * 16) = 8.718, since one is not reached."""
