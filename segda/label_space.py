@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from segda.config import lookup
 from segda.config.lookup import module, nearest
 from segda.errors import ConfigError
 
@@ -52,6 +53,10 @@ class LabelSpace:
             raise ConfigError(
                 f"label space {self.name!r}: {len(self.classes)} classes but {len(self.palette)} palette entries; "
                 "give one colour a class"
+            )
+        if len(self.classes) > IGNORE_INDEX:
+            raise ConfigError(
+                f"label space {self.name!r}: {len(self.classes)} classes; labels have 8 bits, so at most {IGNORE_INDEX}"
             )
         twice = next((name for index, name in enumerate(self.classes) if name in self.classes[:index]), None)
         if twice is not None:
@@ -104,6 +109,12 @@ class LabelSpace:
         colours = np.zeros((256, 3), dtype=np.uint8)
         colours[: self.count] = self.palette
         return colours[label]
+
+
+def names_known_in(space: LabelSpace) -> frozenset[str]:
+    """The classes of a label space and of shipped ones that contain it: what a data set may call its ids."""
+    shipped = (load(name) for name in lookup.names("segda.label_spaces"))
+    return frozenset(space.classes).union(*(each.classes for each in shipped if space.name in each.subspaces))
 
 
 def load(labels: Labels) -> LabelSpace:

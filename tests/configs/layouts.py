@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from segda import label_space
 from segda.label_spaces.cityscapes import id_palette
 
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33, 0, 3)
@@ -124,4 +125,82 @@ def idd(data: Path, height: int = 48, width: int = 96) -> Path:
             label = root / "gtFine" / f"{frame}_gtFine_labellevel3Ids.png"
             write_label(label, ids(height, width, number, (*range(26), 255)))
             label.with_name(f"frame{number}_gtFine_polygons.json").write_text("{}")
+    return root
+
+
+def bdd100k(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`bdd100k/images/10k` and `labels/sem_seg/masks`, with the coloured labels that are published beside them."""
+    root = data / "bdd100k"
+    for split, number in (("train", 2), ("val", 2)):
+        for name in ("0a0a0b1a-7c39d841", "7d06fefd-f7be05a6")[:number]:
+            write_image(root / "images/10k" / split / f"{name}.jpg", height, width, number)
+            label = ids(height, width, number, (*range(19), 255))
+            write_label(root / "labels/sem_seg/masks" / split / f"{name}.png", label)
+            write_image(root / "labels/sem_seg/colormaps" / split / f"{name}.png", height, width, number)
+    return root
+
+
+def mapillary_vistas(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`mapillary_vistas/<split>` with the labels of both versions; palette PNGs of 66 classes in version 1.2."""
+    root = data / "mapillary_vistas"
+    for split in ("training", "validation"):
+        for number, name in enumerate(("_1Gn_xkw7sa_i9GU4mkxxQ", "ZZdz2MYQqkcGQy0RVVVtKg")):
+            write_image(root / split / "images" / f"{name}.jpg", height, width, number)
+            label = ids(height, width, number, tuple(range(66)))
+            write_palette_label(root / split / "v1.2/labels" / f"{name}.png", label)
+            write_palette_label(root / split / "v2.0/labels" / f"{name}.png", label + 50)
+    return root
+
+
+def urbansyn(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`urbansyn/rgb`, `ss` and the coloured labels."""
+    root = data / "urbansyn"
+    for number in (1, 2):
+        write_image(root / f"rgb/rgb_{number:04d}.png", height, width, number)
+        write_label(root / f"ss/ss_{number:04d}.png", ids(height, width, number, tuple(range(20))))
+        write_image(root / f"ss_colour/ss_colour_{number:04d}.png", height, width, number)
+    return root
+
+
+def synscapes(data: Path, height: int = 48, width: int = 96) -> Path:
+    """`synscapes/img/rgb`, `img/class` and the numbers of instances."""
+    root = data / "synscapes"
+    for number in (1, 2):
+        write_image(root / f"img/rgb/{number}.png", height, width, number)
+        write_label(root / f"img/class/{number}.png", ids(height, width, number, CITYSCAPES_IDS))
+        write_image(root / f"img/instance/{number}.png", height, width, number)
+    return root
+
+
+def virtual_kitti2(data: Path, height: int = 48, width: int = 96) -> Path:
+    """Two drives in two conditions, both cameras; coloured labels."""
+    root = data / "virtual_kitti2"
+    colours = np.array(
+        [[100, 60, 100], [140, 140, 140], [0, 199, 0], [90, 240, 0], [255, 127, 80], [80, 80, 80]], np.uint8
+    )
+    for drive in ("Scene01/clone", "Scene01/fog", "Scene20/clone"):
+        for camera in ("Camera_0", "Camera_1"):
+            frames = root / drive / "frames"
+            write_image(frames / "rgb" / camera / "rgb_00000.jpg", height, width, 0)
+            label = colours[ids(height, width, 0, tuple(range(len(colours))))]
+            write_label(frames / "classSegmentation" / camera / "classgt_00000.png", label)
+    return root
+
+
+def visda(data: Path) -> Path:
+    """`visda/train` and `validation`, a folder a class, with the lists that are published beside them."""
+    root = data / "visda"
+    for split, kind in (("train", "png"), ("validation", "jpg")):
+        for number, name in enumerate(label_space.load("visda").classes):
+            write_image(root / split / name / f"{name}_{number}.{kind}", 32, 32, number)
+        (root / split / "image_list.txt").write_text("aeroplane/aeroplane_0.png 0\n")
+    return root
+
+
+def office_home(data: Path) -> Path:
+    """Two of the four domains."""
+    root = data / "office_home"
+    for domain in ("Art", "Real World"):
+        for number, name in enumerate(label_space.load("office_home").classes):
+            write_image(root / domain / name / "00001.jpg", 24, 32, number)
     return root

@@ -108,6 +108,11 @@ def test_i2i_from_published_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (layouts.acdc, "acdc", "val", 2, 2),
         (layouts.dark_zurich, "dark_zurich", "val", 1, 2),
         (layouts.idd, "idd", "val", 2, 2),
+        (layouts.bdd100k, "bdd100k", "val", 2, 2),
+        (layouts.mapillary_vistas, "mapillary_vistas", "validation", 2, 2),
+        (layouts.urbansyn, "urbansyn", "train", 2, 2),
+        (layouts.synscapes, "synscapes", "train", 2, 2),
+        (layouts.virtual_kitti2, "virtual_kitti2", "train", 3, 3),
     ],
 )
 def test_shipped_entries_find_labelled_and_unlabelled_images(
@@ -120,6 +125,25 @@ def test_shipped_entries_find_labelled_and_unlabelled_images(
     assert f"pairs     {labelled}\n" in capsys.readouterr().out
     data = read_data(name, None, None)
     assert len(open_dataset(data, "synthia16", data_root(data), with_labels=False)) == unlabelled
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "split", "options", "pictures"),
+    [
+        (layouts.visda, "visda", "validation", {}, 12),
+        (layouts.office_home, "office_home", "train", {"folder": "Real World"}, 65),
+    ],
+)
+def test_shipped_entries_of_pictures_find_each_class(
+    layout: Callable[[Path], Path], name: str, split: str, options: dict[str, str], pictures: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path))
+    layout(tmp_path)
+    data = read_data(name, None, split).model_copy(update=options)
+    opened = open_dataset(data, name, data_root(data), with_labels=True)
+    assert len(opened) == pictures
+    assert {int(opened.decode_label(sample.label)) for sample in opened.samples} == set(range(pictures))
 
 
 def test_from_fog_to_the_unlabelled_night_and_to_the_server(

@@ -17,7 +17,7 @@ from segda.data.decode import read_index, read_stored
 from segda.data.find import PICTURES, Place
 from segda.data.pictures import PictureOptions, open_pairs
 from segda.errors import ConfigError, DataError
-from segda.label_space import Colour, LabelSpace, native_colours, native_ids
+from segda.label_space import Colour, LabelSpace, names_known_in, native_colours, native_ids
 
 
 def build(
@@ -59,7 +59,7 @@ def build(
     Raises:
         DataError: missing folder, no images, unpaired files.
         ConfigError: both or neither of `classes` and `colours`, an id or colour that occurs twice, or a name that the
-            label space lacks.
+            label space lacks, and any shipped one that it is a part of (as `cityscapes` is of `synthia16`).
     """
     pictures = Place(images.replace("{split}", split), image_endings)
     every = labels.split("{split}")[0]
@@ -99,8 +99,9 @@ def _ids(
             "neither is given; expected `classes` (id: name) or `colours` (name: [r, g, b]), here or in a label space "
             "of your own"
         )
+    known = names_known_in(space)
     for name in (*named.values(), *(colours or ())):
-        if name not in space.classes:
+        if name not in known:
             raise ConfigError(
                 f"{'colours' if colours else 'classes'}: {name!r} is no class of label space {space.name!r} (what "
                 "should not count goes into `ignore`; for classes of your own, name this YAML file as `labels` of the "
