@@ -41,6 +41,8 @@ UNWEIGHTED = frozenset({
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""
 
+PACKED = "; `pack` is in the key, since pictures are resized for it before they are scaled"
+
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -136,6 +138,8 @@ class _Keys:
                 "output": reference.output,
             }  # fmt: skip
         config["task"] = _task_of(stage)
+        if _scales_packs(stage):
+            config["pack"] = before["pack"] = True
         own, earlier = (
             stage_key(stage.kind, stage.module.VERSION, {name: part for name, part in each.items() if name != "kind"})
             for each in (config, before)
@@ -173,6 +177,11 @@ def _task_of(stage: Stage) -> dict[str, Any]:
     if all(_is_unweighted(name, options) for name, options in terms.items()):
         task.pop("class_weights", None)
     return task
+
+
+def _scales_packs(stage: Stage) -> bool:
+    """Whether a stage trains on other pixels from packs than it would from files."""
+    return isinstance(stage.config, TrainingConfig) and stage.config.scales_packs
 
 
 def _is_unweighted(term: str, options: dict[str, Any]) -> bool:
@@ -248,7 +257,8 @@ class Planner:
             result = self.store.find(planned.kind, planned.key)
             planned = replace(planned, state=result.state, reason=result.reason)
             if result.reason.startswith("no result"):
-                planned = replace(planned, reason=f"{result.reason}{self._other_steps(planned)}")
+                pixels = PACKED if _scales_packs(self.pipeline.stages[planned.stage]) else ""
+                planned = replace(planned, reason=f"{result.reason}{pixels}{self._other_steps(planned)}")
         if planned.stage in self._affected and planned.state in ("done", "resume"):
             reason = "forced" if planned.stage in self._forced else "builds on a forced stage"
             planned = replace(planned, state="run", reason=reason)
