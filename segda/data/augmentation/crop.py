@@ -86,9 +86,7 @@ class TrainTransform:
         while True:
             yield self._view(size, *draws.random(7).tolist())
 
-    def apply(
-        self, view: View, image: np.ndarray, label: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def apply(self, view: View, image: np.ndarray, label: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         """What a view shows of one sample.
 
         Args:

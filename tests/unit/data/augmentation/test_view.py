@@ -1,5 +1,6 @@
 """Where the pixels of a crop come from: image and label together, without aliasing, by draws of one distribution."""
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from segda.data.augmentation.crop import TrainTransform
-from segda.data.augmentation.view import View
+from segda.data.augmentation.view import Turn, View
 from segda.data.resize import resize_image, resize_label
 
 
@@ -64,7 +65,7 @@ def test_factor_and_place_are_uniform_and_independent() -> None:
         tops.append(view.rows.start / (1052 - rows) if rows < 1050 else 0.0)
         lefts.append(view.columns.start / (1914 - columns))
         flips.append(view.flip)
-        assert 0 <= view.rows.start
+        assert view.rows.start >= 0
         assert view.rows.stop <= 1052
         assert view.columns.stop <= 1914
     assert is_uniform(factors, 0.5, 2.0)
@@ -93,19 +94,25 @@ def test_a_crop_at_half_the_size_has_the_pixels_of_the_whole_at_half_the_size() 
     assert compared > 4
 
 
-@pytest.mark.parametrize("resize", [(32, 32), (32, 96), (96, 32)])
+@pytest.mark.parametrize("resize", [(16, 16), (16, 96), (96, 16)])
 def test_what_shrinks_is_averaged_on_each_side(resize: tuple[int, int]) -> None:
     """Stripes that are finer than the result become grey, also where the other side grows."""
     fine = np.zeros((64, 64, 3), np.uint8)
-    if resize[0] < 64:
-        fine[::2] = 200
-    if resize[1] < 64:
-        fine[:, ::2] = 200
-    transform = TrainTransform(resize=resize, crop=(24, 24), scale=(1.0, 1.0))
-    expected = 150 if max(resize) < 64 else 100
-    for position in range(5):
+    fine[:: 4 if resize[0] < 64 else 1, :: 4 if resize[1] < 64 else 1] = 240
+    transform = TrainTransform(resize=resize, crop=(12, 12), scale=(1.0, 1.0))
+    for position in range(3):
         seen, _ = transform(fine, None, position)
-        assert np.abs(seen.astype(int) - expected).max() <= 1
+        assert np.abs(seen.astype(int) - (15 if resize == (16, 16) else 60)).max() <= 1
+
+
+def test_a_quarter_turn_is_that_of_the_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    view = View(None, slice(0, 8), slice(0, 8), (8, 8), (8, 8), Turn(90, 0, 0), False)
+    np.testing.assert_array_equal(view.image(image, 0), np.rot90(image))
+    np.testing.assert_array_equal(view.label(image[:, :, 0]), np.rot90(image[:, :, 0]))
+    moved = replace(view, turn=Turn(0, 2, -3)).image(image, 9)
+    np.testing.assert_array_equal(moved[2:, :5], image[:6, 3:])
+    assert (moved[:2] == 9).all()
 
 
 def test_what_is_smaller_than_the_crop_lies_in_its_middle() -> None:
