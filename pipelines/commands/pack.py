@@ -72,7 +72,7 @@ def _packing(
     from segda.data import unreadable
 
     data, with_labels = data_fields(config)[field]
-    if packs.is_paired(config):
+    if config.reads_pairs:
         return "not packed: pairs are read as they are"
     if isinstance(data.root, Reference):
         origin = plan[data.root.stage]

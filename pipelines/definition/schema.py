@@ -190,6 +190,8 @@ class AugmentConfig(StrictConfig):
 class RuntimeConfig(StrictConfig):
     """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
 
+    The exception is `pack` where `TrainingConfig.scales_packs`.
+
     Attributes:
         workers: processes that load data, besides the training one; by default as many as there are processors left
             over, 1 to 8. An export decodes and encodes in so many threads.
@@ -281,6 +283,20 @@ class TrainingConfig(StageConfig):
         """The labelled set: `data` of a supervised stage, else `source`."""
         return next(data for data, with_labels in data_fields(self).values() if with_labels)
 
+    @property
+    def scales_packs(self) -> bool:
+        """Whether the stage scales at random what its packs hold resized.
+
+        From files, images are resampled once, to `resize` times the factor: other pixels, so `pack` is in the key.
+        """
+        resized = any(data.resize is not None for data, _ in data_fields(self).values())
+        return self.runtime.pack and not self.reads_pairs and self.augment.scale is not None and resized
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether the stage reads pairs, whose sizes are compared before anything is resized, and so no packs."""
+        return False
+
 
 class AdaptingConfig(TrainingConfig):
     """What stages that learn from a labelled source and an unlabelled target share.
@@ -298,6 +314,11 @@ class AdaptingConfig(TrainingConfig):
     init: Reference | None = None
     judge: Reference | None = None
     paired: bool = False
+
+    @property
+    def reads_pairs(self) -> bool:
+        """As `paired` says."""
+        return self.paired
 
 
 class Inputs(Protocol):

@@ -40,6 +40,8 @@ UNWEIGHTED = frozenset({
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""
 
+PACKED = "; `pack` is in the key, since pictures are resized for it before they are scaled"
+
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -128,6 +130,8 @@ class _Keys:
                 "output": reference.output,
             }  # fmt: skip
         config["task"] = _task_of(stage)
+        if _scales_packs(stage):
+            config["pack"] = True
         content = {name: part for name, part in config.items() if name != "kind"}
         key = self._keys[stage.name] = stage_key(stage.kind, stage.module.VERSION, content)
         folder = self._store.folder(stage.kind, key)
@@ -166,6 +170,11 @@ def _task_of(stage: Stage) -> dict[str, Any]:
     if all(_is_unweighted(name, options) for name, options in terms.items()):
         task.pop("class_weights", None)
     return task
+
+
+def _scales_packs(stage: Stage) -> bool:
+    """Whether a stage trains on other pixels from packs than it would from files."""
+    return isinstance(stage.config, TrainingConfig) and stage.config.scales_packs
 
 
 def _is_unweighted(term: str, options: dict[str, Any]) -> bool:
@@ -241,7 +250,8 @@ class Planner:
             result = self.store.find(planned.kind, planned.key)
             planned = replace(planned, state=result.state, reason=result.reason)
             if result.reason.startswith("no result"):
-                planned = replace(planned, reason=f"{result.reason}{self._other_steps(planned)}")
+                pixels = PACKED if _scales_packs(self.pipeline.stages[planned.stage]) else ""
+                planned = replace(planned, reason=f"{result.reason}{pixels}{self._other_steps(planned)}")
         if planned.stage in self._affected and planned.state in ("done", "resume"):
             reason = "forced" if planned.stage in self._forced else "builds on a forced stage"
             planned = replace(planned, state="run", reason=reason)

@@ -112,7 +112,7 @@ def _renamed(node: Any, names: Mapping[str, str], path: str = "") -> Any:
 
 
 def with_settings(raw: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """A config in which settings such as `runtime.cpu=true` hold for every stage; no `runtime` is in a key.
+    """A config in which settings such as `runtime.cpu=true` hold for every stage; none but `pack` is in a key.
 
     Raises:
         ConfigError: a setting cannot be read.

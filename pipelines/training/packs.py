@@ -1,6 +1,7 @@
 """Packs of the data sets that a stage trains on: named by all that decides their pixels, made once, shared by runs.
 
-They are in `packs` in the folder of runs. A pack enters no key, since training reads the same pixels with and without.
+They are in `packs` in the folder of runs. A pack enters no key, since training reads the same pixels with and without,
+unless it scales what the pack holds resized: see `TrainingConfig.scales_packs`.
 """
 
 from functools import partial
@@ -104,18 +105,13 @@ def streams(
     """
     if not config.runtime.pack:
         return source, target
-    if is_paired(config):
+    if config.reads_pairs:
         session.print(f"pack: {config.kind}: pairs are read as they are")
         return source, target
     source = _packed(config.labelled, source, runs, session)
     if target is not None and isinstance(config, AdaptingConfig):
         target = _packed(config.target, target, runs, session)
     return source, target
-
-
-def is_paired(config: TrainingConfig) -> bool:
-    """Whether a stage reads pairs, whose sizes are compared before anything is resized."""
-    return isinstance(config, AdaptingConfig) and config.paired
 
 
 def _packed(data: DataConfig, dataset: Dataset, runs: Path, session: Session) -> Dataset:

@@ -139,16 +139,21 @@ def read_index(path: Path) -> np.ndarray:
                 f"{path}: a label image of mode {image.mode}, but whole numbers in one channel were expected; write "
                 "them as PNG"
             )
+        rows = _rows_as_stored(data) if image.format == "PNG" and image.mode == "P" else None
+        if rows is not None:
+            return rows
         tag, step = _orientation(image, path, data), _grey_step(image)
         pixels = np.asarray(image)
         # PIL reads missing rows as zeros, which would be another class.
         if image.format == "PNG" and not pixels[-1].any():
-            _check_chunks(data, rows=True)
+            _unpacked(data, _check_chunks(data))
         if image.format == "TIFF":
             pixels = turned(pixels, _INVERSE.get(tag, tag))
     if pixels.dtype == bool:
         return pixels.astype(np.uint8)
-    return pixels // step if pixels.dtype == np.uint8 else pixels.astype(np.int32)
+    if pixels.dtype == np.uint8:
+        return pixels // step if step > 1 else pixels
+    return pixels.astype(np.int32)
 
 
 def _grey(path: Path) -> np.ndarray:
@@ -317,13 +322,13 @@ def _check_size(path: Path, height: int, width: int) -> None:
         )
 
 
-def _check_chunks(png: bytes, *, rows: bool = False) -> None:
-    """Refuse a PNG that is cut off or changed, by a ValueError; libpng would print lines of its own.
+def _check_chunks(png: bytes) -> bytes:
+    """The packed pixels of a PNG; it is refused, by a ValueError, where it is cut off or changed.
 
-    `rows` unpacks and counts the pixels, too.
+    libpng would print lines of its own.
     """
     view, start, kind = memoryview(png), 8, b""
-    packed: list[memoryview] = []
+    parts: list[memoryview] = []
     while kind != b"IEND":
         if start + 12 > len(png):
             raise ValueError("cut off")
@@ -334,18 +339,40 @@ def _check_chunks(png: bytes, *, rows: bool = False) -> None:
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise ValueError(f"wrong checksum at byte {start}")
         if kind == b"IDAT":
-            packed.append(view[start + 8 : end])
+            parts.append(view[start + 8 : end])
         start = end + 4
-    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
-    size = height * (1 + (width * bits * _CHANNELS.get(colour, 1) + 7) // 8)
-    if interlaced:
-        return  # rows have another layout
-    if size > size_limits.MAX_DEFLATE_RATIO * sum(len(part) for part in packed) + size_limits.MAX_DEFLATE_RATIO:
+    packed, size = b"".join(parts), _unpacked_size(png)
+    if size > size_limits.MAX_DEFLATE_RATIO * (len(packed) + 1):
         raise ValueError("fewer pixels than its head claims")
-    if rows:
-        unpacker = zlib.decompressobj()
-        if sum(len(unpacker.decompress(part)) for part in packed) < size:
-            raise ValueError("fewer pixels than its head claims")
+    return packed
+
+
+def _unpacked_size(png: bytes) -> int:
+    """The bytes of a PNG's rows, each with one that names its filter; 0 where it is interlaced, in another layout."""
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
+    return 0 if interlaced else height * (1 + (width * bits * _CHANNELS.get(colour, 1) + 7) // 8)
+
+
+def _unpacked(png: bytes, packed: bytes) -> bytes:
+    """The rows of a PNG, still filtered; a ValueError where they are fewer than its head claims."""
+    size = _unpacked_size(png)
+    # Without a limit, a small file could unpack to more than the memory.
+    unpacked = zlib.decompressobj().decompress(packed, size) if size else b""
+    if len(unpacked) < size:
+        raise ValueError("fewer pixels than its head claims")
+    return unpacked
+
+
+def _rows_as_stored(png: bytes) -> np.ndarray | None:
+    """The pixels `[H, W]` of a palette PNG of 8 bits, if it is not interlaced and no row is filtered: the usual case.
+
+    Unpacking alone takes a third less than PIL's way from the file to an array.
+    """
+    width, height, bits, _, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
+    if bits != 8 or interlaced:
+        return None
+    rows = np.frombuffer(_unpacked(png, _check_chunks(png)), np.uint8).reshape(height, 1 + width)
+    return None if rows[:, 0].any() else np.ascontiguousarray(rows[:, 1:])
 
 
 def _broken(path: Path, error: Exception | None = None) -> DataError:

@@ -54,6 +54,11 @@ class LabelDecoder:
         """uint8: as `table`, with the ignore index for ids that `classes` does not name."""
         return np.where(self.table < 0, self.space.ignore_index, self.table).astype(np.uint8)
 
+    @cached_property
+    def _unnamed(self) -> int:
+        """The least id that `classes` does not name."""
+        return next((native for native, index in enumerate(self.table) if index < 0), len(self.table))
+
     def __call__(self, path: Path) -> np.ndarray:
         """Decode one label file.
 
@@ -77,8 +82,10 @@ class LabelDecoder:
 
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
-        if ids.ndim and ids.dtype == np.uint8 and cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0:
-            return {}
+        if ids.ndim and ids.dtype == np.uint8:
+            # A maximum takes a tenth of a look at every pixel's entry in the table.
+            if ids.max() < self._unnamed or cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0:
+                return {}
         natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([int(ids)], [1])
         return {
             int(native): int(count)

@@ -1,4 +1,4 @@
-"""Packs on the command line: same networks with and without, made once, and never of labels that must stay closed."""
+"""Packs on the command line: one key has one content, made once, and never of labels that must stay closed."""
 
 import json
 import os
@@ -36,9 +36,9 @@ FEATURE = """
     steps: 3
     batch: 2
     crop: [32, 32]
-    augment: {scale: [0.8, 1.2]}
     target_statistics: 2
 """
+SCALED = ["--set", "stages.feature.augment.scale=[0.8,1.2]"]
 TRAINED = ["--only", "source", "--only", "translate", "--only", "feature"]
 
 
@@ -102,6 +102,35 @@ def test_networks_are_the_same_with_and_without(job: Path, capsys: pytest.Captur
     tables = []
     for words in ([], ["--set", "runtime.pack=true"]):
         assert main(["run", "job.yaml", "--plan", *words]) == 0
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.promise("pack-pixels")
+def test_what_is_resized_and_then_scaled_has_a_key_of_its_own(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["job.yaml", "--only", "feature", *SCALED]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(["run", *words, "--plan", "--set", "runtime.pack=true"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("feature "))
+    assert "`pack` is in the key, since pictures are resized for it before they are scaled" in line
+    assert main([*words, "--set", "runtime.pack=true"]) == 0
+    folders: dict[str, set[str]] = {}
+    for name, checksum in published("runs").items():
+        folders.setdefault(name.split("/")[0], set()).add(checksum)
+    files, packed = folders.values()
+    assert files.isdisjoint(packed), "other pixels, other networks"
+
+
+@pytest.mark.promise("pack-pixels")
+@pytest.mark.parametrize("setting", ["augment.scale=null", "target.resize=null"])
+def test_without_a_resize_or_a_scale_a_pack_is_in_no_key(
+    job: Path, capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    words = ["run", "job.yaml", "--plan", *SCALED, "--set", "stages.feature.source.resize=null"]
+    tables = []
+    for pack in ("true", "false"):
+        assert main([*words, "--set", f"stages.feature.{setting}", "--set", f"runtime.pack={pack}"]) == 0
         tables.append(capsys.readouterr().out)
     assert tables[0] == tables[1]
 

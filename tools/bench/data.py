@@ -5,6 +5,8 @@ Scenes of 1914x1052 pixels with palette labels are drawn in GTA5's layout, resiz
 * Samples: batches of segda's loader from a pack, and those of a plain data set that decodes with OpenCV (the label with
   PIL, since OpenCV would turn its palette into colours), and resizes, crops and flips with albumentations in torch's
   own loader; with as many workers. Files and packs are in the page cache, and their pixels are compared first.
+* Crops of 512x512 with a random scale, in one thread: of decoded pairs, beside albumentations' resizing, scaling and
+  cropping of the whole; and of pairs of 720x1280 from a pack, as tensors in [-1, 1].
 * Labels: decoding, looking up and resizing a label, and decoding its image, in one thread.
 * Packing: seconds of all cores to those of the clock, and images a second.
 * Waiting: the share that a short training logs, from packs.
@@ -35,7 +37,7 @@ from segda.artefacts.store import Store
 from segda.data import workers as cores
 from segda.data.augmentation.crop import TrainTransform
 from segda.data.dataset import Dataset
-from segda.data.loader import batches
+from segda.data.loader import batches, to_tensor
 from segda.data.pack import reader, writer
 from segda.data.readers import gta5
 from segda.data.resize import resize_image, resize_label
@@ -125,6 +127,38 @@ def samples(files: Dataset, mapped: Dataset, workers: int, rounds: int) -> Figur
     )  # fmt: skip
 
 
+def crops(files: Dataset, rounds: int) -> list[Figure]:
+    """Milliseconds of a core for a crop with a random scale."""
+    resize, side, scale = (720, 1280), 512, (0.5, 2.0)
+    transform = TrainTransform(resize=resize, crop=(side, side), scale=scale)
+    whole = albumentations.Compose([
+        albumentations.Resize(*resize, interpolation=cv2.INTER_AREA, mask_interpolation=cv2.INTER_NEAREST_EXACT),
+        albumentations.RandomScale((scale[0] - 1, scale[1] - 1), p=1),
+        albumentations.RandomCrop(side, side, pad_if_needed=True),
+        albumentations.HorizontalFlip(),
+    ])  # fmt: skip
+    image, label = files.read(0)
+    assert label is not None
+    small, small_label = resize_image(image, resize), resize_label(label, resize)
+
+    def as_tensors(position: int) -> None:
+        seen, ids = transform(small, small_label, position)
+        assert ids is not None
+        to_tensor(seen), torch.from_numpy(ids).long()
+
+    times: dict[str, list[float]] = {"view": [], "whole": [], "pack": []}
+    for position in range(20 * rounds):
+        times["view"].append(seconds(transform, image, label, position).cores)
+        times["whole"].append(seconds(whole, image=image, mask=label).cores)
+        times["pack"].append(seconds(as_tensors, position).cores)
+    view, other, pack = (1000 * statistics.median(each) for each in times.values())
+    what = "a crop of 512x512 of a decoded pair of 1914x1052, resized to 1280x720 and scaled by 0.5 to 2"
+    return [
+        Figure(what, view, "ms of a core", other / view, "all of the pair, by albumentations", other, 1.1),
+        Figure("such a crop of a packed pair of 1280x720, as tensors", pack, "ms", pack, bound=4, sense="at most"),
+    ]
+
+
 def labels(files: Dataset, rounds: int) -> Figure:
     """A label's decoding and resizing, and its image's decoding, in milliseconds."""
 
@@ -180,5 +214,5 @@ def measure(
         writer.write(files, RESIZE, scratch / "pack", {"key": "bench"}, workers=cores.available())
         mapped = reader.open_pack(scratch / "pack", files)
         assert equal_pixels(files, mapped)
-        first = [samples(files, mapped, workers, rounds), labels(files, rounds)]
+        first = [samples(files, mapped, workers, rounds), *crops(files, rounds), labels(files, rounds)]
         return [*first, *packed_figures, waiting(root, scratch, steps)]

@@ -1,15 +1,15 @@
-"""Random scale, rotation, shift, crop and flip, image and label together; only this module imports albumentations."""
+"""Random scale, rotation, shift, crop and flip, image and label together.
 
-import os
-import random
-from typing import Any, Literal, get_args
+A crop is resampled once: only the part of the stored picture that it shows is cut out and brought to its size.
+"""
 
-import cv2
+from collections.abc import Iterator
+from typing import Literal, get_args
+
 import numpy as np
 
-from segda.data.resize import resize_image, resize_label
+from segda.data.augmentation.view import Turn, View
 from segda.errors import ConfigError
-from segda.label_space import IGNORE_INDEX
 from segda.seeds import derive_seed
 
 Fill = Literal["grey", "black"]
@@ -20,6 +20,8 @@ _FILLS: dict[Fill, int] = {"grey": 128, "black": 0}
 
 class TrainTransform:
     """Resize, random scale, rotation and shift, crop, flip, in this order: a pure function of `(seed, position)`.
+
+    With `scale`, the stored picture is resampled once, to `resize` times the factor; of a crop, the part that it shows.
 
     Args:
         resize: `(height, width)` of every image before the rest; `None` keeps its size.
@@ -59,22 +61,38 @@ class TrainTransform:
         if fill not in get_args(Fill):
             raise ConfigError(f"fill: {fill!r}; expected one of {', '.join(get_args(Fill))}")
         self.resize = None if resize is None else (resize[0], resize[1])
-        self.crop, self.scale, self.flip, self.seed = crop, scale, flip, seed
+        self.crop = None if crop is None else (crop[0], crop[1])
+        self.scale, self.flip, self.seed = scale, flip, seed
         self.rotate, self.shift, self.fill = rotate, shift, fill
-        moves = bool(rotate or shift)
-        # Without a draw there is no need of albumentations: a call takes longer than reading a digit.
-        self._compose = self._steps(moves) if crop is not None or scale is not None or flip or moves else None
 
     def __call__(
         self, image: np.ndarray, label: np.ndarray | None, position: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Transform one sample.
+        """Transform one sample by the first of its views; arguments and errors as in `apply`.
 
         Args:
-            image: uint8 RGB `[H, W, 3]`; or float32 in `[-1, 1]`, which can be resized and flipped alone.
-            label: uint8 `[H, W]`, or `[]` (one class for the whole image, left as it is), or `None`; the geometry of
-                the image does not depend on it.
+            image: as in `apply`.
+            label: as in `apply`; the geometry of the image does not depend on it.
             position: the sample's index in the data order.
+        """
+        return self.apply(next(self.views((image.shape[0], image.shape[1]), position)), image, label)
+
+    def views(self, size: tuple[int, int], position: int) -> Iterator[View]:
+        """The views of a stored picture of `(height, width)`, drawn one after the other, without end.
+
+        View number `n` is a pure function of `(seed, position, n)`.
+        """
+        draws = np.random.default_rng(derive_seed(self.seed, position))
+        while True:
+            yield self._view(size, *draws.random(7).tolist())
+
+    def apply(self, view: View, image: np.ndarray, label: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """What a view shows of one sample.
+
+        Args:
+            view: one of `views` of the image's size.
+            image: uint8 RGB `[H, W, 3]`; or float32 in `[-1, 1]`, which can be resized and flipped alone.
+            label: uint8 `[H, W]`, or `[]` (one class for the whole image, left as it is), or `None`.
 
         Returns:
             Image and label of the new size, contiguous; 255 where the label was padded.
@@ -82,42 +100,59 @@ class TrainTransform:
         Raises:
             ConfigError: `crop`, `scale`, `rotate` or `shift` of a float32 image.
         """
-        if self.resize is not None:
-            image = resize_image(image, self.resize)
-            label = None if label is None else resize_label(label, self.resize)
-        if self._compose is None:
-            return np.ascontiguousarray(image), label if label is None else np.asarray(label, order="C")
         if image.dtype != np.uint8 and (self.crop or self.scale or self.rotate or self.shift):
             raise ConfigError(
                 "augment: only 8-bit pictures are cropped, scaled, rotated or shifted; leave these options out"
             )
-        # One pair of generators for the whole chain: `set_random_seed` would give every transform the same seed, and
-        # so tie the crop's position to the scale and the flip.
-        draws = derive_seed(self.seed, position)
-        self._compose.set_random_state(np.random.default_rng(draws), random.Random(draws))
-        if label is None or not label.ndim:
-            return np.ascontiguousarray(self._compose(image=image)["image"]), label
-        done = self._compose(image=image, mask=label)
-        return np.ascontiguousarray(done["image"]), np.ascontiguousarray(done["mask"])
+        return view.image(image, _FILLS[self.fill]), None if label is None else view.label(label)
 
-    def _steps(self, moves: bool) -> Any:
-        # Otherwise albumentations looks for a newer release on the package index when it is imported.
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-        import albumentations
-
-        outside: dict[str, Any] = {"fill": _FILLS[self.fill], "fill_mask": IGNORE_INDEX, "p": 1}
-        steps: list[Any] = []
+    def _view(
+        self,
+        stored: tuple[int, int],
+        factor: float,
+        top: float,
+        left: float,
+        flip: float,
+        angle: float,
+        down: float,
+        right: float,
+    ) -> View:
+        """The view by seven uniform draws in `[0, 1)`; each of them is drawn whether it is used or not."""
+        whole = self.resize
         if self.scale is not None:
-            limits = (self.scale[0] - 1, self.scale[1] - 1)
-            steps.append(
-                albumentations.RandomScale(limits, cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST_EXACT, p=1)
+            low, high = self.scale
+            times = low + (high - low) * factor
+            height, width = whole or stored
+            size = max(round(height * times), 1), max(round(width * times), 1)
+            whole = None
+        else:
+            # Whole pictures are resized as packs hold them, and then cut: the same pixels from files and packs.
+            size = stored = whole or stored
+        canvas, turn = self.crop or size, None
+        if self.rotate or self.shift:
+            # Of a turned picture every part may be seen.
+            offset = tuple(_start(canvas[axis] - size[axis], draw) for axis, draw in enumerate((top, left)))
+            turn = Turn(
+                self.rotate * (2 * angle - 1),
+                self.shift * (2 * down - 1) * size[0] + offset[0],
+                self.shift * (2 * right - 1) * size[1] + offset[1],
             )
-        if moves:
-            share = (-self.shift, self.shift)
-            turn = (-self.rotate, self.rotate)
-            steps.append(albumentations.Affine(rotate=turn, translate_percent={"x": share, "y": share}, **outside))
-        if self.crop is not None:
-            steps.append(albumentations.RandomCrop(self.crop[0], self.crop[1], pad_if_needed=True, **outside))
-        if self.flip:
-            steps.append(albumentations.HorizontalFlip(p=0.5))
-        return albumentations.Compose(steps)
+            rows, columns = slice(0, stored[0]), slice(0, stored[1])
+        else:
+            rows, columns = (
+                _seen(stored[axis], size[axis], canvas[axis], draw) for axis, draw in enumerate((top, left))
+            )
+            size = min(size[0], canvas[0]), min(size[1], canvas[1])
+        return View(whole, rows, columns, size, canvas, turn, self.flip and flip < 0.5)
+
+
+def _seen(stored: int, scaled: int, canvas: int, draw: float) -> slice:
+    """What a crop shows of one side: as many stored pixels as come nearest to its length, at a random one of them."""
+    length = min(max(round(stored * min(canvas / scaled, 1)), 1), stored)
+    start = int(draw * (stored - length + 1))
+    return slice(start, start + length)
+
+
+def _start(room: int, draw: float) -> int:
+    """Where a picture begins in a canvas that is longer by `room`, in the middle, or shorter, anywhere before it."""
+    return room // 2 if room >= 0 else -int(draw * (1 - room))

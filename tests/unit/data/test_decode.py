@@ -1,3 +1,5 @@
+import struct
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -7,7 +9,7 @@ from PIL import Image
 
 from segda.data.decode import image_size, orientation_of, read_channels, read_index, read_rgb
 from segda.errors import DataError
-from tests.bad_input.images import png
+from tests.bad_input.images import chunk, png
 
 RED_GREEN = np.array([[[255, 0, 0], [0, 255, 0]]], dtype=np.uint8)
 
@@ -101,6 +103,38 @@ def test_index_files_keep_their_numbers(tmp_path: Path) -> None:
     assert read_index(tmp_path / "grey.png").tolist() == [[0, 7, 34]]
     assert read_index(tmp_path / "palette.png").tolist() == [[0, 7, 34]]
     assert read_index(tmp_path / "deep.png").tolist() == [[0, 7, 34000]]
+
+
+def palette_png(width: int, height: int, rows: bytes) -> bytes:
+    return png(width, height, 8, 3, rows, before=chunk(b"PLTE", bytes(768)))
+
+
+def test_rows_of_palette_files_may_be_filtered_or_interlaced(tmp_path: Path) -> None:
+    ids = np.random.default_rng(0).integers(0, 19, (5, 7), dtype=np.uint8)
+    left = np.pad(ids, ((0, 0), (1, 0)))[:, :-1]
+    content = {
+        "stored.png": palette_png(7, 5, np.insert(ids, 0, 0, axis=1).tobytes()),
+        # Filter 1: each pixel as its difference to the one on its left.
+        "filtered.png": palette_png(7, 5, np.insert(ids - left, 0, 1, axis=1).tobytes()),
+    }
+    for name, each in content.items():
+        (tmp_path / name).write_bytes(each)
+        assert read_index(tmp_path / name).tolist() == ids.tolist()
+    plain, interlaced = (chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 3, 0, 0, adam7)) for adam7 in (0, 1))
+    (tmp_path / "adam7.png").write_bytes(palette_png(1, 1, b"\0\7").replace(plain, interlaced))
+    assert read_index(tmp_path / "adam7.png").tolist() == [[7]]
+
+
+def test_palette_files_hold_no_fewer_rows_and_unpack_to_no_more(tmp_path: Path) -> None:
+    rows = np.insert(np.ones((5, 7), np.uint8), 0, 0, axis=1)
+    (tmp_path / "short.png").write_bytes(palette_png(7, 5, rows[:4].tobytes()))
+    with pytest.raises(DataError, match="fewer pixels than its head claims"):
+        read_index(tmp_path / "short.png")
+    (tmp_path / "bomb.png").write_bytes(palette_png(7, 5, rows.tobytes() + bytes(1 << 26)))
+    tracemalloc.start()
+    assert read_index(tmp_path / "bomb.png").tolist() == rows[:, 1:].tolist()
+    assert tracemalloc.get_traced_memory()[1] < 1 << 21
+    tracemalloc.stop()
 
 
 def test_channels_are_read_with_all_their_bits(tmp_path: Path) -> None:

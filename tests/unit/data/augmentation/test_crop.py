@@ -132,11 +132,9 @@ def test_impossible_options_are_refused(options: dict, message: str) -> None:
         TrainTransform(**options)
 
 
-def test_nothing_to_draw_calls_nothing() -> None:
+def test_nothing_to_draw_changes_nothing() -> None:
     image, label = pixels()
-    transform = TrainTransform(flip=False)
-    assert transform._compose is None
-    same, same_label = transform(image, label, 3)
+    same, same_label = TrainTransform(flip=False)(image, label, 3)
     assert np.array_equal(same, image)
     assert np.array_equal(np.asarray(same_label), label)
 
