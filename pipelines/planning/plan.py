@@ -16,6 +16,7 @@ from pipelines.definition.schema import (
     MethodConfig,
     OptimizerConfig,
     Reference,
+    SamplingConfig,
     TrainingConfig,
 )
 from pipelines.training.open_data import ListedData, data_root
@@ -156,6 +157,8 @@ def _entries(node: BaseModel) -> dict[str, Any]:
         del entries["on_bad_file"]
     if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
         del entries["clip_gradient_norm"]
+    if isinstance(node, TrainingConfig) and node.sampling == SamplingConfig():  # likewise
+        del entries["sampling"]
     return entries
 
 
