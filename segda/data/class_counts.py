@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from segda.data.dataset import Dataset
@@ -30,7 +31,7 @@ def count(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None]
         if sample.label is None:
             raise DataError(f"{sample.image}: no label to count classes in; give labelled source data")
         label = dataset.decode_label(sample.label)
-        found = np.bincount(label.ravel(), minlength=256)[: dataset.space.count]
+        found = histogram(label)[: dataset.space.count]
         return np.append(found, label.size - found.sum())
 
     rows = np.zeros((len(dataset), dataset.space.count + 1), dtype=np.int64)
@@ -39,3 +40,11 @@ def count(dataset: Dataset, *, workers: int = 2, progress: Callable[[int], None]
         rows[index] = row
         progress(index + 1)
     return rows
+
+
+def histogram(label: np.ndarray) -> np.ndarray:
+    """How often each value is there: uint8 of any shape, also without dimensions, to int64 `[256]`."""
+    # Faster than numpy's, and outside Python's lock. It counts in float32, which is exact up to 2^24.
+    parts = np.array_split(label.reshape(1, -1), -(-label.size // (1 << 24)), axis=1)
+    counts = [cv2.calcHist([part], [0], None, [256], [0, 256]) for part in parts]
+    return np.sum(counts, axis=0, dtype=np.int64).ravel()

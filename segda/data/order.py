@@ -55,8 +55,8 @@ class RareClasses:
     A class that takes the share `f` of all labelled pixels has the probability `softmax((1 - f) / temperature)`; one
     without any pixel is never drawn. Images are drawn with replacement, so that an epoch has no meaning.
 
-    Source: rare class sampling of Hoyer et al. (DAFormer, CVPR 2022), section 3.3, equations 5 and 6; their threshold
-    of 3000 pixels is 0.15 % of an image of GTA5.
+    Source: rare class sampling of Hoyer et al. (DAFormer, CVPR 2022); the 3000 pixels that its code asks for are 0.15 %
+    of an image of GTA5.
 
     Attributes:
         probability: float64 `[K]`, with which each class is drawn.

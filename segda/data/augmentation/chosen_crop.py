@@ -7,6 +7,7 @@ import numpy as np
 
 from segda.data.augmentation.crop import TrainTransform
 from segda.data.augmentation.view import View
+from segda.data.class_counts import histogram
 from segda.data.order import Order
 
 
@@ -18,8 +19,8 @@ class ChosenCrop:
     one class. If none is good, the one that shows most of that class is taken, of those that show enough of it the one
     that is filled least. An image whose label is one class for all of it is transformed as without this.
 
-    Sources: Hoyer et al. (DAFormer, CVPR 2022), section 3.3, whose code draws up to ten crops until one holds 0.57 % of
-    the class; for `largest_class` the `cat_max_ratio` of mmsegmentation.
+    Sources: rare class sampling of Hoyer et al. (DAFormer, CVPR 2022), whose code draws up to ten crops until the class
+    takes 0.57 % of one; for `largest_class` the `cat_max_ratio` of mmsegmentation.
 
     Attributes:
         transform: gives the views.
@@ -48,7 +49,7 @@ class ChosenCrop:
         wanted = self.order(position).wanted
         best: tuple[tuple[float, float], View] | None = None
         for view in islice(self.transform.views((label.shape[0], label.shape[1]), position), self.tries):
-            pixels = np.bincount(view.label(label).ravel(), minlength=256)
+            pixels = histogram(view.label(label))
             labelled = pixels[:-1]
             largest = labelled.max() / labelled.sum() if labelled.any() else 1.0
             shown = 1.0 if wanted is None else pixels[wanted] / pixels.sum()

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segda.data.class_counts import count
+from segda.data.class_counts import count, histogram
 from segda.data.dataset import Dataset
 from segda.data.readers import points
 from segda.errors import DataError
@@ -35,3 +35,11 @@ def test_a_label_of_a_whole_image_is_one_pixel(tmp_path: Path) -> None:
 def test_a_set_without_labels(make_dataset: Callable[..., Dataset]) -> None:
     with pytest.raises(DataError, match="no label to count classes in; give labelled source data"):
         count(make_dataset(labels=False))
+
+
+def test_more_pixels_than_float32_can_count() -> None:
+    label = np.zeros((4097, 4096), dtype=np.uint8)
+    label[0, :3] = 255
+    assert {value: int(number) for value, number in enumerate(histogram(label)) if number} == {
+        0: 4097 * 4096 - 3, 255: 3,
+    }  # fmt: skip
