@@ -151,4 +151,6 @@ def working_size(manifest: Manifest) -> tuple[int, int] | None:
 
 def _data_of(manifest: Manifest) -> Iterator[dict[str, Any]]:
     """The data sets of a stage, the target first."""
-    return (data for field in ("target", "data", "source") if (data := manifest.config.get(field)))
+    for field in ("target", "data", "source"):
+        data = manifest.config.get(field) or []
+        yield from data if isinstance(data, list) else [data]

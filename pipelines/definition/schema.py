@@ -79,6 +79,10 @@ class DataConfig(ComponentConfig):
         return {name: value for name, value in super().options.items() if name not in DESCRIPTION}
 
 
+Sources = DataConfig | list[DataConfig]
+"""A labelled data set, or several that are drawn from as one."""
+
+
 class NetworksConfig(StrictConfig):
     """The networks that a stage may build; only those that the method's terms need are built."""
 
@@ -187,6 +191,36 @@ class AugmentConfig(StrictConfig):
         return scale
 
 
+class RareClassesConfig(StrictConfig):
+    """Draw a class, the rarer the more likely, then an image and a crop that show it; see `segda.data.order`.
+
+    Attributes:
+        temperature: of the draw of a class: low ones draw the rarest almost always, high ones all alike.
+        image_share: the share of its pixels that a class must exceed in an image that is drawn for it.
+        crop_share: the share of its pixels that the class must exceed in the crop, which is drawn again otherwise.
+    """
+
+    temperature: PositiveFloat = 0.01
+    image_share: float = Field(default=0.0015, ge=0, lt=1)
+    crop_share: float = Field(default=0.0057, ge=0, lt=1)
+
+
+class SamplingConfig(StrictConfig):
+    """Which source samples are drawn, and which crops of them; by default each once an epoch, and any crop.
+
+    Attributes:
+        weights: of several source data sets, how often each is drawn; `None` draws from all their samples alike.
+        rare_classes: draw images and crops for rare classes.
+        largest_class: the largest share of a crop's labelled pixels that one class may take; else it is drawn again.
+        tries: how many crops are drawn at most; of several that will not do the best is taken.
+    """
+
+    weights: list[PositiveFloat] | None = None
+    rare_classes: RareClassesConfig | None = None
+    largest_class: float | None = Field(default=None, gt=0, lt=1)
+    tries: PositiveInt = 10
+
+
 class RuntimeConfig(StrictConfig):
     """How a stage is run. Nothing here changes what is computed, so nothing here enters a stage's key.
 
@@ -260,6 +294,7 @@ class TrainingConfig(StageConfig):
         accumulate: micro-batches that one step is computed in, to save memory.
         discriminator_steps: updates of the discriminators for each of the other networks; Wasserstein critics take 5.
         crop: `(height, width)` of training crops; `None` trains on whole (resized) images.
+        sampling: which source samples and crops are drawn.
         ema: decay of the exponential moving average of the networks; when set, the average is what is published.
         ema_warmup: the decay begins at `1 / (1 + ema_warmup)` and rises to `ema` over some ten times as many steps.
     """
@@ -271,6 +306,7 @@ class TrainingConfig(StageConfig):
     accumulate: PositiveInt = 1
     discriminator_steps: PositiveInt = 1
     crop: Size | None = None
+    sampling: SamplingConfig = SamplingConfig()
     augment: AugmentConfig = AugmentConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
@@ -279,9 +315,20 @@ class TrainingConfig(StageConfig):
     ema_warmup: NonNegativeFloat = 9.0
 
     @property
-    def labelled(self) -> DataConfig:
-        """The labelled set: `data` of a supervised stage, else `source`."""
-        return next(data for data, with_labels in data_fields(self).values() if with_labels)
+    def labelled(self) -> list[DataConfig]:
+        """The labelled sets: `data` of a supervised stage, else `source`."""
+        return [data for data, with_labels in data_fields(self).values() if with_labels]
+
+    @model_validator(mode="after")
+    def _sampling_fits(self) -> "TrainingConfig":
+        weights, sets = self.sampling.weights, len(self.labelled)
+        if not sets:
+            raise ValueError("its list of labelled data sets is empty; name at least one")
+        if weights is not None and len(weights) != sets:
+            raise ValueError(f"sampling.weights has {len(weights)} entries, expected one for each of {sets} data sets")
+        if self.sampling.largest_class is not None and self.crop is None:
+            raise ValueError("sampling.largest_class chooses among crops; set `crop`, or leave it out")
+        return self
 
     @property
     def scales_packs(self) -> bool:
@@ -302,14 +349,14 @@ class AdaptingConfig(TrainingConfig):
     """What stages that learn from a labelled source and an unlabelled target share.
 
     Attributes:
-        source: the labelled set: the source itself, or an exported adapted one.
+        source: the labelled set: the source itself, or an exported adapted one; or several such sets.
         target: the unlabelled set; its labels are never opened.
         init: an earlier stage whose networks of equal name are started from.
         judge: an earlier stage whose encoder and head classify images without learning, for terms that need them.
         paired: sample i of the target is the counterpart of sample i of the source.
     """
 
-    source: DataConfig
+    source: Sources
     target: DataConfig
     init: Reference | None = None
     judge: Reference | None = None
@@ -319,6 +366,12 @@ class AdaptingConfig(TrainingConfig):
     def reads_pairs(self) -> bool:
         """As `paired` says."""
         return self.paired
+
+    @model_validator(mode="after")
+    def _pairs_are_plain(self) -> "AdaptingConfig":
+        if self.paired and (len(self.labelled) > 1 or self.sampling != SamplingConfig()):
+            raise ValueError("paired: pairs are drawn from one source, each once an epoch; leave `sampling` out")
+        return self
 
 
 class Inputs(Protocol):
@@ -359,9 +412,15 @@ def references(node: Any, path: str = "") -> dict[str, Reference]:
 
 
 def data_fields(config: StageConfig) -> dict[str, tuple[DataConfig, bool]]:
-    """The data sets that a stage opens, by field name, each with whether its labels are opened.
+    """The data sets that a stage opens, by path in the config, each with whether its labels are opened.
 
     A field called `target` is opened without labels: no adapting stage may read them.
     """
-    fields = ((name, getattr(config, name)) for name in type(config).model_fields)
-    return {name: (value, name != "target") for name, value in fields if isinstance(value, DataConfig)}
+    found: dict[str, tuple[DataConfig, bool]] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        several = {f"{name}.{index}": each for index, each in enumerate(value)} if isinstance(value, list) else {}
+        for path, data in (several or {name: value}).items():
+            if isinstance(data, DataConfig):
+                found[path] = data, name != "target"
+    return found

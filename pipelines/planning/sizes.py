@@ -106,7 +106,7 @@ class DatasetSizes:
             Exception: it cannot be estimated.
         """
         assert isinstance(stage.config, TrainingConfig)
-        data = stage.config.labelled
+        data = stage.config.labelled[0]
         return stage.config.crop or data.resize or self.size(stage, data, True)
 
     def generated(self, stage: Stage) -> dict[str, DatasetSize]:

@@ -47,6 +47,8 @@ def check(config: Config) -> None:
             f"method: {config.method.title!r} trains the encoder, or has several; a stage of kind coral needs "
             "`tied: true` and `frozen: [encoder]`, as method coral has them"
         )
+    if isinstance(config.source, list):
+        raise ConfigError("source: CORAL measures one source, found a list; give one data set")
     from pipelines.training import train
 
     train.check(config)
@@ -66,7 +68,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
 
     source = open_stage_data(config, "source", inputs, with_labels=True, session=session)
     target = open_stage_data(config, "target", inputs, with_labels=False, session=session)
-    resizes: dict[Domain, Size | None] = {"source": config.source.resize, "target": config.target.resize}
+    resizes: dict[Domain, Size | None] = {"source": config.labelled[0].resize, "target": config.target.resize}
     sets: dict[Domain, Dataset] = {"source": source, "target": target}
     file = folder / "statistics.safetensors"
 
@@ -98,9 +100,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
 
     return train(
         config,
-        source=source,
+        sources=[source],
         target=None,
-        resizes=resizes,
         init=inputs.folder(config.init) / "networks",
         published=PUBLISHED,
         folder=folder,

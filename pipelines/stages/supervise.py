@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.definition.schema import DataConfig, Inputs, Reference, TrainingConfig
-from pipelines.training.open_data import open_stage_data
+from pipelines.definition.schema import Inputs, Reference, Sources, TrainingConfig
 
 if TYPE_CHECKING:
     from segda.engine.session import Session
@@ -17,12 +16,12 @@ class Config(TrainingConfig):
     """A supervised stage.
 
     Attributes:
-        data: the labelled set.
+        data: the labelled set, or several.
         method: `source_only`, or `oracle` when `data` is the target set, so that the row is marked as one.
         init: an earlier stage whose networks of equal name are fine-tuned.
     """
 
-    data: DataConfig
+    data: Sources
     init: Reference | None = None
 
 
@@ -36,13 +35,12 @@ def check(config: Config) -> None:
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Train and publish `encoder` and `head`."""
     from pipelines.training import train
+    from pipelines.training.open_data import open_sources
 
-    data = open_stage_data(config, "data", inputs, with_labels=True, session=session)
     return train.train(
         config,
-        source=data,
+        sources=open_sources(config, inputs, session),
         target=None,
-        resizes={"source": config.data.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         published=("encoder", "head"),
         folder=folder,

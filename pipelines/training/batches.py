@@ -1,17 +1,19 @@
 """From data sets to the batches that a stage trains on: opened, resized, augmented, on the device."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipelines.definition.schema import Size, TrainingConfig
+from pipelines.definition.schema import AdaptingConfig, DataConfig, Size, TrainingConfig
 from segda.batch import Batch, Domain, DomainBatch
 from segda.data import loader
+from segda.data.augmentation.chosen_crop import ChosenCrop
 from segda.data.augmentation.crop import TrainTransform
 from segda.data.augmentation.photometry import Photometry
 from segda.data.dataset import Dataset
+from segda.data.order import Order
 from segda.engine.session import Session
 from segda.evaluation.batching import as_input
 from segda.seeds import derive_seed
@@ -19,20 +21,23 @@ from segda.seeds import derive_seed
 
 def micro_batches(
     config: TrainingConfig,
-    source: Dataset,
+    sources: Sequence[Dataset],
     target: Dataset | None,
-    resizes: dict[Domain, Size | None],
+    order: Order,
     start: int,
     session: Session,
 ) -> Generator[Batch, None, None]:
-    """The micro-batches from step `start` on, augmented, on the device."""
+    """The micro-batches from step `start` on, augmented, on the device; `order` is that of the source samples."""
     geometry = config.augment.model_dump(exclude={"photometry"})
-    transforms = {
-        domain: TrainTransform(
-            resize=resize, crop=config.crop, seed=derive_seed(config.seed, domain, "geometry"), **geometry
-        )
-        for domain, resize in resizes.items()
-    }
+
+    def transform(data: DataConfig, domain: Domain) -> TrainTransform:
+        seed = derive_seed(config.seed, domain, "geometry")
+        return TrainTransform(resize=data.resize, crop=config.crop, seed=seed, **geometry)
+
+    of_target = None
+    if target is not None and isinstance(config, AdaptingConfig):
+        of_target = transform(config.target, "target")
+    of_sources = [_chosen(transform(data, "source"), order, config) for data in config.labelled]
     change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
 
     def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
@@ -41,11 +46,12 @@ def micro_batches(
         return batch._replace(image=change(batch.image, batch.position, derive_seed(config.seed, domain, "photometry")))
 
     stream = loader.batches(
-        source,
+        sources,
         target,
-        transforms=(transforms["source"], transforms.get("target")),
+        transforms=(of_sources, of_target),
         batch=config.batch,
         seed=config.seed,
+        order=order,
         # Every update of the discriminators takes a batch of its own.
         start=start * config.discriminator_steps,
         rank=session.rank,
@@ -58,6 +64,15 @@ def micro_batches(
     for batch in stream:
         target_batch = None if batch.target is None else ready(batch.target, "target")
         yield Batch(ready(batch.source, "source"), target_batch)
+
+
+def _chosen(transform: TrainTransform, order: Order, config: TrainingConfig) -> TrainTransform | ChosenCrop:
+    """The transform of a source, which chooses among crops if the config says so."""
+    rare, largest = config.sampling.rare_classes, config.sampling.largest_class
+    if config.crop is None or (rare is None and largest is None):
+        return transform
+    share = 0.0 if rare is None else rare.crop_share
+    return ChosenCrop(transform, order, share, 1.0 if largest is None else largest, config.sampling.tries)
 
 
 def target_images(

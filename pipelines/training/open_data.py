@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.definition.components import READER
-from pipelines.definition.schema import DataConfig, Inputs, StageConfig
+from pipelines.definition.schema import DataConfig, Inputs, StageConfig, TrainingConfig, data_fields
 from segda import label_space
 from segda.artefacts.manifest import Manifest
 from segda.config import loading as configs
@@ -102,11 +102,11 @@ def open_recorded_dataset(folder: Path, manifest: Manifest, field: str) -> Datas
 def open_stage_data(
     config: StageConfig, name: str, inputs: Inputs, *, with_labels: bool, session: "Session | None" = None
 ) -> Dataset:
-    """Open the data set in the field `name` of a config, in the task's label space, without skipped files.
+    """Open the data set at the path `name` in a config, in the task's label space, without skipped files.
 
     With a session, all of its processes must see the same files.
     """
-    data: DataConfig = getattr(config, name)
+    data, _ = data_fields(config)[name]
 
     def look(decided: Any) -> tuple[Dataset, str]:
         dataset = inputs.open(data, config.task.options["labels"], with_labels)
@@ -117,3 +117,9 @@ def open_stage_data(
         return dataset, f"{len(dataset)} samples with names {hashlib.sha256(names.encode()).hexdigest()[:8]}"
 
     return look(None)[0] if session is None else session.same_everywhere(f"{name}: data set {data.name!r}", look)
+
+
+def open_sources(config: TrainingConfig, inputs: Inputs, session: "Session") -> list[Dataset]:
+    """Open the labelled data sets of a training stage, one or several, as `open_stage_data` does."""
+    labelled = [name for name, (_, with_labels) in data_fields(config).items() if with_labels]
+    return [open_stage_data(config, name, inputs, with_labels=True, session=session) for name in labelled]

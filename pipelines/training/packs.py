@@ -4,6 +4,7 @@ They are in `packs` in the folder of runs. A pack enters no key, since training 
 unless it scales what the pack holds resized: see `TrainingConfig.scales_packs`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,22 +97,22 @@ def make(packing: Packing, *, verify: bool = False) -> str:
 
 
 def streams(
-    config: TrainingConfig, source: Dataset, target: Dataset | None, runs: Path, session: Session
-) -> tuple[Dataset, Dataset | None]:
+    config: TrainingConfig, sources: Sequence[Dataset], target: Dataset | None, runs: Path, session: Session
+) -> tuple[Sequence[Dataset], Dataset | None]:
     """The data sets that a stage's batches are read from: its own, or with `runtime.pack` their packs.
 
     Process 0 packs, and the others wait. Only batches are read from packs: everything else needs files of their own
     size.
     """
     if not config.runtime.pack:
-        return source, target
+        return sources, target
     if config.reads_pairs:
         session.print(f"pack: {config.kind}: pairs are read as they are")
-        return source, target
-    source = _packed(config.labelled, source, runs, session)
+        return sources, target
+    packed = [_packed(data, source, runs, session) for data, source in zip(config.labelled, sources, strict=True)]
     if target is not None and isinstance(config, AdaptingConfig):
         target = _packed(config.target, target, runs, session)
-    return source, target
+    return packed, target
 
 
 def _packed(data: DataConfig, dataset: Dataset, runs: Path, session: Session) -> Dataset:

@@ -1,6 +1,6 @@
 """What `supervise`, `translate` and `align` share: build what the terms need, train it, publish the networks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -9,12 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from pipelines.definition.schema import AdaptingConfig, Inputs, Size, TrainingConfig
+from pipelines.definition.schema import AdaptingConfig, Inputs, TrainingConfig
 from pipelines.networks import build_task, load_judge, needed_networks, networks_on_meta, output_stride
-from pipelines.training import batches, fit_memory, packs
+from pipelines.training import batches, fit_memory, packs, sampling
 from pipelines.training.assembly import assemble, initial_networks
-from pipelines.training.open_data import open_stage_data
-from segda.batch import Batch, Domain
+from pipelines.training.open_data import open_sources, open_stage_data
+from segda.batch import Batch
 from segda.config.validation import validate_options
 from segda.data.augmentation.photometry import Photometry
 from segda.data.dataset import Dataset
@@ -53,6 +53,11 @@ def check(config: TrainingConfig) -> None:
     if isinstance(config, AdaptingConfig):
         available |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
     objectives.check_available(terms, available)
+    if config.sampling.largest_class is not None and "label_map" not in task.offers:
+        raise ConfigError(
+            f"sampling.largest_class: chooses crops by their label maps; {config.task.name} has one class an image, so "
+            "leave it out"
+        )
     built = networks_on_meta(config, method)
     if isinstance(config, AdaptingConfig) and method.frozen and config.init is None:
         raise ConfigError(f"init: {', '.join(method.frozen)} will not learn, so it must start from a stage; set `init`")
@@ -68,9 +73,8 @@ def check(config: TrainingConfig) -> None:
 def train(
     config: TrainingConfig,
     *,
-    source: Dataset,
+    sources: Sequence[Dataset],
     target: Dataset | None,
-    resizes: dict[Domain, Size | None],
     init: Path | None,
     published: tuple[str, ...],
     folder: Path,
@@ -84,9 +88,8 @@ def train(
 
     Args:
         config: the stage's config.
-        source: the labelled set.
+        sources: the labelled sets, in the order of the config's.
         target: the unlabelled set; `None` for supervised training.
-        resizes: the size that each domain's images are worked at; `None` for each file's own.
         init: folder with networks of an earlier stage; those of equal name start from there.
         published: first parts of the names of networks worth keeping, such as `encoder`.
         folder: the stage's folder.
@@ -101,7 +104,7 @@ def train(
     """
     method, sizes = config.method, None
     if "class_sizes" in needed_networks(method):
-        sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(source)))
+        sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(sources)))
     gathering = config.runtime.gather_statistics and session.world > 1
 
     def assembled(processes: Session | Local) -> TrainingState:
@@ -114,9 +117,11 @@ def train(
 
     if gathering and config.runtime.compile:
         raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
-    read, other = packs.streams(config, source, target, folder.parent, session)
+    order = sampling.source_order(config, sources, folder, session)
+    read, other = packs.streams(config, sources, target, folder.parent, session)
+    stream_from = partial(batches.micro_batches, sources=read, target=other, order=order, session=session)
     if config.runtime.fit_memory:
-        trial = partial(batches.micro_batches, source=read, target=other, resizes=resizes, start=0, session=session)
+        trial = partial(stream_from, start=0)
         with compile.compiled(config.runtime.compile):
             config = fit_memory.with_fitting_accumulate(config, folder, assembled, trial, session)
     state = assembled(session)
@@ -134,7 +139,7 @@ def train(
     with ExitStack() as stack:
         stack.enter_context(compile.compiled(config.runtime.compile))
         # Loading processes end with the loop, however that ends.
-        stream = stack.enter_context(closing(batches.micro_batches(config, read, other, resizes, state.step, session)))
+        stream = stack.enter_context(closing(stream_from(config, start=state.step)))
         if gathering:
             stack.enter_context(synchronized_batch.SynchronizedBatchNorm(session.gather_samples))
         health = _fit(config, state, stream, folder, session)
@@ -143,8 +148,10 @@ def train(
         if state.average:
             kept.update(state.average.modules)
         compile.undo(kept)  # what follows sees images of other sizes
-        if target_statistics and target is not None:
-            images = batches.target_images(target, resizes["target"], config.batch, target_statistics, session.device)
+        if target_statistics and target is not None and isinstance(config, AdaptingConfig):
+            images = batches.target_images(
+                target, config.target.resize, config.batch, target_statistics, session.device
+            )
             adabn.estimate(Networks(kept, tied=method.tied), images)
         weights.save(kept, folder / "networks")
     session.barrier()
@@ -186,9 +193,8 @@ def adapt(
     """`train` on both domains; the target is opened without its labels."""
     return train(
         config,
-        source=open_stage_data(config, "source", inputs, with_labels=True, session=session),
+        sources=open_sources(config, inputs, session),
         target=open_stage_data(config, "target", inputs, with_labels=False, session=session),
-        resizes={"source": config.source.resize, "target": config.target.resize},
         init=inputs.folder(config.init) / "networks" if config.init else None,
         judge=load_judge(config, inputs, session.device),
         published=published,

@@ -1,16 +1,17 @@
-"""Endless training batches whose order is a pure function of seed, epoch and rank.
+"""Endless training batches whose order is a pure function of seed, position and rank.
 
-A position is a sample's index in the endless concatenation of shuffled epochs. Step `k` of a global batch of `B` holds
+A position is a sample's index in the endless data order (`segda.data.order`). Step `k` of a global batch of `B` holds
 the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks; chunk `m * world + r` is micro-batch
 `m` of rank `r`. So neither restarts, nor processes, nor workers change which samples a step sees.
 """
 
 import os
 import signal
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from segda.batch import Batch, DomainBatch
 from segda.data.dataset import Dataset
+from segda.data.order import Order, Shuffled
 from segda.errors import ConfigError, DataError, SegdaError
 from segda.seeds import derive_seed
 
@@ -27,11 +29,6 @@ _CPU = torch.device("cpu")
 
 #: `(image [H, W, 3], label uint8 [H, W] or [] | None, position) -> (image, label)`; must not draw anything else.
 Transform = Callable[[np.ndarray, np.ndarray | None, int], tuple[np.ndarray, np.ndarray | None]]
-
-
-def order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """The order of one epoch: int64 `[n]`, a permutation of `0..n-1`."""
-    return np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(n)
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
@@ -49,12 +46,13 @@ def positions(batch: int, start: int, rank: int, world: int, accumulate: int) ->
 
 
 def batches(
-    source: Dataset,
+    source: Dataset | Sequence[Dataset],
     target: Dataset | None,
     *,
-    transforms: tuple[Transform, Transform | None],
+    transforms: tuple[Transform | Sequence[Transform], Transform | None],
     batch: int,
     seed: int,
+    order: Order | None = None,
     start: int = 0,
     rank: int = 0,
     world: int = 1,
@@ -66,11 +64,14 @@ def batches(
     """Micro-batches of this rank from step `start` on, for ever. The global random state is not touched.
 
     Args:
-        source: the labelled data set; `label` is `None` where it was opened without labels.
+        source: the labelled data set, or several, one after the other; `label` is `None` where it was opened without
+            labels.
         target: the other domain, read without labels whatever it holds; `None` for plain supervised training.
-        transforms: geometry for source and target; each brings all images of its domain to one size.
+        transforms: geometry for source (one for each of several data sets) and target; each brings all images of its
+            domain to one size.
         batch: samples a step and domain, over all ranks and micro-batches.
         seed: the run's seed; source and target shuffle differently.
+        order: of the source; `None` shuffles all of its samples anew in each epoch, as it always does the target's.
         start: the step to begin with.
         rank: this process's number among `world`.
         world: number of processes.
@@ -97,15 +98,22 @@ def batches(
         raise ConfigError("paired: there is no target to pair the source with; give `target`, or leave `paired` out")
     if target is not None and transforms[1] is None and not paired:
         raise ConfigError("target data needs its own transform; give transforms=(source, target)")
-    for data in (source, target):
+    sources = [source] if isinstance(source, Dataset) else list(source)
+    if paired and len(sources) > 1:
+        raise ConfigError(f"paired: {len(sources)} sources, expected one that the target is paired with")
+    for data in (*sources, target):
         if data is not None and not len(data):
             raise DataError(f"{data.root}: data set {data.name!r} holds no sample to train on")
-    streams = [_Stream(source, transforms[0], derive_seed(seed, "source"), labels=True)]
+    of_source = transforms[0] if isinstance(transforms[0], Sequence) else [transforms[0]]
+    if order is None:
+        order = Shuffled(derive_seed(seed, "source"), sum(map(len, sources)))
+    streams = [_Stream(sources, of_source, order, labels=True)]
     if target is not None and paired:
-        check_pairs(source, target)
-        streams.append(_Stream(target, transforms[0], derive_seed(seed, "source"), labels=False))
+        check_pairs(sources[0], target)
+        streams.append(_Stream([target], of_source, order, labels=False))
     elif target is not None and transforms[1] is not None:
-        streams.append(_Stream(target, transforms[1], derive_seed(seed, "target"), labels=False))
+        shuffled = Shuffled(derive_seed(seed, "target"), len(target))
+        streams.append(_Stream([target], [transforms[1]], shuffled, labels=False))
     micro_batches = positions(batch, start, rank, world, accumulate)
     return _iterate(_Samples(streams, paired), micro_batches, workers, device or _CPU)
 
@@ -150,29 +158,35 @@ def _ready(domain: DomainBatch, device: torch.device) -> DomainBatch:
     return domain._replace(image=in_range(domain.image.to(device, non_blocking=True)), label=label)
 
 
-_Decoded = tuple[np.ndarray, np.ndarray | None, str]
 _Ready = tuple[np.ndarray, np.ndarray | None, int, str]
+
+
+class _Decoded(NamedTuple):
+    image: np.ndarray
+    label: np.ndarray | None
+    key: str
+    transform: Transform
 
 
 @dataclass
 class _Stream:
-    """One domain's endless order."""
+    """One domain's endless order, over data sets that are counted one after the other."""
 
-    data: Dataset
-    transform: Transform
-    seed: int
+    sets: Sequence[Dataset]
+    transforms: Sequence[Transform]
+    order: Order
     labels: bool
-    _epoch: tuple[int, np.ndarray] = field(default=(-1, np.empty(0, dtype=np.int64)), repr=False)
+
+    def __post_init__(self) -> None:
+        self._ends: list[int] = np.cumsum([len(data) for data in self.sets]).tolist()
 
     def decode(self, position: int) -> _Decoded:
-        epoch, index = divmod(position, len(self.data))
-        if self._epoch[0] != epoch:
-            self._epoch = (epoch, order(self.seed, epoch, len(self.data)))
-        index = int(self._epoch[1][index])
-        sample = self.data.samples[index]
-        if self.labels:
-            return (*self.data.read(index), sample.key)
-        return self.data.decode_image(sample.image), None, sample.key
+        index = self.order(position).sample
+        chosen = bisect_right(self._ends, index)
+        data, index = self.sets[chosen], index - self._ends[chosen] + len(self.sets[chosen])
+        sample = data.samples[index]
+        image, label = data.read(index) if self.labels else (data.decode_image(sample.image), None)
+        return _Decoded(image, label, sample.key, self.transforms[chosen])
 
 
 @dataclass
@@ -185,16 +199,16 @@ class _Samples:
     def __getitem__(self, position: int) -> list[_Ready] | SegdaError:
         try:
             decoded = [stream.decode(position) for stream in self.streams]
-            if self.paired and decoded[0][0].shape != decoded[1][0].shape:
+            if self.paired and decoded[0].image.shape != decoded[1].image.shape:
                 # The random geometry depends on the size: a pair of two sizes would no longer match.
-                first, second = ("x".join(str(side) for side in image.shape[:2]) for image, _, _ in decoded)
+                first, second = ("x".join(str(side) for side in each.image.shape[:2]) for each in decoded)
                 raise DataError(
-                    f"{self.streams[1].data.root}: {decoded[1][2]} is {second} (height x width) but its counterpart is "
-                    f"{first}; pairs need one size"
+                    f"{self.streams[1].sets[0].root}: {decoded[1].key} is {second} (height x width) but its "
+                    f"counterpart is {first}; pairs need one size"
                 )
-            ready: list[_Ready] = []
-            for stream, (pixels, ids, key) in zip(self.streams, decoded, strict=True):
-                ready.append((*stream.transform(pixels, ids, position), position, key))
+            ready: list[_Ready] = [
+                (*each.transform(each.image, each.label, position), position, each.key) for each in decoded
+            ]
         except SegdaError as error:
             # Returned, not raised: torch would wrap it in the worker's traceback.
             return error

@@ -1,6 +1,7 @@
 """Measure how large the classes are in the labels of a data set."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,12 +11,12 @@ from segda.errors import DataError
 from segda.objectives.class_sizes import ClassSizes
 
 
-def measure(dataset: Dataset, limit: int = 2000) -> ClassSizes:
+def measure(datasets: Sequence[Dataset], limit: int = 2000) -> ClassSizes:
     """Shares of an image's valid pixels that each class takes.
 
     Args:
-        dataset: opened with labels.
-        limit: how many labels are read, spread evenly over the set; reading all of a large set takes long and moves
+        datasets: of one label space, opened with labels.
+        limit: how many labels are read, spread evenly over the sets; reading all of a large set takes long and moves
             the tenths little.
 
     Returns:
@@ -24,19 +25,20 @@ def measure(dataset: Dataset, limit: int = 2000) -> ClassSizes:
     Raises:
         DataError: the data set was opened without labels, or has one label an image.
     """
-    count = min(limit, len(dataset))
-    shares = np.zeros((count, dataset.space.count))
+    samples = [(dataset, sample) for dataset in datasets for sample in dataset.samples]
+    count, classes = min(limit, len(samples)), datasets[0].space.count
+    shares = np.zeros((count, classes))
     for row in range(count):
-        sample = dataset.samples[row * len(dataset) // count]
+        dataset, sample = samples[row * len(samples) // count]
         if sample.label is None:
             raise DataError(f"{sample.image}: no label to measure class sizes in; give labelled source data")
         label = dataset.decode_label(sample.label)
         if label.ndim != 2:
             raise DataError(f"{sample.label}: one label for the whole image; class sizes need one a pixel")
-        found = np.bincount(label.ravel(), minlength=256)[: dataset.space.count]
+        found = np.bincount(label.ravel(), minlength=256)[:classes]
         shares[row] = found / max(found.sum(), 1)
-    least, mean, most = (np.full(dataset.space.count, math.nan) for _ in range(3))
-    for index in range(dataset.space.count):
+    least, mean, most = (np.full(classes, math.nan) for _ in range(3))
+    for index in range(classes):
         present = np.sort(shares[:, index][shares[:, index] > 0])
         if len(present):
             tenth = max(len(present) // 10, 1)

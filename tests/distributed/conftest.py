@@ -28,6 +28,8 @@ STATISTICS = ("cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial")
 # Not methods of their own: batch normalisation in the networks, in a teacher that uses the statistics of its batches,
 # and with activation checkpointing.
 NORMALISED = ("normalised", "normalised_teacher", "recomputed")
+# Two sources, of which images and crops are drawn for rare classes: the first process counts them for both.
+SAMPLED = ("sampled",)
 # So large that in three steps lens and posterior change by more than rounding.
 WEIGHTS = {
     "cyclegan_tempered": {"tempered_lens": 300.0},
@@ -73,6 +75,7 @@ SOURCE = {"name": "gta5", "root": {"from": "streets", "output": "rendered"}}
 TARGET = {"name": "cityscapes", "root": {"from": "streets", "output": "camera"}}
 TRANSLATED = {"name": "adapted", "root": {"from": "export"}}
 EXPORT = {"kind": "export", "data": SOURCE, "translator": {"from": "translator"}}
+SAMPLING = {"rare_classes": {"temperature": 0.1}, "largest_class": 0.7, "tries": 3, "weights": [2, 1]}
 LAYOUTS = ("source", "huggingface", "webdataset", "parquet")
 
 
@@ -138,6 +141,7 @@ def write(folder: Path) -> Path:
         "normalised": normalised("source_only"),
         "normalised_teacher": normalised("self_training", teacher_statistics="batch"),
         "recomputed": normalised("i2i", runtime={"gather_statistics": True, "recompute": True}),
+        "sampled": {**stage("dann"), "source": [SOURCE, TRANSLATED], "sampling": SAMPLING},
         # The first without gathering; another momentum, since that changes no key.
         "split": normalised("source_only", optimizer={**SLOW, "momentum": 0.8}, runtime={}),
         # See BEGUN.

@@ -19,6 +19,7 @@ from tests.distributed.conftest import (
     LAYOUTS,
     NAMES,
     NORMALISED,
+    SAMPLED,
     SHARED,
     TRAINED,
     WRITTEN,
@@ -68,7 +69,7 @@ def assert_equal(actual: dict[str, Tensor], expected: dict[str, Tensor], before:
 
 
 @pytest.mark.promise("processes-equal-one", "recompute")
-@pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
+@pytest.mark.parametrize("method", [*NAMES, *NORMALISED, *SAMPLED])
 def test_three_steps_of_a_method(file: Path, one: Runs, two: Runs, method: str) -> None:
     """Networks, discriminators, momenta, moving average and image pool, at the same effective batch."""
     expected = state(one, method)
@@ -190,7 +191,7 @@ def test_logged_losses_are_means_over_processes(one: Runs, two: Runs) -> None:
         assert json.loads(actual)["losses"] == pytest.approx(json.loads(expected)["losses"], rel=SHARE, abs=ROUNDING)
 
 
-@pytest.mark.parametrize("method", [*NAMES, *NORMALISED])
+@pytest.mark.parametrize("method", [*NAMES, *NORMALISED, *SAMPLED])
 def test_the_comparison_can_fail(file: Path, one: Runs, method: str) -> None:
     """Three steps change every network that a method has by far more than rounding."""
     expected, before = state(one, method), initial(file, method)

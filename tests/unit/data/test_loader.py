@@ -9,31 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segda.batch import Batch
+from segda.data.augmentation.chosen_crop import ChosenCrop
 from segda.data.augmentation.crop import TrainTransform
+from segda.data.class_counts import count
 from segda.data.dataset import Dataset
-from segda.data.loader import batches, order, positions, to_tensor
+from segda.data.loader import batches, positions, to_tensor
+from segda.data.order import RareClasses, Shuffled, Weighted
 from segda.data.readers import points as points_reader
 from segda.errors import ConfigError, DataError
 from segda.label_space import load
+from segda.seeds import derive_seed
 
 CROP = TrainTransform(crop=(4, 4), seed=5)
 FLIP = TrainTransform(crop=(4, 4), seed=6)
 
 
-def take(n: int, source: Dataset, target: Dataset | None = None, **options: object) -> list[Batch]:
+def take(n: int, source: Dataset | list[Dataset], target: Dataset | None = None, **options: object) -> list[Batch]:
     given_options = {"transforms": (CROP, FLIP), "batch": 4, "seed": 0, **options}
     return list(islice(batches(source, target, **given_options), n))  # type: ignore[arg-type]
-
-
-@given(st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 50))
-def test_every_epoch_is_a_permutation(seed: int, epoch: int, n: int) -> None:
-    assert sorted(order(seed, epoch, n)) == list(range(n))
-    assert order(seed, epoch, n).tolist() == order(seed, epoch, n).tolist()
-
-
-def test_epochs_and_seeds_shuffle_differently() -> None:
-    orders = [order(0, 0, 50), order(0, 1, 50), order(1, 0, 50)]
-    assert len({tuple(each) for each in orders}) == 3
 
 
 @pytest.mark.promise("samples-over-processes")
@@ -175,6 +168,45 @@ def test_images_of_different_sizes_need_a_crop(
     keep = TrainTransform(flip=False)
     with pytest.raises(DataError, match=r"different sizes .* set `crop` or `resize`"):
         take(1, data, transforms=(keep, None))
+
+
+def test_several_sources_are_drawn_from_as_one(make_dataset: Callable[..., Dataset]) -> None:
+    small, large = make_dataset("small", n=2), make_dataset("large", n=4, height=12, width=16)
+    transforms = [TrainTransform(resize=size, flip=False) for size in ((6, 8), (3, 4))]
+    with pytest.raises(DataError, match="images of different sizes"):
+        take(1, [small, large], transforms=(transforms, None), batch=6)
+    transforms[0] = transforms[1]
+    (batch,) = take(1, [small, large], transforms=(transforms, None), batch=6)
+    expected = [(data, sample.key, number) for data in (small, large) for number, sample in enumerate(data.samples)]
+    drawn = Shuffled(derive_seed(0, "source"), 6)
+    for place, position in enumerate(batch.source.position.tolist()):
+        data, key, number = expected[drawn(position).sample]
+        image, label = transforms[0](*data.read(number), position)
+        assert batch.source.key[place] == key
+        assert torch.equal(batch.source.image[place], to_tensor(image))
+        assert batch.source.label is not None
+        assert np.array_equal(batch.source.label[place].numpy(), label)
+    with pytest.raises(ConfigError, match=r"^paired: 2 sources"):
+        batches([small, large], small, transforms=(transforms, None), batch=2, seed=0, paired=True)
+
+
+@pytest.mark.promise("data-order-resumes")
+@pytest.mark.promise("samples-over-processes")
+def test_chosen_crops_of_rare_classes_over_ranks_workers_and_restarts(make_dataset: Callable[..., Dataset]) -> None:
+    sets = [make_dataset("one", n=3), make_dataset("two", n=4, height=9)]
+    order = Weighted([RareClasses(count(data), 0, 1.0, 0.05) for data in sets], [3, 4], [2, 1], 0)
+    transforms = [ChosenCrop(TrainTransform(crop=(4, 4), seed=5), order, 0.1, 0.5) for _ in sets]
+    options = {"transforms": (transforms, None), "order": order}
+    whole = take(3, sets, **options)
+    assert any(order(position).wanted != order(0).wanted for position in range(12))
+    split = [
+        take(4, sets, **options, start=1, rank=rank, world=2, accumulate=2, workers=rank) for rank in range(2)
+    ]
+    together = [split[rank][micro].source for micro in range(4) for rank in range(2)]
+    assert [key for each in together for key in each.key] == [key for each in whole[1:] for key in each.source.key]
+    for name in ("image", "label", "position"):
+        pieces = torch.cat([getattr(each, name) for each in together])
+        assert torch.equal(pieces, torch.cat([getattr(each.source, name) for each in whole[1:]]))
 
 
 def points(root: Path, labels: np.ndarray) -> Dataset:
