@@ -1,4 +1,4 @@
-"""What terms share whose student learns a finished network's or a teacher's predictions on target images."""
+"""What terms share whose student learns the predictions of a teacher, or of a finished network, on target images."""
 
 import math
 from dataclasses import dataclass
@@ -67,6 +67,10 @@ class PseudoLabelTerm(Term):
             raise ConfigError(f"{name}.threshold: found {self.threshold}, expected a confidence of at least 0, below 1")
         if self.confidence == "probability" and self.threshold != type(self).threshold:
             raise ConfigError(f"{name}.threshold: confidence 'probability' has none; drop it, or use 'image'")
+        for option, most in (("jitter", 1), ("hue", 0.5), ("grey", 1)):
+            value = getattr(self, option)
+            if value is not None and not 0 <= value <= most:
+                raise ConfigError(f"{name}.{option}: found {value}, expected a number from 0 to {most}")
         sides = (("rows", "ignore_top", "ignore_bottom"), ("columns", "ignore_left", "ignore_right"))
         for what, first, last in sides:
             before, after = getattr(self, first), getattr(self, last)

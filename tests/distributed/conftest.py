@@ -83,6 +83,9 @@ def stage(method: str) -> dict[str, object]:
     changes: dict[str, dict[str, object]] = {name: {"weight": new} for name, new in WEIGHTS.get(method, {}).items()}
     if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
         changes["translation_adversarial"] = {"pool": 3}  # so small that it swaps
+    if method in ("dacs", "mic"):  # of the labels of networks that have seen little, some are trusted
+        thresholded = [name for name, options in terms.items() if "threshold" in options]
+        changes.update({name: {"threshold": 0.06} for name in thresholded})
     shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes}}
     if method == "dann":  # by the norm of the whole batch's gradient, which no process has alone
         shared["optimizer"] = {**SGD, "clip_gradient_norm": 0.1}

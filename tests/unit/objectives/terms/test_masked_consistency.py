@@ -97,6 +97,8 @@ def test_pixels_may_weigh_by_their_probability(stand_in: Any, task: Any, batch_o
         ({"ratio": 1.0}, r"ratio: found 1\.0, expected a probability of at least 0, below 1"),
         ({"block": 0.0}, r"block: found 0\.0, expected a share above 0 and at most 1"),
         ({"block": 64.0}, r"block: found 64\.0, expected a share above 0 and at most 1"),
+        ({"hue": 0.6}, r"hue: found 0\.6, expected a number from 0 to 0\.5"),
+        ({"grey": -0.1}, r"grey: found -0\.1, expected a number from 0 to 1"),
         ({"confidence": "probability"}, r"threshold: confidence 'probability' has none; drop it, or use 'image'"),
         ({"ignore_left": 0.5, "ignore_right": 0.5}, r": found ignore_left 0\.5, ignore_right 0\.5; expected shares"),
     ],
