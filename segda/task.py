@@ -19,6 +19,7 @@ class Task(Protocol):
         measure: the score that tables show for each class.
         prediction_rule: how `predict` computes its result, for the protocol of a score.
         evaluation_batch: number of images of one size that are predicted at once.
+        class_weights: a factor for each class in the supervised loss, or `None`.
     """
 
     space: LabelSpace
@@ -26,6 +27,7 @@ class Task(Protocol):
     measure: str
     prediction_rule: str
     evaluation_batch: int
+    class_weights: list[float] | None
 
     def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """The loss of logits `[B, K, h, w]` against labels, a mean over images."""

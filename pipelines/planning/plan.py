@@ -33,9 +33,10 @@ from segda.terminal.table import print_table
 State = Literal["done", "resume", "run", "data missing", "left out"]
 
 UNWEIGHTED = frozenset({
-    "class_size", "conditional_adversarial", "cycle", "feature_adversarial", "feature_discrepancy", "identity",
-    "latent_adversarial", "latent_divergence", "paired_adversarial", "paired_reconstruction", "self_training",
-    "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
+    "class_size", "conditional_adversarial", "cycle", "distillation", "feature_adversarial", "feature_discrepancy",
+    "identity", "latent_adversarial", "latent_divergence", "masked_consistency", "minimum_class_confusion",
+    "paired_adversarial", "paired_reconstruction", "self_training", "semantic_consistency", "target_entropy",
+    "tempered_lens", "translation_adversarial",
 })  # fmt: skip
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""
@@ -178,8 +179,8 @@ def _scales_packs(stage: Stage) -> bool:
 
 
 def _is_unweighted(term: str, options: dict[str, Any]) -> bool:
-    """Whether a term never takes the task's supervised loss, the only one that weighs classes."""
-    return term in UNWEIGHTED and not options.get("source_labels")
+    """Whether a term never takes the task's supervised loss, the only one that weighs classes without an option."""
+    return term in UNWEIGHTED and not (options.get("source_labels") or options.get("class_weights"))
 
 
 def _of_space(labels: Labels, *fields: str) -> dict[str, Any]:

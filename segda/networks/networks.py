@@ -11,6 +11,7 @@ from segda.config import lookup
 from segda.errors import ConfigError
 from segda.networks import component
 from segda.networks.discriminator_output import DiscriminatorOutput
+from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
 
@@ -57,6 +58,17 @@ class Networks:
             return shared
         features: list[Tensor] = self._call("encoder" if self.tied else f"encoder.{domain}", image)
         return features
+
+    def masked(self, image: Tensor, kept: Tensor, domain: Domain) -> Tensor:
+        """The image `[B, 3, H, W]`, of the encoder's mean colour where `kept`, bool `[B, 1, H, W]`, is false.
+
+        The encoder is that of `domain`. Its first layer sees 0 there: the colour is the mean of the images that it was
+        pretrained on, or mid-grey if it normalises no images.
+        """
+        for module in self.modules[f"encoder.{domain}" if self.tied is False else "encoder"].modules():
+            if isinstance(module, ImagenetNorm):
+                return image.where(kept, (2 * module.mean - 1).to(image.dtype))
+        return image.where(kept, 0.0)
 
     def classify(self, features: list[Tensor]) -> Tensor:
         """Class logits `[B, K, h, w]`, at the head's resolution."""

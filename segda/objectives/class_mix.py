@@ -1,5 +1,7 @@
 """ClassMix: half of the classes of a labelled image, pasted onto another image."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -10,13 +12,15 @@ from segda.seeds import derive_seed
 
 
 def class_mix_mask(
-    label: Tensor, position: Tensor, seed: int, classes: int = IGNORE_INDEX, ignore_index: int = IGNORE_INDEX
-) -> Tensor:
-    """Mask of a random half of each image's classes, rounded up.
+    label: Tensor, position: Tensor, seed: int, classes: int = IGNORE_INDEX, ignore_index: int = IGNORE_INDEX,
+    gather: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:  # fmt: skip
+    """Mask of a random half of each image's classes, or of the batch's where `gather` is given, rounded up.
 
     The labels are on the device. So that the CPU need not wait for a GPU, the half is drawn in advance for every
     possible number of classes. It depends on `seed` and each sample's position in the data order, int64 `[B]` on the
     CPU. Labels are int64 `[B, H, W]`, below `classes`, of which there are at most 255, or `ignore_index`, never pasted.
+    `gather` concatenates the processes' rows.
 
     Returns:
         bool `[B, H, W]`, true where the pixel's class was drawn.
@@ -28,6 +32,8 @@ def class_mix_mask(
     present = values[:, :classes]
     if ignore_index < classes:
         present[:, ignore_index] = False
+    if gather is not None:
+        present = gather(present.byte()).bool().any(dim=0).expand_as(present)
     halves = torch.stack([_halves(classes, derive_seed(seed, f"class_mix/{index}")) for index in position.tolist()])
     count = present.sum(dim=1).view(-1, 1, 1).expand(-1, 1, classes)
     half = moved(halves, label.device).gather(1, count)[:, 0]

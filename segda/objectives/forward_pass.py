@@ -85,9 +85,9 @@ class ForwardPass:
             raise ConfigError("the method's terms use source labels, but the source data has none; give labelled data")
         return label
 
-    def uniform(self, purpose: str, domain: Domain) -> Tensor:
-        """One draw in `[0, 1)` for each sample of a domain: `[B]` on the CPU."""
-        return draw.uniform(self.seed, f"{purpose}/{domain}", self.samples(domain).position)
+    def uniform(self, purpose: str, domain: Domain, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draws in `[0, 1)` for the samples of a domain: `[B, *shape]` on the CPU."""
+        return draw.uniform(self.seed, f"{purpose}/{domain}", self.samples(domain).position, shape)
 
     def normal(self, purpose: str, domain: Domain, shape: tuple[int, ...]) -> Tensor:
         """Standard normal numbers `[B, *shape]` for the samples of a domain, on the device of their images."""
@@ -203,8 +203,8 @@ class ForwardPass:
         """Class logits of any image; not cached."""
         return self.networks.classify(self.networks.encode(image, domain))
 
-    def teacher_logits(self) -> Tensor:
-        """The teacher's class logits of the target image, without gradient.
+    def teacher_logits(self, mirrored: bool = False) -> Tensor:
+        """The teacher's class logits of the target image, or of its mirror image, without gradient.
 
         Raises:
             ConfigError: the stage has no teacher.
@@ -214,10 +214,11 @@ class ForwardPass:
             raise ConfigError("the method's terms use a teacher, but the stage has none; set an EMA decay")
 
         def compute() -> Tensor:
+            image = self.image("target")
             with torch.no_grad():
-                return teacher.classify(teacher.encode(self.image("target"), "target"))
+                return teacher.classify(teacher.encode(image.flip(-1) if mirrored else image, "target"))
 
-        return self.once("teacher logits", compute)
+        return self.once(("teacher logits", mirrored), compute)
 
     def judge_logits(self, name: str, image: Tensor, domain: Domain) -> Tensor:
         """The frozen judge's class logits of `image`, cached under `name`; gradients reach the image.

@@ -14,13 +14,14 @@ class Classification:
 
     Attributes:
         space: classes, palette and ignore index.
-        offers, measure, prediction_rule, evaluation_batch: see `segda.task.Task`.
+        offers, measure, prediction_rule, evaluation_batch, class_weights: see `segda.task.Task`.
     """
 
     offers: frozenset[str] = frozenset()
     measure = "accuracy"
     prediction_rule = "whole image in one pass, logits averaged over places, argmax"
     evaluation_batch = 250
+    class_weights = None
 
     def __init__(self, space: LabelSpace) -> None:
         self.space = space

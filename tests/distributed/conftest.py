@@ -22,9 +22,9 @@ from tests.float64 import double
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
 NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
-# Those whose value is a statistic of the batch (CORAL, MMD), or whose networks normalise by it (CoGAN's sampler): for
-# them processes gather statistics. Closed-form CORAL measures whole data sets and needs no option.
-STATISTICS = ("cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial")
+# Those whose value is a statistic of the batch (CORAL, MMD, MCC), or whose networks normalise by it (CoGAN's sampler):
+# for them processes gather statistics. Closed-form CORAL measures whole data sets and needs no option.
+STATISTICS = ("cdan_mcc", "cogan", "dan", "ddc", "deep_coral", "deep_coral_tutorial", "mcc")
 # Not methods of their own: batch normalisation in the networks, in a teacher that uses the statistics of its batches,
 # and with activation checkpointing.
 NORMALISED = ("normalised", "normalised_teacher", "recomputed")
@@ -86,6 +86,9 @@ def stage(method: str) -> dict[str, object]:
     changes: dict[str, dict[str, object]] = {name: {"weight": new} for name, new in WEIGHTS.get(method, {}).items()}
     if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
         changes["translation_adversarial"] = {"pool": 3}  # so small that it swaps
+    if method in ("dacs", "mic"):  # of the labels of networks that have seen little, some are trusted
+        thresholded = [name for name, options in terms.items() if "threshold" in options]
+        changes.update({name: {"threshold": 0.06} for name in thresholded})
     shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes}}
     if method == "dann":  # by the norm of the whole batch's gradient, which no process has alone
         shared["optimizer"] = {**SGD, "clip_gradient_norm": 0.1}
@@ -102,10 +105,11 @@ def stage(method: str) -> dict[str, object]:
         return {"kind": "align", **both, "networks": {**NETWORKS, "encoder": encoder, "sampler": sampler}}
     if method == "pix2pix":
         return {"kind": "translate", **both, "target": TRANSLATED, "paired": True}
-    if "head" in needed_networks(MethodConfig.model_validate(content)):
-        return {"kind": "align", **both, **({"init": {"from": "segmenter"}} if content.get("frozen") else {})}
-    if "semantic_consistency" in terms:
+    needed = needed_networks(MethodConfig.model_validate(content))
+    if "judge" in needed:
         both["judge"] = {"from": "segmenter"}
+    if "head" in needed:
+        return {"kind": "align", **both, **({"init": {"from": "segmenter"}} if content.get("frozen") else {})}
     image = {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch70", "width": 4}
     both.update(optimizer=SLOW, discriminator_optimizer=SLOW)
     return {"kind": "translate", **both, "networks": {**TRANSLATING, "discriminators": {"image": image}}}

@@ -1,6 +1,7 @@
 """Tiny networks in float64, two small batches, and one step of a method on them."""
 
 import copy
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,11 @@ from tests.equivalence.class_sizes import SIZES
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
 NAMES = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
 # Statistics of a batch are not a mean over its samples, so they depend on how it is split over processes.
-BATCH_STATISTICS = {name for name in NAMES if "feature_discrepancy:" in (METHODS / f"{name}.yaml").read_text()}
+BATCH_STATISTICS = {
+    name
+    for name in NAMES
+    if re.search("feature_discrepancy:|minimum_class_confusion:", (METHODS / f"{name}.yaml").read_text())
+}
 SEED = 7
 SIZE = 32
 CLASSES = 4

@@ -3,12 +3,19 @@
 import pytest
 import torch
 
+from segda.objectives import objective as objectives
 from segda.objectives.objective import check_gradients
-from tests.equivalence import hand_written, hand_written_feature, hand_written_generative, setting
+from tests.equivalence import (
+    hand_written,
+    hand_written_feature,
+    hand_written_generative,
+    hand_written_target,
+    setting,
+)
 from tests.equivalence.hand_written import Hand
 from tests.equivalence.setting import Step
 
-MODULES = (hand_written, hand_written_feature, hand_written_generative)
+MODULES = (hand_written, hand_written_feature, hand_written_generative, hand_written_target)
 BY_HAND = {name: getattr(module, name) for module in MODULES for name in setting.NAMES if hasattr(module, name)}
 # `coral` trains on transformed features, the oracle on target labels, both by the baseline's loss.
 BY_HAND |= dict.fromkeys(("coral", "oracle"), hand_written.source_only)
@@ -16,8 +23,9 @@ BY_HAND |= dict.fromkeys(("coral", "oracle"), hand_written.source_only)
 
 def by_hand(name: str, built: setting.Networks, samples: setting.Batch) -> Step:
     config = setting.method(name)
-    other = setting.teacher_of(built).modules if "self_training" in config["terms"] else None
-    if "semantic_consistency" in config["terms"]:
+    needs = objectives.needs(objectives.build(config["terms"]))
+    other = setting.teacher_of(built).modules if "teacher" in needs else None
+    if "judge" in needs:
         other = setting.judge().modules
     hand: Hand = BY_HAND[name](built.modules, samples, other)
     gradients: dict[str, torch.Tensor | None] = {

@@ -1,5 +1,6 @@
 """Faults planted in segda: each must be caught by the comparisons of this folder."""
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -11,11 +12,19 @@ from torch.nn import functional
 
 from segda.batch import Domain, other
 from segda.losses import adversarial
-from segda.objectives import domain_adversary, draw
+from segda.losses.distillation import softened_divergence
+from segda.objectives import class_mix, domain_adversary, draw, mixing_term
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.objective import Objective
-from segda.objectives.terms import cycle, feature_adversarial, self_training
+from segda.objectives.terms import (
+    cycle,
+    distillation,
+    feature_adversarial,
+    masked_consistency,
+    minimum_class_confusion,
+    self_training,
+)
 from segda.tasks import segmentation
 from tests.equivalence import setting, split
 from tests.equivalence.test_methods import compare
@@ -66,7 +75,7 @@ def _always_stop_gradient(self: ForwardPass, domain: Domain, stop_gradient: bool
     return _features_translated(self, domain, True)
 
 
-def _student_teaches(self: ForwardPass) -> Tensor:
+def _student_teaches(self: ForwardPass, mirrored: bool = False) -> Tensor:
     return self.logits("target")
 
 
@@ -87,8 +96,48 @@ def _whole_batch_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
 _confidence = self_training.SelfTraining._confidence
 
 
-def _process_draws(seed: int, purpose: str, position: Tensor) -> Tensor:
-    return torch.rand(len(position), generator=torch.Generator().manual_seed(seed))
+def _process_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
+    label, share = _own_share(self, p)
+    return label, share.mean().expand_as(share)
+
+
+def _own_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
+    return _confidence(dataclasses.replace(self, confidence="image"), p)
+
+
+def _all_kept(self: Any, p: ForwardPass) -> Tensor:
+    return torch.ones(1, 1, 1, 1, dtype=torch.bool)
+
+
+_kept = masked_consistency.MaskedConsistency._kept
+
+
+def _larger_blocks(self: Any, p: ForwardPass) -> Tensor:
+    return _kept(dataclasses.replace(self, block=0.25), p)
+
+
+_class_mix_mask = class_mix.class_mix_mask
+
+
+def _of_each_image(*arguments: Any, gather: Any) -> Tensor:
+    return _class_mix_mask(*arguments)
+
+
+def _without_factor(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    return softened_divergence(student / temperature, teacher / temperature, 1.0)
+
+
+def _student_judges(self: ForwardPass, name: str, image: Tensor, domain: Domain) -> Tensor:
+    return self.predict(image, domain)
+
+
+def _unweighted_confusion(logits: Tensor, temperature: float) -> Tensor:
+    p = (logits / temperature).softmax(dim=1)
+    return 1 - (p.square().sum(dim=0) / p.sum(dim=0)).mean()
+
+
+def _process_draws(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return torch.rand(len(position), *shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.AdversarialLoss, *_: Any) -> Tensor:
@@ -131,7 +180,14 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
      replace(feature_adversarial, "_probabilities", lambda logits: logits * 1.0)),
     ("self_training", "student teaches itself", replace(ForwardPass, "teacher_logits", _student_teaches)),
     ("self_training", "nothing pasted",
-     replace(self_training, "class_mix_mask", lambda label, *_: torch.zeros_like(label, dtype=torch.bool))),
+     replace(mixing_term, "class_mix_mask", lambda label, *_, **__: torch.zeros_like(label, dtype=torch.bool))),
+    ("dacs", "each image trusted by itself", replace(self_training.SelfTraining, "_confidence", _own_share)),
+    ("mic", "nothing hidden", replace(masked_consistency.MaskedConsistency, "_kept", _all_kept)),
+    ("mic", "blocks of another size", replace(masked_consistency.MaskedConsistency, "_kept", _larger_blocks)),
+    ("mic", "classes of each image", replace(mixing_term, "class_mix_mask", _of_each_image)),
+    ("distillation", "softened without its factor", replace(distillation, "softened_divergence", _without_factor)),
+    ("distillation", "the student judges", replace(ForwardPass, "judge_logits", _student_judges)),
+    ("mcc", "samples weigh the same", replace(minimum_class_confusion, "class_confusion", _unweighted_confusion)),
 ]  # fmt: skip
 
 SPLIT: list[tuple[str, str, Patch]] = [
@@ -140,6 +196,8 @@ SPLIT: list[tuple[str, str, Patch]] = [
     ("i2i_gta5", "draws by index in the process's batch", replace(draw, "uniform", _process_draws)),
     ("self_training", "trust shared over the batch",
      replace(self_training.SelfTraining, "_confidence", _whole_batch_share)),
+    ("dacs", "trust shared over a process's part",
+     replace(self_training.SelfTraining, "_confidence", _process_share)),
 ]  # fmt: skip
 
 

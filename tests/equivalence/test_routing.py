@@ -93,6 +93,10 @@ IMAGE = {"discriminator.source", "discriminator.target"}
          {"discriminator.latent"}),
         ({"semantic_consistency": PLAIN}, {"encoder.source", "encoder.target", *BOTH}, set()),
         ({"class_size": PLAIN}, {"encoder.target", "head"}, set()),
+        ({"masked_consistency": {"weight": 1.0, "jitter": 0.0, "blur": 0.0}}, {"encoder.target", "head"}, set()),
+        ({"minimum_class_confusion": PLAIN}, {"encoder.target", "head"}, set()),
+        ({"distillation": {"weight": 1.0, "jitter": 0.0, "blur": 0.0}}, {"encoder.target", "head"}, set()),
+        ({"distillation": {"weight": 1.0, "source": True}}, {"encoder.source", "encoder.target", "head"}, set()),
     ],
 )  # fmt: skip
 def test_gradients_reach_exactly_these(terms: dict[str, Any], generators: set[str], discriminators: set[str]) -> None:

@@ -58,9 +58,11 @@ def stage(task: str, method: str) -> dict[str, Any]:
     terms.setdefault(rising, {})["weight"] = {
         "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
     }  # fmt: skip
-    if "self_training" in terms or "self_training" in content["terms"]:
+    for term in {"self_training", "masked_consistency", "distillation"} & (terms.keys() | content["terms"].keys()):
         # Few labels pass the default threshold; only label maps can be mixed.
-        terms.setdefault("self_training", {}).update(threshold=0.05, mix=task == "segmentation")
+        terms.setdefault(term, {})["threshold"] = 0.05
+        if term != "masked_consistency":
+            terms[term]["mix"] = task == "segmentation"
     if "wgan_gp" in json.dumps(content):
         config["discriminator_steps"] = 2
     if config["kind"] == "translate":

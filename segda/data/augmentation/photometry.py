@@ -14,7 +14,7 @@ from segda.seeds import derive_seed
 
 @dataclass(frozen=True)
 class Photometry:
-    """Brightness, contrast, saturation, hue, gamma and blur, in this order, each with a factor drawn for each sample.
+    """Brightness, contrast, saturation, hue, gamma, blur and grey, in this order, drawn for each sample.
 
     Every draw is a pure function of the seed and the sample's position in the data order, so that neither the number
     of processes nor a restart changes it.
@@ -26,7 +26,8 @@ class Photometry:
         hue: the turn is uniform in `[-hue, hue]`, in full turns, at most 0.5.
         gamma: the exponent lies between `1 / (1 + gamma)` and `1 + gamma`, uniform in its logarithm.
         blur: the Gaussian's standard deviation is uniform in `[0.1, blur]` pixels; 0 for none.
-        probability: with which each of the operations touches a sample, independently.
+        probability: with which each of these operations touches a sample, independently.
+        grey: the probability with which a sample loses its colour and keeps its luminance.
     """
 
     brightness: float = 0.25
@@ -36,10 +37,11 @@ class Photometry:
     gamma: float = 0.0
     blur: float = 0.0
     probability: float = 0.8
+    grey: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5, "probability": 1}
-        for key in ("brightness", "contrast", "saturation", "hue", "gamma", "blur", "probability"):
+        limits = {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5, "probability": 1, "grey": 1}
+        for key in ("brightness", "contrast", "saturation", "hue", "gamma", "blur", "probability", "grey"):
             value, most = getattr(self, key), limits.get(key, math.inf)
             if not 0 <= value <= most:
                 raise ConfigError(f"photometry.{key}: {value}; expected a number in [0, {most}]")
@@ -58,7 +60,7 @@ class Photometry:
             float32 `[B, 3, H, W]` in `[-1, 1]`; the input is left as it was.
         """
         # kornia takes seconds to import; runs without augmentation should not wait for it.
-        from kornia import enhance, filters
+        from kornia import color, enhance, filters
 
         generators = [np.random.default_rng(derive_seed(seed, each)) for each in position.tolist()]
 
@@ -94,4 +96,7 @@ class Photometry:
             # CPU, since kornia asks whether they are positive.
             blurred = filters.gaussian_blur2d(pixels, (side, side), factor[:, None].repeat(1, 2), "replicate")
             pixels = torch.where(takes, blurred, pixels)
+        if self.grey:
+            lost = there(torch.tensor([each.random() < self.grey for each in generators]))[:, None, None, None]
+            pixels = torch.where(lost, color.rgb_to_grayscale(pixels), pixels)
         return (pixels * 2 - 1).clamp(-1, 1)

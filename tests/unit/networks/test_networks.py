@@ -2,9 +2,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from segda.errors import ConfigError
 from segda.networks import networks
+from segda.networks.layers.imagenet_norm import ImagenetNorm
+from segda.networks.networks import Networks
 
 SMALL = {"name": "small", "width": 4, "blocks": 1}
 CONFIGS: dict[str, Any] = {
@@ -134,3 +137,17 @@ def test_frozen_networks_neither_learn_nor_leave_evaluation_mode() -> None:
 def test_freezing_what_was_not_built_is_refused() -> None:
     with pytest.raises(ConfigError, match="no network 'encoder.source' is built; did you mean 'encoder'"):
         _build(set()).freeze(["encoder.source"])
+
+
+@pytest.mark.parametrize(("tied", "name"), [(True, "encoder"), ("partly", "encoder"), (False, "encoder.target")])
+def test_hidden_pixels_are_zero_to_an_encoder_that_normalises_and_grey_to_others(tied: Any, name: str) -> None:
+    image = torch.rand(2, 3, 4, 4, dtype=torch.float64) * 2 - 1
+    kept = torch.arange(4).view(1, 1, 1, 4).expand(2, 1, 4, 4) > 1
+    norm = ImagenetNorm(mean=(0.5, 0.4, 0.3))
+    for encoder, colour in ((nn.Sequential(nn.Sequential(norm)), (0.0, -0.2, -0.4)), (nn.Identity(), (0.0,) * 3)):
+        others = {"encoder.source": nn.Sequential(ImagenetNorm())} if tied is False else {}
+        seen = Networks({**others, name: encoder}, tied).masked(image, kept, "target")
+        assert seen.dtype == image.dtype
+        assert torch.equal(seen[..., 2:], image[..., 2:])
+        expected = torch.tensor(colour, dtype=image.dtype).view(3, 1, 1).expand(2, 3, 4, 2)
+        torch.testing.assert_close(seen[..., :2], expected, atol=1e-7, rtol=0)

@@ -45,6 +45,7 @@ class StandIn:
 
     frozen: frozenset[str] = frozenset()
     trainable = Networks.trainable
+    masked = Networks.masked
 
     def __init__(self, tied: bool = True) -> None:
         encoders = ["encoder"] if tied else ["encoder.source", "encoder.target"]
@@ -80,6 +81,7 @@ class StandIn:
 
 class Task:
     offers = frozenset({"label_map"})
+    class_weights: list[float] | None = None
 
     def supervised_loss(self, logits: Tensor, label: Tensor) -> Tensor:
         return cross_entropy(logits, label)

@@ -13,6 +13,9 @@ def test_a_draw_depends_on_seed_purpose_and_position_alone() -> None:
     assert not torch.equal(whole, draw.uniform(1, "mixing", position))
     assert not torch.equal(whole, draw.uniform(0, "pool", position))
     assert len(whole.unique()) == 3
+    grid = draw.uniform(0, "mixing", position, (1, 4, 5))
+    assert grid.shape == (3, 1, 4, 5)
+    torch.testing.assert_close(grid[:2], draw.uniform(0, "mixing", position[:2], (1, 4, 5)))
 
 
 def test_draws_neither_read_nor_move_torchs_own_generator() -> None:

@@ -86,8 +86,20 @@ def test_blur_takes_detail_and_leaves_flat_colour() -> None:
     assert torch.allclose(Photometry(**{**OFF, "blur": 3.0})(flat, POSITION, 0), flat, atol=1e-5)
 
 
+def test_grey_keeps_the_luminance_of_its_share_of_samples_and_moves_no_other_draw() -> None:
+    image = torch.rand(400, 3, 2, 2, generator=torch.Generator().manual_seed(1)) * 1.6 - 0.8
+    position = torch.arange(400)
+    plain, made = (Photometry(grey=grey)(image, position, 0) for grey in (0.0, 0.25))
+    lost = (made.std(dim=1) < 1e-6).all(dim=(1, 2))
+    assert 0.18 < lost.float().mean() < 0.32
+    assert torch.equal(made[~lost], plain[~lost])
+    luminance = (plain * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(dim=1)
+    inside = lost[:, None, None] & (plain.abs() < 1).all(dim=1)
+    torch.testing.assert_close(made[:, 0][inside], luminance[inside], atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize(
-    ("key", "value"), [*product(["brightness", "hue", "probability"], [-0.1, 1.1]), ("blur", 0.01)]
+    ("key", "value"), [*product(["brightness", "hue", "probability", "grey"], [-0.1, 1.1]), ("blur", 0.01)]
 )
 def test_values_out_of_range_are_refused(key: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"photometry\.{key}: {value}"):

@@ -31,14 +31,14 @@ def test_labels_for_every_pixel_are_needed_where_pixels_are_mixed_or_rows_left_o
         return build({"self_training": {**PLAIN, **options}})["self_training"].needs()
 
     assert needs({}) == {"encoder", "head", "teacher"}
-    for options in ({"mix": True}, {"ignore_top": 0.1}, {"ignore_bottom": 0.1}):
+    for options in ({"mix": True}, *({f"ignore_{side}": 0.1} for side in ("top", "bottom", "left", "right"))):
         assert needs(options) == {"encoder", "head", "teacher", "label_map"}
 
 
 def test_of_one_label_an_image_the_confident_images_count(stand_in: Any, task: Any, batch_of: Any) -> None:
     p, term = self_training({"threshold": 0.5}, stand_in, task, batch_of())
     teacher, student = (logits.mean(dim=(2, 3), keepdim=True) for logits in (p.teacher_logits(), p.logits("target")))
-    p.teacher_logits = lambda: teacher
+    p.teacher_logits = lambda mirrored: teacher
     p.predict = lambda image, domain: student
     confidence, pseudo = teacher[:, :, 0, 0].softmax(1).max(1)
     threshold = float(confidence.mean())
@@ -54,6 +54,50 @@ def test_rows_without_pseudo_labels(stand_in: Any, task: Any, batch_of: Any) -> 
     pseudo = p.teacher_logits().argmax(1)
     each = functional.cross_entropy(p.logits("target"), pseudo, reduction="none")
     torch.testing.assert_close(term.generator(p), each[:, 2:4].sum() / each.numel())
+
+
+def test_columns_without_pseudo_labels(stand_in: Any, task: Any, batch_of: Any) -> None:
+    p, term = self_training({"threshold": 0.0, "ignore_left": 0.1, "ignore_right": 0.4}, stand_in, task, batch_of())
+    each = functional.cross_entropy(p.logits("target"), p.teacher_logits().argmax(1), reduction="none")
+    torch.testing.assert_close(term.generator(p), each[:, :, 1:6].sum() / each.numel())
+
+
+def test_confidence_of_the_batch_is_that_of_all_processes(stand_in: Any, task: Any, batch_of: Any) -> None:
+    p, term = self_training({"threshold": 0.5, "confidence": "batch"}, stand_in, task, batch_of())
+    p.gather = lambda share: torch.cat([share, torch.ones(6)])
+    confidence, pseudo = p.teacher_logits().softmax(1).max(1)
+    share = ((confidence > 0.5).float().mean(dim=(1, 2)).sum() + 6) / 8
+    each = functional.cross_entropy(p.logits("target"), pseudo, reduction="none")
+    torch.testing.assert_close(term.generator(p), share * each.mean())
+    torch.testing.assert_close(term.measures(p)["trusted"], share)
+
+
+def test_the_teacher_also_sees_the_mirror_image(stand_in: Any, task: Any, batch_of: Any) -> None:
+    p, term = self_training({"threshold": 0.0, "flip": True}, stand_in, task, batch_of())
+    teacher = sharp(stand_in).modules
+
+    def seen(image: Tensor) -> Tensor:
+        return teacher["head"](teacher["encoder"](image)[-1]).softmax(1)
+
+    image = p.image("target")
+    mean = (seen(image) + seen(image.flip(-1)).flip(-1)) / 2
+    torch.testing.assert_close(term.taught_logits(p).softmax(1), mean)
+    assert (mean.argmax(1) != seen(image).argmax(1)).any()
+    torch.testing.assert_close(term.generator(p), functional.cross_entropy(p.logits("target"), mean.argmax(1)))
+
+
+def test_pasted_pixels_weigh_as_their_true_class_does(stand_in: Any, task: Any, batch_of: Any) -> None:
+    options = {"mix": True, "class_weights": True, "threshold": 0.0, "ignore_top": 0.5, "ignore_bottom": 0.5 - 1e-9}
+    p, term = self_training(options, stand_in, task, batch_of())
+    with pytest.raises(ConfigError, match=r"terms\.self_training\.class_weights: the task has none; give `task"):
+        term.generator(p)
+    task.class_weights = [1.0, 2.0, 4.0, 8.0]
+    p, term = self_training(options, stand_in, task, batch_of())
+    p.label()[0, 0] = 255  # never pasted
+    image, label, weight, pasted = term.mixed(p, term.pseudo_labels(p))
+    assert not pasted[0, 0].any()
+    each = functional.cross_entropy(p.predict(image, "target"), label.where(pasted, 0), reduction="none")
+    torch.testing.assert_close(term.generator(p), (each * 2.0**label * pasted).mean())
 
 
 def test_mixing_pastes_source_pixels_with_full_weight_even_onto_ignored_rows(
@@ -100,6 +144,18 @@ def test_the_student_sees_an_augmented_image_the_teacher_the_plain_one(
         target=batch.target._replace(image=batch.target.image[2:], position=batch.target.position[2:]),
     )
     torch.testing.assert_close(input_of_student(half), whole[2:])
+
+
+def test_hue_is_a_fifth_of_the_jitter_unless_given_and_colour_may_go(stand_in: Any, task: Any, batch_of: Any) -> None:
+    def seen(options: dict[str, Any]) -> Tensor:
+        p, term = self_training(options, stand_in, task, batch_of())
+        return term.augmented(p, p.image("target"))
+
+    assert torch.equal(seen({"jitter": 0.5}), seen({"jitter": 0.5, "hue": 0.1}))
+    assert not torch.equal(seen({"jitter": 0.5}), seen({"jitter": 0.5, "hue": 0.5}))
+    assert not torch.equal(seen({}), seen({"hue": 0.5}))
+    grey = seen({"grey": 1.0})
+    torch.testing.assert_close(grey, grey[:, :1].expand(-1, 3, -1, -1))
 
 
 def test_crops_that_cannot_be_mixed_are_named(stand_in: Any, task: Any, batch_of: Any) -> None:

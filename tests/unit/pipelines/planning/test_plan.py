@@ -216,12 +216,13 @@ def test_every_setting_at_the_top_is_in_the_table() -> None:
 
 
 def test_terms_are_known_to_weigh_classes_by_what_they_call() -> None:
-    """`semantic_consistency` does by an option."""
+    """`semantic_consistency` does by an option, and so do terms that paste pixels with their true labels."""
     for name in names("segda.objectives.terms"):
         source = inspect.getsource(module("segda.objectives.terms", name))
         weighs = "supervised_loss" in source and name != "semantic_consistency"
         assert weighs == (name not in plans.UNWEIGHTED), name
     assert not plans._is_unweighted("semantic_consistency", {"source_labels": True})
+    assert not plans._is_unweighted("self_training", {"class_weights": True})
 
 
 def test_another_number_of_steps_prolongs_nothing_and_says_how_to_go_on(
