@@ -14,6 +14,7 @@ from pipelines.definition.schema import (
     ComponentConfig,
     DataConfig,
     MethodConfig,
+    NetworksConfig,
     OptimizerConfig,
     Reference,
     TrainingConfig,
@@ -34,9 +35,10 @@ from segda.terminal.table import print_table
 State = Literal["done", "resume", "run", "data missing", "left out"]
 
 UNWEIGHTED = frozenset({
-    "class_size", "conditional_adversarial", "cycle", "feature_adversarial", "feature_discrepancy", "identity",
-    "latent_adversarial", "latent_divergence", "paired_adversarial", "paired_reconstruction", "self_training",
-    "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
+    "class_adversarial", "class_size", "conditional_adversarial", "cycle", "feature_adversarial",
+    "feature_discrepancy", "feature_distance", "identity", "latent_adversarial", "latent_divergence",
+    "paired_adversarial", "paired_reconstruction", "self_training", "semantic_consistency", "target_entropy",
+    "tempered_lens", "translation_adversarial",
 })  # fmt: skip
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""
@@ -156,6 +158,8 @@ def _entries(node: BaseModel) -> dict[str, Any]:
         del entries["on_bad_file"]
     if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
         del entries["clip_gradient_norm"]
+    if isinstance(node, NetworksConfig) and node.rebuilder is None:  # likewise
+        del entries["rebuilder"]
     return entries
 
 

@@ -40,6 +40,7 @@ def assemble(
     *,
     teacher_statistics: Literal["running", "batch"] = "running",
     judge: Networks | None = None,
+    pretrained: Networks | None = None,
     class_sizes: ClassSizes | None = None,
     gather_samples: Callable[[Tensor], Tensor] | None = None,
 ) -> TrainingState:
@@ -63,13 +64,14 @@ def assemble(
         judging = {f"judge.{name}": module for name, module in judge.modules.items()} if judge is not None else {}
         activation_checkpointing.apply({**modules, **judging}, gather_samples)
     if config.runtime.compile:
-        for each in (networks, teacher, judge):
+        for each in (networks, teacher, judge, pretrained):
             if each is not None:
                 compile.compile_networks(each.modules, but=objectives.differentiated_twice(terms))
     networks.modules = session.prepare(modules)
     objective = Objective(
         terms, networks, build_task(config.task), seed=config.seed, gather=session.gather, teacher=teacher,
         judge=judge, class_sizes=class_sizes, gather_samples=gather_samples,
+        pretrained=pretrained,
     )  # fmt: skip
     generators, discriminators = objective.players()
     return TrainingState(

@@ -11,13 +11,13 @@ def sample_generator(seed: int, purpose: str, position: int) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(seed, f"{purpose}/{position}"))
 
 
-def uniform(seed: int, purpose: str, position: Tensor) -> Tensor:
-    """One number in `[0, 1)` for each sample at `position`, int64 `[B]`: float32 `[B]` on the CPU.
+def uniform(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...] = ()) -> Tensor:
+    """Numbers in `[0, 1)` for each sample at `position`, int64 `[B]`: float32 `[B, *shape]` on the CPU.
 
     Other purposes give independent numbers.
     """
     generators = (sample_generator(seed, purpose, index) for index in position.tolist())
-    return torch.stack([torch.rand((), generator=generator) for generator in generators])
+    return torch.stack([torch.rand(shape, generator=generator) for generator in generators])
 
 
 def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -93,6 +93,10 @@ IMAGE = {"discriminator.source", "discriminator.target"}
          {"discriminator.latent"}),
         ({"semantic_consistency": PLAIN}, {"encoder.source", "encoder.target", *BOTH}, set()),
         ({"class_size": PLAIN}, {"encoder.target", "head"}, set()),
+        ({"class_adversarial": PLAIN}, {"encoder.target"}, {"discriminator.class_feature"}),
+        ({"feature_distance": PLAIN}, {"encoder.source"}, set()),
+        ({"masked_modelling": PLAIN}, {"encoder.target", "head", "rebuilder"}, set()),
+        ({"masked_modelling": {"weight": 1.0, "domains": ["source"]}}, {"encoder.source", "head", "rebuilder"}, set()),
     ],
 )  # fmt: skip
 def test_gradients_reach_exactly_these(terms: dict[str, Any], generators: set[str], discriminators: set[str]) -> None:

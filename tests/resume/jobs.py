@@ -18,7 +18,7 @@ from tests.pipelines import tiny
 METHODS = distributed.METHODS
 TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
 # In classification there are no pixels to weight, count or discriminate by class; CoGAN generates digits.
-PIXELS_ONLY = {"cyclegan_semantic", "fcns_in_the_wild"}
+PIXELS_ONLY = {"cyclegan_semantic", "daformer", "fcns_in_the_wild", "mrm"}
 IMAGES_ONLY = {"cogan"}
 CASES = [
     (task, method)
@@ -66,7 +66,8 @@ def stage(task: str, method: str) -> dict[str, Any]:
     if config["kind"] == "translate":
         networks["discriminators"]["pair"] = {"name": "patch", "width": 3}
         return config
-    networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
+    if "feature_distance" not in content["terms"]:
+        networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
     networks["head"] = {"name": "linear", "dropout": 0.5}
     if task == "classification":
         networks["head"] = {"name": "pooled", "dropout": 0.5}
