@@ -16,6 +16,7 @@ from pipelines.definition.schema import (
 )
 from segda import label_space
 from segda.artefacts.manifest import Manifest
+from segda.config import loading as configs
 from segda.config.lookup import module
 from segda.data.pictures import Pictures
 from segda.engine.session import Session
@@ -24,6 +25,7 @@ from segda.evaluation.predict import Predictor
 from segda.networks import networks as network_building
 from segda.networks import weights
 from segda.networks.networks import Networks, Tied
+from segda.networks.pretrained import IMAGENET
 from segda.objectives import objective as objectives
 
 
@@ -56,6 +58,7 @@ def build_networks(config: NetworksConfig, needs: set[str], *, tied: Tied, class
             head=as_mapping(config.head),
             decoder=as_mapping(config.decoder),
             sampler=as_mapping(config.sampler),
+            rebuilder=as_mapping(config.rebuilder),
             discriminators={name: as_mapping(component) or {} for name, component in config.discriminators.items()},
         )
 
@@ -121,9 +124,14 @@ def networks_on_meta(config: TrainingConfig, method: MethodConfig) -> Networks:
 
 def networks_at_random(config: TrainingConfig, method: MethodConfig) -> Networks:
     """A stage's networks with random parameters, whatever weights its config names."""
-    plain = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
     classes = build_task(config.task).space.count
-    return build_networks(plain, needed_networks(method), tied=method.tied, classes=classes)
+    return build_networks(at_random(config).networks, needed_networks(method), tied=method.tied, classes=classes)
+
+
+def at_random(config: TrainingConfig) -> TrainingConfig:
+    """A stage's config whose networks name no weights."""
+    networks = NetworksConfig.model_validate(without_weights(config.networks.model_dump()))
+    return config.model_copy(update={"networks": networks})
 
 
 def load_judge(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> Networks | None:
@@ -132,6 +140,23 @@ def load_judge(config: AdaptingConfig, inputs: Inputs, device: torch.device) -> 
         return None
     manifest = inputs.manifest(config.judge)
     return load_networks(inputs.folder(config.judge), manifest.config, ("encoder", "head"), device)
+
+
+def names_weights(config: NetworksConfig) -> bool:
+    """Whether the encoder, or one that it wraps, starts from weights: a file's, or downloaded ones."""
+    encoder = config.model_dump(include={"encoder"})
+    return bool(configs.weights_files(encoder)) or IMAGENET in str(encoder)
+
+
+def pretrained_encoder(config: TrainingConfig) -> Networks:
+    """The source images' encoder as a stage's config builds it, before any training, frozen; whatever `init` says."""
+    tied = config.method.tied
+    classes = build_task(config.task).space.count
+    built = build_networks(config.networks, {"encoder"}, tied=tied, classes=classes, seed=config.seed)
+    name = "encoder.source" if tied is False else "encoder"
+    pretrained = Networks({name: built.modules[name]}, tied)
+    pretrained.freeze([name])
+    return pretrained
 
 
 def initialise(networks: Networks, folder: Path, session: Session) -> None:

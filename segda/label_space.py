@@ -76,7 +76,10 @@ class LabelSpace:
         """A label space called `name`: the classes of this one but for some, in their order and colours."""
         pairs = zip(self.classes, self.palette, strict=True)
         colours = {label: colour for label, colour in pairs if label not in names}
-        return LabelSpace(name, tuple(colours), tuple(colours.values()), self.ignore_index, subspaces=subspaces)
+        things = tuple(label for label in self.things if label not in names)
+        return LabelSpace(
+            name, tuple(colours), tuple(colours.values()), self.ignore_index, subspaces=subspaces, things=things
+        )
 
     def subsets(self) -> dict[str, tuple[str, ...]]:
         """The classes of each of the `subspaces`.

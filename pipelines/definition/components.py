@@ -17,6 +17,7 @@ HEAD = ("channels", "strides", "classes")
 DECODER = ("channels", "strides", "domains")
 DISCRIMINATOR = ("channels", "classes")
 SAMPLER = ("domains",)
+REBUILDER = ("channels",)
 TRANSFER = ("device",)
 
 
@@ -72,6 +73,8 @@ def _check_networks(networks: NetworksConfig, path: str) -> None:
         check_component("segda.networks.decoders", networks.decoder, f"{path}.decoder", DECODER)
     if networks.sampler is not None:
         check_component("segda.networks.samplers", networks.sampler, f"{path}.sampler", SAMPLER)
+    if networks.rebuilder is not None:
+        check_component("segda.networks.rebuilders", networks.rebuilder, f"{path}.rebuilder", REBUILDER)
     for name, discriminator in networks.discriminators.items():
         check_component("segda.networks.discriminators", discriminator, f"{path}.discriminators.{name}", DISCRIMINATOR)
 

@@ -90,7 +90,10 @@ class NetworksConfig(StrictConfig):
     head: ComponentConfig | None = None
     decoder: ComponentConfig | None = None
     sampler: ComponentConfig | None = None
-    discriminators: dict[Literal["image", "feature", "logits", "conditional", "latent", "pair"], ComponentConfig] = {}
+    rebuilder: ComponentConfig | None = None
+    discriminators: dict[
+        Literal["image", "feature", "logits", "conditional", "latent", "pair", "class_feature"], ComponentConfig
+    ] = {}
 
 
 class MethodConfig(StrictConfig):

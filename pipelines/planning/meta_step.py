@@ -6,7 +6,7 @@ import torch
 
 from pipelines.definition.pipeline import Pipeline
 from pipelines.definition.schema import AdaptingConfig, Size, TrainingConfig
-from pipelines.networks import build_task, networks_at_random
+from pipelines.networks import at_random, build_task, needed_networks, networks_at_random, pretrained_encoder
 from pipelines.training.assembly import assemble
 from segda.batch import Batch, DomainBatch
 from segda.engine.peak_memory import DEVICE
@@ -31,10 +31,11 @@ def assembled(pipeline: Pipeline, config: TrainingConfig) -> TrainingState:
     classes = build_task(config.task).space.count
     shares = torch.full((classes,), 1 / classes)
     runtime = config.runtime.model_copy(update={"compile": False})
+    pretrained = pretrained_encoder(at_random(config)) if "pretrained" in needed_networks(config.method) else None
     return assemble(
         config.model_copy(update={"runtime": runtime}), networks, tuple(kinds), OnMeta(),
         teacher_statistics=getattr(config, "teacher_statistics", "running"), judge=_judge(pipeline, config),
-        class_sizes=ClassSizes(shares, shares, shares),
+        pretrained=pretrained, class_sizes=ClassSizes(shares, shares, shares),
     )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def assemble(
     *,
     teacher_statistics: Literal["running", "batch"] = "running",
     judge: Networks | None = None,
+    pretrained: Networks | None = None,
     class_sizes: ClassSizes | None = None,
     gather_samples: Callable[[Tensor], Tensor] | None = None,
 ) -> TrainingState:
@@ -54,7 +55,8 @@ def assemble(
     terms = objectives.build(method.terms)
     for module in judge.modules.values() if judge is not None else ():
         module.requires_grad_(False)
-    memory_format.use_faster_format([*modules.values(), *(judge.modules.values() if judge is not None else ())])
+    others = [module for each in (judge, pretrained) if each is not None for module in each.modules.values()]
+    memory_format.use_faster_format([*modules.values(), *others])
     followed = {name: module for name, module in modules.items() if name.split(".")[0] in published}
     average = MovingAverage(followed, config.ema, config.ema_warmup) if config.ema else None
     needs_teacher = "teacher" in objectives.needs(terms, method.frozen)
@@ -65,13 +67,14 @@ def assemble(
         judging = {f"judge.{name}": module for name, module in judge.modules.items()} if judge is not None else {}
         activation_checkpointing.apply({**modules, **judging}, gather_samples)
     if config.runtime.compile:
-        for each in (networks, teacher, judge):
+        for each in (networks, teacher, judge, pretrained):
             if each is not None:
                 compile.compile_networks(each.modules, but=objectives.differentiated_twice(terms))
     networks.modules = session.prepare(modules)
     objective = Objective(
         terms, networks, build_task(config.task), seed=config.seed, gather=session.gather, teacher=teacher,
         judge=judge, class_sizes=class_sizes, gather_samples=gather_samples,
+        pretrained=pretrained,
     )  # fmt: skip
     generators, discriminators = objective.players()
     return TrainingState(

@@ -10,7 +10,15 @@ import torch
 from torch import nn
 
 from pipelines.definition.schema import AdaptingConfig, Inputs, TrainingConfig
-from pipelines.networks import build_task, load_judge, needed_networks, networks_on_meta, output_stride
+from pipelines.networks import (
+    build_task,
+    load_judge,
+    names_weights,
+    needed_networks,
+    networks_on_meta,
+    output_stride,
+    pretrained_encoder,
+)
 from pipelines.training import batches, fit_memory, packs, sampling
 from pipelines.training.assembly import assemble, initial_networks
 from pipelines.training.open_data import open_sources, open_stage_data
@@ -49,7 +57,7 @@ def check(config: TrainingConfig) -> None:
     if config.augment.photometry is not None:
         Photometry(**validate_options(Photometry, config.augment.photometry, "augment.photometry"))
     task = build_task(config.task)
-    available = {"teacher", *task.offers}
+    available = {"teacher", *task.offers} | ({"pretrained"} if names_weights(config.networks) else set())
     if isinstance(config, AdaptingConfig):
         available |= {"class_sizes"} | ({"judge"} if config.judge else set()) | ({"pairs"} if config.paired else set())
     objectives.check_available(terms, available)
@@ -102,16 +110,21 @@ def train(
     Returns:
         What the manifest says of the training.
     """
-    method, sizes = config.method, None
-    if "class_sizes" in needed_networks(method):
+    method, sizes, pretrained = config.method, None, None
+    needs = needed_networks(method)
+    if "class_sizes" in needs:
         sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(sources)))
+    if "pretrained" in needs:
+        pretrained = pretrained_encoder(config)
+        for module in pretrained.modules.values():
+            module.to(session.device)
     gathering = config.runtime.gather_statistics and session.world > 1
 
     def assembled(processes: Session | Local) -> TrainingState:
         networks = initial_networks(config, init, session)
         return assemble(
             config, networks if prepare is None else prepare(networks), published, processes,
-            teacher_statistics=teacher_statistics, judge=judge, class_sizes=sizes,
+            teacher_statistics=teacher_statistics, judge=judge, pretrained=pretrained, class_sizes=sizes,
             gather_samples=session.gather_samples if gathering and processes is session else None,
         )  # fmt: skip
 

@@ -82,10 +82,13 @@ class LabelDecoder:
 
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
-        if ids.ndim and ids.dtype == np.uint8:
-            # A maximum takes a tenth of a look at every pixel's entry in the table.
-            if ids.max() < self._unnamed or cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0:
-                return {}
+        # A maximum takes a tenth of a look at every pixel's entry in the table.
+        if (
+            ids.ndim
+            and ids.dtype == np.uint8
+            and (ids.max() < self._unnamed or cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0)
+        ):
+            return {}
         natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([int(ids)], [1])
         return {
             int(native): int(count)

@@ -72,6 +72,7 @@ SPACE = LabelSpace(
     palette=tuple(_COLOURS.values()),
     categories=tuple(_CATEGORY[name] for name in _COLOURS),
     subspaces=("synthia16", "synthia13"),
+    things=("traffic light", "traffic sign", *CATEGORIES["human"], *CATEGORIES["vehicle"]),
 )
 
 

@@ -13,7 +13,7 @@ from segda.errors import ConfigError
 def build(kind: str, config: Mapping[str, Any] | None, key: str, *arguments: Any) -> nn.Module:
     """Call the `build` of a component's file with the method's leading `arguments` and the options of its `config`.
 
-    `kind` is encoder, head, decoder, discriminator or sampler; `key` is that of `config`, for messages.
+    `kind` is encoder, head, decoder, discriminator, sampler or rebuilder; `key` is that of `config`, for messages.
 
     Raises:
         ConfigError: none is configured, there is none of that name, or it has no such option, or not of such a value.

@@ -20,11 +20,12 @@ NETWORKS = frozenset(
     {
         "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
         "discriminator.source", "discriminator.target", "discriminator.conditional", "discriminator.latent",
-        "discriminator.pair", "sampler", "posterior", "lens.source", "lens.target", "semantic",
+        "discriminator.pair", "discriminator.class_feature", "sampler", "rebuilder", "posterior", "lens.source",
+        "lens.target", "semantic",
     }
 )  # fmt: skip
 # What the stage, the data or the task must provide; checked elsewhere.
-GIVEN = frozenset({"teacher", "judge", "class_sizes", "label_map", "pairs"})
+GIVEN = frozenset({"teacher", "judge", "pretrained", "class_sizes", "label_map", "pairs"})
 NEEDS = NETWORKS | GIVEN
 
 Tied = bool | Literal["partly"]
@@ -36,8 +37,8 @@ class Networks:
 
     Attributes:
         modules: `encoder` (tied) or `encoder.source` and `encoder.target`; `head`; `decoder`; `discriminator.feature`,
-            `.logits`, `.source`, `.target`, `.conditional`, `.latent`, `.pair`; `sampler`; `posterior`; `lens.source`,
-            `lens.target`; only those that were built.
+            `.logits`, `.source`, `.target`, `.conditional`, `.latent`, `.pair`, `.class_feature`; `sampler`;
+            `rebuilder`; `posterior`; `lens.source`, `lens.target`; only those that were built.
         tied: whether one encoder serves both domains, or `partly`.
         noise: how many numbers the sampler makes an image from; 0 without one.
         frozen: names of the networks that are not trained.
@@ -90,6 +91,11 @@ class Networks:
         mean, log_variance = self._call("posterior", z)
         return mean, log_variance
 
+    def rebuild(self, features: list[Tensor], masked: Tensor) -> list[Tensor]:
+        """The pyramid with its coarsest maps rebuilt where `masked`, bool `[B, h, w]`, from what is not."""
+        rebuilt: list[Tensor] = self._call("rebuilder", features, masked)
+        return rebuilt
+
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
         """The image after the lens of `domain`, for its discriminator; the image itself where no lens was built."""
         if f"lens.{domain}" not in self.modules:
@@ -141,6 +147,7 @@ def build(
     head: Mapping[str, Any] | None = None,
     decoder: Mapping[str, Any] | None = None,
     sampler: Mapping[str, Any] | None = None,
+    rebuilder: Mapping[str, Any] | None = None,
     discriminators: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Networks:
     """Build what `needs` names, and the encoder always; weights come from torch's current random state.
@@ -154,8 +161,9 @@ def build(
         head: the same for `heads/`.
         decoder: the same for `decoders/`.
         sampler: the same for `samplers/`.
+        rebuilder: the same for `rebuilders/`.
         discriminators: the same for `discriminators/`, under `image` (both domains'), `feature`, `logits`,
-            `conditional`, `latent` and `pair`.
+            `conditional`, `latent`, `pair` and `class_feature`.
 
     Raises:
         ConfigError: a needed network is not configured, or is configured wrongly.
@@ -168,13 +176,16 @@ def build(
         modules[name] = component.build("encoder", encoder, "encoder")
     first: Any = next(iter(modules.values()))
     channels, strides = first.channels, first.strides
-    if "head" in needs:
-        modules["head"] = component.build("head", head, "head", channels, strides, classes)
     domains = tuple(domain for domain in DOMAINS if f"decoder.{domain}" in needs)
-    if domains:
-        modules["decoder"] = component.build("decoder", decoder, "decoder", channels, strides, domains)
-    if "sampler" in needs:
-        modules["sampler"] = component.build("sampler", sampler, "sampler", DOMAINS)
+    parts: list[tuple[str, Mapping[str, Any] | None, tuple[Any, ...]]] = [
+        ("head", head, (channels, strides, classes)),
+        ("decoder", decoder, (channels, strides, domains)),
+        ("sampler", sampler, (DOMAINS,)),
+        ("rebuilder", rebuilder, (channels,)),
+    ]
+    for name, configured, arguments in parts:
+        if name in needs or (name == "decoder" and domains):
+            modules[name] = component.build(name, configured, name, *arguments)
     if "posterior" in needs:
         modules["posterior"] = Posterior(channels[-1])
     for domain in DOMAINS:
@@ -182,7 +193,7 @@ def build(
             modules[f"lens.{domain}"] = Lens()
     inputs = {
         "feature": channels[-1], "logits": classes, "conditional": channels[-1] * classes, "latent": channels[-1],
-        "source": 3, "target": 3, "pair": 6,
+        "source": 3, "target": 3, "pair": 6, "class_feature": channels[-1],
     }  # fmt: skip
     for name, channels_in in inputs.items():
         if f"discriminator.{name}" in needs:

@@ -35,6 +35,7 @@ class ForwardPass:
         gather: concatenates a tensor over processes.
         gather_samples: the same with gradients, where statistics of a batch are those of all processes.
         measured_sizes: the class sizes of the labelled source images.
+        pretrained: the source images' encoder as it was before all training, frozen.
     """
 
     batch: Batch
@@ -48,6 +49,7 @@ class ForwardPass:
     judge: Networks | None = None
     measured_sizes: ClassSizes | None = None
     gather_samples: Callable[[Tensor], Tensor] | None = None
+    pretrained: Networks | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, init=False)
 
     def once(self, name: Hashable, compute: Callable[[], Value]) -> Value:
@@ -173,6 +175,10 @@ class ForwardPass:
         """Class logits of any features; not cached."""
         return self.networks.classify(features)
 
+    def rebuild(self, features: list[Tensor], masked: Tensor) -> list[Tensor]:
+        """Any features with their coarsest maps rebuilt where `masked`, bool `[B, h, w]`; not cached."""
+        return self.networks.rebuild(features, masked)
+
     def probabilities(self, domain: Domain) -> Tensor:
         """Class probabilities `[B, K, h, w]`."""
         return self.once(("probabilities", domain), lambda: self.logits(domain).softmax(dim=1))
@@ -230,6 +236,24 @@ class ForwardPass:
         if judge is None:
             raise ConfigError("the method's terms use a judge, but the stage has none; set `judge: {from: a stage}`")
         return self.once(("judge", name), lambda: judge.classify(judge.encode(image, domain)))
+
+    def pretrained_z(self) -> Tensor:
+        """The source image's z by the encoder with its pretrained weights, without gradient.
+
+        Raises:
+            ConfigError: the stage has none.
+        """
+        pretrained = self.pretrained
+        if pretrained is None:
+            raise ConfigError(
+                "the method's terms use the pretrained encoder, but the stage has none; give it `weights`"
+            )
+
+        def compute() -> Tensor:
+            with torch.no_grad():
+                return pretrained.encode(self.image("source"), "source")[-1]
+
+        return self.once("pretrained z", compute)
 
     # --- discriminators' outputs for the generators' losses (discriminators frozen) ---------------------------------
 

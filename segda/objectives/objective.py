@@ -44,6 +44,7 @@ class Objective:
         judge: a frozen encoder and head, for terms that need "judge".
         class_sizes: of the labelled source, for terms that need "class_sizes".
         gather_samples: as `gather`, with gradients; where statistics of a batch are to be those of all processes.
+        pretrained: the source images' encoder with its pretrained weights, frozen, for terms that need "pretrained".
 
     Raises:
         ConfigError: a term needs what is missing.
@@ -58,9 +59,13 @@ class Objective:
     judge: Networks | None = None
     class_sizes: ClassSizes | None = None
     gather_samples: Callable[[Tensor], Tensor] | None = None
+    pretrained: Networks | None = None
 
     def __post_init__(self) -> None:
-        optional = {"teacher": self.teacher, "judge": self.judge, "class_sizes": self.class_sizes}
+        optional = {
+            "teacher": self.teacher, "judge": self.judge, "pretrained": self.pretrained,
+            "class_sizes": self.class_sizes,
+        }  # fmt: skip
         available = {name for name, value in optional.items() if value is not None}
         check_available(self.terms, available | self.task.offers | {"pairs"})
         size = max((term.pool_size() for term in self.terms.values()), default=0)
@@ -72,7 +77,7 @@ class Objective:
         """The step's tensors, none of them computed yet; `progress` is the share of training done, in `[0, 1]`."""
         return ForwardPass(
             batch, self.networks, self.task, self.seed, progress, self._pools, self.gather,
-            self.teacher, self.judge, self.class_sizes, self.gather_samples,
+            self.teacher, self.judge, self.class_sizes, self.gather_samples, self.pretrained,
         )  # fmt: skip
 
     def generator_losses(self, p: ForwardPass) -> dict[str, Tensor]:
@@ -176,6 +181,7 @@ def differentiated_twice(terms: Mapping[str, Term]) -> set[str]:
 _REMEDIES = {
     "teacher": "set an EMA decay, such as `ema: 0.99`",
     "judge": "set `judge: {from: a stage that trained encoder and head}`",
+    "pretrained": "give the encoder `weights`, such as `networks.encoder.weights: imagenet`",
     "class_sizes": "use it in a stage that adapts from a labelled source",
     "label_map": "the task has one label for an image, the term needs one for each pixel; use it for segmentation",
     "pairs": "set `paired: true` and give data whose images are pairs",

@@ -30,6 +30,10 @@ SETTINGS = {
         "stages.translate.method=cyclegan_semantic", ["stages.translate", "patch70", "semantic_patch"]
     ),
     "no teacher": ("stages.translate.method=self_training", ["stages.translate: ema", "teacher", "ema: 0.99"]),
+    "no pretrained weights": (
+        "stages.translate.method={terms: {feature_distance: {weight: 1}}}",
+        ["stages.translate", "terms.feature_distance", "'pretrained'", "networks.encoder.weights"],
+    ),
     "negative weight": ("stages.translate.method.terms.cycle.weight=-1", ["stages.translate", "cycle", "weight", "-1"]),
     "row without a head": ("stages.evaluate.rows.x.from=translate", ["stages.evaluate.rows.x", "no head", "source"]),
     "stride without a window": (

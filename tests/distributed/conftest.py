@@ -18,6 +18,7 @@ from pipelines.networks import needed_networks
 from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store
 from segda.engine.session import Session
+from tests import pretrained_weights
 from tests.float64 import double
 
 METHODS = Path(__file__).parents[2] / "configs" / "methods"
@@ -30,9 +31,11 @@ STATISTICS = ("cdan_mcc", "cogan", "dan", "ddc", "deep_coral", "deep_coral_tutor
 NORMALISED = ("normalised", "normalised_teacher", "recomputed")
 # Two sources, of which images and crops are drawn for rare classes: the first process counts them for both.
 SAMPLED = ("sampled",)
-# So large that in three steps lens and posterior change by more than rounding.
+# So large that in three steps what they train changes by more than rounding.
 WEIGHTS = {
     "cyclegan_tempered": {"tempered_lens": 300.0},
+    "daformer": {"feature_distance": 1.0},
+    "fada": {"class_adversarial": 1.0},
     "i2i_vae": {"latent_divergence": 1.0, "identity": 1.0},
     "i2i_adversarial_latent": {"latent_adversarial": 1.0, "identity": 1.0},
 }
@@ -56,7 +59,9 @@ NETWORKS: dict[str, dict] = {
         "conditional": {"name": "feature", "width": 5},
         "latent": {"name": "feature", "width": 5},
         "pair": {"name": "patch", "width": 3},
+        "class_feature": {"name": "class_feature", "width": 6},
     },
+    "rebuilder": {"name": "transformer", "width": 8, "blocks": 1, "heads": 2},
 }
 TRAINED: dict[str, object] = {
     "networks": NETWORKS,
@@ -79,22 +84,31 @@ SAMPLING = {"rare_classes": {"temperature": 0.1}, "largest_class": 0.7, "tries":
 LAYOUTS = ("source", "huggingface", "webdataset", "parquet")
 
 
+def changes(method: str, terms: dict[str, Any]) -> dict[str, dict[str, object]]:
+    """What makes every part of a method count within three steps."""
+    found: dict[str, dict[str, object]] = {name: {"weight": new} for name, new in WEIGHTS.get(method, {}).items()}
+    if "pool" in terms.get("translation_adversarial", {}):
+        found["translation_adversarial"] = {"pool": 3}  # so small that it swaps
+    if method in ("dacs", "mic"):  # of the labels of networks that have seen little, some are trusted
+        thresholded = [name for name, options in terms.items() if "threshold" in options]
+        found.update({name: {"threshold": 0.06} for name in thresholded})
+    if "masked_modelling" in terms:
+        found["masked_modelling"] = {"threshold": 0.05}  # so low that pseudo-labels count
+    return found
+
+
 def stage(method: str) -> dict[str, object]:
     """The stage that trains a method."""
     content = yaml.safe_load((METHODS / f"{method}.yaml").read_text())
     terms = content["terms"]
-    changes: dict[str, dict[str, object]] = {name: {"weight": new} for name, new in WEIGHTS.get(method, {}).items()}
-    if "translation_adversarial" in terms and "pool" in terms["translation_adversarial"]:
-        changes["translation_adversarial"] = {"pool": 3}  # so small that it swaps
-    if method in ("dacs", "mic"):  # of the labels of networks that have seen little, some are trusted
-        thresholded = [name for name, options in terms.items() if "threshold" in options]
-        changes.update({name: {"threshold": 0.06} for name in thresholded})
-    shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes}}
+    shared: dict[str, object] = {**TRAINED, "method": {"base": method, "terms": changes(method, terms)}}
     if method == "dann":  # by the norm of the whole batch's gradient, which no process has alone
         shared["optimizer"] = {**SGD, "clip_gradient_norm": 0.1}
     if method in STATISTICS:
         shared["runtime"] = {"gather_statistics": True}
     both = {"source": SOURCE, "target": TARGET, **shared}
+    if "feature_distance" in terms:
+        return {"kind": "align", **both, "networks": {**NETWORKS, "encoder": pretrained_weights.encoder()}}
     if method == "coral":
         return {"kind": "coral", **both, "init": {"from": "segmenter"}}
     if set(terms) == {"classification"}:

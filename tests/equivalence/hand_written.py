@@ -189,7 +189,7 @@ def i2i(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     return ordinary(generator, discriminator, modules)
 
 
-def self_training(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
+def self_training(modules: Modules, batch: Batch, teacher: Modules | None, augment: Photometry | None = None) -> Hand:
     x, y, c = batch.source.image, batch.target.image, batch.source.label
     size = y.shape[-2:]
     logits = functional.interpolate(teacher["head"](teacher["encoder"](y)), size=size, mode="bilinear")
@@ -204,7 +204,7 @@ def self_training(modules: Modules, batch: Batch, teacher: Modules | None) -> Ha
             image[index][:, pasted] = x[index][:, pasted]
             label[index][pasted] = present[drawn]
             weight[index][pasted] = 1
-    photometry = Photometry(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.04, blur=1.0)
+    photometry = augment or Photometry(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.04, blur=1.0)
     image = photometry(image, batch.target.position, stream("self_training"))
     student = functional.interpolate(modules["head"](modules["encoder"](image)), size=size, mode="bilinear")
     picked = -student.log_softmax(1).gather(1, label[:, None])[:, 0]

@@ -160,3 +160,23 @@ def cyclegan_tempered(modules: Modules, batch: Batch, teacher: Modules | None) -
         for d, tempered, fake in ((d_s, tempered_s, fake_s), (d_t, tempered_t, fake_t))
     )
     return ordinary(loss, discriminator, modules)
+
+
+def _known(modules: Modules, features: list[Tensor]) -> Tensor:
+    """What FADA's discriminator is told of each position's class, at the size of z."""
+    probability = (modules["head"](features) / 1.8).softmax(1).detach()
+    return functional.interpolate(probability, features[-1].shape[-2:], mode="area").clamp(max=0.9)
+
+
+def fada(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
+    source, target = _encoded(modules, batch)
+    d = modules["discriminator.class_feature"]
+    k = modules["head"](source).shape[1]
+    loss = cross_entropy(modules["head"](source) / 1.8, batch.source.label)
+    fooled = d(target[-1]).semantic.log_softmax(1)
+    loss = loss - 0.001 * (_known(modules, target) * fooled[:, :k]).sum(1).mean()
+    as_source = d(source[-1].detach()).semantic.log_softmax(1)[:, :k]
+    as_target = d(target[-1].detach()).semantic.log_softmax(1)[:, k:]
+    discriminator = -0.5 * (_known(modules, source) * as_source).sum(1).mean()
+    discriminator = discriminator - 0.5 * (_known(modules, target) * as_target).sum(1).mean()
+    return ordinary(loss, discriminator, modules)

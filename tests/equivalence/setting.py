@@ -34,7 +34,7 @@ SIZE = 32
 CLASSES = 4
 PROGRESS = 0.3
 TEACHER_SHARPNESS = 5.2
-SPACE = LabelSpace("shapes", ("a", "b", "c", "d"), ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)))
+SPACE = LabelSpace("shapes", ("a", "b", "c", "d"), ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)), things=("b", "d"))
 
 
 def method(name: str) -> dict[str, Any]:
@@ -76,7 +76,9 @@ def networks(config: dict[str, Any], seed: int = 0, width: int = 3) -> Networks:
                 "conditional": {"name": "feature", "width": 5},
                 "latent": {"name": "feature", "width": 5},
                 "pair": {"name": "patch", "width": 3},
+                "class_feature": {"name": "class_feature", "width": 6},
             },
+            rebuilder={"name": "transformer", "width": 8, "blocks": 1, "heads": 2},
             sampler={"name": "coupled", "noise": 5, "width": 1},
         )  # fmt: skip
         if "sampler" in built.modules:
@@ -105,6 +107,14 @@ def judge() -> Networks:
     built = networks({**method("source_only")}, seed=11, width=8)
     for module in built.modules.values():
         module.requires_grad_(False)
+    return built
+
+
+def pretrained(config: dict[str, Any]) -> Networks:
+    """An encoder with weights of its own, frozen."""
+    built = networks(config, seed=23)
+    built.modules = {name: module for name, module in built.modules.items() if name in ("encoder", "encoder.source")}
+    built.freeze(built.modules)
     return built
 
 
@@ -160,6 +170,7 @@ def objective_of(
     needs = objectives.needs(terms)
     chosen: dict[str, Any] = {name: teacher_of(built) for name in {"teacher"} & needs}
     chosen.update({name: judge() for name in {"judge"} & needs})
+    chosen.update({name: pretrained(config) for name in {"pretrained"} & needs})
     chosen.update(dict.fromkeys({"class_sizes"} & needs, SIZES))
     chosen.update({"gather": gather} if gather else {})
     chosen.update({"gather_samples": gather_samples} if gather_samples else {})

@@ -9,13 +9,16 @@ from tests.equivalence import (
     hand_written,
     hand_written_feature,
     hand_written_generative,
+    hand_written_self_training,
     hand_written_target,
     setting,
 )
 from tests.equivalence.hand_written import Hand
 from tests.equivalence.setting import Step
 
-MODULES = (hand_written, hand_written_feature, hand_written_generative, hand_written_target)
+MODULES = (
+    hand_written, hand_written_feature, hand_written_generative, hand_written_self_training, hand_written_target,
+)  # fmt: skip
 BY_HAND = {name: getattr(module, name) for module in MODULES for name in setting.NAMES if hasattr(module, name)}
 # `coral` trains on transformed features, the oracle on target labels, both by the baseline's loss.
 BY_HAND |= dict.fromkeys(("coral", "oracle"), hand_written.source_only)
@@ -27,6 +30,8 @@ def by_hand(name: str, built: setting.Networks, samples: setting.Batch) -> Step:
     other = setting.teacher_of(built).modules if "teacher" in needs else None
     if "judge" in needs:
         other = setting.judge().modules
+    if "feature_distance" in config["terms"]:
+        other = {**(other or {}), "pretrained": setting.pretrained(config).modules["encoder"]}
     hand: Hand = BY_HAND[name](built.modules, samples, other)
     gradients: dict[str, torch.Tensor | None] = {
         f"{name}/{key}": None for name in config.get("frozen", []) for key, _ in built.modules[name].named_parameters()

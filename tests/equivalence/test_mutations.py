@@ -18,9 +18,11 @@ from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.objective import Objective
 from segda.objectives.terms import (
+    class_adversarial,
     cycle,
     distillation,
     feature_adversarial,
+    feature_distance,
     masked_consistency,
     minimum_class_confusion,
     self_training,
@@ -144,6 +146,23 @@ def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.Adversar
     return (adversarial.as_real(fake, loss) + adversarial.as_fake(real, loss)) / 2
 
 
+def _as_target(self: Any, p: ForwardPass, domain: Domain, taken_for: Domain, output: Any) -> Tensor:
+    return _class_loss(self, p, domain, domain, output)
+
+
+_class_loss = class_adversarial.ClassAdversarial._loss
+
+
+def _classes_alone(logits: Tensor, label: Tensor) -> Tensor:
+    count = logits.shape[1] // 2
+    both = logits.log_softmax(dim=1)
+    return -(label[:, :count] + label[:, count:]).mul(both[:, :count].logaddexp(both[:, count:])).sum(dim=1).mean()
+
+
+def _everywhere(label: Tensor, classes: Any, size: tuple[int, int], share: float) -> Tensor:
+    return torch.ones(len(label), *size, dtype=torch.bool)
+
+
 HAND_WRITTEN: list[tuple[str, str, Patch]] = [
     ("source_only", "ignored pixels train as class 0", replace(segmentation, "cross_entropy", _ignored_as_class_0)),
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
@@ -179,6 +198,13 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
     ("output_adversarial", "logits scored without softmax",
      replace(feature_adversarial, "_probabilities", lambda logits: logits * 1.0)),
     ("self_training", "student teaches itself", replace(ForwardPass, "teacher_logits", _student_teaches)),
+    ("fada", "target features told from source ones by class alone",
+     replace(class_adversarial, "soft_cross_entropy", _classes_alone)),
+    ("fada", "domains swapped for the generator", replace(class_adversarial.ClassAdversarial, "_loss", _as_target)),
+    ("daformer", "distance everywhere", replace(feature_distance, "cells_of", _everywhere)),
+    ("daformer", "student is its own reference", replace(ForwardPass, "pretrained_z", lambda self: self.z("source"))),
+    ("mrm", "nothing masked", replace(ForwardPass, "rebuild", lambda self, features, masked: features)),
+    ("mrm", "student teaches itself", replace(ForwardPass, "teacher_logits", _student_teaches)),
     ("self_training", "nothing pasted",
      replace(mixing_term, "class_mix_mask", lambda label, *_, **__: torch.zeros_like(label, dtype=torch.bool))),
     ("dacs", "each image trusted by itself", replace(self_training.SelfTraining, "_confidence", _own_share)),

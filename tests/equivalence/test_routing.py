@@ -97,6 +97,10 @@ IMAGE = {"discriminator.source", "discriminator.target"}
         ({"minimum_class_confusion": PLAIN}, {"encoder.target", "head"}, set()),
         ({"distillation": {"weight": 1.0, "jitter": 0.0, "blur": 0.0}}, {"encoder.target", "head"}, set()),
         ({"distillation": {"weight": 1.0, "source": True}}, {"encoder.source", "encoder.target", "head"}, set()),
+        ({"class_adversarial": PLAIN}, {"encoder.target"}, {"discriminator.class_feature"}),
+        ({"feature_distance": PLAIN}, {"encoder.source"}, set()),
+        ({"masked_modelling": PLAIN}, {"encoder.target", "head", "rebuilder"}, set()),
+        ({"masked_modelling": {"weight": 1.0, "domains": ["source"]}}, {"encoder.source", "head", "rebuilder"}, set()),
     ],
 )  # fmt: skip
 def test_gradients_reach_exactly_these(terms: dict[str, Any], generators: set[str], discriminators: set[str]) -> None:

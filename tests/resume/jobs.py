@@ -18,7 +18,7 @@ from tests.pipelines import tiny
 METHODS = distributed.METHODS
 TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
 # In classification there are no pixels to weight, count or discriminate by class; CoGAN generates digits.
-PIXELS_ONLY = {"cyclegan_semantic", "fcns_in_the_wild"}
+PIXELS_ONLY = {"cyclegan_semantic", "daformer", "fcns_in_the_wild", "mrm"}
 IMAGES_ONLY = {"cogan"}
 CASES = [
     (task, method)
@@ -35,6 +35,14 @@ STREETS = {
     name: {**data, "root": {**data["root"], "from": "data"}}  # type: ignore[dict-item]
     for name, data in (("source", distributed.SOURCE), ("target", distributed.TARGET))
 }
+
+
+def _trust_more(terms: dict[str, Any], given: dict[str, Any], *, mix: bool) -> None:
+    """Few labels pass the default threshold; only label maps can be mixed."""
+    for term in {"self_training", "masked_consistency", "distillation"} & (terms.keys() | given.keys()):
+        terms.setdefault(term, {})["threshold"] = 0.05
+        if term != "masked_consistency":
+            terms[term]["mix"] = mix
 
 
 def stage(task: str, method: str) -> dict[str, Any]:
@@ -58,17 +66,14 @@ def stage(task: str, method: str) -> dict[str, Any]:
     terms.setdefault(rising, {})["weight"] = {
         "ramp": "linear", "to": content["terms"][rising]["weight"], "over": 0.7
     }  # fmt: skip
-    for term in {"self_training", "masked_consistency", "distillation"} & (terms.keys() | content["terms"].keys()):
-        # Few labels pass the default threshold; only label maps can be mixed.
-        terms.setdefault(term, {})["threshold"] = 0.05
-        if term != "masked_consistency":
-            terms[term]["mix"] = task == "segmentation"
+    _trust_more(terms, content["terms"], mix=task == "segmentation")
     if "wgan_gp" in json.dumps(content):
         config["discriminator_steps"] = 2
     if config["kind"] == "translate":
         networks["discriminators"]["pair"] = {"name": "patch", "width": 3}
         return config
-    networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
+    if "feature_distance" not in content["terms"]:
+        networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
     networks["head"] = {"name": "linear", "dropout": 0.5}
     if task == "classification":
         networks["head"] = {"name": "pooled", "dropout": 0.5}

@@ -82,7 +82,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 COMPONENTS = (
     "label_spaces", "data/readers", "networks/encoders", "networks/decoders", "networks/heads",
-    "networks/discriminators", "networks/samplers", "objectives/terms", "tasks", "transfer",
+    "networks/discriminators", "networks/samplers", "networks/rebuilders", "objectives/terms", "tasks", "transfer",
 )  # fmt: skip
 
 

@@ -82,6 +82,15 @@ def test_palette_things_and_categories() -> None:
     assert space.categories == ("rest", "vehicle", "vehicle")
 
 
+def test_shipped_things_are_classes_also_of_fewer_classes() -> None:
+    assert load("cityscapes").things == (
+        "traffic light", "traffic sign", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+    )  # fmt: skip
+    assert load("synthia16").things == load("synthia13").things
+    assert set(load("cityscapes").things) - set(load("synthia16").things) == {"truck", "train"}
+    assert set(load("camvid").things) < set(load("camvid").classes)
+
+
 def test_as_many_classes_as_fit_have_colours_that_differ() -> None:
     space = own(classes=[str(index) for index in range(255)])
     assert len(set(space.palette)) == space.count == 255

@@ -1,21 +1,35 @@
 """Supervised loss on source images.
 
-Equation: `Q_c = sum_i l_c(h(f_s(x_i)), c_i)`.
-Source: Murez et al. 2018 (I2I Adapt), equation 1.
+Equation: `Q_c = sum_i l_c(h(f_s(x_i)) / T, c_i)`.
+Source: Murez et al. 2018 (I2I Adapt), equation 1, where T = 1; with T = 1.8 Wang et al. 2020 (FADA), released code.
 **Gradients:** head and source encoder.
 """
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from segda.errors import ConfigError
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.term import Term
 
 
 @dataclass(frozen=True)
 class Classification(Term):
-    """Supervised loss of the head on source images."""
+    """Supervised loss of the head on source images.
+
+    Attributes:
+        temperature: divides the logits, so that above 1 predictions are to be surer for the same loss.
+    """
+
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise ConfigError(
+                f"terms.classification.temperature: found {self.temperature}, expected a finite number above 0"
+            )
 
     def needs(self) -> set[str]:
         """Encoder and head."""
@@ -23,7 +37,10 @@ class Classification(Term):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The task's supervised loss of the source logits."""
-        return p.task.supervised_loss(p.logits("source"), p.label())
+        logits = p.logits("source")
+        if self.temperature != 1:
+            logits = logits / self.temperature
+        return p.task.supervised_loss(logits, p.label())
 
 
 build = Classification

@@ -23,7 +23,9 @@ CONFIGS: dict[str, Any] = {
         "conditional": {"name": "feature", "width": 4},
         "latent": {"name": "feature", "width": 4},
         "pair": {"name": "patch", "width": 4},
+        "class_feature": {"name": "class_feature", "width": 4},
     },
+    "rebuilder": {"name": "transformer", "width": 8, "heads": 2},
 }
 
 
@@ -43,8 +45,8 @@ def test_everything_together() -> None:
     built = _build(needs)
     assert set(built.modules) == {
         "encoder", "head", "decoder", "discriminator.feature", "discriminator.logits", "discriminator.source",
-        "discriminator.target", "discriminator.conditional", "discriminator.latent", "discriminator.pair", "sampler",
-        "posterior", "lens.source", "lens.target",
+        "discriminator.target", "discriminator.conditional", "discriminator.latent", "discriminator.pair",
+        "discriminator.class_feature", "sampler", "rebuilder", "posterior", "lens.source", "lens.target",
     }  # fmt: skip
     image = torch.rand(2, 3, 64, 32) * 2 - 1
     features = built.encode(image, "source")
@@ -56,6 +58,9 @@ def test_everything_together() -> None:
     assert built.discriminate("logits", logits).realness.shape == (2, 1, 2, 1)
     assert built.discriminate("source", image).realness.shape == (2, 1, 4, 2)
     assert built.discriminate("pair", torch.cat([image, image], 1)).realness.shape == (2, 1, 4, 2)
+    assert built.discriminate("class_feature", features[-1]).semantic.shape == (2, 10, 8, 4)
+    rebuilt = built.rebuild(features, torch.ones(2, 8, 4, dtype=torch.bool))
+    assert [map.shape for map in rebuilt] == [map.shape for map in features]
     assert built.noise == 7
     assert built.sample(torch.randn(2, 7), "target").shape == (2, 3, 28, 28)
     assert [part.shape for part in built.posterior(features[-1])] == [features[-1].shape] * 2
