@@ -35,8 +35,8 @@ State = Literal["done", "resume", "run", "data missing", "left out"]
 
 UNWEIGHTED = frozenset({
     "class_size", "conditional_adversarial", "cycle", "feature_adversarial", "feature_discrepancy", "identity",
-    "latent_adversarial", "latent_divergence", "paired_adversarial", "paired_reconstruction", "self_training",
-    "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
+    "latent_adversarial", "latent_divergence", "paired_adversarial", "paired_reconstruction", "patch_contrast",
+    "self_training", "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
 })  # fmt: skip
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""

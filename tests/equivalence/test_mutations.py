@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from segda.batch import Domain, other
-from segda.losses import adversarial
+from segda.losses import adversarial, contrastive
 from segda.objectives import domain_adversary, draw
 from segda.objectives.forward_pass import ForwardPass
 from segda.objectives.image_pool import ImagePool
 from segda.objectives.objective import Objective
-from segda.objectives.terms import cycle, feature_adversarial, self_training
+from segda.objectives.terms import cycle, feature_adversarial, patch_contrast, self_training
 from segda.tasks import segmentation
 from tests.equivalence import setting, split
 from tests.equivalence.test_methods import compare
@@ -95,6 +95,16 @@ def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.Adversar
     return (adversarial.as_real(fake, loss) + adversarial.as_fake(real, loss)) / 2
 
 
+def _warmer(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    return _contrast(query, key, 1.01 * temperature)
+
+
+def _whole_batch_contrast(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    return _contrast(query.flatten(0, 1)[None], key.flatten(0, 1)[None], temperature)
+
+
+_contrast = contrastive.patch_contrast
+
 HAND_WRITTEN: list[tuple[str, str, Patch]] = [
     ("source_only", "ignored pixels train as class 0", replace(segmentation, "cross_entropy", _ignored_as_class_0)),
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
@@ -110,6 +120,9 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
      replace(ForwardPass, "discriminate_translated_detached", _attached_translated)),
     ("cyclegan_semantic", "cycle not class-weighted",
      replace(cycle, "class_balance", lambda label, size: torch.ones(label.shape, dtype=torch.float64))),
+    ("cut", "another temperature", replace(patch_contrast, "patch_contrast", _warmer)),
+    ("cut", "negatives from other images", replace(patch_contrast, "patch_contrast", _whole_batch_contrast)),
+    ("fastcut", "nothing mirrored", replace(ForwardPass, "uniform", lambda self, purpose, domain: torch.ones(4))),
     ("i2i_gta5", "translated classification without stop_gradient",
      replace(ForwardPass, "features_translated", _without_stop_gradient)),
     ("i2i_gta5", "fakes reach the discriminators attached",
