@@ -1,7 +1,7 @@
 """The parts of every stage's config: strict and frozen."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import (
     BaseModel,
@@ -28,9 +28,14 @@ Size = tuple[PositiveInt, PositiveInt]
 
 
 class StrictConfig(BaseModel):
-    """A config node: unknown keys are errors, values never change after loading."""
+    """A config node: unknown keys are errors, values never change after loading.
+
+    Attributes:
+        later: fields that came after version 0.2; keys of stages hold them only where they are not at their default.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    later: ClassVar[frozenset[str]] = frozenset()
 
 
 class Reference(StrictConfig):

@@ -156,6 +156,9 @@ def _entries(node: BaseModel) -> dict[str, Any]:
         del entries["on_bad_file"]
     if isinstance(node, OptimizerConfig) and node.clip_gradient_norm is None:  # likewise
         del entries["clip_gradient_norm"]
+    for field in getattr(node, "later", ()):  # likewise
+        if entries[field] == type(node).model_fields[field].default:
+            del entries[field]
     return entries
 
 
