@@ -43,7 +43,8 @@ def training_bytes(config: TrainingConfig, size: Size) -> int:
     """Bytes of a training stage's folder: its networks, the checkpoints that stay, and one being written."""
     built = networks_on_meta(config, config.method)
     every = {name: _bytes(module) for name, module in built.modules.items()}
-    published = sum(count for name, count in every.items() if not name.startswith(("discriminator", "sampler")))
+    unpublished = ("discriminator", "sampler", "projection")
+    published = sum(count for name, count in every.items() if not name.startswith(unpublished))
     average = published if config.ema is not None else 0
     state = sum(every.values()) + optimizer_bytes(config, built.modules) + average + image_pool_bytes(config, size)
     saved = min((config.steps - 1) // config.runtime.save_every, KEPT + 1)

@@ -35,8 +35,8 @@ State = Literal["done", "resume", "run", "data missing", "left out"]
 UNWEIGHTED = frozenset({
     "class_adversarial", "class_size", "conditional_adversarial", "cycle", "distillation", "feature_adversarial",
     "feature_discrepancy", "feature_distance", "identity", "latent_adversarial", "latent_divergence",
-    "masked_consistency", "minimum_class_confusion", "paired_adversarial", "paired_reconstruction", "self_training",
-    "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
+    "masked_consistency", "minimum_class_confusion", "paired_adversarial", "paired_reconstruction", "patch_contrast",
+    "self_training", "semantic_consistency", "target_entropy", "tempered_lens", "translation_adversarial",
 })  # fmt: skip
 """Terms without the task's supervised loss. Named here, since a plan does not import torch, which terms do; a term that
 is missing here only makes a stage depend on `task.class_weights` without need."""

@@ -19,18 +19,30 @@ from segda.files import write_whole
 PAIRS = ("agreement", "before", "after")
 """What is compared: the predictions with one another, that before with the label, that after with the label."""
 
+FILE_NAME = "agreement.json"
 _NAME = "agreement-{rank}.jsonl"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of one image, or of many, int64 `[3, K]` each: one row for each of `PAIRS`, one column a class."""
+    """Pixels of one image, or of many.
+
+    Attributes:
+        intersection: int64 `[3, K]`, one row for each of `PAIRS`, one column a class.
+        union: the same.
+        lost: int64 `[K]`, pixels of each class that the judge recognises before translation and not after it.
+    """
 
     intersection: np.ndarray
     union: np.ndarray
+    lost: np.ndarray
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.intersection + other.intersection, self.union + other.union)
+        return Counts(self.intersection + other.intersection, self.union + other.union, self.lost + other.lost)
+
+    def labelled(self) -> int:
+        """The number of pixels compared: each is in the label and in the prediction, once for both or once for each."""
+        return int(self.intersection[1].sum() + self.union[1].sum()) // 2
 
     def iou(self) -> np.ndarray:
         """Float64 `[3, K]` in `[0, 1]`, NaN where neither of a pair holds the class."""
@@ -50,7 +62,13 @@ def compare(before: np.ndarray, after: np.ndarray, label: np.ndarray, classes: i
     scored = label != ignore_index
     first, second, truth = before[scored], after[scored], label[scored]
     rows = [_overlap(one, other, classes) for one, other in ((first, second), (first, truth), (second, truth))]
-    return Counts(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
+    lost = np.bincount(truth[is_lost(first, second, truth)].ravel(), minlength=classes)
+    return Counts(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]), lost)
+
+
+def is_lost(before: np.ndarray, after: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Where the judge sees the label before translation and something else after it: bool, of the arrays' shape."""
+    return (before == label) & (after != label)
 
 
 def _overlap(one: np.ndarray, other: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +93,7 @@ class Records:
             ArtefactError: they cannot be written.
         """
         self.counts[key] = counts
-        line = {"key": key, "intersection": counts.intersection.tolist(), "union": counts.union.tolist()}
+        line = {"key": key, **{name: values.tolist() for name, values in vars(counts).items()}}
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -89,7 +107,11 @@ def read(folder: Path) -> dict[str, Counts]:
     """The counts that all processes have written, by key; a last line that was cut short is left out."""
     paths = sorted(folder.glob(_NAME.format(rank="*")))
     lines = [json.loads(text) for path in paths for text in _whole_lines(path)]
-    return {line["key"]: Counts(np.array(line["intersection"]), np.array(line["union"])) for line in lines}
+    # What version 0.2 wrote does not say what is lost; it is measured again.
+    return {
+        line["key"]: Counts(*(np.array(line[name]) for name in ("intersection", "union", "lost")))
+        for line in lines if "lost" in line
+    }  # fmt: skip
 
 
 def remove(folder: Path) -> None:
@@ -106,6 +128,19 @@ def disagreeing(counts: Mapping[str, Counts], minimum: float | None) -> list[str
     return [key for _, key in sorted((mean, key) for mean, key in means if mean is not None and mean < minimum)]
 
 
+def outlier_limit(counts: Iterable[Counts]) -> float | None:
+    """The median agreement less 1.5 times the distance between the quartiles; `None` where nothing is compared.
+
+    Below it an image counts as an outlier among its set. The factor is that of Tukey's box plot, which counts from the
+    quartile.
+    """
+    means = [mean for mean in (count.mean()[0] for count in counts) if mean is not None]
+    if not means:
+        return None
+    low, median, high = np.percentile(means, [25, 50, 75])
+    return float(median - 1.5 * (high - low))
+
+
 def report(
     counts: Mapping[str, Counts],
     keys: Iterable[str],
@@ -114,16 +149,20 @@ def report(
     minimum: float | None,
     dropped: Sequence[str],
     judge: Mapping[str, Any],
+    ignored: bool = False,
     worst: int = 20,
 ) -> dict[str, Any]:
     """What `agreement.json` holds: shares in `[0, 1]`, `None` where a class or a labelled pixel is missing.
 
     `counts` are of every image, `keys` in the order of the data set; `dropped` are those left out for an agreement
-    below `minimum`. At most `worst` of the worst images are listed.
+    below `minimum`. At most `worst` of the worst images are listed. With `ignored`, the exported labels ignore the
+    pixels that are lost.
 
     Returns:
         `mean` (over the images, of each image's mean), `classes` (over all pixels), `worst` (keys, worst first) and
-        `images`: the mean of each of `PAIRS`, and the IoU of each class that the predictions or the label hold.
+        `images`: the mean of each of `PAIRS`, and the IoU of each class that the predictions or the label hold. With
+        `ignored` also `ignored`: the share of the labelled pixels of the images that are kept, `pixels`, and its parts
+        by class, `classes`.
     """
     keys = list(keys)
     images: dict[str, dict[str, Any]] = {}
@@ -153,7 +192,19 @@ def report(
         },
         "worst": sorted(compared, key=lambda key: (counts[key].mean()[0], key))[:worst],
         "dropped": sorted(dropped),
+        **({"ignored": _ignored([counts[key] for key in keys if key not in set(dropped)], classes)} if ignored else {}),
         "images": images,
+    }
+
+
+def _ignored(kept: Sequence[Counts], classes: Sequence[str]) -> dict[str, Any]:
+    """How much of the labels is ignored since the translation lost it; shares in `[0, 1]` of all labelled pixels."""
+    total = max(sum(counts.labelled() for counts in kept), 1)
+    lost = sum(counts.lost for counts in kept) / total
+    shares = np.broadcast_to(lost, len(classes))
+    return {
+        "pixels": _rounded(shares.sum()),
+        "classes": {name: _rounded(share) for name, share in zip(classes, shares, strict=True) if share},
     }
 
 

@@ -14,14 +14,15 @@ from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
+from segda.networks.projection import Projection
 
 # What a term may need: networks, and "semantic", for image discriminators that segment.
 NETWORKS = frozenset(
     {
         "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
         "discriminator.source", "discriminator.target", "discriminator.conditional", "discriminator.latent",
-        "discriminator.pair", "discriminator.class_feature", "sampler", "rebuilder", "posterior", "lens.source",
-        "lens.target", "semantic",
+        "discriminator.pair", "discriminator.class_feature", "sampler", "rebuilder", "posterior", "projection",
+        "lens.source", "lens.target", "semantic",
     }
 )  # fmt: skip
 # What the stage, the data or the task must provide; checked elsewhere.
@@ -38,7 +39,7 @@ class Networks:
     Attributes:
         modules: `encoder` (tied) or `encoder.source` and `encoder.target`; `head`; `decoder`; `discriminator.feature`,
             `.logits`, `.source`, `.target`, `.conditional`, `.latent`, `.pair`, `.class_feature`; `sampler`;
-            `rebuilder`; `posterior`; `lens.source`, `lens.target`; only those that were built.
+            `rebuilder`; `posterior`; `projection`; `lens.source`, `lens.target`; only those that were built.
         tied: whether one encoder serves both domains, or `partly`.
         noise: how many numbers the sampler makes an image from; 0 without one.
         frozen: names of the networks that are not trained.
@@ -95,6 +96,11 @@ class Networks:
         """The pyramid with its coarsest maps rebuilt where `masked`, bool `[B, h, w]`, from what is not."""
         rebuilt: list[Tensor] = self._call("rebuilder", features, masked)
         return rebuilt
+
+    def project(self, features: list[Tensor]) -> list[Tensor]:
+        """Unit vectors `[B, N, D]` of features `[B, N, C]` at some places of every map, fine to coarse."""
+        vectors: list[Tensor] = self._call("projection", features)
+        return vectors
 
     def lens(self, image: Tensor, domain: Domain) -> Tensor:
         """The image after the lens of `domain`, for its discriminator; the image itself where no lens was built."""
@@ -188,9 +194,24 @@ def build(
             modules[name] = component.build(name, configured, name, *arguments)
     if "posterior" in needs:
         modules["posterior"] = Posterior(channels[-1])
+    if "projection" in needs:
+        modules["projection"] = Projection(channels)
     for domain in DOMAINS:
         if f"lens.{domain}" in needs:
             modules[f"lens.{domain}"] = Lens()
+    modules.update(_discriminators(needs, channels, classes, discriminators or {}))
+    return Networks(modules, tied)
+
+
+def _discriminators(
+    needs: set[str], channels: tuple[int, ...], classes: int, configs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, nn.Module]:
+    """The discriminators that `needs` names, for an encoder whose maps have `channels`.
+
+    Raises:
+        ConfigError: one is not configured, or is configured wrongly.
+    """
+    modules: dict[str, nn.Module] = {}
     inputs = {
         "feature": channels[-1], "logits": classes, "conditional": channels[-1] * classes, "latent": channels[-1],
         "source": 3, "target": 3, "pair": 6, "class_feature": channels[-1],
@@ -198,7 +219,7 @@ def build(
     for name, channels_in in inputs.items():
         if f"discriminator.{name}" in needs:
             key = "image" if name in DOMAINS else name
-            configured = (discriminators or {}).get(key)
+            configured = configs.get(key)
             module = component.build("discriminator", configured, f"discriminators.{key}", channels_in, classes)
             if "semantic" in needs and key == "image" and not getattr(module, "semantic", False):
                 raise ConfigError(
@@ -206,7 +227,7 @@ def build(
                     "that; use semantic_patch"
                 )
             modules[f"discriminator.{name}"] = module
-    return Networks(modules, tied)
+    return modules
 
 
 def _check_ties(tied: Tied, encoder: Mapping[str, Any]) -> None:

@@ -20,6 +20,12 @@ def uniform(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...] = 
     return torch.stack([torch.rand(shape, generator=generator) for generator in generators])
 
 
+def places(seed: int, purpose: str, position: Tensor, count: int, total: int) -> Tensor:
+    """`count` of `total` places, or all of fewer, in random order for each sample: int64 `[B, N]` on the CPU."""
+    generators = (sample_generator(seed, purpose, index) for index in position.tolist())
+    return torch.stack([torch.randperm(total, generator=generator)[:count] for generator in generators])
+
+
 def normal(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Standard normal numbers for each sample at `position`, int64 `[B]`: float32 `[B, *shape]` on the CPU."""
     generators = (sample_generator(seed, purpose, index) for index in position.tolist())

@@ -97,6 +97,11 @@ class ForwardPass:
         image = self.image(domain)
         return moved(drawn.to(image.dtype), image.device)
 
+    def places(self, purpose: str, domain: Domain, count: int, total: int) -> Tensor:
+        """`count` of `total` places, or all of fewer, for each sample of a domain: `[B, N]` on its images' device."""
+        drawn = draw.places(self.seed, f"{purpose}/{domain}", self.samples(domain).position, count, total)
+        return moved(drawn, self.image(domain).device)
+
     def whole_batch(self, samples: Tensor) -> Tensor:
         """For statistics of a batch: samples `[N, ...]` of this process, or of all where the stage gathers them."""
         return self.gather_samples(samples) if self.gather_samples else samples
@@ -178,6 +183,10 @@ class ForwardPass:
     def rebuild(self, features: list[Tensor], masked: Tensor) -> list[Tensor]:
         """Any features with their coarsest maps rebuilt where `masked`, bool `[B, h, w]`; not cached."""
         return self.networks.rebuild(features, masked)
+
+    def project(self, features: list[Tensor]) -> list[Tensor]:
+        """Unit vectors `[B, N, D]` of features `[B, N, C]` at some places of every map; not cached."""
+        return self.networks.project(features)
 
     def probabilities(self, domain: Domain) -> Tensor:
         """Class probabilities `[B, K, h, w]`."""

@@ -62,6 +62,7 @@ class Agreement(NamedTuple):
         pictures: of the worst.
         minimum: the least agreement that the config allows, if it says so.
         dropped: how many images were left out for it.
+        ignored: share of the labelled pixels that are ignored since the translation lost them, if they are.
     """
 
     stage: str
@@ -71,6 +72,7 @@ class Agreement(NamedTuple):
     pictures: Sequence[PictureRow] = ()
     minimum: float | None = None
     dropped: int = 0
+    ignored: float | None = None
 
 
 class Illustration(NamedTuple):

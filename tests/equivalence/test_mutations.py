@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segda.batch import Domain, other
-from segda.losses import adversarial
+from segda.losses import adversarial, contrastive
 from segda.losses.distillation import softened_divergence
 from segda.objectives import class_mix, domain_adversary, draw, mixing_term
 from segda.objectives.forward_pass import ForwardPass
@@ -25,6 +25,7 @@ from segda.objectives.terms import (
     feature_distance,
     masked_consistency,
     minimum_class_confusion,
+    patch_contrast,
     self_training,
 )
 from segda.tasks import segmentation
@@ -163,6 +164,16 @@ def _everywhere(label: Tensor, classes: Any, size: tuple[int, int], share: float
     return torch.ones(len(label), *size, dtype=torch.bool)
 
 
+def _warmer(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    return _contrast(query, key, 1.01 * temperature)
+
+
+def _whole_batch_contrast(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    return _contrast(query.flatten(0, 1)[None], key.flatten(0, 1)[None], temperature)
+
+
+_contrast = contrastive.patch_contrast
+
 HAND_WRITTEN: list[tuple[str, str, Patch]] = [
     ("source_only", "ignored pixels train as class 0", replace(segmentation, "cross_entropy", _ignored_as_class_0)),
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
@@ -178,6 +189,9 @@ HAND_WRITTEN: list[tuple[str, str, Patch]] = [
      replace(ForwardPass, "discriminate_translated_detached", _attached_translated)),
     ("cyclegan_semantic", "cycle not class-weighted",
      replace(cycle, "class_balance", lambda label, size: torch.ones(label.shape, dtype=torch.float64))),
+    ("cut", "another temperature", replace(patch_contrast, "patch_contrast", _warmer)),
+    ("cut", "negatives from other images", replace(patch_contrast, "patch_contrast", _whole_batch_contrast)),
+    ("fastcut", "nothing mirrored", replace(ForwardPass, "uniform", lambda self, purpose, domain: torch.ones(4))),
     ("i2i_gta5", "translated classification without stop_gradient",
      replace(ForwardPass, "features_translated", _without_stop_gradient)),
     ("i2i_gta5", "fakes reach the discriminators attached",

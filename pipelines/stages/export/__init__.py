@@ -26,6 +26,7 @@ OPTIONAL = ("images", "labels", "data", "agreement.json")
 def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dict[str, Any]:
     """Translate and write the whole set, each process its share."""
     from pipelines.stages.export import publishing
+    from segda.artefacts.manifest import read_json
     from segda.export import agreement, index
 
     # A run killed between the last file of the export and the manifest has nothing left to write.
@@ -33,9 +34,12 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         publishing.export(config, inputs, folder, session)
     session.barrier()
 
-    def count() -> dict[str, int]:
+    def count() -> dict[str, Any]:
         agreement.remove(folder)
         content = index.load(folder)
-        return {"images": len(content["keys"]), "dropped": len(content["dropped"])}
+        counted = {"images": len(content["keys"]), "dropped": len(content["dropped"])}
+        if config.lost_pixels == "keep":
+            return counted
+        return {**counted, "ignored_pixels": read_json(folder / agreement.FILE_NAME)["ignored"]["pixels"]}
 
     return session.on_main(count)

@@ -1,6 +1,6 @@
 """The config of an exporting stage, and its check."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -10,6 +10,9 @@ from segda.export.format import Format
 
 DIVISOR = 32
 """Images are padded to multiples of this: the largest stride of any encoder."""
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Config(StageConfig):
@@ -31,9 +34,13 @@ class Config(StageConfig):
         shard: images in each file of `parquet` and `webdataset`.
         tile: `(height, width)`; larger images go through the translator in tiles of this size. `None`: whole.
         overlap: of neighbouring tiles, in pixels.
-        judge: a stage with encoder and head that measures label agreement, written to `agreement.json`.
-        minimum_agreement: below this, an image counts as disagreeing.
+        judge: a stage with encoder and head that measures label agreement, written to `agreement.json`; best one that
+            was trained on the source.
+        minimum_agreement: below this, an image counts as disagreeing; `relative` for the median of all images less 1.5
+            times the distance between their quartiles.
         on_disagreement: what is done with such an image: `keep` it, `drop` it, or `fail`, which refuses all.
+        lost_pixels: labels of pixels that the judge recognises before translation and not after it: `keep` them, or
+            `ignore` them in the exported label.
     """
 
     data: DataConfig
@@ -48,8 +55,10 @@ class Config(StageConfig):
     tile: Size | None = None
     overlap: PositiveInt = 64
     judge: Reference | None = None
-    minimum_agreement: float | None = Field(default=None, ge=0, le=1)
+    minimum_agreement: Share | Literal["relative"] | None = None
     on_disagreement: Literal["keep", "drop", "fail"] = "keep"
+    lost_pixels: Literal["keep", "ignore"] = "keep"
+
 
 
 def check(config: Config) -> None:
@@ -57,7 +66,7 @@ def check(config: Config) -> None:
 
     Raises:
         ConfigError: neither a translator nor a method, both of them, or a method without `transfer` or `target`; tiles
-            that do not fit; a minimum agreement without a judge, or `on_disagreement` without a minimum.
+            that do not fit; a minimum agreement or lost pixels without a judge, or `on_disagreement` without a minimum.
     """
     if (config.translator is None) == (config.method is None):
         problem = "neither is given" if config.method is None else "both are given"
@@ -83,7 +92,27 @@ def check(config: Config) -> None:
         raise ConfigError(f"on_disagreement: {config.on_disagreement}: needs a limit; give `minimum_agreement`")
     if config.minimum_agreement is not None and config.judge is None:
         raise ConfigError("minimum_agreement: no judge measures agreement; give `judge`, a stage with encoder and head")
+    if config.lost_pixels == "ignore":
+        _check_lost_pixels(config)
     if config.layout == "parquet":
         from segda.export import shards
 
         shards.require_pyarrow()
+
+
+def _check_lost_pixels(config: Config) -> None:
+    """Refuse to ignore pixels where nobody says which, or where labels have none or are not the export's to change.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    if config.judge is None:
+        raise ConfigError(
+            "lost_pixels: ignore: no judge recognises pixels; give `judge`, a stage with encoder and head"
+        )
+    if config.layout == "source":
+        raise ConfigError(
+            "lost_pixels: ignore: with layout source, labels are the source's own files; use layout: segda"
+        )
+    if config.task.name == "classification":
+        raise ConfigError("lost_pixels: ignore: labels are of whole images; use `on_disagreement: drop`")

@@ -1,6 +1,7 @@
 """Write an exported set, each process its share; last, one process writes `dataset.json`."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
         translate=translation_of(config, inputs, session),
         judge=judge,
         records=records,
-        minimum=config.minimum_agreement if config.on_disagreement == "drop" else None,
+        minimum=None,
+        ignore_lost=config.lost_pixels == "ignore",
         group_size=layout.group or block_size,
         block_size=block_size,
     )
@@ -62,13 +64,42 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
     session.barrier()
     share = range(session.rank, len(work.groups), session.world)
     total = sum(len(work.groups[number]) for number in share)
-    with (
-        Workers(config.runtime.loading(session.world)) as workers,
-        ProgressLine(folder.name, 0, total, "images", show=session.is_main) as line,
-    ):
-        work.run(share, workers, line.update)
+    with Workers(config.runtime.loading(session.world)) as workers:
+        if config.on_disagreement == "drop":
+            if config.minimum_agreement == "relative":
+                # Which images are outliers depends on all of them: they are judged first, and then translated again.
+                with ProgressLine(folder.name, 0, total, "images judged", show=session.is_main) as line:
+                    work.judge_all(share, workers, line.update)
+                session.barrier()
+            work = replace(work, minimum=session.on_main(lambda: limit(config, work.dataset, folder)))
+        with ProgressLine(folder.name, 0, total, "images", show=session.is_main) as line:
+            work.run(share, workers, line.update)
     session.barrier()
     session.on_main(lambda: publish(config, inputs, work, folder))
+
+
+def limit(config: Config, dataset: Dataset, folder: Path) -> float | None:
+    """The least agreement of an image that does not count as disagreeing; `None` for none.
+
+    Raises:
+        ArtefactError: it depends on all images, and one is not judged.
+    """
+    if config.minimum_agreement == "relative":
+        return agreement.outlier_limit(judged(dataset, folder).values())
+    return config.minimum_agreement
+
+
+def judged(dataset: Dataset, folder: Path) -> dict[str, agreement.Counts]:
+    """The recorded agreement of all images.
+
+    Raises:
+        ArtefactError: there is none of an image.
+    """
+    counts = agreement.read(folder)
+    missing = [sample.key for sample in dataset.samples if sample.key not in counts]
+    if missing:
+        raise ArtefactError(f"{folder}: {len(missing)} images were not judged, {missing[0]} first; run again")
+    return {sample.key: counts[sample.key] for sample in dataset.samples}
 
 
 def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
@@ -79,7 +110,6 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
     """
     dataset, layout = work.dataset, work.layout
     space = label_space.load(config.task.options["labels"])
-    work.records.counts = agreement.read(folder)
     dropped: list[str] = []
     if config.judge is not None:
         dropped = report_agreement(config, inputs, work, folder)
@@ -128,22 +158,21 @@ def report_agreement(config: Config, inputs: Inputs, work: Work, folder: Path) -
             all of them.
     """
     assert config.judge is not None
-    counts, keys = work.records.counts, [sample.key for sample in work.dataset.samples]
-    missing = [key for key in keys if key not in counts]
-    if missing:
-        raise ArtefactError(f"{folder}: {len(missing)} images were not judged, {missing[0]} first; run again")
-    low = agreement.disagreeing(counts, config.minimum_agreement)
+    work.records.counts = counts = judged(work.dataset, folder)
+    keys, minimum = list(counts), limit(config, work.dataset, folder)
+    low = agreement.disagreeing(counts, minimum)
     dropped = low if config.on_disagreement == "drop" else []
     manifest = inputs.manifest(config.judge)
     judge = {"stage": manifest.stage, "kind": manifest.kind, "key": manifest.key}
     report = agreement.report(
-        counts, keys, work.dataset.space.classes, minimum=config.minimum_agreement, dropped=dropped, judge=judge
-    )
+        counts, keys, work.dataset.space.classes, minimum=minimum, dropped=dropped, judge=judge,
+        ignored=work.ignore_lost,
+    )  # fmt: skip
     write_json(folder / "agreement.json", report)
     if low and (config.on_disagreement == "fail" or len(dropped) == len(keys)):
         raise ArtefactError(
             f"{folder / 'agreement.json'}: {len(low)} of {len(keys)} images have an agreement below minimum_agreement "
-            f"{config.minimum_agreement}, {low[0]} the least ({counts[low[0]].mean()[0]:.3f}); see `worst` in it, then "
+            f"{minimum:g}, {low[0]} the least ({counts[low[0]].mean()[0]:.3f}); see `worst` in it, then "
             "train the translator better, lower minimum_agreement, or set on_disagreement to keep or drop"
         )
     return dropped

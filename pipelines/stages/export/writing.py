@@ -1,10 +1,11 @@
 """One process's share of an export: read, translate, measure agreement, write."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Work:
         judge: the frozen classifier that measures agreement; `None` for none.
         records: agreement so far.
         minimum: the agreement below which an image is not written; `None` writes all.
+        ignore_lost: whether labels ignore the pixels that the judge recognises before translation and not after it.
         group_size: samples that are written together.
         block_size: samples that are translated together, at most; blocks end with their group.
     """
@@ -56,6 +58,7 @@ class Work:
     judge: Predictor | None
     records: agreement.Records
     minimum: float | None
+    ignore_lost: bool
     group_size: int
     block_size: int
 
@@ -66,15 +69,34 @@ class Work:
 
     def run(self, share: Iterable[int], workers: Workers, progress: Callable[[int], None]) -> None:
         """Write what is missing of the groups with the numbers in `share`; `progress` gets the number of samples."""
+
+        def write(number: int, entries: Iterator[Entry]) -> None:
+            self.layout.write(self.folder, number, entries, workers)
+
+        self._each(share, self._is_missing, write, workers, progress)
+
+    def judge_all(self, share: Iterable[int], workers: Workers, progress: Callable[[int], None]) -> None:
+        """Measure the agreement of the groups with the numbers in `share` where it is missing; write no image."""
+        self._each(share, self._is_unjudged, lambda number, entries: deque(entries, maxlen=0), workers, progress)
+
+    def _each(
+        self,
+        share: Iterable[int],
+        is_pending: Callable[[int], bool],
+        work: Callable[[int, Iterator[Entry]], Any],
+        workers: Workers,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Translate the groups that are pending, and call `work` with the number and the entries of each."""
         done, share = 0, list(share)
-        pending = {number for number in share if self._is_missing(number)}
+        pending = {number for number in share if is_pending(number)}
         blocks = [
             block for number in share if number in pending for block in _parts(self.groups[number], self.block_size)
         ]
         pairs = workers.ahead(lambda block: [self.read(index) for index in block], blocks)
         for number in share:
             if number in pending:
-                self.layout.write(self.folder, number, self._entries(self.groups[number], pairs), workers)
+                work(number, self._entries(self.groups[number], pairs))
             done += len(self.groups[number])
             progress(done)
 
@@ -89,10 +111,14 @@ class Work:
 
     def _is_missing(self, number: int) -> bool:
         """Whether a file of a group is not written, or the agreement of an image not measured."""
+        return self._is_unjudged(number) or not all(
+            is_there(self.folder / name) for name in self.layout.names(number, self.written(number))
+        )
+
+    def _is_unjudged(self, number: int) -> bool:
+        """Whether there is a judge and the agreement of an image of a group is not measured."""
         keys = (self.dataset.samples[index].key for index in self.groups[number])
-        if self.judge is not None and any(key not in self.records.counts for key in keys):
-            return True
-        return not all(is_there(self.folder / name) for name in self.layout.names(number, self.written(number)))
+        return self.judge is not None and any(key not in self.records.counts for key in keys)
 
     def _entries(self, group: range, pairs: Iterator[list[Pair]]) -> Iterator[Entry]:
         """The samples of a group that are written; agreement is measured first."""
@@ -102,10 +128,21 @@ class Work:
                 images = self.translate([pair.image for _, pair in batch], [index for index, _ in batch])
                 for (index, pair), image in zip(batch, images, strict=True):
                     sample = self.dataset.samples[index]
-                    if self.judge is not None:
-                        self.records.add(sample.key, measure_agreement(self.judge, pair, image))
+                    label = pair.label if self.judge is None else self._judged(self.judge, sample.key, pair, image)
                     if not self._is_dropped(sample.key):
-                        yield Entry(sample, resize_image(image, pair.size), pair.label)
+                        yield Entry(sample, resize_image(image, pair.size), label)
+
+    def _judged(self, judge: Predictor, key: str, pair: Pair, translated: np.ndarray) -> np.ndarray:
+        """The label that is written, after the agreement is recorded where it was not."""
+        if key in self.records.counts and not self.ignore_lost:
+            return pair.label
+        before, after = (judge.predict(image, pair.label.shape, "source") for image in (pair.image, translated))
+        space = judge.task.space
+        if key not in self.records.counts:
+            self.records.add(key, agreement.compare(before, after, pair.label, space.count, space.ignore_index))
+        if not self.ignore_lost:
+            return pair.label
+        return np.where(agreement.is_lost(before, after, pair.label), space.ignore_index, pair.label).astype(np.uint8)
 
 
 def _parts(indices: range, size: int) -> list[range]:
@@ -114,13 +151,6 @@ def _parts(indices: range, size: int) -> list[range]:
 
 def _image_shape(indexed: tuple[int, Pair]) -> tuple[int, ...]:
     return indexed[1].image.shape
-
-
-def measure_agreement(judge: Predictor, pair: Pair, translated: np.ndarray) -> agreement.Counts:
-    """What the judge's predictions before and after translation and the label have in common."""
-    before, after = (judge.predict(image, pair.label.shape, "source") for image in (pair.image, translated))
-    space = judge.task.space
-    return agreement.compare(before, after, pair.label, space.count, space.ignore_index)
 
 
 def read(dataset: Dataset, resize: Size | None, to_label: bool, index: int) -> Pair:

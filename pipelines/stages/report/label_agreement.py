@@ -9,19 +9,20 @@ import torch
 
 from pipelines.definition.schema import DataConfig
 from pipelines.networks import load_predictor
+from pipelines.stages.export.translation import Tiling, Translator, load_translator
 from pipelines.training.open_data import open_recorded_dataset
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, read_json
 from segda.data.dataset import Dataset
 from segda.data.decode import read_rgb
 from segda.data.resize import resize_image, resize_label
+from segda.export.agreement import FILE_NAME
 from segda.export.format import ENDINGS
 from segda.export.layout import DATA
 from segda.export.shards import image_in
 from segda.report.page import Agreement
 from segda.report.pictures import Picture, PictureRow
 
-FILE_NAME = "agreement.json"
 _LISTED = 20
 
 
@@ -47,6 +48,7 @@ def of_export(folder: Path, manifest: Manifest, pictures: int, device: torch.dev
         pictures=_pictures(folder, manifest, content, worst[:pictures], device),
         minimum=content["minimum_agreement"],
         dropped=len(content["dropped"]),
+        ignored=content.get("ignored", {}).get("pixels"),
     )
 
 
@@ -59,6 +61,7 @@ def _pictures(
         return []
     judge_folder = folder.parent / origin["folder"]
     judge = load_predictor(judge_folder, manifests.load(judge_folder), device)
+    translator = _translator(folder, manifest, device) if set(keys) & set(content["dropped"]) else None
     data = DataConfig(**manifest.config["data"])
     dataset = open_recorded_dataset(folder, manifest, "data")
     indices = {sample.key: index for index, sample in enumerate(dataset.samples)}
@@ -73,6 +76,8 @@ def _pictures(
             label = label if manifest.config.get("layout") == "source" else resize_label(label, data.resize)
         before = judge.predict(image, label.shape, "source")
         translated, after, compared = _exported(folder, manifest.config, dataset, indices[key]), None, None
+        if translated is None and translator is not None:
+            (translated,) = translator.translate([image])
         if translated is not None:
             after = judge.predict(translated, label.shape, "source")
             compared = np.where(label == dataset.space.ignore_index, label, before)  # ignored pixels are not compared
@@ -82,8 +87,20 @@ def _pictures(
             Picture("changed by translation", after, compared),
         ]  # fmt: skip
         agreement = content["images"][key][content["pairs"][0]]
-        rows.append(PictureRow(f"{key}: agreement {100 * agreement:.1f}", pictures))
+        left_out = ", left out" if key in content["dropped"] else ""
+        rows.append(PictureRow(f"{key}: agreement {100 * agreement:.1f}{left_out}", pictures))
     return rows
+
+
+def _translator(folder: Path, manifest: Manifest, device: torch.device) -> Translator | None:
+    """What translated an export, to show what was left out of it; `None` where no stage did."""
+    origin = manifest.inputs.get("translator")
+    if origin is None:
+        return None
+    trained = folder.parent / origin["folder"]
+    tile = manifest.config.get("tile")
+    tiling = None if tile is None else Tiling((tile[0], tile[1]), manifest.config["overlap"])
+    return load_translator(trained, manifests.load(trained), device, tiling)
 
 
 def _exported(folder: Path, config: dict[str, Any], dataset: Dataset, index: int) -> np.ndarray | None:

@@ -40,6 +40,40 @@ def test_an_image_without_a_labelled_pixel_is_not_dropped() -> None:
     assert agreement.disagreeing({"same": counted(after=BEFORE)}, 1.0) == [], "the least is enough"
 
 
+def test_what_is_lost_was_recognised_before_and_is_not_after() -> None:
+    """The second pixel was recognised and is not; the third never was; the eighth is ignored."""
+    counts = counted()
+    assert agreement.is_lost(BEFORE, AFTER, LABEL).tolist() == [
+        [False, True, False, False],
+        [False, False, True, False],
+    ]
+    assert counts.lost.tolist() == [1, 0, 1, 0]
+    assert counts.labelled() == 7
+    assert counted(after=BEFORE).lost.tolist() == [0] * 4
+    assert (counts + counts).lost.tolist() == [2, 0, 2, 0]
+
+
+def test_the_limit_of_outliers_by_hand() -> None:
+    def shares(*agreements: int) -> list[Counts]:
+        return [agreement.compare(np.arange(8), np.arange(8) * (np.arange(8) < n), np.arange(8), 8, 255)
+                for n in agreements]  # fmt: skip
+
+    means = [counts.mean()[0] for counts in shares(1, 5, 6, 7, 8)]
+    low, median, high = means[1], means[2], means[3]
+    assert agreement.outlier_limit(shares(1, 5, 6, 7, 8)) == pytest.approx(median - 1.5 * (high - low))
+    assert agreement.outlier_limit(shares(6, 6, 6)) == pytest.approx(median), "nothing is below it"
+    assert agreement.outlier_limit([counted(label=np.full((2, 4), 255))]) is None
+
+
+def test_the_report_says_how_much_of_the_kept_labels_is_ignored() -> None:
+    content = agreement.report(
+        {"a": counted(), "b": counted(), "c": counted(after=BEFORE)}, ["a", "b", "c"], ["w", "x", "y", "z"],
+        minimum=None, dropped=["b"], judge={}, ignored=True,
+    )  # fmt: skip
+    assert content["ignored"]["pixels"] == pytest.approx(2 / 14, abs=1e-6)
+    assert content["ignored"]["classes"] == pytest.approx({"w": 1 / 14, "y": 1 / 14}, abs=1e-6)
+
+
 def test_classes_of_whole_images() -> None:
     assert agreement.compare(np.array(3), np.array(3), np.array(1), 4, 255).mean() == (1, 0, 0)
     assert agreement.compare(np.array(3), np.array(1), np.array(1), 4, 255).mean() == (0, 0, 1)
@@ -74,5 +108,7 @@ def test_records_survive_a_line_that_was_cut_short(tmp_path: Path) -> None:
     assert sorted(records) == ["a", "b", "c"]
     assert records["a"].mean() == counted().mean()
     assert records["b"].mean()[0] == 1
+    (tmp_path / "agreement-2.jsonl").write_text('{"key": "d", "intersection": [], "union": []}\n')
+    assert sorted(agreement.read(tmp_path)) == ["a", "b", "c"], "version 0.2 did not say what is lost"
     agreement.remove(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_everything_together() -> None:
     assert set(built.modules) == {
         "encoder", "head", "decoder", "discriminator.feature", "discriminator.logits", "discriminator.source",
         "discriminator.target", "discriminator.conditional", "discriminator.latent", "discriminator.pair",
-        "discriminator.class_feature", "sampler", "rebuilder", "posterior", "lens.source", "lens.target",
+        "discriminator.class_feature", "sampler", "rebuilder", "posterior", "projection", "lens.source", "lens.target",
     }  # fmt: skip
     image = torch.rand(2, 3, 64, 32) * 2 - 1
     features = built.encode(image, "source")
@@ -64,6 +64,9 @@ def test_everything_together() -> None:
     assert built.noise == 7
     assert built.sample(torch.randn(2, 7), "target").shape == (2, 3, 28, 28)
     assert [part.shape for part in built.posterior(features[-1])] == [features[-1].shape] * 2
+    vectors = built.project([level.flatten(2).transpose(1, 2)[:, :6] for level in features])
+    assert [vector.shape for vector in vectors] == [(2, 6, 256)] * len(features)
+    torch.testing.assert_close(vectors[-1].norm(dim=-1), torch.ones(2, 6))
     assert torch.equal(built.lens(image, "source"), image), "a lens begins as glass"
 
 

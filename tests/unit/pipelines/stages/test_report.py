@@ -161,6 +161,32 @@ def test_an_image_that_was_left_out_has_no_translation_to_show(exported: Path) -
     ]
 
 
+def test_an_image_that_was_left_out_is_translated_again_where_a_network_did_it(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (exported / "images" / "b.png").unlink()
+    content = json.loads((exported / "agreement.json").read_text())
+    write_json(exported / "agreement.json", {**content, "dropped": ["b"], "ignored": {"pixels": 0.125}})
+    manifest = manifests.load(exported)
+    manifest.inputs["translator"] = {"folder": "translate-0"}
+    manifest.config.update(tile=[32, 64], overlap=16)
+    write_stage(exported.parent / "translate-0", "translate", "translate", {}, {})
+
+    class Reddening:
+        def __init__(self, folder: Path, manifest: Manifest, device: torch.device, tiling: Any) -> None:
+            assert (folder.name, tiling) == ("translate-0", ((32, 64), 16))
+
+        def translate(self, images: list[np.ndarray]) -> list[np.ndarray]:
+            return [np.full_like(image, (200, 0, 0)) for image in images]
+
+    monkeypatch.setattr(label_agreement, "load_translator", Reddening)
+    (export,) = label_agreement.of_exports({exported: manifest}, 2, torch.device("cpu"))
+    assert [row.name for row in export.pictures] == ["b: agreement 25.0, left out", "a: agreement 100.0"]
+    assert (export.dropped, export.ignored) == (1, 0.125)
+    for picture in export.pictures[0].pictures:
+        assert picture.pixels is not None, picture.title
+
+
 @pytest.mark.parametrize("layout", ["source", "huggingface", "webdataset", "parquet"])
 def test_the_pictures_are_found_in_every_layout(exported: Path, layout: str) -> None:
     (expected,) = label_agreement.of_exports({exported: manifests.load(exported)}, 2, torch.device("cpu"))
