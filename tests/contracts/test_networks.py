@@ -18,6 +18,7 @@ ENCODERS: dict[str, list[dict[str, Any]]] = {
     "dilated_resnet": [{"depth": 18}],
     "dilated_densenet": [{}],
     "smp": [{}, {"output_stride": 8}, {"encoder": "resnet18", "depth": 3}, {"encoder": "mit_b0"}],
+    "vit": [{"model": "test_vit"}, {"model": "test_vit", "train": "lora", "rank": 2}],
     "small": [{"width": 4, "norm": norm} for norm in ("batch", "instance", "group", "layer", "none")],
     "translator": [
         {"width": 4, "blocks": 1},
@@ -48,6 +49,8 @@ HEADS: dict[str, list[dict[str, Any]]] = {
     "linear": [{}, {"kernel": 3}, {"glorot": True}],
     "small": [{"width": 4}, {"width": 4, "norm": "none"}],
     "smp": [{"options": {"out_channels": 16}}, {"decoder": "unet"}],
+    "daformer": [{"width": 8}, {"width": 8, "norm": "none", "dropout": 0.0}],
+    "light": [{}, {"width": 6}],
     "pooled": [{}, {"width": 6}, {"width": 6, "norm": "batch"}],
     "flat": [{"side": 6}, {"side": 6, "width": 6}],
 }

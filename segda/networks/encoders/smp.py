@@ -16,7 +16,7 @@ from segda.networks.pretrained_encoder import PretrainedEncoder, image_statistic
 # the files that it downloads say so.
 _TIMM_NAMES = {
     "inceptionresnetv2": "inception_resnet_v2", "inceptionv4": "inception_v4", "xception": "legacy_xception",
-    **{name: name for name in ("dpn68", "dpn68b", "dpn92", "dpn98", "dpn107", "dpn131")},
+    "dpn68b": "dpn68", **{name: name for name in ("dpn68", "dpn92", "dpn98", "dpn107", "dpn131")},
     **{f"timm-tf_efficientnet_lite{size}": f"tf_efficientnet_lite{size}" for size in range(5)},
 }  # fmt: skip
 
