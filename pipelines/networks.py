@@ -109,9 +109,9 @@ def without_weights(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def output_stride(networks: Networks) -> int:
-    """The output stride of the encoders, which crops divide by."""
+    """The output stride of the encoders, which crops divide by; twice that where detail crops of half of them do."""
     encoders: list[Any] = [network for name, network in networks.modules.items() if name.startswith("encoder")]
-    return max(int(encoder.strides[-1]) for encoder in encoders)
+    return max(2 * networks.detail_multiple, *(int(encoder.strides[-1]) for encoder in encoders))
 
 
 def networks_on_meta(config: TrainingConfig, method: MethodConfig) -> Networks:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from segda.batch import Domain
 from segda.networks.networks import Networks
+from segda.networks.two_scales import Corners
 
 
 class FeatureStatistics(NamedTuple):
@@ -37,9 +38,9 @@ class CoralNetworks(Networks):
         self.frozen = networks.frozen
         self.recolouring = recolouring
 
-    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
+    def encode(self, image: Tensor, domain: Domain, corners: Corners | None = None) -> list[Tensor]:
         """As `Networks.encode`; z of the source is transformed."""
-        features = super().encode(image, domain)
+        features = super().encode(image, domain, corners)
         return [*features[:-1], self.recolouring(features[-1])] if domain == "source" else features
 
 

@@ -15,14 +15,16 @@ from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.lens import Lens
 from segda.networks.posterior import Posterior
 from segda.networks.projection import Projection
+from segda.networks.two_scales import Corners, TwoScales
+from segda.networks.two_scales import encode as encode_two_scales
 
-# What a term may need: networks, and "semantic", for image discriminators that segment.
+# What a term may need: networks; "semantic", for image discriminators that segment; "detail", for a head of two scales.
 NETWORKS = frozenset(
     {
         "encoder", "head", "decoder.source", "decoder.target", "discriminator.feature", "discriminator.logits",
         "discriminator.source", "discriminator.target", "discriminator.conditional", "discriminator.latent",
         "discriminator.pair", "discriminator.class_feature", "sampler", "rebuilder", "posterior", "projection",
-        "lens.source", "lens.target", "semantic",
+        "lens.source", "lens.target", "semantic", "detail",
     }
 )  # fmt: skip
 # What the stage, the data or the task must provide; checked elsewhere.
@@ -42,6 +44,7 @@ class Networks:
             `rebuilder`; `posterior`; `projection`; `lens.source`, `lens.target`; only those that were built.
         tied: whether one encoder serves both domains, or `partly`.
         noise: how many numbers the sampler makes an image from; 0 without one.
+        detail_multiple: of how many pixels the corners of detail crops are multiples; 0 of a head of one scale.
         frozen: names of the networks that are not trained.
     """
 
@@ -49,12 +52,22 @@ class Networks:
         """Hold networks; `modules` may be wrapped for several processes, since they are only called."""
         self.modules = dict(modules)
         self.tied = tied
-        # Read here, before the sampler is wrapped.
+        # Read here, before they are wrapped.
         self.noise = int(getattr(self.modules.get("sampler"), "noise", 0))
+        self.detail_multiple = int(getattr(self.modules.get("head"), "detail_multiple", 0))
         self.frozen: set[str] = set()
 
-    def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
-        """The pyramid of features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse: the image first, z last."""
+    def encode(self, image: Tensor, domain: Domain, corners: Corners | None = None) -> list[Tensor]:
+        """The pyramid of features of `[B, 3, H, W]` in `[-1, 1]`, fine to coarse: the image first, z last.
+
+        With a head of two scales, that of the image at half its resolution, with those of detail crops: at `corners`,
+        one of each image, or in windows all over the images.
+        """
+        if self.detail_multiple:
+            return encode_two_scales(lambda x: self._pyramid(x, domain), image, self.detail_multiple, corners)
+        return self._pyramid(image, domain)
+
+    def _pyramid(self, image: Tensor, domain: Domain) -> list[Tensor]:
         if self.tied == "partly":
             shared: list[Tensor] = self._call("encoder", image, domain)
             return shared
@@ -74,8 +87,16 @@ class Networks:
 
     def classify(self, features: list[Tensor]) -> Tensor:
         """Class logits `[B, K, h, w]`, at the head's resolution."""
+        if isinstance(features, TwoScales):
+            return self.classify_scales(features)[0]
         logits: Tensor = self._call("head", features)
         return logits
+
+    def classify_scales(self, features: TwoScales) -> tuple[Tensor, Tensor]:
+        """Class logits of both scales together, `[B, K, 2 h, 2 w]`, and of the first crops alone, `[B, K, h, w]`."""
+        details: list[Tensor] = [self._call("head", each) for each in features.details]
+        logits: Tensor = self._call("head", list(features), details, features.windows)
+        return logits, details[0]
 
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
         """The features as an image of `domain`: `[B, 3, H, W]` in `[-1, 1]`, of the encoded image's size."""
@@ -192,6 +213,8 @@ def build(
     for name, configured, arguments in parts:
         if name in needs or (name == "decoder" and domains):
             modules[name] = component.build(name, configured, name, *arguments)
+    if "head" in needs:
+        _check_scales(needs, modules["head"], head)
     if "posterior" in needs:
         modules["posterior"] = Posterior(channels[-1])
     if "projection" in needs:
@@ -228,6 +251,25 @@ def _discriminators(
                 )
             modules[f"discriminator.{name}"] = module
     return modules
+
+
+def _check_scales(needs: set[str], built: nn.Module, head: Mapping[str, Any] | None) -> None:
+    """A term for detail crops goes with a head of two scales, and such a head without decoders, which lack pixels.
+
+    Raises:
+        ConfigError: `needs` and `head` do not go together.
+    """
+    two_scales = hasattr(built, "detail_multiple")
+    if "detail" in needs and not two_scales:
+        raise ConfigError(
+            f"head: {head and head['name']!r} has one scale, but a term needs two; wrap it: "
+            "{name: hrda, head: {name: ...}}"
+        )
+    if two_scales and any(need.startswith("decoder.") for need in needs):
+        raise ConfigError(
+            f"head: {head and head['name']!r} halves the resolution of images, which the method's decoders need; use "
+            "the head that it wraps"
+        )
 
 
 def _check_ties(tied: Tied, encoder: Mapping[str, Any]) -> None:

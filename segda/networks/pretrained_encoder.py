@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from segda import torchvision_compat
 from segda.networks.layers.degrid import degrid as degrid_layers
-from segda.networks.layers.imagenet_norm import ImagenetNorm
+from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
 from segda.networks.layers.normalisation import freeze_running_statistics
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
 
@@ -47,6 +47,18 @@ class DilatedEncoder(PretrainedEncoder):
         blocks = [int(info["num_chs"]) for info in network.feature_info]
         self.channels: tuple[int, ...] = (3, *blocks)
         self.degrid: nn.Module = degrid_layers(blocks[-1]) if degrid else nn.Identity()
+
+
+def image_statistics(name: str) -> ImagenetNorm:
+    """The normalisation of images, by their mean and deviation, in the training of timm's weights of a model.
+
+    `name` is timm's; of weights that it does not know, ImageNet's.
+    """
+    torchvision_compat.import_ready("timm")
+    import timm
+
+    settings = timm.get_pretrained_cfg(name)
+    return ImagenetNorm(getattr(settings, "mean", MEAN), getattr(settings, "std", STD))
 
 
 def timm_model(name: str, weights: str | None, rename: Callable[[str], str] | None = None, **options: Any) -> Any:

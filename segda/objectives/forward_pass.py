@@ -11,6 +11,7 @@ from segda.batch import Batch, Domain, DomainBatch, moved, other
 from segda.errors import ConfigError
 from segda.networks.discriminator_output import DiscriminatorOutput
 from segda.networks.networks import Networks
+from segda.networks.two_scales import Corners, TwoScales, drawn
 from segda.objectives import draw
 from segda.objectives.class_sizes import ClassSizes
 from segda.objectives.image_pool import ImagePool
@@ -121,15 +122,38 @@ class ForwardPass:
 
     def features(self, domain: Domain) -> list[Tensor]:
         """The image's feature pyramid by its own encoder, fine to coarse."""
-        return self.once(("features", domain), lambda: self.networks.encode(self.image(domain), domain))
+        return self.once(("features", domain), lambda: self.encode(self.image(domain), domain))
 
     def z(self, domain: Domain) -> Tensor:
         """The latent representation: the coarsest feature map `[B, C, h, w]`."""
         return self.features(domain)[-1]
 
     def logits(self, domain: Domain) -> Tensor:
-        """Class logits `[B, K, h, w]`."""
+        """Class logits `[B, K, h, w]`; of a head of two scales those of both together."""
+        if self.networks.detail_multiple:
+            return self.scales(domain)[0]
         return self.once(("logits", domain), lambda: self.networks.classify(self.features(domain)))
+
+    def scales(self, domain: Domain) -> tuple[Tensor, Tensor]:
+        """Of a head of two scales: class logits of both together, `[B, K, 2 h, 2 w]`, and of the detail crops alone."""
+        return self.once(
+            ("scales", domain), lambda: self.networks.classify_scales(cast(TwoScales, self.features(domain)))
+        )
+
+    def corners(self, domain: Domain) -> Corners:
+        """Of a head of two scales: where the detail crop of each image of a domain lies, drawn by the sample's position.
+
+        Raises:
+            ConfigError: the images' size does not divide by two crops on the encoder's grid.
+        """
+        size, divisor = self.image(domain).shape[-2:], 2 * self.networks.detail_multiple
+        if any(side % divisor for side in size):
+            raise ConfigError(
+                f"head: with two scales it trains on images whose height and width divide by {divisor}, found "
+                f"{size[0]}x{size[1]}; set such a `crop`"
+            )
+        rows, columns = (self.uniform(f"detail {axis}", domain) for axis in ("rows", "columns"))
+        return drawn(size, self.networks.detail_multiple, rows, columns)
 
     def reconstructed(self, domain: Domain) -> Tensor:
         """The image encoded and decoded in its own domain."""
@@ -170,6 +194,8 @@ class ForwardPass:
 
     def encode(self, image: Tensor, domain: Domain) -> list[Tensor]:
         """The feature pyramid of any image by the encoder of `domain`; not cached."""
+        if self.networks.detail_multiple:
+            return self.networks.encode(image, domain, self.corners(domain))
         return self.networks.encode(image, domain)
 
     def decode(self, features: list[Tensor], domain: Domain) -> Tensor:
@@ -216,7 +242,7 @@ class ForwardPass:
 
     def predict(self, image: Tensor, domain: Domain) -> Tensor:
         """Class logits of any image; not cached."""
-        return self.networks.classify(self.networks.encode(image, domain))
+        return self.networks.classify(self.encode(image, domain))
 
     def teacher_logits(self, mirrored: bool = False) -> Tensor:
         """The teacher's class logits of the target image, or of its mirror image, without gradient.

@@ -18,6 +18,7 @@ ENCODERS: dict[str, list[dict[str, Any]]] = {
     "dilated_resnet": [{"depth": 18}],
     "dilated_densenet": [{}],
     "smp": [{}, {"output_stride": 8}, {"encoder": "resnet18", "depth": 3}, {"encoder": "mit_b0"}],
+    "vit": [{"model": "test_vit"}, {"model": "test_vit", "train": "lora", "rank": 2}],
     "small": [{"width": 4, "norm": norm} for norm in ("batch", "instance", "group", "layer", "none")],
     "translator": [
         {"width": 4, "blocks": 1},
@@ -48,6 +49,9 @@ HEADS: dict[str, list[dict[str, Any]]] = {
     "linear": [{}, {"kernel": 3}, {"glorot": True}],
     "small": [{"width": 4}, {"width": 4, "norm": "none"}],
     "smp": [{"options": {"out_channels": 16}}, {"decoder": "unet"}],
+    "daformer": [{"width": 8}, {"width": 8, "norm": "none", "dropout": 0.0}],
+    "light": [{}, {"width": 6}],
+    "hrda": [{"head": {"name": "small", "width": 4}, "width": 4}],
     "pooled": [{}, {"width": 6}, {"width": 6, "norm": "batch"}],
     "flat": [{"side": 6}, {"side": 6, "width": 6}],
 }
@@ -146,6 +150,15 @@ def _last_maps(name: str, encoder: nn.Module, image: Tensor) -> Tensor:
 def _head_features(name: str) -> list[Tensor]:
     """What a head is tested on; flattening needs a square."""
     return _features(48, 48) if name == "flat" else _features()
+
+
+def _logits(name: str, head: nn.Module, features: list[Tensor]) -> Tensor:
+    """A head's logits, of both its scales where it has two; their details are those of a crop in the middle."""
+    if name == "hrda":
+        logits: Tensor = head(features, [head([feature + 1 for feature in features])], [[(24, 32)] * len(features[0])])
+        return logits
+    logits = head(features)
+    return logits
 
 
 def _decoder_features(name: str, height: int = 48, width: int = 64) -> list[Tensor]:
@@ -253,7 +266,7 @@ class TestEncoder:
 @pytest.mark.parametrize(("name", "options"), _cases("heads", HEADS))
 class TestHead:
     def test_logits_for_every_class(self, name: str, options: Any) -> None:
-        logits = _build("heads", name, options, CHANNELS, STRIDES, CLASSES)(_head_features(name))
+        logits = _logits(name, _build("heads", name, options, CHANNELS, STRIDES, CLASSES), _head_features(name))
         assert logits.shape[:2] == (2, CLASSES)
         if name in IMAGE_HEADS:
             assert logits.shape[2:] == (1, 1)
@@ -266,21 +279,21 @@ class TestHead:
         features = _head_features(name)
         _assert_reproducible(
             lambda seed: _build("heads", name, options, CHANNELS, STRIDES, CLASSES, seed=seed),
-            lambda head: head(features),
+            lambda head: _logits(name, head, features),
         )
 
     def test_every_parameter_learns_and_z_too(self, name: str, options: Any) -> None:
         head = _build("heads", name, options, CHANNELS, STRIDES, CLASSES).train()
         features = _head_features(name)
         features[-1].requires_grad_()
-        _assert_every_parameter_learns(head, lambda: head(features))
+        _assert_every_parameter_learns(head, lambda: _logits(name, head, features))
         assert features[-1].grad is not None
         assert features[-1].grad.any()
 
     def test_it_does_not_change_the_features(self, name: str, options: Any) -> None:
         features = _head_features(name)
         before = [feature.clone() for feature in features]
-        _build("heads", name, options, CHANNELS, STRIDES, CLASSES)(features)
+        _logits(name, _build("heads", name, options, CHANNELS, STRIDES, CLASSES), features)
         assert len(features) == len(before)
         assert all(torch.equal(one, two) for one, two in zip(features, before, strict=True))
 

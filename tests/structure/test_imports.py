@@ -55,7 +55,7 @@ ENTRIES = ("command_line", "installation")
 
 # Other package to the only modules that may import it.
 CONFINED: dict[str, tuple[str, ...]] = {
-    "timm": ("segda.networks.encoders.smp", "segda.networks.pretrained_encoder"),
+    "timm": ("segda.networks.encoders.smp", "segda.networks.encoders.vit", "segda.networks.pretrained_encoder"),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
     "torchvision": ("segda.networks.vgg",),
     "albumentations": ("segda.data.augmentation.crop",),

@@ -8,10 +8,18 @@ from torch import Tensor, nn
 from segda import torchvision_compat
 from segda.config.lookup import nearest
 from segda.errors import ConfigError, reason
-from segda.networks.layers.imagenet_norm import MEAN, STD, ImagenetNorm
+from segda.networks.layers.imagenet_norm import ImagenetNorm
 from segda.networks.memory_format import has_depthwise_convolutions
 from segda.networks.pretrained import IMAGENET, downloading, is_file, load_pretrained
-from segda.networks.pretrained_encoder import PretrainedEncoder
+from segda.networks.pretrained_encoder import PretrainedEncoder, image_statistics
+
+# timm's names of smp's encoders whose ImageNet weights expect other statistics of images than most; of smp itself, only
+# the files that it downloads say so.
+_TIMM_NAMES = {
+    "inceptionresnetv2": "inception_resnet_v2", "inceptionv4": "inception_v4", "xception": "legacy_xception",
+    "dpn68b": "dpn68", **{name: name for name in ("dpn68", "dpn92", "dpn98", "dpn107", "dpn131")},
+    **{f"timm-tf_efficientnet_lite{size}": f"tf_efficientnet_lite{size}" for size in range(5)},
+}  # fmt: skip
 
 
 class SmpEncoder(PretrainedEncoder):
@@ -60,7 +68,7 @@ def build(
     weights: str | None = None,
     freeze_batchnorm: bool = False,
 ) -> SmpEncoder:
-    """Any encoder of segmentation-models-pytorch.
+    """Any encoder of segmentation-models-pytorch; images are normalised as in the training of its published weights.
 
     Args:
         encoder: smp's name of it, such as `mobilenet_v2`, `resnet50`, `mit_b2`, `tu-convnext_tiny`.
@@ -95,9 +103,8 @@ def build(
         else:
             load_pretrained(network, weights)
     _freeze_unused(network, encoder)
-    # Some of timm's models are trained with other statistics of images.
-    settings = timm.get_pretrained_cfg(encoder.removeprefix("tu-")) if from_timm else None
-    norm = ImagenetNorm(getattr(settings, "mean", MEAN), getattr(settings, "std", STD))
+    timm_name = encoder.removeprefix("tu-") if from_timm else _TIMM_NAMES.get(encoder)
+    norm = ImagenetNorm() if timm_name is None else image_statistics(timm_name)
     return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
 
 

@@ -52,3 +52,11 @@ def to_even(x: Tensor) -> Tensor:
     if not odd_height and not odd_width:
         return x
     return functional.pad(x, (0, odd_width, 0, odd_height), mode="replicate")
+
+
+def resized_to_multiple(x: Tensor, divisor: int) -> Tensor:
+    """`[B, C, H, W]` enlarged bilinearly to the next height and width that divide by `divisor`; as it is if they do."""
+    height, width = (-(-int(side) // divisor) * divisor for side in x.shape[-2:])
+    if (height, width) == tuple(x.shape[-2:]):
+        return x
+    return functional.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)

@@ -44,6 +44,7 @@ class StandIn:
     """The interface of `segda.networks.networks.Networks`, counting the calls of each kind."""
 
     frozen: frozenset[str] = frozenset()
+    detail_multiple = 0
     trainable = Networks.trainable
     masked = Networks.masked
 

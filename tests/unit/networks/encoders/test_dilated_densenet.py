@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,32 @@ def test_torchvisions_old_names_load_too(original: Any, tmp_path: Path) -> None:
     loaded = dilated_densenet.build(weights=str(tmp_path / "old.safetensors")).densenet.state_dict()
     name = "features.denseblock4.denselayer16.conv2.weight"
     assert torch.equal(loaded[name], original.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("depth", "channels"), [(169, (3, 64, 256, 512, 1280, 1664)), (201, (3, 64, 256, 512, 1792, 1920))]
+)
+def test_deeper_ones_load_a_file_without_a_classifier(depth: int, channels: tuple[int, ...], tmp_path: Path) -> None:
+    torchvision_compat.import_ready("timm")
+    import timm
+
+    expected = timm.create_model(f"densenet{depth}", num_classes=0).state_dict()
+    assert all(name.startswith("features.") for name in expected)
+    safetensors.torch.save_file(expected, tmp_path / "densenet.safetensors")
+    encoder = dilated_densenet.build(depth, weights=str(tmp_path / "densenet.safetensors"))
+    assert (encoder.channels, encoder.strides) == (channels, (1, 2, 4, 8, 8, 8))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in encoder.densenet.state_dict().items())
+
+
+@pytest.mark.data
+def test_the_local_densenet_169_loads_strictly() -> None:
+    path = Path(os.environ.get("SEGDA_DATA", "")) / "weights" / "densenet169-imagenet.safetensors"
+    if not path.is_file():
+        pytest.skip(f"{path} is missing; set SEGDA_DATA")
+    loaded = dilated_densenet.build(169, weights=str(path)).densenet.state_dict()
+    content = safetensors.torch.load_file(path)
+    assert set(loaded) == set(content)
+    assert all(torch.equal(tensor, content[name]) for name, tensor in loaded.items())
 
 
 def test_the_last_blocks_have_dilations_2_and_4() -> None:

@@ -60,6 +60,23 @@ def test_tu_encoders_take_the_image_statistics_of_their_training() -> None:
     assert usual.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
 
 
+@pytest.mark.parametrize(
+    ("name", "mean", "std"),
+    [
+        ("timm-tf_efficientnet_lite0", [0.5] * 3, [0.5] * 3),
+        ("xception", [0.5] * 3, [0.5] * 3),
+        ("dpn68", [124 / 255, 117 / 255, 104 / 255], [1 / (0.0167 * 255)] * 3),
+        ("mit_b0", [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ],
+)
+def test_smps_own_encoders_take_the_image_statistics_of_their_training(
+    name: str, mean: list[float], std: list[float]
+) -> None:
+    norm = smp.build(name, depth=3).imagenet_norm
+    assert norm.mean.flatten().tolist() == pytest.approx(mean)
+    assert norm.std.flatten().tolist() == pytest.approx(std)
+
+
 @pytest.mark.data
 def test_the_local_mobilenet_weights_load_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(os.environ.get("SEGDA_DATA", "")) / "weights" / "mobilenet_v2-imagenet.pth"
