@@ -19,4 +19,4 @@ _CLASSES = {
     "bicyclist": (0, 128, 192),
 }
 
-SPACE = LabelSpace(name="camvid", classes=tuple(_CLASSES), palette=tuple(_CLASSES.values()))
+SPACE = LabelSpace(name="camvid", classes=tuple(_CLASSES), palette=tuple(_CLASSES.values()), subspaces=("camvid10",))
