@@ -175,11 +175,17 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
     lock = store.read_lock(run)
     folders = {stage: store.root / entry["folder"] for stage, entry in lock["stages"].items() if entry["folder"]}
     choices = {stage: folder for stage, folder in folders.items() if _has_head(folder)}
-    rows: dict[str, Path] = {}
+    trained: dict[str, dict[str, Path]] = {}
     for stage in lock["config"]["stages"].values():
-        if stage["kind"] == "evaluate":
-            scored = {row: folders.get(reference["from"]) for row, reference in stage["rows"].items()}
-            rows.update({row: folder for row, folder in scored.items() if folder and _has_head(folder)})
+        for row, reference in stage["rows"].items() if stage["kind"] == "evaluate" else ():
+            if reference["from"] in choices:
+                trained.setdefault(row, {})[reference["from"]] = choices[reference["from"]]
+    # Of a row that several stages trained, one a fold, each is a row of its own, called as its stage.
+    rows = {
+        row if len(stages) == 1 else stage: folder
+        for row, stages in trained.items()
+        for stage, folder in stages.items()
+    }
     rows = rows or choices
     choices = {**choices, **rows}  # a stage that is no row may be named, too
     for name in names:

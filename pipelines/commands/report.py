@@ -25,11 +25,11 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     printed = False
     for entry in store.read_lock(run)["stages"].values():
         folder = store.root / (entry["folder"] or "")
-        if entry["kind"] not in ("evaluate", "report") or not (folder / manifests.FILE_NAME).is_file():
+        if entry["kind"] not in ("evaluate", "average", "report") or not (folder / manifests.FILE_NAME).is_file():
             continue
         printed = True
-        manifest = manifests.verify(folder, full=entry["kind"] == "evaluate")
-        if entry["kind"] == "evaluate":
+        manifest = manifests.verify(folder, full=entry["kind"] != "report")
+        if entry["kind"] != "report":
             print_scores(read_json(folder / "evaluation.json"))
         else:
             pages = [file for file in manifest.outputs if file.endswith(".html")]

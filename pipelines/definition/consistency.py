@@ -23,10 +23,11 @@ def check(stages: Mapping[str, "Stage"]) -> None:
 
     Raises:
         ConfigError: a stage would learn from the labels of a target set without being an oracle, or needs a network of
-            a stage that does not train it.
+            a stage that does not train it, or an average is over evaluations of different rows.
     """
     check_target_labels(stages)
     _check_networks(stages)
+    _check_averages(stages)
 
 
 def _identity(data: DataConfig) -> tuple[Any, ...]:
@@ -77,6 +78,29 @@ def _check_networks(stages: Mapping[str, "Stage"]) -> None:
                     f"stages.{stage.name}.{path}: stage {reference.stage!r} trains no {network.split('.')[0]} (method "
                     f"{method.title!r}); {choices}"
                 )
+
+
+def _check_averages(stages: Mapping[str, "Stage"]) -> None:
+    for stage in stages.values():
+        if stage.kind != "average":
+            continue
+        first = next(iter(stage.references.values())).stage
+        seen: set[str] = set()
+        for path, reference in stage.references.items():
+            where, scored = f"stages.{stage.name}.{path}: stage {reference.stage!r}", _rows(stages[reference.stage])
+            if reference.stage in seen:
+                raise ConfigError(f"{where} is there twice; name each evaluation once, of folds as STAGE-FOLD")
+            if not scored:
+                raise ConfigError(f"{where} scores nothing; expected a stage of kind evaluate")
+            if scored != _rows(stages[first]):
+                expected = ", ".join(_rows(stages[first]))
+                raise ConfigError(f"{where} has the rows {', '.join(scored)}; expected {expected}, as {first!r} has")
+            seen.add(reference.stage)
+
+
+def _rows(stage: "Stage") -> list[str]:
+    """The rows that a stage scores."""
+    return list(getattr(stage.config, "rows", {}))
 
 
 def _offers(stage: "Stage", network: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt
 
-from pipelines.definition import consistency, labels, validation_cache
+from pipelines.definition import consistency, folds, labels, validation_cache
 from pipelines.definition.components import check_components
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import (
@@ -32,7 +32,7 @@ FOLDERS: dict[type, str] = {DataConfig: "data", MethodConfig: "methods"}
 
 
 class PipelineConfig(StrictConfig):
-    """The top of a pipeline's YAML; `stages` and `defaults` are read by kind."""
+    """The top of a pipeline's YAML; `stages` and `defaults` are read by kind, `folds` by `folds.unfolded`."""
 
     title: str = ""
     task: ComponentConfig
@@ -40,6 +40,7 @@ class PipelineConfig(StrictConfig):
     runtime: RuntimeConfig = RuntimeConfig()
     stages: dict[str, dict[str, Any]]
     defaults: dict[str, dict[str, Any]] = {}
+    folds: dict[str, dict[str, Any]] = {}
 
 
 @cache
@@ -100,7 +101,7 @@ def _expanded(raw: dict[str, Any], file: Path) -> dict[str, Any]:
 
 
 def resolve(name: str, settings: Sequence[str] = (), seed: int | None = None) -> tuple[str, dict[str, Any]]:
-    """The plain config of a pipeline: bases merged, names of files replaced, defaults filled in, `--set` applied.
+    """The plain config of a pipeline: bases merged, names of files replaced, defaults and `--set` applied, no folds.
 
     Returns:
         The run's name and the config.
@@ -133,6 +134,8 @@ def resolve(name: str, settings: Sequence[str] = (), seed: int | None = None) ->
         if parts[0] == "stages" and len(parts) > 1 and parts[1] not in raw["stages"]:
             raise ConfigError(f"{where}: no stage {parts[1]!r}; {nearest(parts[1], raw['stages'])}")
         raw = _expanded(configs.apply_setting(raw, parts, value), file)
+    if "folds" in raw:
+        raw = _expanded(folds.unfolded(raw), file)
     seeded = raw.get("seed", 0)
     return file.stem + (f"-seed{seeded}" if seeded else ""), raw
 

@@ -41,9 +41,11 @@ class FolderOptions(ReaderOptions, total=False):
     Attributes:
         list: a text file of the images to use, below the root or absolute; `{split}` stands for the split. See
             `segda.data.split_list.listed`.
+        include: keys to keep, as shell patterns (`0001TP_*`), each of which must fit an image; all without it.
     """
 
     list: str | None
+    include: tuple[str, ...]
 
 
 def choose(
@@ -150,8 +152,8 @@ def pair(
         The samples, sorted by key, and the problems (none when strict).
 
     Raises:
-        DataError: no image is left; and when strict, an image without label, a label without image, or a line of the
-            list that names no image.
+        DataError: no image is left, or a pattern of `include` fits none; and when strict, an image without label, a
+            label without image, or a line of the list that names no image.
         ConfigError: `limit` is below 1.
     """
     limit, exclude = options.get("limit"), options.get("exclude", ())
@@ -164,7 +166,8 @@ def pair(
         if problems and options.get("strict", True):
             raise DataError(refusal(problems))
         images = {key: path for key, path in images.items() if key in chosen}
-    images = _without(images, exclude)
+    kept = _kept(root, images, options["include"]) if "include" in options else None
+    images = _without(images if kept is None else {key: images[key] for key in kept}, exclude)
     paired = {}
     if labels is not None:
         labels = _without(labels, exclude)
@@ -175,7 +178,7 @@ def pair(
         problems += [
             Problem("label without image", labels[key], key=key)
             for key in sorted(labels.keys() - used)
-            if listing is None and not is_other_label(key, labels)
+            if listing is None and kept is None and not is_other_label(key, labels)
         ]
     if not images and not problems:
         raise DataError(f"{root}: no images found; expected the layout that the data set's config shows")
@@ -248,6 +251,19 @@ def _hashed(file: Path, size: int, changed: int) -> str:
 def _without(files: Mapping[str, Path], patterns: Sequence[str]) -> dict[str, Path]:
     excluded = matcher(patterns)
     return {key: path for key, path in files.items() if not excluded(key)}
+
+
+def _kept(root: Path, images: Mapping[str, Path], patterns: Sequence[str]) -> list[str]:
+    """The keys that `include` keeps."""
+    for pattern in patterns:
+        fits = matcher([pattern])
+        if not any(map(fits, images)):
+            some = f", such as {min(images)!r}" if images else ""
+            raise DataError(
+                f"{root}: include: {pattern!r} fits none of {len(images)} images{some}; correct the pattern"
+            )
+    included = matcher(patterns)
+    return [key for key in images if included(key)]
 
 
 def _similar(images: Mapping[str, Path], labels: Mapping[str, Path]) -> str:

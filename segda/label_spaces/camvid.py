@@ -23,5 +23,6 @@ SPACE = LabelSpace(
     name="camvid",
     classes=tuple(_CLASSES),
     palette=tuple(_CLASSES.values()),
+    subspaces=("camvid10",),
     things=("sign", "car", "pedestrian", "bicyclist"),
 )

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from segda.files import write_whole
 from segda.label_space import LabelSpace
-from segda.report import charts, health_figure, pictures, stage_graph, table, terminal
+from segda.report import charts, gap, health_figure, pictures, stage_graph, staircase, table, terminal
 from segda.report.pictures import PictureRow
 from segda.report.table import Result
 
@@ -167,8 +167,10 @@ def render(content: ReportContent) -> str:
     healths = {name: health for name, log in content.logs.items() if (health := health_figure.read(log)) is not None}
     script = (folder / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    stairs = staircase.figure(scores) if scores else None
     sections = {
         "scores": "Scores by class" if scores else "",
+        "gap": f"The gap to {gap.oracle(scores)!r}" if scores and stairs else "",
         "confusion": "Confusion" if content.confused else "",
         "pictures": "Pictures" if content.pictures else "",
         **{figure.name: figure.title for figure in content.illustrations},
@@ -188,6 +190,8 @@ def render(content: ReportContent) -> str:
         scores=scores,
         legend=table.legend(scores) if scores else "",
         absent=table.ABSENT,
+        stairs=Markup(charts.to_svg(stairs, "gap")) if stairs else None,
+        gap_notes=gap.notes(scores) if scores else [],
         bars=Markup(charts.to_svg(charts.bars(scores, legend=False), "bars")) if scores else None,
         bar_colours=[(name, charts.colour(index)) for index, name in enumerate(scores.columns)] if scores else [],
         confusions=[confusion(result) for result in content.results if result.name in content.confused],

@@ -26,7 +26,7 @@ _SCORED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scored:
-    """One finished `evaluate` stage of one run.
+    """One finished `evaluate` stage of one run, or an `average` stage over several of them.
 
     Attributes:
         pipeline: the run's name without its seed.
@@ -49,7 +49,7 @@ class Scored:
 
 
 def of_run(store: Store, run: str) -> list[Scored]:
-    """The scores of a run's finished `evaluate` stages; empty if none is finished.
+    """The scores of a run's finished `evaluate` stages, averages in place of what they are over; empty for none.
 
     Raises:
         ArtefactError: no such run, or a result is damaged.
@@ -62,9 +62,11 @@ def of_run(store: Store, run: str) -> list[Scored]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ArtefactError(f"{store.lock_path(run)}: not the lock file of a run ({error!r}); run it again") from None
     pipeline = run.removesuffix(f"-seed{seed}")
+    averages = [manifest for _, manifest in finished.values() if manifest.kind == "average"]
+    averaged = {origin["folder"] for manifest in averages for origin in manifest.inputs.values()}
     scored = []
     for stage, (folder, manifest) in finished.items():
-        if manifest.kind == "evaluate":
+        if manifest.kind == "average" or (manifest.kind == "evaluate" and folder.name not in averaged):
             manifests.verify(folder, full=True)
             evaluations = read_json(folder / "evaluation.json")
             origin = _origin(run, stage, finished)

@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from segda.errors import ArtefactError
-from segda.report import table
+from segda.report import gap, table
 from segda.report.results_file import Scored
-from segda.report.table import ABSENT, Cell, Result, ScoreTable, percent
+from segda.report.table import ABSENT, Cell, Line, Result, ScoreTable, percent
 from segda.terminal.escape import escape
+
+_GAP = (
+    "gap closed: gain as a share of the oracle's; worst class: the one furthest below the first row, if by more than a "
+    "point"
+)
 
 
 class Claims(NamedTuple):
@@ -75,7 +80,8 @@ class SeedTable:
             first += ", mean and ± sample standard deviation over the seeds"
         if len(self.scores.columns) > 1:
             first += f", gain over {self.scores.columns[0]!r} in points, seed by seed"
-        return [first, *self.scores.notes, *(f"{name}: {source}" for name, source in self.sources.items())]
+        notes = [*self.scores.notes, *([_GAP] if gap.oracle(self.scores) else [])]
+        return [first, *notes, *(f"{name}: {source}" for name, source in self.sources.items())]
 
 
 def experiments(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
@@ -148,11 +154,14 @@ def cells(table: SeedTable) -> tuple[list[str], list[list[str]]]:
     several, selected = len(table.seeds) > 1, any(row.picked for row in table.rows)
     header = ["row", *(f"seed {seed}" for seed in table.seeds)]
     header += ["mean ± spread", "gain ± spread"] if several else ["gain"]
+    further = _further(table.scores)
+    header += further
     lines = []
     for row in table.rows:
         line = [row.label, *(percent(row.values[seed]) if seed in row.values else ABSENT for seed in table.seeds)]
         line += [_mean_and_spread(row.values, "{:.1f}")] if several else []
         line += [_mean_and_spread(row.gains, "{:+.1f}")]
+        line += [column.get(row.name, "") for column in further.values()]
         line += [f"{row.claims[column]:.1f}" if column in row.claims else "" for column in table.sources]
         # In how many seeds, where there are several.
         picked = (f"{criterion} {count}x" if several else criterion for criterion, count in row.picked.items())
@@ -174,7 +183,7 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
     def selected(lines: dict[str, Any]) -> dict[str, Any]:
         return {line: {name: cell for name, cell in cells.items() if name in names} for line, cells in lines.items()}
 
-    whole = table.to_json(seeds.scores)
+    whole, closed = table.to_json(seeds.scores), gap.shares(seeds.scores)
     sections = {title: selected(lines) for title, lines in whole.get("sections", {}).items()}
     return {
         "measure": seeds.scores.measure,
@@ -193,6 +202,7 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
         },
         "summary": selected(whole["summary"]),
         "classes": selected(whole["classes"]),
+        **({"gap_closed": selected(closed)} if closed else {}),
         **({"sections": sections} if sections else {}),
         "sources": seeds.sources,
         "notes": whole["notes"],
@@ -203,6 +213,33 @@ def to_json(seeds: SeedTable) -> dict[str, Any]:
 def _headlines(runs: Sequence[Scored], name: str) -> dict[int, float]:
     scores = {run.seed: table.headline(run.evaluations[name])[1] for run in runs if name in run.evaluations}
     return {seed: score for seed, score in scores.items() if score is not None}
+
+
+def _further(scores: ScoreTable) -> dict[str, dict[str, str]]:
+    """Header of a further column to each row's text: shares of the gap, means of subspaces and parts, worst class."""
+    headline, *others = scores.summary
+    closed = gap.shares(scores)
+    columns: dict[str, dict[str, str]] = {}
+
+    def add_gap(line: Line) -> None:
+        if line.name in closed:
+            name = "gap closed" if line is headline else f"closed {line.name}"
+            columns[name] = {row: gap.share_text(share) for row, share in closed[line.name].items()}
+
+    add_gap(headline)
+    parts = {f"{headline.name} {part}": part for part in scores.parts}
+    for line in others:
+        if line.name in parts or line.name in closed:
+            cells = zip(scores.columns, line.cells, strict=True)
+            columns[parts.get(line.name, line.name)] = {row: percent(cell.mean) for row, cell in cells if cell}
+        if line.name not in parts:
+            add_gap(line)
+    if closed:
+        worst = {row: gap.fallen(scores, row)[:1] for row in closed[headline.name]}
+        columns["worst class"] = {
+            row: f"{one[0][0]} {table.signed(one[0][1])}" if one else "none" for row, one in worst.items()
+        }
+    return columns
 
 
 def _summary(values: Mapping[int, float]) -> dict[str, Any]:

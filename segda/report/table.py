@@ -91,6 +91,8 @@ class ScoreTable:
         notes: on absent classes, oracles, and columns that were not measured alike.
         measure: of the lines of the classes, "IoU" or "accuracy".
         sections: scores of the same kind by category and along borders, where all evaluations have them.
+        oracles: the columns whose networks were trained on labels of the target.
+        parts: what the scores are the means over, such as drives that were held out in turn; empty for one set.
     """
 
     columns: tuple[str, ...]
@@ -99,6 +101,8 @@ class ScoreTable:
     notes: tuple[str, ...]
     measure: str = "IoU"
     sections: tuple[Section, ...] = ()
+    oracles: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -142,13 +146,16 @@ def build(results: Sequence[Result]) -> ScoreTable:
         notes=tuple(_notes(results, classes, measure)),
         measure=measure,
         sections=_sections(results),
+        oracles=tuple(_oracles(results)),
+        parts=tuple(_shared(results, "parts")),
     )
 
 
 def _summary(results: Sequence[Result], measure: str) -> tuple[Line, ...]:
-    """Scores of the whole set; after the headline the means over subspaces, categories and borders."""
+    """Scores of the whole set; after the headline the means over subspaces, those of parts, categories and borders."""
     headline, *others = ((name, ("scores", score)) for name, score in SUMMARY[measure].items())
     spaces = [(f"mIoU {name}", ("subspaces", name, "mean_iou")) for name in _shared(results, "subspaces")]
+    spaces += [(f"{headline[0]} {name}", ("parts", name, *headline[1])) for name in _shared(results, "parts")]
     parts = [(f"{title} mIoU", (key, "mean_iou")) for title, key in SECTIONS.items() if _shared(results, key)]
     return tuple(
         _line(name, [[_score(evaluation, path) for evaluation in result.evaluations] for result in results])
@@ -288,6 +295,10 @@ def _line(name: str, columns: Sequence[Sequence[float | None]]) -> Line:
     return Line(name, tuple(cells))
 
 
+def _oracles(results: Sequence[Result]) -> list[str]:
+    return [result.name for result in results if any(is_oracle(evaluation) for evaluation in result.evaluations)]
+
+
 def _notes(results: Sequence[Result], classes: Sequence[str], measure: str) -> list[str]:
     """On absent classes, oracles, and columns that cannot be compared."""
     notes = []
@@ -303,7 +314,10 @@ def _notes(results: Sequence[Result], classes: Sequence[str], measure: str) -> l
     if len(set(absent.values())) > 1:
         mean = "mIoU" if measure == "IoU" else "mean accuracy"
         notes.append(f"{mean} is not over the same classes in every column; compare class by class")
-    oracles = [result.name for result in results if any(is_oracle(e) for e in result.evaluations)]
+    parts = _shared(results, "parts")
+    if parts:
+        notes.append(f"mean over {', '.join(parts)}, each on its own images; classes and mIoU are averaged separately")
+    oracles = _oracles(results)
     if oracles:
         notes.append(f"trained on labels of the target, an oracle: {', '.join(oracles)}")
     for key in _PROTOCOL:

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from segda.report import seed_table
+from segda.report import gap, seed_table
 from segda.report.seed_table import SeedTable
 from segda.report.table import ABSENT, Cell, Line, Result, ScoreTable, build, has_seeds, legend, percent, signed, tone
 from segda.terminal.escape import escape
@@ -40,7 +40,7 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
         if names + sum(widths) + 2 * len(widths) <= width:
             break
     blocks = [_table(table, block, columns, widths) for block in _blocks(widths, width - names)]
-    notes = [legend(table, gains=gains, spreads=spreads), *table.notes]
+    notes = [legend(table, gains=gains, spreads=spreads), *table.notes, *gap.notes(table)]
     missing = ["gains"] * (parts[0] and not gains) + ["spreads"] * (parts[1] and not spreads)
     if missing:
         notes.append(f"{' and '.join(missing)} do not fit in {width} columns: see the CSV or the report")

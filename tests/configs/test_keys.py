@@ -25,5 +25,5 @@ def test_keys_are_those_of_earlier_commits(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If an issue asks for another key: `python -m tests.configs.write_keys`."""
-    monkeypatch.setenv("SEGDA_DATA", str(data))
-    assert write_keys.keys(name, tmp_path) == json.loads(write_keys.FILE.read_text())[name]
+    monkeypatch.setenv("SEGDA_DATA", "")  # which is then put back
+    assert write_keys.keys(name, data, tmp_path) == json.loads(write_keys.FILE.read_text())[name]

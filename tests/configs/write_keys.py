@@ -26,6 +26,8 @@ from segda.label_space import load
 
 FILE = Path(__file__).with_name("keys.json")
 PIPELINES = tuple(sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "pipelines").glob("*.yaml")))
+DRIVES = {"carla_to_camvid_drives", "carla_to_camvid_ladder"}
+"""Pipelines that tell CamVid's drives apart by their names: their stand-ins lie in a folder of their own."""
 DIGITS = 20_000
 """Images of each digit set: as many as the largest `subset` of a pipeline asks for."""
 
@@ -44,6 +46,9 @@ def write_data(data: Path) -> None:
     }
     for split in ("train", "val"):
         driving[f"driving/camvid/{split}/{{}}.png"] = f"driving/camvid/{split}annot/{{}}.png"
+    for drive, split in (("0001TP", "train"), ("0006R0", "train"), ("0016E5", "train"), ("0016E5", "val")):
+        driving[f"drives/driving/camvid/{split}/{drive}_{{}}.png"] = f"drives/driving/camvid/{split}annot/{drive}_{{}}.png"
+    driving["drives/driving/carla/CameraRGB/{}.png"] = "drives/driving/carla/CameraSeg/{}.png"
     for city in ("train/aachen", "val/lindau"):
         image, label = f"leftImg8bit/{city}/{{}}_leftImg8bit.png", f"gtFine/{city}/{{}}_gtFine_labelIds.png"
         driving[f"cityscapes/{image}"] = f"cityscapes/{label}"
@@ -54,7 +59,8 @@ def write_data(data: Path) -> None:
     for domain in ("amazon", "webcam"):
         for number, name in enumerate(load("office31").classes, 1):
             write(data / "office31" / domain / name / "frame_0001.jpg", domain.encode() * number)
-    write(data / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
+    for folder in (data, data / "drives"):
+        write(folder / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
     write_digits(data / "digits")
 
 
@@ -77,9 +83,10 @@ def write_digits(folder: Path) -> None:
             opened.write(b" " * 116)  # where scipy puts the machine and the time
 
 
-def keys(name: str, runs: Path) -> dict[str, str]:
+def keys(name: str, data: Path, runs: Path) -> dict[str, str]:
     """Stage to folder, `<kind>-<first digits of the key>`, as `segda run NAME --plan` shows them."""
     output = io.StringIO()
+    os.environ["SEGDA_DATA"] = str(data / "drives" if name in DRIVES else data)
     with redirect_stdout(output):
         assert main(["run", name, "--plan", "--runs", str(runs)]) == 0
     rows = [line.split() for line in output.getvalue().splitlines()[2:-1]]  # without title, header and last sentence
@@ -90,7 +97,6 @@ def keys(name: str, runs: Path) -> dict[str, str]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder))
-        os.environ["SEGDA_DATA"] = folder
-        content = {name: keys(name, Path(folder, "runs")) for name in PIPELINES}
+        content = {name: keys(name, Path(folder), Path(folder, "runs")) for name in PIPELINES}
     lines = [f" {json.dumps(name)}: {json.dumps(stages)}" for name, stages in content.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

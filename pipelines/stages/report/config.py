@@ -9,7 +9,7 @@ class Config(StageConfig):
     """A reporting stage.
 
     Attributes:
-        evaluation: the `evaluate` stage with the rows of the table.
+        evaluation: the `evaluate` stage with the rows of the table, or the `average` stage over several.
         source: images of the source, for the pictures.
         data: labelled images of the target, for the pictures.
         translator: a stage that published `encoder` and `decoder`, for translated images; `None` for none.

@@ -57,7 +57,7 @@ def write(config: Config, inputs: Inputs, folder: Path, session: Session) -> Non
         ],
         logs={names[path]: path / "log.jsonl" for path in stages if (path / "log.jsonl").is_file()},
         pictures=pictures,
-        confused=compared(config, inputs),
+        confused=compared(config, inputs, stages),
         agreements=label_agreement.of_exports(stages, config.pictures, session.device),
         datasets=datasets(stages),
         left_out=left_out(stages, names),
@@ -99,11 +99,14 @@ def left_out(stages: Mapping[Path, Manifest], names: Mapping[Path, str]) -> list
     ]
 
 
-def compared(config: Config, inputs: Inputs) -> list[str]:
-    """The rows of the evaluation that score the networks before and after adaptation."""
+def compared(config: Config, inputs: Inputs, stages: Mapping[Path, Manifest]) -> list[str]:
+    """The rows of the evaluation, or of those that it averages, that score the networks before and after adaptation."""
     folders = [inputs.folder(reference).name for reference in (config.before, config.after)]
-    rows = inputs.manifest(config.evaluation).inputs.items()
-    return [name.removeprefix("rows.") for name, origin in rows if origin.get("folder") in folders]
+    own = inputs.manifest(config.evaluation)
+    averaged = {origin["folder"] for origin in own.inputs.values()} if own.kind == "average" else ()
+    scoring = [own, *(manifest for path, manifest in stages.items() if path.name in averaged)]
+    rows = [item for manifest in scoring for item in manifest.inputs.items()]
+    return list(dict.fromkeys(name.removeprefix("rows.") for name, origin in rows if origin.get("folder") in folders))
 
 
 def software(provenance: Mapping[str, Any]) -> dict[str, str]:

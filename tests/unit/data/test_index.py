@@ -86,3 +86,19 @@ def test_fingerprint_without_labels_does_not_depend_on_them(make_dataset: Callab
     assert fingerprint(without) == before[1]
     with pytest.raises(DataError, match=r"00\.png: file is missing"):
         fingerprint(with_labels)
+
+
+def test_included_files_alone_need_a_partner(tmp_path: Path) -> None:
+    images = {key: tmp_path / key for key in ("ulm/1", "ulm/2", "bonn/1", "bonn/2")}
+    labels = {key: tmp_path / f"label {key}" for key in ("ulm/1", "bonn/1", "bonn/2", "bonn/3")}
+    samples, problems = pair(tmp_path, images, labels, include=["bonn/*"], exclude=["*/2"])
+    assert [(sample.key, sample.label) for sample in samples] == [("bonn/1", labels["bonn/1"])]
+    assert problems == ()
+    with pytest.raises(DataError, match=r"1 x image without label \(.*ulm/2"):
+        pair(tmp_path, images, labels, include=["bonn/*", "ulm/2"])
+
+
+def test_a_pattern_of_include_that_fits_nothing_is_named(tmp_path: Path) -> None:
+    images = {key: tmp_path / key for key in ("0001TP_1", "0006R0_1")}
+    with pytest.raises(DataError, match=r"include: '0001PT_\*' fits none of 2 images, such as '0001TP_1'; correct the"):
+        pair(tmp_path, images, None, include=["0006R0_*", "0001PT_*"])
