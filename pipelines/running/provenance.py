@@ -15,7 +15,7 @@ from pipelines.definition.validation_cache import installed_version
 from segda.engine.session import Session
 
 PACKAGES = (
-    "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
+    "segda", "torch", "torchvision", "timm", "segmentation-models-pytorch", "opencv-python-headless",
     "kornia", "accelerate", "numpy", "scipy", "scikit-learn", "pillow", "h5py", "safetensors", "pydantic",
 )  # fmt: skip
 #: Variables of the environment that can change a result.

@@ -105,8 +105,14 @@ def test_a_run_counts_once_and_is_the_same_after_kills_and_from_packs(
 def test_what_is_left_at_its_default_changes_no_key_and_all_else_does(job: Path) -> None:
     plain = JOB.replace("    sampling: {weights: [1, 3]}\n", "")
     assert key(plain, "feature") != key(JOB, "feature")
-    assert key(plain.replace("target: city", "sampling: {tries: 10}\n    target: city"), "feature") == key(plain, "feature")
-    for before, after in (("temperature: 0.1", "temperature: 0.2"), (", largest_class: 0.8", ""), ("tries: 4", "tries: 5")):
+    assert key(plain.replace("target: city", "sampling: {tries: 10}\n    target: city"), "feature") == key(
+        plain, "feature"
+    )
+    for before, after in (
+        ("temperature: 0.1", "temperature: 0.2"),
+        (", largest_class: 0.8", ""),
+        ("tries: 4", "tries: 5"),
+    ):
         assert key(JOB.replace(before, after)) != key(JOB)
     swapped = JOB.replace("[gta5, {base: cityscapes, split: val}]", "[{base: cityscapes, split: val}, gta5]")
     assert key(swapped, "feature") != key(JOB, "feature"), "the order of the sources decides the draws"

@@ -58,7 +58,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "timm": ("segda.networks.encoders.smp", "segda.networks.encoders.vit", "segda.networks.pretrained_encoder"),
     "segmentation_models_pytorch": ("segda.networks.encoders.smp", "segda.networks.heads.smp"),
     "torchvision": ("segda.networks.vgg",),
-    "albumentations": ("segda.data.augmentation.crop",),
+    "albumentations": (),
     "kornia": ("segda.data.augmentation.photometry",),
     "accelerate": ("segda.engine.session",),
     "scipy": ("segda.data.readers.gta5", "segda.data.readers.svhn"),

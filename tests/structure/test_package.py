@@ -27,7 +27,7 @@ def test_setup_names_the_same_command() -> None:
     setup.read(source.ROOT / "setup.cfg")
     assert setup["options.entry_points"]["console_scripts"].strip() == "segda = segda_command:main"
     # The last release under the MIT licence.
-    assert "albumentations==2.0.8" in setup["options"]["install_requires"].split()
+    assert "albumentations==2.0.8" in setup["options.extras_require"]["test"].split()
 
 
 def test_type_checkers_are_told_that_both_packages_have_types() -> None:

@@ -120,7 +120,7 @@ def machine() -> str:
     from segda.engine.session import Session
 
     origin = provenance(Session(cpu=True), seconds=0)
-    names = ("torch", "numpy", "opencv-python-headless", "albumentations")
+    names = ("torch", "numpy", "opencv-python-headless")
     libraries = ", ".join(f"{name} {origin['packages'][name]}" for name in names)
     load = os.getloadavg()[0]
     return f"{origin['cpu']}, {os.cpu_count()} cores, load {load:.1f}; Python {origin['python']}, {libraries}"

@@ -60,7 +60,6 @@ class Config(StageConfig):
     lost_pixels: Literal["keep", "ignore"] = "keep"
 
 
-
 def check(config: Config) -> None:
     """Refuse a config that does not say how to translate, or whose options conflict.
 

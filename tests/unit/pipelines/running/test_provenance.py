@@ -25,7 +25,7 @@ def test_it_names_code_packages_machine_and_command(monkeypatch: pytest.MonkeyPa
     assert "SEGDA_SECRET" not in record["environment"]
     assert "CUBLAS_WORKSPACE_CONFIG" not in record["environment"]
     assert record["packages"]["torch"] == torch.__version__.split("+")[0] or record["packages"]["torch"]
-    assert {"numpy", "safetensors", "albumentations"} <= record["packages"].keys()
+    assert {"numpy", "safetensors", "timm"} <= record["packages"].keys()
     assert (record["seed"], record["seconds"], record["device"], record["world_size"]) == (7, 1.2, "cpu", 1)
     assert record["threads"] == torch.get_num_threads()
     assert record["deterministic"] is False
