@@ -105,8 +105,14 @@ def test_a_run_counts_once_and_is_the_same_after_kills_and_from_packs(
 def test_what_is_left_at_its_default_changes_no_key_and_all_else_does(job: Path) -> None:
     plain = JOB.replace("    sampling: {weights: [1, 3]}\n", "")
     assert key(plain, "feature") != key(JOB, "feature")
-    assert key(plain.replace("target: city", "sampling: {tries: 10}\n    target: city"), "feature") == key(plain, "feature")
-    for before, after in (("temperature: 0.1", "temperature: 0.2"), (", largest_class: 0.8", ""), ("tries: 4", "tries: 5")):
+    assert key(plain.replace("target: city", "sampling: {tries: 10}\n    target: city"), "feature") == key(
+        plain, "feature"
+    )
+    for before, after in (
+        ("temperature: 0.1", "temperature: 0.2"),
+        (", largest_class: 0.8", ""),
+        ("tries: 4", "tries: 5"),
+    ):
         assert key(JOB.replace(before, after)) != key(JOB)
     swapped = JOB.replace("[gta5, {base: cityscapes, split: val}]", "[{base: cityscapes, split: val}, gta5]")
     assert key(swapped, "feature") != key(JOB, "feature"), "the order of the sources decides the draws"
@@ -132,11 +138,11 @@ def test_damaged_counts_are_refused(job: Path, refused: Refused) -> None:  # noq
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("weights: [1, 3]", "weights: [1]", "stages.feature: sampling.weights has 1 entries, expected one for each of 2"),
+        ("weights: [1, 3]", "weights: [1]", "stages.feature: sampling.weights has 1 entries, expected one for each"),
         ("weights: [1, 3]", "weights: [1, 0]", "stages.feature.sampling.weights.1: found 0; expected a number above 0"),
         ("weights: [1, 3]", "wieghts: [1, 3]", "stages.feature.sampling.wieghts: unknown key; did you mean 'weights'?"),
-        ("    crop: [32, 32]\n    sampling: {rare", "    sampling: {rare", "largest_class chooses among crops; set `crop`"),
-        ("source: [gta5, ", "paired: true\n    source: [gta5, ", "stages.feature: paired: pairs are drawn from one source"),
+        ("    crop: [32, 32]\n    sampling: {rare", "    sampling: {rare", "largest_class chooses among crops; set"),
+        ("source: [gta5, ", "paired: true\n    source: [gta5, ", "stages.feature: paired: pairs are drawn from one"),
         ("source: [gta5, ", "source: [gta6, ", "stages.feature.source.0: no data config called 'gta6'"),
         ("split: val}]", "split: train}]", "stages.feature.source.1: cityscapes"),
         ("[42, 70]}", "[42, 70], spilt: train}", "stages.source.data.0.spilt: unknown key; did you mean 'split'?"),

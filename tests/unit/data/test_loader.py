@@ -199,9 +199,7 @@ def test_chosen_crops_of_rare_classes_over_ranks_workers_and_restarts(make_datas
     options = {"transforms": (transforms, None), "order": order}
     whole = take(3, sets, **options)
     assert any(order(position).wanted != order(0).wanted for position in range(12))
-    split = [
-        take(4, sets, **options, start=1, rank=rank, world=2, accumulate=2, workers=rank) for rank in range(2)
-    ]
+    split = [take(4, sets, **options, start=1, rank=rank, world=2, accumulate=2, workers=rank) for rank in range(2)]
     together = [split[rank][micro].source for micro in range(4) for rank in range(2)]
     assert [key for each in together for key in each.key] == [key for each in whole[1:] for key in each.source.key]
     for name in ("image", "label", "position"):

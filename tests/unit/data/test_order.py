@@ -50,7 +50,7 @@ def test_probabilities_of_classes_by_hand() -> None:
 def test_classes_are_drawn_so_often_and_images_that_show_them_alike() -> None:
     order, draws = RareClasses(PIXELS, 0, temperature=1, image_share=0.05), 6000
     drawn = Counter(order(position) for position in range(draws))
-    of_class = Counter({wanted: 0 for wanted in range(4)})
+    of_class = Counter(dict.fromkeys(range(4), 0))
     for (_, wanted), count in drawn.items():
         of_class[wanted] += count
     shares = [of_class[wanted] / draws for wanted in range(4)]
