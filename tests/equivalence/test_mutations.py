@@ -87,8 +87,8 @@ def _whole_batch_share(self: Any, p: ForwardPass) -> tuple[Tensor, Tensor]:
 _confidence = self_training.SelfTraining._confidence
 
 
-def _process_draws(seed: int, purpose: str, position: Tensor) -> Tensor:
-    return torch.rand(len(position), generator=torch.Generator().manual_seed(seed))
+def _process_draws(seed: int, purpose: str, position: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return torch.rand(len(position), *shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _feature_fake_is_real(real: Tensor, fake: Tensor, loss: adversarial.AdversarialLoss, *_: Any) -> Tensor:
@@ -162,6 +162,7 @@ SPLIT: list[tuple[str, str, Patch]] = [
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
     ("cyclegan", "each process has a pool of its own", replace(ImagePool, "exchange", _own_images_only)),
     ("i2i_gta5", "draws by index in the process's batch", replace(draw, "uniform", _process_draws)),
+    ("mrm", "masks by index in the process's batch", replace(draw, "uniform", _process_draws)),
     ("self_training", "trust shared over the batch",
      replace(self_training.SelfTraining, "_confidence", _whole_batch_share)),
 ]  # fmt: skip

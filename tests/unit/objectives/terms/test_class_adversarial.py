@@ -45,9 +45,7 @@ def test_which_output_is_asked_for() -> None:
 
 
 def test_a_discriminator_without_classes_is_refused() -> None:
-    with pytest.raises(
-        ConfigError, match=r"discriminators\.class_feature gives no classes; choose `name"
-    ):
+    with pytest.raises(ConfigError, match=r"discriminators\.class_feature gives no classes; choose `name"):
         ClassAdversarial(1.0).generator(Pass(semantic=False))  # type: ignore[arg-type]
 
 
