@@ -234,6 +234,7 @@ SPLIT: list[tuple[str, str, Patch]] = [
     ("source_only", "pixels averaged over the batch", replace(segmentation, "cross_entropy", _batch_mean)),
     ("cyclegan", "each process has a pool of its own", replace(ImagePool, "exchange", _own_images_only)),
     ("i2i_gta5", "draws by index in the process's batch", replace(draw, "uniform", _process_draws)),
+    ("mrm", "masks by index in the process's batch", replace(draw, "uniform", _process_draws)),
     ("self_training", "trust shared over the batch",
      replace(self_training.SelfTraining, "_confidence", _whole_batch_share)),
     ("dacs", "trust shared over a process's part",
