@@ -4,11 +4,17 @@ import pytest
 import torch
 
 from segda.objectives.objective import check_gradients
-from tests.equivalence import hand_written, hand_written_feature, hand_written_generative, setting
+from tests.equivalence import (
+    hand_written,
+    hand_written_feature,
+    hand_written_generative,
+    hand_written_scales,
+    setting,
+)
 from tests.equivalence.hand_written import Hand
 from tests.equivalence.setting import Step
 
-MODULES = (hand_written, hand_written_feature, hand_written_generative)
+MODULES = (hand_written, hand_written_feature, hand_written_generative, hand_written_scales)
 BY_HAND = {name: getattr(module, name) for module in MODULES for name in setting.NAMES if hasattr(module, name)}
 # `coral` trains on transformed features, the oracle on target labels, both by the baseline's loss.
 BY_HAND |= dict.fromkeys(("coral", "oracle"), hand_written.source_only)
