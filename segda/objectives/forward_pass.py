@@ -141,7 +141,7 @@ class ForwardPass:
         )
 
     def corners(self, domain: Domain) -> Corners:
-        """Of a head of two scales: where the detail crop of each image of a domain lies, drawn by the sample's position.
+        """Of a head of two scales: where the detail crop of each image lies, drawn by the sample's position.
 
         Raises:
             ConfigError: the images' size does not divide by two crops on the encoder's grid.

@@ -153,11 +153,12 @@ def _head_features(name: str) -> list[Tensor]:
 
 
 def _logits(name: str, head: nn.Module, features: list[Tensor]) -> Tensor:
-    """A head's logits, of both its scales where it has two; their details are those of a crop in the middle."""
+    """A head's logits, of both its scales where it has two, with a crop in the middle of each image."""
+    given: list[Any] = [features]
     if name == "hrda":
-        logits: Tensor = head(features, [head([feature + 1 for feature in features])], [[(24, 32)] * len(features[0])])
-        return logits
-    logits = head(features)
+        details = head([feature + 1 for feature in features])
+        given += [[details], [[(24, 32)] * len(details)]]
+    logits: Tensor = head(*given)
     return logits
 
 

@@ -118,6 +118,9 @@ def stage(method: str) -> dict[str, object]:
         sampler = {"name": "coupled", "noise": 5, "width": 2, "size": 32}
         encoder = {"name": "coupled", "size": 32, "features": [3, 4], "hidden": 6}
         return {"kind": "align", **both, "networks": {**NETWORKS, "encoder": encoder, "sampler": sampler}}
+    if method == "hrda":
+        head = {"name": "hrda", "head": NETWORKS["head"], "width": 4, "norm": "none"}
+        return {"kind": "align", **both, "networks": {**NETWORKS, "head": head}}
     if method == "pix2pix":
         return {"kind": "translate", **both, "target": TRANSLATED, "paired": True}
     needed = needed_networks(MethodConfig.model_validate(content))

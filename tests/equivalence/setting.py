@@ -63,11 +63,14 @@ def networks(config: dict[str, Any], seed: int = 0, width: int = 3) -> Networks:
     encoder = {"name": "small", "width": width, "blocks": 1, "norm": "none"}
     if config["tied"] == "partly":
         encoder = {"name": "coupled", "size": SIZE, "features": [3, 4], "hidden": 5}
+    head: dict[str, Any] = {"name": "small", "width": 4, "norm": "none"}
+    if "detail" in terms:
+        head = {"name": "hrda", "head": head, "width": 4, "norm": "none"}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         built = build_networks(
             needs, classes=CLASSES, tied=config["tied"], encoder=encoder,
-            head={"name": "small", "width": 4, "norm": "none"},
+            head=head,
             decoder={"name": "transposed", "features": [6, 5, 4], "shared_layers": 1, "norm": "none"},
             discriminators={
                 "image": {"name": "semantic_patch" if "semantic_discrimination" in terms else "patch", "width": 3},

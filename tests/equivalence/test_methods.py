@@ -10,6 +10,7 @@ from tests.equivalence import (
     hand_written_contrastive,
     hand_written_feature,
     hand_written_generative,
+    hand_written_scales,
     hand_written_self_training,
     hand_written_target,
     setting,
@@ -19,7 +20,7 @@ from tests.equivalence.setting import Step
 
 MODULES = (
     hand_written, hand_written_contrastive, hand_written_feature, hand_written_generative,
-    hand_written_self_training, hand_written_target,
+    hand_written_scales, hand_written_self_training, hand_written_target,
 )  # fmt: skip
 BY_HAND = {name: getattr(module, name) for module in MODULES for name in setting.NAMES if hasattr(module, name)}
 # `coral` trains on transformed features, the oracle on target labels, both by the baseline's loss.

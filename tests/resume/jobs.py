@@ -18,7 +18,7 @@ from tests.pipelines import tiny
 METHODS = distributed.METHODS
 TRAINED = sorted(path.stem for path in METHODS.glob("*.yaml") if "terms" in yaml.safe_load(path.read_text()))
 # In classification there are no pixels to weight, count or discriminate by class; CoGAN generates digits.
-PIXELS_ONLY = {"cyclegan_semantic", "daformer", "fcns_in_the_wild", "mrm"}
+PIXELS_ONLY = {"cyclegan_semantic", "daformer", "fcns_in_the_wild", "hrda", "mrm"}
 IMAGES_ONLY = {"cogan"}
 CASES = [
     (task, method)
@@ -75,6 +75,8 @@ def stage(task: str, method: str) -> dict[str, Any]:
     if "feature_distance" not in content["terms"]:
         networks["encoder"] = {"name": "small", "width": 6, "blocks": 1}
     networks["head"] = {"name": "linear", "dropout": 0.5}
+    if method == "hrda":
+        networks["head"] = {"name": "hrda", "head": networks["head"], "width": 4}
     if task == "classification":
         networks["head"] = {"name": "pooled", "dropout": 0.5}
         networks["discriminators"]["logits"] = {"name": "fully_connected", "widths": [5]}

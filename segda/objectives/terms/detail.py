@@ -1,6 +1,6 @@
 """The supervised loss of what a head of two scales says of the detail crop alone, so that its logits mean something.
 
-Equation: `sum_i l_c(h(f_s(D_i x_i)), D_i c_i)`, `D_i` the crop of half the image's height and width that was drawn for it.
+Equation: `sum_i l_c(h(f_s(D_i x_i)), D_i c_i)`, `D_i` the crop of half the height and width drawn for an image.
 Source: Hoyer et al., HRDA (arXiv:2204.13132), the loss of the detail crop: weight 0.1, and 0.9 for
 `classification`, the loss of both scales together.
 **Gradients:** head, but not its attention, and source encoder.

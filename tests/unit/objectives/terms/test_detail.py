@@ -58,6 +58,19 @@ def test_the_loss_of_both_scales_and_of_the_crop_by_hand() -> None:
         torch.testing.assert_close(one, two, rtol=1e-7, atol=1e-11)
 
 
+def test_the_detail_alone_trains_encoder_and_head_but_not_the_attention() -> None:
+    built = _networks()
+    objective, p = _pass(built, setting.batch())
+    objective.generator_losses(p)["detail"].backward()
+    trained = {
+        f"{name}.{key}".split(".")[0 if name == "encoder" else 1]
+        for name, module in built.modules.items()
+        for key, parameter in module.named_parameters()
+        if parameter.grad is not None and parameter.grad.any()
+    }
+    assert trained == {"encoder", "head"}
+
+
 def test_crops_depend_on_the_samples_position_alone() -> None:
     built, whole = _networks(), setting.batch()
     corners = _pass(built, whole)[1].corners("source")
