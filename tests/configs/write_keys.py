@@ -47,7 +47,9 @@ def write_data(data: Path) -> None:
     for split in ("train", "val"):
         driving[f"driving/camvid/{split}/{{}}.png"] = f"driving/camvid/{split}annot/{{}}.png"
     for drive, split in (("0001TP", "train"), ("0006R0", "train"), ("0016E5", "train"), ("0016E5", "val")):
-        driving[f"drives/driving/camvid/{split}/{drive}_{{}}.png"] = f"drives/driving/camvid/{split}annot/{drive}_{{}}.png"
+        driving[f"drives/driving/camvid/{split}/{drive}_{{}}.png"] = (
+            f"drives/driving/camvid/{split}annot/{drive}_{{}}.png"
+        )
     driving["drives/driving/carla/CameraRGB/{}.png"] = "drives/driving/carla/CameraSeg/{}.png"
     for city in ("train/aachen", "val/lindau"):
         image, label = f"leftImg8bit/{city}/{{}}_leftImg8bit.png", f"gtFine/{city}/{{}}_gtFine_labelIds.png"
