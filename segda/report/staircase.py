@@ -2,7 +2,9 @@
 
 import textwrap
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from segda.report import charts, gap
 from segda.report.table import ScoreTable, percent, signed
@@ -42,9 +44,14 @@ def figure(table: ScoreTable) -> Figure | None:
     axes.tick_params(axis="x", length=0)
     axes.margins(x=0.01, y=0.15)
     axes.set_ylabel(f"{table.summary[0].name} in percent", fontsize=8)
-    share = axes.secondary_yaxis(
-        "right", functions=(lambda y: 100 * (y - low) / (high - low), lambda part: low + part * (high - low) / 100)
-    )
+
+    def to_share(score: ArrayLike) -> np.ndarray:
+        return 100 * (np.asarray(score, dtype=float) - low) / (high - low)
+
+    def to_score(share: ArrayLike) -> np.ndarray:
+        return low + np.asarray(share, dtype=float) * (high - low) / 100
+
+    share = axes.secondary_yaxis("right", functions=(to_share, to_score))
     share.set_ylabel("gap closed in percent", fontsize=8)
     share.tick_params(labelsize=7)
     share.spines["right"].set_color("#8a8f98")

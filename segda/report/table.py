@@ -154,6 +154,7 @@ def build(results: Sequence[Result]) -> ScoreTable:
 def _summary(results: Sequence[Result], measure: str) -> tuple[Line, ...]:
     """Scores of the whole set; after the headline the means over subspaces, those of parts, categories and borders."""
     headline, *others = ((name, ("scores", score)) for name, score in SUMMARY[measure].items())
+    spaces: list[tuple[str, tuple[str, ...]]]
     spaces = [(f"mIoU {name}", ("subspaces", name, "mean_iou")) for name in _shared(results, "subspaces")]
     spaces += [(f"{headline[0]} {name}", ("parts", name, *headline[1])) for name in _shared(results, "parts")]
     parts = [(f"{title} mIoU", (key, "mean_iou")) for title, key in SECTIONS.items() if _shared(results, key)]
