@@ -25,5 +25,5 @@ def softened_divergence(student: Tensor, teacher: Tensor, temperature: float = 2
 
     Source: Hinton et al. 2015, section 2.
     """
-    logarithms = ((logits / temperature).log_softmax(dim=1) for logits in (student, teacher))
-    return functional.kl_div(*logarithms, reduction="none", log_target=True).sum(dim=1) * temperature**2
+    found, expected = ((logits / temperature).log_softmax(dim=1) for logits in (student, teacher))
+    return functional.kl_div(found, expected, reduction="none", log_target=True).sum(dim=1) * temperature**2
