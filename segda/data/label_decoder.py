@@ -82,12 +82,10 @@ class LabelDecoder:
 
     def unknown(self, ids: np.ndarray) -> dict[int, int]:
         """The ids that `classes` does not name, with their pixel counts (1 for a whole image's label)."""
-        # A maximum takes a tenth of a look at every pixel's entry in the table.
-        if (
-            ids.ndim
-            and ids.dtype == np.uint8
-            and (ids.max() < self._unnamed or cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0)
-        ):
+        # Of 8 bits, where a maximum takes a tenth of a look at every pixel's entry in the table, which takes a tenth of
+        # counting the ids.
+        is_short = bool(ids.ndim) and ids.dtype == np.uint8
+        if is_short and (ids.max() < self._unnamed or cv2.minMaxLoc(cv2.LUT(ids, self.table[:256]))[0] >= 0):
             return {}
         natives, counts = np.unique(ids, return_counts=True) if ids.ndim else ([int(ids)], [1])
         return {

@@ -83,7 +83,7 @@ class View:
     def _turned(self, part: np.ndarray, turn: Turn, interpolation: int, fill: int) -> np.ndarray:
         height, width = part.shape[:2]
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), turn.angle, 1)
-        matrix[:, 2] += np.array([turn.right, turn.down])
+        matrix[:, 2] += np.array((turn.right, turn.down))
         return cv2.warpAffine(part, matrix, self.canvas[::-1], flags=interpolation, borderValue=(fill,) * 3)
 
     def _padded(self, part: np.ndarray, fill: int) -> np.ndarray:
