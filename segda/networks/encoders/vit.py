@@ -92,6 +92,7 @@ def _check(model: str, weights: str | None) -> None:
         )
     if weights is not None and not Path(weights).is_file():
         published = timm.get_pretrained_cfg(model)
+        assert published is not None  # every listed model has one
         place = f"https://huggingface.co/{published.hf_hub_id}" if published.hf_hub_id else published.url
         raise ConfigError(
             f"encoder vit: weights {weights}: no such file, and none is downloaded; get model.safetensors from {place} "
