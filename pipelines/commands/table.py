@@ -112,7 +112,7 @@ def read_claims(paths: Sequence[str], file: Path | None, titles: set[str]) -> di
     """
     from pydantic import Field
 
-    from pipelines.definition.schema import StrictConfig
+    from pipelines.definition.strict import StrictConfig
     from segda.config.lookup import nearest
     from segda.config.validation import validate
     from segda.config.yaml_file import read_mapping

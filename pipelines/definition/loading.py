@@ -15,10 +15,10 @@ from pipelines.definition.schema import (
     ComponentConfig,
     DataConfig,
     MethodConfig,
+    Reference,
     RuntimeConfig,
-    StrictConfig,
-    references,
 )
+from pipelines.definition.strict import StrictConfig
 from segda.config import loading as configs
 from segda.config.lookup import module, names, nearest
 from segda.config.validation import validate
@@ -138,6 +138,24 @@ def resolve(name: str, settings: Sequence[str] = (), seed: int | None = None) ->
         raw = _expanded(folds.unfolded(raw), file)
     seeded = raw.get("seed", 0)
     return file.stem + (f"-seed{seeded}" if seeded else ""), raw
+
+
+def references(node: Any, path: str = "") -> dict[str, Reference]:
+    """Every reference below a config node, by its path in the config."""
+    if isinstance(node, Reference):
+        return {path: node}
+    below: dict[str, Reference] = {}
+    if isinstance(node, BaseModel):
+        children = [(name, getattr(node, name)) for name in type(node).model_fields]
+    elif isinstance(node, dict):
+        children = [(str(name), child) for name, child in node.items()]
+    elif isinstance(node, list | tuple):
+        children = [(str(index), child) for index, child in enumerate(node)]
+    else:
+        return {}
+    for name, child in children:
+        below.update(references(child, f"{path}.{name}" if path else name))
+    return below
 
 
 def _check_references(stages: Mapping[str, Stage]) -> None:

@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from pipelines.definition.labels import DESCRIPTION
+from pipelines.definition.sampling import SamplingConfig
+from pipelines.definition.strict import StrictConfig
 from segda.artefacts.manifest import Manifest
 from segda.data import workers as cores
 from segda.data.dataset import Dataset
@@ -25,12 +27,6 @@ from segda.label_space import Labels
 
 Size = tuple[PositiveInt, PositiveInt]
 """Height and width in pixels."""
-
-
-class StrictConfig(BaseModel):
-    """A config node: unknown keys are errors, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Reference(StrictConfig):
@@ -192,36 +188,6 @@ class AugmentConfig(StrictConfig):
         if scale is not None and scale[0] > scale[1]:
             raise ValueError("the smaller factor first")
         return scale
-
-
-class RareClassesConfig(StrictConfig):
-    """Draw a class, the rarer the more likely, then an image and a crop that show it; see `segda.data.order`.
-
-    Attributes:
-        temperature: of the draw of a class: low ones draw the rarest almost always, high ones all alike.
-        image_share: the share of its pixels that a class must exceed in an image that is drawn for it.
-        crop_share: the share of its pixels that the class must exceed in the crop, which is drawn again otherwise.
-    """
-
-    temperature: PositiveFloat = 0.01
-    image_share: float = Field(default=0.0015, ge=0, lt=1)
-    crop_share: float = Field(default=0.0057, ge=0, lt=1)
-
-
-class SamplingConfig(StrictConfig):
-    """Which source samples are drawn, and which crops of them; by default each once an epoch, and any crop.
-
-    Attributes:
-        weights: of several source data sets, how often each is drawn; `None` draws from all their samples alike.
-        rare_classes: draw images and crops for rare classes.
-        largest_class: the largest share of a crop's labelled pixels that one class may take; else it is drawn again.
-        tries: how many crops are drawn at most; of several that will not do the best is taken.
-    """
-
-    weights: list[PositiveFloat] | None = None
-    rare_classes: RareClassesConfig | None = None
-    largest_class: float | None = Field(default=None, gt=0, lt=1)
-    tries: PositiveInt = 10
 
 
 class RuntimeConfig(StrictConfig):
@@ -394,24 +360,6 @@ class Inputs(Protocol):
 
     def skipped(self, field: str) -> list[Skipped]:
         """The unreadable files of the data set in a field of the config, where it has `on_bad_file: skip`."""
-
-
-def references(node: Any, path: str = "") -> dict[str, Reference]:
-    """Every reference below a config node, by its path in the config."""
-    if isinstance(node, Reference):
-        return {path: node}
-    below: dict[str, Reference] = {}
-    if isinstance(node, BaseModel):
-        children = [(name, getattr(node, name)) for name in type(node).model_fields]
-    elif isinstance(node, dict):
-        children = [(str(name), child) for name, child in node.items()]
-    elif isinstance(node, list | tuple):
-        children = [(str(index), child) for index, child in enumerate(node)]
-    else:
-        return {}
-    for name, child in children:
-        below.update(references(child, f"{path}.{name}" if path else name))
-    return below
 
 
 def data_fields(config: StageConfig) -> dict[str, tuple[DataConfig, bool]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from pipelines.definition.schema import DataConfig, Inputs, Reference, Size, StageConfig, StrictConfig
+from pipelines.definition.schema import DataConfig, Inputs, Reference, Size, StageConfig
+from pipelines.definition.strict import StrictConfig
 from segda.artefacts.manifest import write_json
 from segda.errors import ConfigError
 from segda.files import write_whole
