@@ -132,7 +132,7 @@ def test_damaged_counts_are_refused(job: Path, refused: Refused) -> None:  # noq
     file = sorted(Path("runs/class_counts").iterdir())[0]
     file.write_text(file.read_text().replace("0, ", "1, ", 1))
     message = refused("job.yaml", "--only", "source", "--force", "source", finished=1)
-    assert f"{file.absolute()}: damaged, it does not hold what was written; remove it" in message
+    assert f"error: {file}: damaged, it does not hold what was written; remove it" in message
 
 
 @pytest.mark.parametrize(
