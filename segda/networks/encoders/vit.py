@@ -85,14 +85,17 @@ def _check(model: str, weights: str | None) -> None:
     torchvision_compat.import_ready("timm")
     import timm
 
+    architecture, _, tag = model.partition(".")
     valid = [name for file in _FILES for name in timm.list_models(module=file)]
-    if model.split(".")[0] not in valid:
+    if architecture not in valid:
         raise ConfigError(
-            f"encoder vit: timm has no plain vision transformer {model!r}; {nearest(model.split('.')[0], valid)}"
+            f"encoder vit: timm has no plain vision transformer {model!r}; {nearest(architecture, valid)}"
         )
+    tagged = timm.list_models(f"{architecture}.*", pretrained=True)
+    if tag and model not in tagged:
+        raise ConfigError(f"encoder vit: timm has no weights {model!r}; {nearest(model, tagged)}")
     if weights is not None and not Path(weights).is_file():
-        published = timm.get_pretrained_cfg(model)
-        assert published is not None  # every listed model has one
+        published: Any = timm.get_pretrained_cfg(model)
         place = f"https://huggingface.co/{published.hf_hub_id}" if published.hf_hub_id else published.url
         raise ConfigError(
             f"encoder vit: weights {weights}: no such file, and none is downloaded; get model.safetensors from {place} "

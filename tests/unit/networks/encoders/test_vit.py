@@ -124,6 +124,7 @@ def test_timms_file_loads_unchanged_whatever_learns(tmp_path: Path) -> None:
     [
         ({"model": "vit_smal_patch14_dinov2"}, "no plain vision transformer.*did you mean 'vit_small_patch14_dinov2'"),
         ({"model": "swin_tiny_patch4_window7_224"}, "no plain vision transformer 'swin_tiny_patch4_window7_224'"),
+        ({"model": "vit_small_patch14_dinov2.lvd142"}, "no weights '.*lvd142'; did you mean '.*dinov2.lvd142m'"),
         ({"model": TINY, "train": "lora", "rank": 0}, "encoder vit: rank is 0; expected at least 1"),
         (
             {"model": "vit_small_patch16_dinov3", "weights": "imagenet"},
