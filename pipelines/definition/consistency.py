@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 LEARNING = ("supervise", "translate", "align", "export")
 """Kinds that learn from labels, or pass them on to a stage that does. Scoring and reporting may open any labels."""
 
-NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head"}
+NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head",
+          "match": "encoder"}  # fmt: skip
 """Field of a reference to the network that the referenced stage must train."""
 
 

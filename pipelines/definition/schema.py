@@ -314,6 +314,18 @@ class TrainingConfig(StageConfig):
         return False
 
 
+class MatchConfig(StrictConfig):
+    """Draw with each source crop a target crop that looks like it; see `segda.data.matched_crops`.
+
+    Attributes:
+        network: an earlier stage whose encoder describes the crops.
+        neighbours: the target crop is one of so many nearest ones.
+    """
+
+    network: Reference
+    neighbours: PositiveInt = 10
+
+
 class AdaptingConfig(TrainingConfig):
     """What stages that learn from a labelled source and an unlabelled target share.
 
@@ -323,6 +335,7 @@ class AdaptingConfig(TrainingConfig):
         init: an earlier stage whose networks of equal name are started from.
         judge: an earlier stage whose encoder and head classify images without learning, for terms that need them.
         paired: sample i of the target is the counterpart of sample i of the source.
+        match: draw crops of both domains that look alike; `None` draws them independently.
     """
 
     source: Sources
@@ -330,6 +343,9 @@ class AdaptingConfig(TrainingConfig):
     init: Reference | None = None
     judge: Reference | None = None
     paired: bool = False
+    match: MatchConfig | None = None
+
+    later: ClassVar[frozenset[str]] = frozenset({"match"})
 
     @property
     def reads_pairs(self) -> bool:
@@ -340,6 +356,21 @@ class AdaptingConfig(TrainingConfig):
     def _pairs_are_plain(self) -> "AdaptingConfig":
         if self.paired and (len(self.labelled) > 1 or self.sampling != SamplingConfig()):
             raise ValueError("paired: pairs are drawn from one source, each once an epoch; leave `sampling` out")
+        return self
+
+    @model_validator(mode="after")
+    def _matches_are_drawn_by_match_alone(self) -> "AdaptingConfig":
+        chosen = {
+            "paired": self.paired,
+            "sampling.rare_classes": self.sampling.rare_classes,
+            "sampling.largest_class": self.sampling.largest_class,
+            "augment.scale": self.augment.scale,
+            "augment.rotate": self.augment.rotate,
+            "augment.shift": self.augment.shift,
+        }
+        other = next((name for name, value in chosen.items() if value), None)
+        if self.match is not None and other is not None:
+            raise ValueError(f"match: chooses the crops of both domains by what they show; leave `{other}` out")
         return self
 
 

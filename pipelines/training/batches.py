@@ -13,6 +13,7 @@ from segda.data.augmentation.chosen_crop import ChosenCrop
 from segda.data.augmentation.crop import TrainTransform
 from segda.data.augmentation.photometry import Photometry
 from segda.data.dataset import Dataset
+from segda.data.matched_crops import Matches, PlacedCrop
 from segda.data.order import Order
 from segda.engine.session import Session
 from segda.evaluation.batching import as_input
@@ -26,18 +27,24 @@ def micro_batches(
     order: Order,
     start: int,
     session: Session,
+    matches: Matches | None = None,
 ) -> Generator[Batch, None, None]:
-    """The micro-batches from step `start` on, augmented, on the device; `order` is that of the source samples."""
+    """The micro-batches from step `start` on, augmented, on the device.
+
+    `order` is that of the source samples; `matches` is that of the target's and says which crops are taken.
+    """
     geometry = config.augment.model_dump(exclude={"photometry"})
 
     def transform(data: DataConfig, domain: Domain) -> TrainTransform:
         seed = derive_seed(config.seed, domain, "geometry")
         return TrainTransform(resize=data.resize, crop=config.crop, seed=seed, **geometry)
 
-    of_target = None
+    of_target: loader.Transform | None = None
     if target is not None and isinstance(config, AdaptingConfig):
         of_target = transform(config.target, "target")
-    of_sources = [_chosen(transform(data, "source"), order, config) for data in config.labelled]
+        if matches is not None:
+            of_target = PlacedCrop(of_target, matches.target_place)
+    of_sources = [_chosen(transform(data, "source"), order, config, matches) for data in config.labelled]
     change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
 
     def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
@@ -52,6 +59,7 @@ def micro_batches(
         batch=config.batch,
         seed=config.seed,
         order=order,
+        target_order=matches,
         # Every update of the discriminators takes a batch of its own.
         start=start * config.discriminator_steps,
         rank=session.rank,
@@ -66,8 +74,12 @@ def micro_batches(
         yield Batch(ready(batch.source, "source"), target_batch)
 
 
-def _chosen(transform: TrainTransform, order: Order, config: TrainingConfig) -> TrainTransform | ChosenCrop:
+def _chosen(
+    transform: TrainTransform, order: Order, config: TrainingConfig, matches: Matches | None
+) -> loader.Transform:
     """The transform of a source, which chooses among crops if the config says so."""
+    if matches is not None:
+        return PlacedCrop(transform, matches.source_place)
     rare, largest = config.sampling.rare_classes, config.sampling.largest_class
     if config.crop is None or (rare is None and largest is None):
         return transform

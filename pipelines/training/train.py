@@ -19,7 +19,7 @@ from pipelines.networks import (
     output_stride,
     pretrained_encoder,
 )
-from pipelines.training import batches, fit_memory, packs, sampling
+from pipelines.training import batches, fit_memory, matching, packs, sampling
 from pipelines.training.assembly import assemble, initial_networks
 from pipelines.training.open_data import open_sources, open_stage_data
 from segda.batch import Batch
@@ -90,6 +90,7 @@ def train(
     target_statistics: int = 0,
     teacher_statistics: Literal["running", "batch"] = "running",
     judge: Networks | None = None,
+    describer: Networks | None = None,
     prepare: Callable[[Networks], Networks] | None = None,
 ) -> dict[str, Any]:
     """Train the networks that a method needs and write the published ones to `folder/networks`.
@@ -105,6 +106,7 @@ def train(
         target_statistics: number of target images to take the published batch normalisation statistics from.
         teacher_statistics: what a teacher's batch normalisation goes by.
         judge: a finished encoder and head, for terms that need them.
+        describer: a finished encoder that describes crops, where those of both domains are matched.
         prepare: called with the networks on their device before training; trains what it gives back.
 
     Returns:
@@ -131,8 +133,13 @@ def train(
     if gathering and config.runtime.compile:
         raise ConfigError("runtime.compile: does not go with runtime.gather_statistics; leave out one of them")
     order = sampling.source_order(config, sources, folder, session)
+    matches = None
+    if describer is not None and target is not None and isinstance(config, AdaptingConfig):
+        matches = matching.target_order(config, sources, target, describer, order, folder, session)
     read, other = packs.streams(config, sources, target, folder.parent, session)
-    stream_from = partial(batches.micro_batches, sources=read, target=other, order=order, session=session)
+    stream_from = partial(
+        batches.micro_batches, sources=read, target=other, order=order, session=session, matches=matches
+    )
     if config.runtime.fit_memory:
         trial = partial(stream_from, start=0)
         with compile.compiled(config.runtime.compile):
@@ -210,6 +217,7 @@ def adapt(
         target=open_stage_data(config, "target", inputs, with_labels=False, session=session),
         init=inputs.folder(config.init) / "networks" if config.init else None,
         judge=load_judge(config, inputs, session.device),
+        describer=matching.load_describer(config, inputs, session.device),
         published=published,
         folder=folder,
         session=session,

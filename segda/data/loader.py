@@ -53,6 +53,7 @@ def batches(
     batch: int,
     seed: int,
     order: Order | None = None,
+    target_order: Order | None = None,
     start: int = 0,
     rank: int = 0,
     world: int = 1,
@@ -71,7 +72,8 @@ def batches(
             domain to one size.
         batch: samples a step and domain, over all ranks and micro-batches.
         seed: the run's seed; source and target shuffle differently.
-        order: of the source; `None` shuffles all of its samples anew in each epoch, as it always does the target's.
+        order: of the source; `None` shuffles all of its samples anew in each epoch.
+        target_order: of the target; `None` shuffles it in each epoch.
         start: the step to begin with.
         rank: this process's number among `world`.
         world: number of processes.
@@ -112,8 +114,9 @@ def batches(
         check_pairs(sources[0], target)
         streams.append(_Stream([target], of_source, order, labels=False))
     elif target is not None and transforms[1] is not None:
-        shuffled = Shuffled(derive_seed(seed, "target"), len(target))
-        streams.append(_Stream([target], [transforms[1]], shuffled, labels=False))
+        if target_order is None:
+            target_order = Shuffled(derive_seed(seed, "target"), len(target))
+        streams.append(_Stream([target], [transforms[1]], target_order, labels=False))
     micro_batches = positions(batch, start, rank, world, accumulate)
     return _iterate(_Samples(streams, paired), micro_batches, workers, device or _CPU)
 

@@ -30,8 +30,9 @@ STATISTICS = ("cdan_mcc", "cogan", "dan", "ddc", "deep_coral", "deep_coral_tutor
 # Not methods of their own: batch normalisation in the networks, in a teacher that uses the statistics of its batches,
 # and with activation checkpointing.
 NORMALISED = ("normalised", "normalised_teacher", "recomputed")
-# Two sources, of which images and crops are drawn for rare classes: the first process counts them for both.
-SAMPLED = ("sampled",)
+# Two sources, of which images and crops are drawn for rare classes: the first process counts them for both. Crops that
+# look alike: it finds them for both.
+SAMPLED = ("sampled", "matched")
 # So large that in three steps what they train changes by more than rounding.
 WEIGHTS = {
     "cyclegan_tempered": {"tempered_lens": 300.0},
@@ -163,6 +164,7 @@ def write(folder: Path) -> Path:
         "normalised": normalised("source_only"),
         "normalised_teacher": normalised("self_training", teacher_statistics="batch"),
         "recomputed": normalised("i2i", runtime={"gather_statistics": True, "recompute": True}),
+        "matched": {**stage("fastcut"), "match": {"network": {"from": "segmenter"}, "neighbours": 4}},
         "sampled": {**stage("dann"), "source": [SOURCE, TRANSLATED], "sampling": SAMPLING},
         # The first without gathering; another momentum, since that changes no key.
         "split": normalised("source_only", optimizer={**SLOW, "momentum": 0.8}, runtime={}),
