@@ -148,13 +148,13 @@ def names_weights(config: NetworksConfig) -> bool:
     return bool(configs.weights_files(encoder)) or IMAGENET in str(encoder)
 
 
-def pretrained_encoder(config: TrainingConfig) -> Networks:
+def pretrained_encoder(config: TrainingConfig, device: torch.device) -> Networks:
     """The source images' encoder as a stage's config builds it, before any training, frozen; whatever `init` says."""
     tied = config.method.tied
     classes = build_task(config.task).space.count
     built = build_networks(config.networks, {"encoder"}, tied=tied, classes=classes, seed=config.seed)
     name = "encoder.source" if tied is False else "encoder"
-    pretrained = Networks({name: built.modules[name]}, tied)
+    pretrained = Networks({name: built.modules[name].to(device)}, tied)
     pretrained.freeze([name])
     return pretrained
 

@@ -1,7 +1,7 @@
 """The parts of every stage's config: strict and frozen."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from pipelines.definition.labels import DESCRIPTION
+from pipelines.definition.optimizer import OptimizerConfig, ScheduleConfig
 from pipelines.definition.sampling import SamplingConfig
 from pipelines.definition.strict import StrictConfig
 from segda.artefacts.manifest import Manifest
@@ -119,48 +120,6 @@ class MethodConfig(StrictConfig):
             problem = "both are given" if self.terms else "neither is given"
             raise ValueError(f"{problem}; give `terms` for a method that trains, `transfer` for one that does not")
         return self
-
-
-Decay = Annotated[float, Field(ge=0, lt=1)]
-"""The share of a running mean that stays in each step."""
-
-
-class OptimizerConfig(StrictConfig):
-    """One player's optimizer.
-
-    Attributes:
-        encoder_factor: of the learning rate of (pretrained) encoders; 0.1 is a head ten times as fast.
-        clip_gradient_norm: gradients are clipped to this norm, taken over all of the player's networks together.
-        weight_decay_on: `weights` spares biases, normalisations and embeddings of positions.
-        layer_decay: the rate of each layer of a plain transformer is this share of that of the next one.
-    """
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: PositiveFloat = 2e-4
-    betas: tuple[Decay, Decay] = (0.5, 0.999)
-    momentum: Decay = 0.9
-    weight_decay: NonNegativeFloat = 0.0
-    encoder_factor: PositiveFloat = 1.0
-    clip_gradient_norm: PositiveFloat | None = None
-    weight_decay_on: Literal["all", "weights"] = "all"
-    layer_decay: float = Field(default=1.0, gt=0, le=1)
-
-
-class ScheduleConfig(StrictConfig):
-    """The learning rate over the steps, as a factor of its first value.
-
-    Attributes:
-        name: `constant`; `poly`: `(1 - progress) ** power`; `cosine`: half a wave from 1 to 0; `linear_decay`: 1 until
-            `decay_from`, then linearly to 0.
-        warmup: steps over which the rate first rises linearly from 0.
-        power: exponent of `poly`.
-        decay_from: progress in `[0, 1)` at which `linear_decay` begins.
-    """
-
-    name: Literal["constant", "poly", "cosine", "linear_decay"] = "constant"
-    warmup: NonNegativeInt = 0
-    power: PositiveFloat = 0.9
-    decay_from: float = Field(default=0.5, ge=0, lt=1)
 
 
 class AugmentConfig(StrictConfig):
@@ -344,8 +303,6 @@ class AdaptingConfig(TrainingConfig):
     judge: Reference | None = None
     paired: bool = False
     match: MatchConfig | None = None
-
-    later: ClassVar[frozenset[str]] = frozenset({"match"})
 
     @property
     def reads_pairs(self) -> bool:

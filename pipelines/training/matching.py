@@ -61,7 +61,7 @@ def target_order(
             content = io.BytesIO()
             np.save(content, _table(config, sources, target, describer, folder.name, session))
             write_whole(path, content.getvalue())
-        table: np.ndarray = np.load(path)
+        table: np.ndarray = np.load(path, allow_pickle=False)
         return table
 
     return Matches(session.on_main(found), order, config.crop, derive_seed(config.seed, "match"))

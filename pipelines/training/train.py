@@ -117,9 +117,7 @@ def train(
     if "class_sizes" in needs:
         sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(sources)))
     if "pretrained" in needs:
-        pretrained = pretrained_encoder(config)
-        for module in pretrained.modules.values():
-            module.to(session.device)
+        pretrained = pretrained_encoder(config, session.device)
     gathering = config.runtime.gather_statistics and session.world > 1
 
     def assembled(processes: Session | Local) -> TrainingState:

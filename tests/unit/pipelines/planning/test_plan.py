@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipelines.definition import loading as pipelines
-from pipelines.definition.schema import OptimizerConfig, RuntimeConfig
+from pipelines.definition.optimizer import OptimizerConfig
+from pipelines.definition.schema import RuntimeConfig
 from pipelines.planning import plan as plans
 from pipelines.running.execution import run_pipeline
 from segda.artefacts.store import Store

@@ -33,7 +33,7 @@ def test_it_is_the_file_also_where_training_starts_from_a_stage(tmp_path: Path) 
     weights.save(earlier.modules, tmp_path)
     student = initial_networks(made, tmp_path, session).modules["encoder"].state_dict()
     session.close()
-    pretrained = pretrained_encoder(made)
+    pretrained = pretrained_encoder(made, torch.device("cpu"))
     assert list(pretrained.modules) == ["encoder"]
     assert pretrained.trainable() == []
     assert not pretrained.modules["encoder"].training
@@ -45,7 +45,7 @@ def test_it_is_the_file_also_where_training_starts_from_a_stage(tmp_path: Path) 
 
 
 def test_of_two_encoders_it_is_the_sources() -> None:
-    assert list(pretrained_encoder(config(tied=False)).modules) == ["encoder.source"]
+    assert list(pretrained_encoder(config(tied=False), torch.device("cpu")).modules) == ["encoder.source"]
 
 
 def test_weights_are_a_file_or_a_download() -> None:
