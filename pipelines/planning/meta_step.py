@@ -31,7 +31,8 @@ def assembled(pipeline: Pipeline, config: TrainingConfig) -> TrainingState:
     classes = build_task(config.task).space.count
     shares = torch.full((classes,), 1 / classes)
     runtime = config.runtime.model_copy(update={"compile": False})
-    pretrained = pretrained_encoder(at_random(config), torch.device("meta")) if "pretrained" in needed_networks(config.method) else None
+    needs_pretrained = "pretrained" in needed_networks(config.method)
+    pretrained = pretrained_encoder(at_random(config), torch.get_default_device()) if needs_pretrained else None
     return assemble(
         config.model_copy(update={"runtime": runtime}), networks, tuple(kinds), OnMeta(),
         teacher_statistics=getattr(config, "teacher_statistics", "running"), judge=_judge(pipeline, config),
