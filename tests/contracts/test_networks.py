@@ -397,6 +397,7 @@ class TestSampler:
         sampler = _build("samplers", name, options, ("source",))
         with pytest.raises(ConfigError, match=f"got {sampler.noise + 1} numbers.*{sampler.noise}"):
             sampler(_noise(sampler.noise + 1), "source")
+<<<<<<< ours
 
 
 @pytest.mark.parametrize(("name", "options"), _cases("rebuilders", REBUILDERS))
@@ -463,3 +464,5 @@ def test_every_component_can_be_built_without_memory(folder: str) -> None:
         with torch.device("meta"):
             module = _build(folder, name, OPTIONS[folder].get(name, [{}])[0], *GIVEN[folder])
         assert all(parameter.is_meta for parameter in module.parameters()), name
+=======
+>>>>>>> theirs
