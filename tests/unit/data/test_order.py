@@ -62,7 +62,9 @@ def test_classes_are_drawn_so_often_and_images_that_show_them_alike() -> None:
 
 def test_a_class_that_no_image_shows_enough_of_is_drawn_where_it_is_largest() -> None:
     order = RareClasses(PIXELS, 0, image_share=0.1)
-    assert {order(position) for position in range(50)} == {Drawn(2, 2)}, "more than the share, not as much"
+    assert {order(position) for position in range(50)} == {Drawn(2, 2)}
+    cars = RareClasses(PIXELS, 0, temperature=1, image_share=0.2)
+    assert {drawn.sample for drawn in map(cars, range(50)) if drawn.wanted == 1} == {2}, "more than the share"
 
 
 def test_labels_of_whole_images_count_as_one_pixel() -> None:
