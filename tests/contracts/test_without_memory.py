@@ -18,13 +18,15 @@ from tests.contracts.test_networks import (
     STRIDES,
     _build,
 )
+from tests.contracts.test_rebuilders import REBUILDERS
 
 GIVEN: dict[str, tuple[Any, ...]] = {
     "encoders": (), "heads": (CHANNELS, STRIDES, CLASSES), "decoders": (CHANNELS, STRIDES, DOMAINS),
-    "discriminators": (3, CLASSES), "samplers": (DOMAINS,),
+    "discriminators": (3, CLASSES), "samplers": (DOMAINS,), "rebuilders": (CHANNELS,),
 }  # fmt: skip
 OPTIONS = {
-    "encoders": ENCODERS, "heads": HEADS, "decoders": DECODERS, "discriminators": DISCRIMINATORS, "samplers": SAMPLERS
+    "encoders": ENCODERS, "heads": HEADS, "decoders": DECODERS, "discriminators": DISCRIMINATORS, "samplers": SAMPLERS,
+    "rebuilders": REBUILDERS,
 }  # fmt: skip
 
 
