@@ -54,6 +54,12 @@ def write_data(data: Path) -> None:
     for city in ("train/aachen", "val/lindau"):
         image, label = f"leftImg8bit/{city}/{{}}_leftImg8bit.png", f"gtFine/{city}/{{}}_gtFine_labelIds.png"
         driving[f"cityscapes/{image}"] = f"cityscapes/{label}"
+    for split in ("train", "val"):
+        image, label = (
+            f"rgb_anon/fog/{split}/GOPR0475/{{}}_rgb_anon.png",
+            f"gt/fog/{split}/GOPR0475/{{}}_gt_labelTrainIds.png",
+        )
+        driving[f"acdc/{image}"] = f"acdc/{label}"
     for image, label in driving.items():
         for number in (1, 2, 3):
             write(data / image.format(f"{number:05d}"), image.encode() * number)
@@ -63,6 +69,8 @@ def write_data(data: Path) -> None:
             write(data / "office31" / domain / name / "frame_0001.jpg", domain.encode() * number)
     for folder in (data, data / "drives"):
         write(folder / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
+    for name in ("mit_b5.pth", "dinov2_base.safetensors"):
+        write(data / "weights" / name, name.encode())
     write_digits(data / "digits")
 
 

@@ -52,9 +52,23 @@ def dacs(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
     return ordinary(supervised(modules, batch) + weighed(seen, label, weight), None, modules)
 
 
+def both_ways(modules: Modules, image: Tensor) -> Tensor:
+    """Logarithms of the mean probabilities of an image and of its mirror image, turned back."""
+    plain, mirrored = (modules["head"](modules["encoder"](each)).softmax(1) for each in (image, image.flip(-1)))
+    return functional.interpolate(((plain + mirrored.flip(-1)) / 2).log(), size=SIZE, mode="bilinear")
+
+
+def vfm_uda(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
+    return masked(modules, batch, both_ways(teacher, batch.target.image))
+
+
 def mic(modules: Modules, batch: Batch, teacher: Modules | None) -> Hand:
+    return masked(modules, batch, predicted(teacher, batch.target.image))
+
+
+def masked(modules: Modules, batch: Batch, taught: Tensor) -> Hand:
     y = batch.target.image
-    confidence, pseudo = predicted(teacher, y).softmax(1).max(1)
+    confidence, pseudo = taught.softmax(1).max(1)
     share = (confidence > 0.968).double().mean()
     image, label, weight, _ = paste(batch, pseudo, share, whole=True)
     seen = predicted(modules, augmented(image, batch, "self_training", 0.2, 0.2, 1.15))
