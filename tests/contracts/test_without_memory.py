@@ -33,6 +33,7 @@ OPTIONS = {
 @pytest.mark.parametrize("folder", GIVEN)
 def test_every_component_can_be_built_without_memory(folder: str) -> None:
     for name in lookup.names(f"segda.networks.{folder}"):
-        with torch.device("meta"):
-            module = _build(folder, name, OPTIONS[folder].get(name, [{}])[0], *GIVEN[folder])
-        assert all(parameter.is_meta for parameter in module.parameters()), name
+        for options in OPTIONS[folder].get(name, [{}]):
+            with torch.device("meta"):
+                module = _build(folder, name, options, *GIVEN[folder])
+            assert all(parameter.is_meta for parameter in module.parameters()), (name, options)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from segda import torchvision_compat
 from segda.config.lookup import nearest
@@ -90,7 +91,7 @@ def build(
         raise ConfigError(f"encoder smp: unknown encoder {encoder!r}; {nearest(encoder.removeprefix('tu-'), valid)}")
     download = {"weights": from_timm or IMAGENET} if weights == IMAGENET else {}
     try:
-        with downloading(encoder, weights):
+        with downloading(encoder, weights), _DropPathRates():
             network = smp.encoders.get_encoder(encoder, depth=depth, output_stride=output_stride, **download)
     except (ValueError, NotImplementedError, TypeError, AssertionError) as error:
         raise ConfigError(
@@ -106,6 +107,16 @@ def build(
     timm_name = encoder.removeprefix("tu-") if from_timm else _TIMM_NAMES.get(encoder)
     norm = ImagenetNorm() if timm_name is None else image_statistics(timm_name)
     return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
+
+
+class _DropPathRates(TorchFunctionMode):
+    """Entered while a network is built: rates that smp's transformers read off a tensor are numbers on any device."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Make ranges on the CPU, also where parameters are made without memory."""
+        return function(*args, **{**({"device": "cpu"} if function is torch.linspace else {}), **(kwargs or {})})
 
 
 def names() -> list[str]:
