@@ -273,7 +273,7 @@ class ForwardPass:
         return self.once(("judge", name), lambda: judge.classify(judge.encode(image, domain)))
 
     def pretrained_z(self) -> Tensor:
-        """The source image's z by the encoder with its pretrained weights, without gradient.
+        """The source image's z by the encoder with its pretrained weights, of what the encoder sees, without gradient.
 
         Raises:
             ConfigError: the stage has none.
@@ -284,9 +284,11 @@ class ForwardPass:
                 "the method's terms use the pretrained encoder, but the stage has none; give it `weights`"
             )
 
+        seen = self.features("source")[0]  # with a head of two scales, the image at half its resolution
+
         def compute() -> Tensor:
             with torch.no_grad():
-                return pretrained.encode(self.image("source"), "source")[-1]
+                return pretrained.encode(seen, "source")[-1]
 
         return self.once("pretrained z", compute)
 

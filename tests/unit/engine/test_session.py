@@ -34,7 +34,6 @@ def test_half_precision_is_refused_on_a_cpu(precision: Literal["bf16", "fp16"], 
         resolve_precision(precision, cpu=True)
 
 
-@pytest.mark.promise("bf16-on-cpus")
 def test_bf16_is_allowed_on_a_cpu_that_computes_in_it_but_not_chosen(amx: dict[str, bool]) -> None:
     amx["amx_bf16"] = True
     assert resolve_precision("bf16", cpu=True) == "bf16"
