@@ -71,8 +71,8 @@ def bad_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the batches has a NaN pixel."""
     whole = batches.micro_batches
 
-    def one_bad(*arguments: Any) -> Iterator[Batch]:
-        for number, batch in enumerate(whole(*arguments), arguments[4]):
+    def one_bad(*arguments: Any, start: int, **options: Any) -> Iterator[Batch]:
+        for number, batch in enumerate(whole(*arguments, start=start, **options), start):
             if number == BAD:
                 batch.source.image[0, 0, 0, 0] = float("nan")
             yield batch
