@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.__main__ import main
 from tests.configs import write_keys
 
 
@@ -17,6 +18,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_pipeline_has_its_keys() -> None:
     assert sorted(json.loads(write_keys.FILE.read_text())) == sorted(write_keys.PIPELINES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", write_keys.PIPELINES)
+def test_a_plan_makes_a_step_of_every_stage_on_tensors_without_values(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So networks, terms and crops that do not go together are found before anything is trained."""
+    monkeypatch.setenv("SEGDA_DATA", str(data / "drives" if name in write_keys.DRIVES else data))
+    assert main(["run", name, "--plan", "--runs", str(tmp_path)]) == 0
 
 
 @pytest.mark.promise("key-is-stable")

@@ -1,4 +1,4 @@
-"""The key of every stage of all shipped pipelines, planned by the command line on stand-ins for the published data.
+"""The key of every stage of all shipped pipelines, planned on stand-ins for the published data.
 
 `keys.json` has them as of the last commit that was meant to change one. A run looks for results in a user's `runs`
 folder by these keys: when one changes by accident, everything is trained again. If an issue asks for another key, write
@@ -10,18 +10,18 @@ A key depends on file names and sizes, and on the bytes of archives and weights.
 are stand-ins of fixed bytes: what an image encoder writes differs with its version.
 """
 
-import io
 import json
 import os
 import struct
 import tempfile
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
 from scipy.io import savemat
 
-from pipelines.__main__ import main
+from pipelines.definition import loading as pipelines
+from pipelines.planning import plan as plans
+from segda.artefacts.store import Store
 from segda.label_space import load
 
 FILE = Path(__file__).with_name("keys.json")
@@ -95,13 +95,10 @@ def write_digits(folder: Path) -> None:
 
 def keys(name: str, data: Path, runs: Path) -> dict[str, str]:
     """Stage to folder, `<kind>-<first digits of the key>`, as `segda run NAME --plan` shows them."""
-    output = io.StringIO()
     os.environ["SEGDA_DATA"] = str(data / "drives" if name in DRIVES else data)
-    with redirect_stdout(output):
-        assert main(["run", name, "--plan", "--runs", str(runs)]) == 0
-    rows = [line.split() for line in output.getvalue().splitlines()[2:-1]]  # without title, header and last sentence
-    assert {row[2] for row in rows} == {"run"}, output.getvalue()
-    return {row[0]: row[3] for row in rows}
+    plan = plans.make_plan(pipelines.load(name), Store(runs))
+    assert {planned.state for planned in plan} == {"run"}, plan
+    return {planned.stage: f"{planned.kind}-{planned.key[:8]}" for planned in plan}
 
 
 if __name__ == "__main__":

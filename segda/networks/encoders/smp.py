@@ -103,7 +103,7 @@ def build(
             _load_timm(network.model, encoder.removeprefix("tu-"), weights)
         else:
             load_pretrained(network, weights)
-    _freeze_unused(network, encoder)
+    _freeze_unused(network, encoder, depth, output_stride)
     timm_name = encoder.removeprefix("tu-") if from_timm else _TIMM_NAMES.get(encoder)
     norm = ImagenetNorm() if timm_name is None else image_statistics(timm_name)
     return SmpEncoder(network, min(output_stride, 2**depth), norm, freeze_batchnorm)
@@ -152,14 +152,26 @@ def _load_timm(stages: nn.Module, name: str, path: str) -> None:
     stages.load_state_dict(renamed)
 
 
-def _freeze_unused(network: nn.Module, name: str) -> None:
-    """Stop gradients of parameters that no stage depends on, such as layers beyond `depth`.
+# Parameters that no stage of an encoder depends on, such as layers beyond `depth`, by its name, depth and output
+# stride: finding them takes a forward and a backward pass, and a plan builds the same encoder many times.
+_unused: dict[tuple[str, int, int], frozenset[str]] = {}
 
-    Several processes would wait forever for them.
-    """
+
+def _freeze_unused(network: nn.Module, name: str, depth: int, output_stride: int) -> None:
+    """Stop gradients of parameters that no stage depends on: several processes would wait forever for them."""
+    key = name, depth, output_stride
+    if key not in _unused:
+        _unused[key] = _without_gradient(network, name)
+    for parameter_name, parameter in network.named_parameters():
+        if parameter_name in _unused[key]:
+            parameter.requires_grad_(False)
+
+
+def _without_gradient(network: nn.Module, name: str) -> frozenset[str]:
+    """Names of the parameters that no stage depends on."""
     was_training = network.training
     network.eval()
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     with torch.enable_grad():
         try:
             stages = network(torch.zeros(1, 3, 64, 64))[1:]
@@ -168,8 +180,6 @@ def _freeze_unused(network: nn.Module, name: str) -> None:
                 f"encoder smp: {name!r} takes one image size only ({reason(error)}); use another"
             ) from error
         total = torch.stack([stage.sum() for stage in stages]).sum()
-    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        if gradient is None:
-            parameter.requires_grad_(False)
+    gradients = torch.autograd.grad(total, list(named.values()), allow_unused=True)
     network.train(was_training)
+    return frozenset(key for key, gradient in zip(named, gradients, strict=True) if gradient is None)
