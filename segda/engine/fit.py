@@ -79,6 +79,7 @@ def fit(
             checkpointer.raise_if_failed()
             stopping = session.stop_requested(state.step) if state.step < schedule.steps else 0
             finding = recorder.record(state, forward, stopping > 0)
+            del forward  # its features would lie beside all that the next step makes
             if finding is not None:
                 raise TrainingError(finding.message(state.step))
             if saving or stopping:

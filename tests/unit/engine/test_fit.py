@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,6 +27,8 @@ from segda.engine.resume import Checkpointer, resume, save
 from segda.engine.session import Session
 from segda.engine.state import TrainingState
 from segda.errors import ArtefactError, TrainingError
+from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.objective import Objective
 from tests.equivalence import setting
 
 RATE = 0.05
@@ -122,6 +125,21 @@ def test_each_player_is_clipped_by_itself_and_the_log_has_the_norm_before(tmp_pa
 
 
 @pytest.mark.promise("log-content")
+def test_nothing_of_a_step_is_held_while_the_next_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = training("cyclegan")
+    objective, made = trained.objective, list[weakref.ref[ForwardPass]]()
+
+    def forward(batch: Batch, progress: float) -> ForwardPass:
+        assert [each() for each in made] == [None] * len(made)
+        begun = Objective.forward(objective, batch, progress)
+        made.append(weakref.ref(begun))
+        return begun
+
+    monkeypatch.setattr(objective, "forward", forward)
+    run(trained, batches(itertools.count()), tmp_path)
+    assert len(made) == 3
+
+
 def test_log_lines_name_losses_rates_and_measures(tmp_path: Path) -> None:
     run(training("cyclegan"), batches(itertools.count()), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
