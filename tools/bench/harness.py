@@ -23,7 +23,8 @@ from segda.files import write_whole
 ROOT = Path(__file__).parent.parent.parent
 START, END = "<!-- table -->\n", "<!-- end -->"
 NAMES = (
-    "checkpoints", "counting", "data", "evaluation", "export", "growth", "memory", "peers", "scaling", "startup", "steps",
+    "checkpoints", "counting", "data", "evaluation", "export", "growth", "memory", "peers", "scaling", "startup",
+    "steps",
 )  # fmt: skip
 HEAD = """| benchmark | what | segda | alternative | ratio or value | target | outcome | note |
 |---|---|---:|---|---:|---|---|---|

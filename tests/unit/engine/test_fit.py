@@ -124,21 +124,6 @@ def test_each_player_is_clipped_by_itself_and_the_log_has_the_norm_before(tmp_pa
                 torch.testing.assert_close(value - start, (whole - start) * factor, rtol=1e-2, atol=1e-12)
 
 
-def test_nothing_of_a_step_is_held_while_the_next_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = training("cyclegan")
-    objective, made = trained.objective, list[weakref.ref[ForwardPass]]()
-
-    def forward(batch: Batch, progress: float) -> ForwardPass:
-        assert [each() for each in made] == [None] * len(made)
-        begun = Objective.forward(objective, batch, progress)
-        made.append(weakref.ref(begun))
-        return begun
-
-    monkeypatch.setattr(objective, "forward", forward)
-    run(trained, batches(itertools.count()), tmp_path)
-    assert len(made) == 3
-
-
 @pytest.mark.promise("log-content")
 def test_nothing_of_a_step_is_held_while_the_next_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = training("cyclegan")
