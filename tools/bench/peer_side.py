@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import cv2
 import torch
@@ -30,9 +31,11 @@ def pairs(root: Path) -> Iterator[tuple[Path, Path]]:
 
 def mmsegmentation(root: Path) -> Callable[[], object]:
     """A sample by mmsegmentation's transforms, as its configs for Cityscapes name them, and its normalisation."""
+    # The package imports operators that no transform uses, of a build of mmcv that the index does not have.
+    sys.modules["mmcv.ops"] = MagicMock()
     from mmcv.transforms import Compose, LoadImageFromFile, RandomFlip, RandomResize
+    from mmengine.model import ImgDataPreprocessor
     from mmseg.datasets.transforms import LoadAnnotations, PackSegInputs, RandomCrop
-    from mmseg.models.data_preprocessor import SegDataPreProcessor
 
     chain = Compose([
         LoadImageFromFile(),
@@ -42,7 +45,7 @@ def mmsegmentation(root: Path) -> Callable[[], object]:
         RandomFlip(prob=0.5),
         PackSegInputs(),
     ])  # fmt: skip
-    ready = SegDataPreProcessor(MEAN, STD, (512, 512), bgr_to_rgb=True, seg_pad_val=255)
+    ready = ImgDataPreprocessor(MEAN, STD, bgr_to_rgb=True)  # as mmsegmentation's, which needs compiled operators
     files = pairs(root)
 
     def make() -> object:
@@ -51,7 +54,7 @@ def mmsegmentation(root: Path) -> Callable[[], object]:
             "img_path": str(image), "seg_map_path": str(label), "reduce_zero_label": False, "seg_fields": [],
             "label_map": {},
         })  # fmt: skip
-        return ready({"inputs": [done["inputs"]], "data_samples": [done["data_samples"]]}, training=True)
+        return ready({"inputs": [done["inputs"]]}), done["data_samples"].gt_sem_seg.data.long()
 
     return make
 
