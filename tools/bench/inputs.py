@@ -102,9 +102,11 @@ def stage_of(pipeline: str, stage: str, *settings: str) -> tuple[MemoryEstimate,
     return MemoryEstimate(loaded, DiskEstimate(loaded, [])), config
 
 
-def step(training: TrainingState, samples: Batch, session: Session | Local) -> None:
-    """One step of both players."""
-    update(training, iter([samples]), session, Schedule(steps=1), Diagnostics(training, session, classes=1))
+def step(training: TrainingState, samples: Batch, session: Session | Local, *, logged: bool = True) -> None:
+    """One step of both players, measured for the log or not."""
+    diagnostics = Diagnostics(training, session, classes=1)
+    diagnostics.begin_step(active=logged)
+    update(training, iter([samples]), session, Schedule(steps=1), diagnostics)
     training.unlogged_losses.clear()
 
 

@@ -108,7 +108,9 @@ def steps() -> Callable[[int], float]:
     training.objective.networks.train()
 
     def work(number: int) -> float:
-        return seconds(lambda: [step(training, next(stream), Local()) for _ in range(number)]).cores / number
+        return (
+            seconds(lambda: [step(training, next(stream), Local(), logged=False) for _ in range(number)]).cores / number
+        )
 
     return work
 
