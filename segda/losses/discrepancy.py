@@ -122,5 +122,5 @@ def _squared_distances(samples: Tensor) -> Tensor:
 
 
 def _gaussians(squared: Tensor, mean: Tensor) -> Tensor:
-    bandwidth = mean.clamp_min(torch.finfo(mean.dtype).tiny)
-    return torch.stack([(-squared / (2 * factor * bandwidth)).exp() for factor in BANDWIDTHS]).sum(dim=0)
+    least = torch.finfo(mean.dtype).tiny
+    return torch.stack([(-squared / (2 * factor * mean).clamp_min(least)).exp() for factor in BANDWIDTHS]).sum(dim=0)

@@ -17,7 +17,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
 
 
 def test_a_name_like_nothing_gets_all_of_them() -> None:
-    with pytest.raises(ConfigError, match="valid: camvid, cityscapes"):
+    with pytest.raises(ConfigError, match="valid: camvid, camvid10, cityscapes"):
         lookup.module("segda.label_spaces", "zzz")
 
 

@@ -52,5 +52,7 @@ def test_numbers_of_layers_and_features_below_the_least_are_refused(kind: str, n
     options: dict[str, Any] = {option: -1}
     if name == "bottleneck":
         options["encoder"] = {"name": "small"}
-    with pytest.raises(ConfigError, match=rf"^{kind} {name}: {option} is -1; expected at least [01]$"):
+    if name == "hrda":
+        options["head"] = {"name": "linear"}
+    with pytest.raises(ConfigError, match=rf"^{kind} {name}: {option} is -1; expected at least [012]$"):
         lookup.module(f"segda.networks.{kind}s", name).build(**GIVEN[kind], **options)

@@ -48,6 +48,7 @@ class Mirrorable:
 
     frozen: frozenset[str] = frozenset()
     tied = True
+    detail_multiple = 0
 
     def __init__(self, leans: bool = False) -> None:
         self.modules: dict[str, Any] = {}
