@@ -211,7 +211,8 @@ def test_only_what_depends_on_a_setting_at_the_top_changes_with_it(
 
 
 def test_every_setting_at_the_top_is_in_the_table() -> None:
-    assert {"title", "task", "seed", "runtime", "folds", "stages", "defaults"} == set(pipelines.PipelineConfig.model_fields)
+    fields = set(pipelines.PipelineConfig.model_fields)
+    assert fields == {"title", "task", "seed", "runtime", "folds", "stages", "defaults"}
     named = {setting.partition("=")[0].removeprefix("runtime.") for setting in AT_THE_TOP["runtime"][0]}
     assert named == set(RuntimeConfig.model_fields)
 
