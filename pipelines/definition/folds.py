@@ -53,36 +53,30 @@ def _value_names(folds: Any) -> list[str]:
     return names
 
 
-def _asked(node: Any) -> Iterator[Any]:
-    """The names of values that a config node takes from its fold."""
+def _mappings(node: Any) -> Iterator[Mapping[str, Any]]:
+    """A config node and all below it that are mappings."""
     if isinstance(node, Mapping):
-        if list(node) == ["fold"]:
-            yield node["fold"]
-        for child in node.values():
-            yield from _asked(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _asked(child)
+        yield node
+    for child in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _mappings(child)
+
+
+def _asked(node: Any) -> list[Any]:
+    """The names of values that a config node takes from its fold."""
+    return [each["fold"] for each in _mappings(node) if list(each) == ["fold"]]
+
+
+def _referred(node: Any) -> set[str]:
+    """The names of stages that a config node refers to."""
+    return {each["from"] for each in _mappings(node) if isinstance(each.get("from"), str)}
 
 
 def _repeated(stages: Mapping[str, Any]) -> set[str]:
     """The stages that take a value of a fold, or refer to one that does."""
-    repeated = {name for name, content in stages.items() if any(True for _ in _asked(content))}
-    while more := {name for name in stages.keys() - repeated if repeated.intersection(_referred(stages[name]))}:
+    repeated = {name for name, content in stages.items() if _asked(content)}
+    while more := {name for name in stages.keys() - repeated if repeated & _referred(stages[name])}:
         repeated |= more
     return repeated
-
-
-def _referred(node: Any) -> Iterator[str]:
-    """The names of stages that a config node refers to."""
-    if isinstance(node, Mapping):
-        if isinstance(node.get("from"), str):
-            yield node["from"]
-        for child in node.values():
-            yield from _referred(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _referred(child)
 
 
 def _of_fold(node: Any, fold: str, values: Mapping[str, Any], repeated: set[str]) -> Any:

@@ -73,7 +73,7 @@ def environment(folder: Path) -> str:
     """Install the peers; the interpreter that has them."""
     venv.create(folder, with_pip=True)
     python = str(folder / "bin" / "python")
-    shared = [f"{name}=={version(name)}" for name in SHARED]
+    shared = [f"{name}=={version(name).partition('+')[0]}" for name in SHARED]  # of torch any build
     subprocess.run([python, "-m", "pip", "install", "--quiet", *shared, *PEERS], check=True)
     return python
 

@@ -58,9 +58,11 @@ def test_losses_and_gradients_are_the_same_but_for_rounding() -> None:
         torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.xfail(reason="torch: InstanceNorm2d's backward on CPUs is wrong for one image and channels-last gradients")
+@pytest.mark.xfail(
+    strict=True, reason="torch: InstanceNorm2d's backward on CPUs is wrong for one image and channels-last gradients"
+)
 def test_instance_normalisation_of_one_image_with_a_channels_last_gradient() -> None:
-    """When this passes on every version of torch that segda allows, `use_faster_format` needs no exception."""
+    """Fails the day that the pinned torch computes it rightly; `use_faster_format` then needs no exception for it."""
     image = torch.rand(1, 8, 6, 6, dtype=torch.float64)
     weight = torch.rand(1, 8, 6, 6, dtype=torch.float64)
 
