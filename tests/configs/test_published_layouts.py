@@ -1,6 +1,7 @@
 """The jobs on published data sets, one step a stage, from files in their real layouts to table and report."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,36 @@ def test_i2i_from_published_layouts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     evaluation = json.loads((runs / folders["evaluate"] / "evaluation.json").read_text())
     assert list(evaluation) == ["source only", "oracle", "i2i"]
     assert "translated" in (runs / folders["report"] / "report.html").read_text()
+
+
+MIT = "networks.encoder={name: smp, encoder: mit_b0, weights: null}"
+VIT = "networks.encoder={name: vit, model: test_vit, weights: null}"
+
+
+@pytest.mark.parametrize(("name", "stages", "encoder", "crop"), [
+    ("gta5_to_cityscapes_mic", ("source", "mic"), MIT, 64),
+    pytest.param("synthia_to_cityscapes_mic", ("source", "mic"), MIT, 64, marks=pytest.mark.slow),
+    pytest.param("cityscapes_to_acdc_mic", ("source", "mic"), MIT, 64, marks=pytest.mark.slow),
+    ("gta5_to_cityscapes_vfm", ("source", "vfm"), VIT, 32),
+])  # fmt: skip
+def test_a_step_of_what_needs_a_large_gpu(
+    name: str, stages: tuple[str, ...], encoder: str, crop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All parts together in small: rare classes, two scales or a plain transformer, hidden patches, margins."""
+    for layout in (layouts.gta5, layouts.synthia, layouts.cityscapes, layouts.acdc):
+        layout(tmp_path / "data")
+    settings = [
+        *(setting for stage in stages for setting in small(stage, encoder, f"crop=[{crop}, {crop}]")),
+        *resized({f"{stages[0]}.data": (80, 128), f"{stages[1]}.source": (80, 128), f"{stages[1]}.target": (64, 128)}),
+    ]
+    if stages[1] == "mic":  # which compares with an encoder's weights from a file
+        settings.append("stages.mic.method.terms.feature_distance=null")
+    monkeypatch.setenv("SEGDA_DATA", str(tmp_path / "data"))
+    store = Store(tmp_path / "runs")
+    run_pipeline(pipelines.load(name, [*COMMON, *settings]), store, Session(cpu=True), list(stages))
+    for folder in (store.root / store.read_lock(name)["stages"][stage]["folder"] for stage in stages):
+        (line,) = (folder / "log.jsonl").read_text().splitlines()
+        assert all(math.isfinite(loss) for loss in json.loads(line)["losses"].values())
 
 
 @pytest.mark.parametrize(
