@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -154,7 +155,7 @@ def _binned(points: Sequence[tuple[int, float]]) -> tuple[np.ndarray, ...]:
 
 def titled(axes: Axes, title: str, columns: int = 2) -> None:
     """The style of a small chart over the steps of a training, one of `columns` in a row of the figure."""
-    axes.set_title(textwrap.fill(title, 108 // columns), fontsize=8, loc="left", parse_math=False)
+    axes.set_title(textwrap.fill(title, 90 // columns), fontsize=8, loc="left", parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(6 - columns, integer=True))
     axes.tick_params(labelsize=7)
     plain(axes, grid="y")
@@ -172,5 +173,10 @@ def plain(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.tick_params(colors=_INK)
     axes.xaxis.label.set_color(_INK)
     axes.title.set_color(_INK)
-    for text in axes.figure.findobj(Text):
+    inked(axes.figure)
+
+
+def inked(figure: Artist) -> None:
+    """Give all text of a figure the ink that the page can exchange."""
+    for text in figure.findobj(Text):
         text.set_color(_INK)

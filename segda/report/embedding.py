@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from segda.errors import DataError
 from segda.label_space import LabelSpace
-from segda.report.charts import verbatim
+from segda.report.charts import inked, verbatim
 
 _UNLABELLED = "#9a9fa8"
 _MARKERS = {"source": "o", "target": "x"}
@@ -85,6 +85,7 @@ def figure(panels: Sequence[Panel], space: LabelSpace, seed: int = 0) -> Figure:
         _scatter(axes[1, column], neighbours(vectors, seed), labels, is_target, space)
         axes[1, column].set_title(f"{panel.title}: t-SNE", fontsize=9)
     _legend(drawn, panels, space)
+    inked(drawn)
     return drawn
 
 
@@ -98,15 +99,16 @@ def _scatter(axes: Axes, plane: np.ndarray, labels: np.ndarray, is_target: np.nd
     axes.set_xticks([])
     axes.set_yticks([])
     axes.margins(0.04)
+    axes.set_facecolor("none")
     for spine in axes.spines.values():
-        spine.set_color("#c8ccd2")
+        spine.set_color("#8a8f98")
 
 
 def _legend(drawn: Figure, panels: Sequence[Panel], space: LabelSpace) -> None:
     """Above, the markers of the domains; below, the colours of the classes that occur unless there are too many."""
     labels = np.unique(np.concatenate([labels for p in panels for labels in (p.source_label, p.target_label)]))
     present = [int(label) for label in labels if label < space.count]
-    domains = [Line2D([], [], color="#444444", marker=marker, linestyle="", label=domain, markersize=5)
+    domains = [Line2D([], [], color="#8a8f98", marker=marker, linestyle="", label=domain, markersize=5)
                for domain, marker in _MARKERS.items()]  # fmt: skip
     classes = []
     for label in present if len(present) <= _NAMED_CLASSES else ():

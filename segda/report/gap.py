@@ -3,7 +3,7 @@
 The first column is the network before adaptation, the oracle the best that was trained on labels of the target.
 """
 
-from segda.report.table import ScoreTable, signed
+from segda.report.table import ScoreTable, percent, signed
 
 POINT = 0.01
 """A class that is further below the first column than this is named."""
@@ -16,6 +16,32 @@ def oracle(table: ScoreTable) -> str | None:
     oracles = [name for name in means if name in table.oracles]
     best = max(oracles, key=means.__getitem__, default=None)
     return best if best is not None and first is not None and means[best] > first.mean else None
+
+
+def best(table: ScoreTable) -> str | None:
+    """The adapted column, neither the first nor an oracle, with the highest headline; `None` if there is none."""
+    cells = zip(table.columns[1:], table.summary[0].cells[1:], strict=True)
+    means = {name: cell.mean for name, cell in cells if cell is not None and name not in table.oracles}
+    return max(means, key=means.__getitem__, default=None)
+
+
+def verdict(table: ScoreTable) -> str:
+    """How far the best adapted column comes, in a sentence; empty if there is none, or nothing that it adapts."""
+    winner, line = best(table), table.summary[0]
+    cell = None if winner is None else line.cells[table.columns.index(winner)]
+    if winner is None or cell is None or cell.gain is None:
+        return ""
+    sentence = (
+        f"Best adapted row: {winner!r} with {percent(cell.mean)} {line.name}, {signed(cell.gain)} points over "
+        f"{table.columns[0]!r}"
+    )
+    top = oracle(table)
+    if top is not None:
+        closed = share_text(shares(table)[line.name][winner])
+        sentence += f"; it closes {closed} of the gap to the upper bound {top!r}"
+    elif table.oracles:
+        sentence += f"; no oracle is above {table.columns[0]!r}, so there is no gap to close"
+    return f"{sentence}."
 
 
 def shares(table: ScoreTable) -> dict[str, dict[str, float]]:

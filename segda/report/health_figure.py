@@ -102,7 +102,7 @@ def _norms(axes: Axes, norms: Mapping[str, Curve]) -> None:
             title += " (D)" if name.startswith("discriminator.") else ""
             _line(axes, positive, COLOURS[index % len(COLOURS)], title, 1.4 if whole else 0.9)
     axes.set_yscale("log")
-    verbatim(axes.legend(fontsize=5.5, frameon=False, ncols=2))
+    verbatim(axes.legend(fontsize=6, frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.12)))
     titled(axes, "gradient norms")
 
 

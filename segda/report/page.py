@@ -11,12 +11,25 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from segda.files import write_whole
 from segda.label_space import LabelSpace
-from segda.report import charts, gap, health_figure, pictures, stage_graph, staircase, table, terminal
-from segda.report.pictures import PictureRow
+from segda.report import (
+    charts,
+    embedded,
+    gap,
+    health_figure,
+    pictures,
+    stage_graph,
+    staircase,
+    table,
+    terminal,
+    thumbnails,
+)
+from segda.report.pictures import PictureRow, Scene
 from segda.report.table import Result
+from segda.report.thumbnails import Tile
 
 
 class StageState(NamedTuple):
@@ -76,12 +89,12 @@ class Agreement(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A finished figure: its file's name without ending, its title, a caption of one or two sentences, and the PNG."""
+    """A figure: its file's name without ending, its title, a caption of one or two sentences, and what to draw."""
 
     name: str
     title: str
     caption: str
-    png: bytes
+    figure: Figure
 
 
 @dataclass(frozen=True)
@@ -97,14 +110,16 @@ class ReportContent:
         command: that started the run.
         stages: every stage of the run, in order.
         logs: a stage's name and its `log.jsonl`, for the curves.
-        pictures: rows of source, translated, cycled, target, label, predictions and their errors before and after.
+        scenes: images of the target, with class maps as label and predictions before and after adaptation.
+        predictions: images of the target whose label is one class, with lines that say what was predicted.
+        translations: titled rows of images of either domain, in the other's look, and reconstructed.
         confused: names of the results whose confusion matrices are shown.
         agreements: of the exported sets.
         datasets: that the stages read.
         left_out: files that could not be read.
-        illustrations: other figures, such as features in a plane or samples of a translation.
-        notes: sentences to stand below the headline, such as the share of the gap that was closed.
+        illustrations: other figures, such as features in a plane.
         versions: names and versions of the software.
+        usage: how to use the networks: a sentence, and commands or code.
     """
 
     title: str
@@ -115,25 +130,28 @@ class ReportContent:
     command: str = ""
     stages: Sequence[StageState] = ()
     logs: Mapping[str, Path] = field(default_factory=dict)
-    pictures: Sequence[PictureRow] = ()
+    scenes: Sequence[Scene] = ()
+    predictions: Sequence[Tile] = ()
+    translations: Sequence[tuple[str, Sequence[Tile]]] = ()
     confused: Sequence[str] = ()
     agreements: Sequence[Agreement] = ()
     datasets: Sequence[DataState] = ()
     left_out: Sequence[LeftOut] = ()
     illustrations: Sequence[Illustration] = ()
-    notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    usage: Sequence[tuple[str, str]] = ()
 
 
 def write(folder: Path, content: ReportContent) -> list[Path]:
     """Write the report into an existing folder, each file whole or not at all, and return the files.
 
-    These are `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `pictures.png`
-    if there are pictures; a PNG for each illustration.
+    These are `report.html`; `table.json`, `table.csv`, `table.txt` and `bars.png` if there are results; `gap.png` if
+    an oracle is above the first; `pictures.png` of scenes, `predictions.png`, `samples.png` of translations; a PNG for
+    each illustration.
 
     Raises:
         ArtefactError: the results are over different classes, or a file cannot be written.
-        DataError: a picture is neither a photograph nor a class map, or the rows differ in their titles.
+        DataError: a picture is neither a photograph nor a class map.
     """
     files: dict[str, str | bytes] = {}
     scores = table.build(content.results) if content.results else None
@@ -142,9 +160,15 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
         files["table.csv"] = table.to_csv(scores)
         files["table.txt"] = terminal.to_text(scores)
         files["bars.png"] = charts.to_png(charts.bars(scores))
-    if content.pictures:
-        files["pictures.png"] = pictures.grid(content.pictures, content.space)
-    files.update({f"{illustration.name}.png": illustration.png for illustration in content.illustrations})
+        if (stairs := staircase.figure(scores)) is not None:
+            files["gap.png"] = charts.to_png(stairs)
+    if content.scenes:
+        files["pictures.png"] = pictures.grid([scene.row() for scene in content.scenes], content.space)
+    if content.predictions:
+        files["predictions.png"] = thumbnails.grid(content.predictions)
+    if content.translations:
+        files["samples.png"] = thumbnails.rows(content.translations)
+    files.update({f"{each.name}.png": charts.to_png(each.figure) for each in content.illustrations})
     files["report.html"] = render(content)
     for name, text in files.items():
         write_whole(folder / name, text.encode("utf-8") if isinstance(text, str) else text)
@@ -152,34 +176,34 @@ def write(folder: Path, content: ReportContent) -> list[Path]:
 
 
 def render(content: ReportContent) -> str:
-    """The page: self-contained HTML with one script, which sorts tables.
+    """The page: self-contained HTML with one script, which sorts tables, compares and enlarges pictures.
 
     Its content security policy forbids a browser to fetch anything or to run another script.
     """
-    folder = Path(__file__).parent
+    folder, space = Path(__file__).parent, content.space
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"percent": table.percent, "signed": table.signed, "tone": table.tone, "duration": duration}
     scores = table.build(content.results) if content.results else None
-    figures = {name: charts.curves(log) for name, log in content.logs.items()}
-    healths = {name: health for name, log in content.logs.items() if (health := health_figure.read(log)) is not None}
+    trainings = [training for name, log in content.logs.items() if (training := _training(name, log, space))]
     script = (folder / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     stairs = staircase.figure(scores) if scores else None
     sections = {
+        "pictures": "Before and after" if content.scenes or content.predictions else "",
         "scores": "Scores by class" if scores else "",
         "gap": f"The gap to {gap.oracle(scores)!r}" if scores and stairs else "",
-        "confusion": "Confusion" if content.confused else "",
-        "pictures": "Pictures" if content.pictures else "",
+        "translation": "Translation and reconstruction" if content.translations else "",
         **{figure.name: figure.title for figure in content.illustrations},
+        "confusion": "Confusion" if content.confused else "",
         "agreement": "Label agreement" if content.agreements else "",
+        "training": "Training" if trainings else "",
         "stages": "Stages" if content.stages else "",
         "left-out": "Files left out" if content.left_out else "",
-        "training": "Training" if any(figures.values()) else "",
-        "health": "Training health" if healths else "",
         "protocol": "How it was measured" if content.results or content.versions or content.datasets else "",
+        "usage": "Use the network" if content.usage else "",
     }
     return environment.get_template("page.html").render(
         content=content,
@@ -190,24 +214,21 @@ def render(content: ReportContent) -> str:
         scores=scores,
         legend=table.legend(scores) if scores else "",
         absent=table.ABSENT,
-        stairs=Markup(charts.to_svg(stairs, "gap")) if stairs else None,
+        verdict=gap.verdict(scores) if scores else "",
+        best=gap.best(scores) if scores else None,
+        oracles=scores.oracles if scores else (),
+        stairs=_svg(stairs, "gap"),
         gap_notes=gap.notes(scores) if scores else [],
-        bars=Markup(charts.to_svg(charts.bars(scores, legend=False), "bars")) if scores else None,
+        bars=_svg(charts.bars(scores, legend=False) if scores else None, "bars"),
         bar_colours=[(name, charts.colour(index)) for index, name in enumerate(scores.columns)] if scores else [],
         confusions=[confusion(result) for result in content.results if result.name in content.confused],
-        curves={
-            name: Markup(charts.to_svg(figure, f"curves {name}")) for name, figure in figures.items() if figure
-        },
-        healths=[
-            (name, health, Markup(charts.to_svg(drawn, f"health {name}")) if drawn else "")
-            for name, health in healths.items()
-            for drawn in [health_figure.figure(health, content.space)]
-        ],
-        gallery=[_embedded(row, content.space) for row in content.pictures],
-        illustrations=[(figure, _data_url("image/png", figure.png)) for figure in content.illustrations],
-        agreements=[(one, [_embedded(row, content.space) for row in one.pictures]) for one in content.agreements],
-        colours=[(name, _css(colour)) for name, colour in pictures.legend(content.space)],
-        right=_css(pictures.RIGHT),
+        trainings=trainings,
+        scenes=[embedded.scene(scene, space) for scene in content.scenes],
+        predictions=embedded.tiles("", content.predictions, space),
+        translations=[embedded.tiles(title, tiles, space) for title, tiles in content.translations],
+        illustrations=[(each, _svg(each.figure, each.name)) for each in content.illustrations],
+        agreements=[(one, [embedded.row(row, space) for row in one.pictures]) for one in content.agreements],
+        colours=[(name, _css(colour)) for name, colour in pictures.legend(space)],
         ignored=_css(pictures.IGNORED),
         graph=stage_graph.to_svg([
             stage_graph.Node(stage.name, f"{stage.kind}, {duration(stage.seconds)}", stage.after)
@@ -216,6 +237,21 @@ def render(content: ReportContent) -> str:
         protocol=_protocol(content.results),
         total=sum(stage.seconds or 0 for stage in content.stages),
     )  # fmt: skip
+
+
+def _svg(figure: Figure | None, name: str) -> Markup:
+    return Markup("" if figure is None else charts.to_svg(figure, name))
+
+
+def _training(name: str, log: Path, space: LabelSpace) -> dict[str, Any] | None:
+    """A stage's health and its curves; `None` if there is nothing in its log."""
+    health, curves = health_figure.read(log), charts.curves(log)
+    if health is None:
+        return None
+    return {
+        "name": name, "health": health, "health_figure": _svg(health_figure.figure(health, space), f"health {name}"),
+        "curves": _svg(curves, f"curves {name}"),
+    }  # fmt: skip
 
 
 def confusion(result: Result) -> dict[str, Any]:
@@ -245,23 +281,6 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def _embedded(row: PictureRow, space: LabelSpace) -> dict[str, Any]:
-    """A row with its pictures as data URLs, empty for an empty frame; many pictures make two lines."""
-    embedded = []
-    for picture in row.pictures:
-        url = ""
-        if picture.pixels is not None:
-            kind, data = pictures.single(pictures.painted(picture, space), space, photograph=picture.against is None)
-            url = _data_url(kind, data)
-        embedded.append({"title": picture.title, "url": url})
-    count = len(embedded)
-    return {"name": row.name, "pictures": embedded, "columns": count if count <= 5 else (count + 1) // 2}
-
-
-def _data_url(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _css(colour: tuple[int, int, int]) -> str:

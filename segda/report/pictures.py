@@ -1,6 +1,7 @@
 """Pictures side by side: photographs and class maps as one labelled grid, or one by one for a page."""
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,10 +38,36 @@ class Picture(NamedTuple):
 
 
 class PictureRow(NamedTuple):
-    """The pictures of one sample, such as source, translated, target, label, prediction before and after."""
+    """The pictures of one sample, such as a source image, its label and its translation."""
 
     name: str
     pictures: Sequence[Picture]
+
+
+class Scene(NamedTuple):
+    """A labelled image of the target, and what is predicted before and after adaptation.
+
+    Attributes:
+        name: the sample's key.
+        image: uint8 RGB `[H, W, 3]`.
+        label: class map, integer `[h, w]`.
+        before: prediction before adaptation, a class map of the label's size.
+        after: prediction after it.
+    """
+
+    name: str
+    image: np.ndarray
+    label: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+    def row(self) -> PictureRow:
+        """Image and label, and either prediction with its errors."""
+        pictures = [Picture("target", self.image), Picture("label", self.label)]
+        for when, predicted in (("before", self.before), ("after", self.after)):
+            pictures.append(Picture(f"{when} adaptation", predicted))
+            pictures.append(Picture(f"errors {when} adaptation", predicted, self.label))
+        return PictureRow(self.name, pictures)
 
 
 def grid(rows: Sequence[PictureRow], space: LabelSpace, width: int = 320) -> bytes:
@@ -100,22 +127,34 @@ def painted(picture: Picture, space: LabelSpace) -> np.ndarray:
             "[H, W] of one size"
         )
     drawn = space.colorize(pixels)
-    drawn[pixels == against] = RIGHT
     drawn[against == space.ignore_index] = IGNORED
+    drawn[_agree(pixels, against, space)] = RIGHT
     return drawn
 
 
-def single(pixels: np.ndarray, space: LabelSpace, width: int = 480, *, photograph: bool = True) -> tuple[str, bytes]:
-    """One picture for a page, at most `width` pixels wide: its media type, and a JPEG of a photograph, else a PNG.
+def _agree(pixels: np.ndarray, against: np.ndarray, space: LabelSpace) -> np.ndarray:
+    """Where two class maps agree and are compared, bool `[H, W]`."""
+    agree: np.ndarray = (pixels == against) & (against != space.ignore_index)
+    return agree
 
-    `pixels` is uint8 RGB `[H, W, 3]`, or integer `[H, W]` of class indices. The colours of a `photograph` may be
-    blended, those of an error map may not.
+
+def single(picture: Picture, space: LabelSpace, width: int) -> tuple[str, Image.Image]:
+    """A picture as a page shows it, at most `width` pixels wide: "JPEG" for a photograph, else "PNG", and the image.
+
+    Pixels that an error map leaves white are transparent, so that they take the page's colour.
+
+    Raises:
+        DataError: it is neither photograph nor class map, or an error map's two class maps differ in size.
     """
+    pixels = painted(picture, space)
     width = min(width, pixels.shape[1])
-    image = _drawn(pixels, space, (width, height_at(width, pixels)), photograph)
-    if pixels.ndim == 2 or not photograph:
-        return "image/png", encode(image, "PNG")
-    return "image/jpeg", encode(image, "JPEG", quality=88)
+    size = (width, height_at(width, pixels))
+    photograph = pixels.ndim == 3 and picture.against is None
+    image = _drawn(pixels, space, size, photograph)
+    if picture.pixels is not None and picture.against is not None:
+        shown = np.where(_agree(picture.pixels, picture.against, space), 0, 255).astype(np.uint8)
+        image.putalpha(Image.fromarray(shown).resize(size, Image.Resampling.NEAREST))
+    return "JPEG" if photograph else "PNG", image
 
 
 def legend(space: LabelSpace) -> list[tuple[str, tuple[int, int, int]]]:
@@ -164,7 +203,7 @@ def _legend_positions(space: LabelSpace, width: int) -> list[tuple[int, int]]:
     """Left and top of each legend entry, wrapped into `width`."""
     positions, left, top = [], _GAP, 0
     for name, _ in legend(space):
-        needed = _SWATCH + 6 + round(_font().getlength(name)) + 2 * _GAP
+        needed = _SWATCH + 6 + text_width(name) + 2 * _GAP
         if left > _GAP and left + needed > width:
             left, top = _GAP, top + _TITLE
         positions.append((left, top))
@@ -182,6 +221,11 @@ def write_line(
             text = text[:-1]
         text += "…"
     draw.text((at[0], at[1] + 2), text, fill=colour, font=font)
+
+
+def text_width(text: str) -> int:
+    """The width of a line of text in pixels."""
+    return math.ceil(_font().getlength(text))
 
 
 def _font() -> ImageFont.FreeTypeFont:

@@ -39,7 +39,8 @@ def figure(table: ScoreTable) -> Figure | None:
                 signed((score - before) / 100), (place, score), (0, -11), textcoords="offset points", ha="center",
                 fontsize=7,
             )  # fmt: skip
-    names = [textwrap.fill(name, max(6, 112 // len(steps))) for name, _ in steps]
+    bounds = {name: f"{name} (upper bound)" for name in table.oracles}
+    names = [textwrap.fill(bounds.get(name, name), max(6, 100 // len(steps))) for name, _ in steps]
     axes.set_xticks(range(len(steps)), names, fontsize=7, parse_math=False)
     axes.tick_params(axis="x", length=0)
     axes.margins(x=0.01, y=0.15)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from segda.errors import DataError
-from segda.report.pictures import EMPTY, PAPER, encode, height_at, resize, write_line
+from segda.report.pictures import EMPTY, PAPER, encode, height_at, resize, text_width, write_line
 
 Tone = Literal["", "good", "bad"]
 
@@ -32,7 +32,8 @@ class Tile(NamedTuple):
 def rows(titled: Sequence[tuple[str, Sequence[Tile]]], width: int | None = None) -> bytes:
     """A PNG with one row a title, which stands to its left: sources, their translations, their reconstructions.
 
-    A tile is `width` pixels wide, by default 96 for thumbnails and at most 260 for photographs.
+    A picture is `width` pixels wide, by default 96 for thumbnails and at most 260 for photographs; tiles are as far
+    apart as the longest line of text needs.
 
     Raises:
         DataError: there is no picture, or an array is not uint8 RGB.
@@ -41,23 +42,25 @@ def rows(titled: Sequence[tuple[str, Sequence[Tile]]], width: int | None = None)
     longest = max(len(title) for title, _ in titled)
     margin, right = (10 + 8 * longest, _GAP) if longest else (_GAP, 0)
     columns = max(len(tiles) for _, tiles in titled)
+    texts = [line.text for _, tiles in titled for tile in tiles for line in tile.lines]
+    pitch = max([width, *map(text_width, texts)]) + _GAP
     inner = [max((height_at(width, t.pixels) for t in tiles if t.pixels is not None), default=width)
              for _, tiles in titled]  # fmt: skip
     outer = [height + _LINE * max(len(tile.lines) for tile in tiles) + _GAP
              for height, (_, tiles) in zip(inner, titled, strict=True)]  # fmt: skip
-    canvas = Image.new("RGB", (margin + columns * (width + _GAP) + right, _GAP + sum(outer)), PAPER)
+    canvas = Image.new("RGB", (margin + columns * pitch + right, _GAP + sum(outer)), PAPER)
     draw = ImageDraw.Draw(canvas)
     top = _GAP
     for (title, tiles), height, step in zip(titled, inner, outer, strict=True):
         write_line(draw, (_GAP, top), title, margin)
         for column, tile in enumerate(tiles):
-            left = margin + column * (width + _GAP)
+            left = margin + column * pitch
             size = (width, height if tile.pixels is None else height_at(width, tile.pixels))
             # The pixels of a thumbnail are what there is to see, so they are enlarged without a blur.
             picture = EMPTY if tile.pixels is None else resize(tile.pixels, size, enlarge=Image.Resampling.NEAREST)
             canvas.paste(picture, (left, top, left + size[0], top + size[1]))
             for number, line in enumerate(tile.lines):
-                write_line(draw, (left, top + height + number * _LINE), line.text, width, _COLOURS[line.tone])
+                write_line(draw, (left, top + height + number * _LINE), line.text, pitch, _COLOURS[line.tone])
         top += step
     return encode(canvas, "PNG")
 

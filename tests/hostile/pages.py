@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 
 from segda.label_space import LabelSpace
 from segda.report.page import Agreement, DataState, Illustration, LeftOut, ReportContent, StageState
-from segda.report.pictures import Picture, PictureRow, encode
+from segda.report.pictures import Picture, PictureRow, Scene
 from segda.report.table import Result
+from segda.report.thumbnails import Line, Tile
 
 #: Each escapes from a different context: text, a quoted attribute, SVG, a style, a comment, a template, a URL.
 HOSTILE = (
@@ -29,7 +30,7 @@ HOSTILE = (
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "code", "div", "span", "strong",
     "b", "nav", "a", "section", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "small", "ul", "li", "br", "img",
-    "figure", "figcaption", "script",
+    "figure", "figcaption", "script", "h4", "pre", "details", "summary",
     "svg", "g", "path", "rect", "text", "defs", "use", "clippath", "metadata", "rdf:rdf", "cc:work", "dc:type",
     "dc:format", "dc:creator", "cc:agent", "dc:title", "tspan", "circle", "line", "polygon",
 }  # fmt: skip
@@ -91,14 +92,18 @@ def hostile(folder: Path, evil: str, evaluation: Any) -> ReportContent:
     texts = ("dataset", "split", "prediction_rule", "data_fingerprint", evil)
     protocol = {**dict.fromkeys(texts, evil), "resize_rule": [evil, {evil: evil}], "network_fingerprints": {evil: evil}}
     shares = (0.5, None, 0.3)
+    figure = Figure()
+    figure.text(0, 0, evil, parse_math=False)
     return ReportContent(
         title=evil, space=LabelSpace("hostile", names, ((0, 0, 0), (1, 1, 1), (2, 2, 2))),
         results=[Result(evil, [evaluation(3, classes=names, **protocol)]),
                  Result(f"{evil} 2", [evaluation(4, classes=names, **{**protocol, "split": f"{evil} 2"})])],
-        created=evil, command=evil, seeds=[0], notes=[evil], versions={evil: evil}, confused=[evil, f"{evil} 2"],
+        created=evil, command=evil, seeds=[0], versions={evil: evil}, confused=[evil, f"{evil} 2"],
         stages=[StageState("first", evil, evil, 1.0, evil), StageState(evil, evil, evil, None, evil, ["first", evil])],
-        logs={evil: log}, pictures=[row], datasets=[DataState(evil, evil, evil, [evil])],
+        logs={evil: log}, scenes=[Scene(evil, pixels, *[pixels[..., 0]] * 3)],
+        predictions=[Tile(pixels, [Line(evil)])], translations=[(evil, [Tile(pixels)])],
+        datasets=[DataState(evil, evil, evil, [evil])],
         agreements=[Agreement(evil, shares, [(evil, shares)], [(evil, shares)], [row], 0.5, 3)],
         left_out=[LeftOut(evil, evil, [(evil, evil)])],
-        illustrations=[Illustration("embedding", evil, evil, encode(Image.fromarray(pixels), "PNG"))],
+        illustrations=[Illustration("embedding", evil, evil, figure)], usage=[(evil, evil)],
     )  # fmt: skip

@@ -19,7 +19,7 @@ from pipelines.definition import loading as pipelines
 from pipelines.running.execution import run_pipeline
 from pipelines.stages.export.translation import load_translator
 from pipelines.stages.report.content import tiling_of_export
-from pipelines.stages.report.samples import Samples, map_rows
+from pipelines.stages.report.samples import Samples, translation_rows
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.store import Store
@@ -357,6 +357,7 @@ def test_the_report_shows_what_the_export_wrote(data: Path, tile: list[int] | No
     tiling = tiling_of_export(stages, translator)
     samples = Samples("source", gta5.build(data / "gta5", SPACE), range(3), None)
     loaded = load_translator(translator, stages[translator], torch.device("cpu"), tiling)
-    for row, name in zip(map_rows(samples, samples, loaded, {}), ("00001", "00002", "00003"), strict=True):
-        assert row.pictures[1].title == "translated"
-        np.testing.assert_array_equal(row.pictures[1].pixels, pixels(folder / "images" / f"{name}.png"))
+    title, tiles = translation_rows([samples], loaded)[1]
+    assert title == "source as target"
+    for tile, name in zip(tiles, ("00001", "00002", "00003"), strict=True):
+        np.testing.assert_array_equal(tile.pixels, pixels(folder / "images" / f"{name}.png"))

@@ -34,18 +34,18 @@ def test_every_criterion_scores_every_row_of_a_segmentation_run(
 def test_the_page_shows_translations_back_and_forth_and_errors(finished: Path) -> None:
     page = (tiny.folder(finished, "report") / "report.html").read_text(encoding="utf-8")
     titles = re.findall(r"<figcaption>(.*?)</figcaption>", page)
-    assert titles[:9] == [
-        "source",
-        "translated",
-        "cycled",
+    assert titles[:5] == [
+        "predicted before and after adaptation",
         "target",
         "label",
-        "before adaptation",
         "errors before adaptation",
-        "after adaptation",
         "errors after adaptation",
     ]
+    rows = ["source", "source as target", "reconstructed", "target", "target as source", "reconstructed"]
+    assert re.findall("<h4>(.*?)</h4>", page) == rows
     assert "learning rate" in page
+    both = tiny.folder(finished, "both").name
+    assert re.search(rf"<code>segda predict \S*{both} image.jpg -o out</code>", page)
     assert re.findall(r'<h3>(source only|pixel\+feature)</h3>\s*<div class="wide".*?aria-label="confusion', page) == [
         "source only",
         "pixel+feature",

@@ -183,14 +183,14 @@ def test_a_report_stops_between_its_parts_and_all_processes_with_it(tmp_path: Pa
     file, runs = chains.write(tmp_path), tmp_path / "runs"
     for before in chains.KINDS[:-1]:
         jobs.run(file, runs, only=before)
-    rows = samples.map_rows
+    scenes = samples.scenes
 
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGUSR1)
-        return rows(*arguments)
+        return scenes(*arguments)
 
     def work() -> None:
-        samples.map_rows = interrupted
+        samples.scenes = interrupted
         said = "^stopped by SIGUSR1: the report is begun anew; the same command goes on"
         with signals.handle_signals(patient=True), pytest.raises(signals.StoppedError, match=said):
             jobs.run(file, runs, only="report")

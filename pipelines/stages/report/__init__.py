@@ -9,7 +9,7 @@ from pipelines.stages.report.config import Config
 if TYPE_CHECKING:
     from segda.engine.session import Session
 
-VERSION = 4
+VERSION = 5
 OUTPUTS = ("report.html",)
 #: What of a label space counts besides its classes.
 LABEL_SPACE = ("palette", "categories")

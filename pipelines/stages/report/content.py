@@ -1,5 +1,6 @@
 """The content of a report: the finished stages behind a table of scores, and their pictures and features."""
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -21,10 +22,9 @@ from segda.artefacts.manifest import Manifest, read_json
 from segda.engine import signals
 from segda.engine.session import Session
 from segda.label_space import LabelSpace
-from segda.report import charts, embedding, page, thumbnails
+from segda.report import embedding, page
 from segda.report.page import DataState, Illustration, LeftOut
-from segda.report.pictures import PictureRow
-from segda.report.table import Result, headline, is_oracle
+from segda.report.table import Result
 
 UNFINISHED = "the report is begun anew"
 
@@ -41,7 +41,6 @@ def write(config: Config, inputs: Inputs, folder: Path, session: Session) -> Non
     provenance = inputs.manifest(config.evaluation).provenance
     evaluations = read_json(inputs.folder(config.evaluation) / "evaluation.json")
     space = label_space.load(config.task.options["labels"])
-    pictures, illustrations = pictures_of(config, inputs, session, stages, space)
     content = page.ReportContent(
         title=str(provenance.get("run", folder.name)),
         space=space,
@@ -56,14 +55,13 @@ def write(config: Config, inputs: Inputs, folder: Path, session: Session) -> Non
             for path, m in stages.items()
         ],
         logs={names[path]: path / "log.jsonl" for path in stages if (path / "log.jsonl").is_file()},
-        pictures=pictures,
         confused=compared(config, inputs, stages),
         agreements=label_agreement.of_exports(stages, config.pictures, session.device),
         datasets=datasets(stages),
         left_out=left_out(stages, names),
-        illustrations=illustrations,
-        notes=notes(evaluations),
         versions=software(provenance),
+        usage=usage(config, inputs),
+        **pictures_of(config, inputs, session, stages, space),
     )  # fmt: skip
     signals.raise_if_stopped(UNFINISHED)
     page.write(folder, content)
@@ -116,27 +114,26 @@ def software(provenance: Mapping[str, Any]) -> dict[str, str]:
     return {**machine, **provenance.get("packages", {})}
 
 
-def notes(evaluations: dict[str, Any]) -> list[str]:
-    """How much of the gap between the first row and the oracle the best adapted row closes; empty without an oracle."""
-    scores = {name: headline(evaluation)[1] for name, evaluation in evaluations.items()}
-    finite = {name: score for name, score in scores.items() if score is not None}
-    oracles = {name for name, evaluation in evaluations.items() if is_oracle(evaluation)}
-    first = next(iter(scores))
-    adapted = {name: score for name, score in finite.items() if name not in oracles and name != first}
-    if not oracles or not adapted or len(finite) < len(scores):
-        return []
-    measure = headline(evaluations[first])[0]
-    best = max(adapted, key=lambda name: adapted[name])
-    oracle = max(oracles, key=lambda name: finite[name])
-    gap = finite[oracle] - finite[first]
-    closed = f"{(finite[best] - finite[first]) / gap:.0%} of the gap to {oracle!r}" if gap > 0 else "there is no gap"
-    return [f"Best adapted row: {best!r}, {100 * (finite[best] - finite[first]):+.1f} points of {measure}; {closed}."]
+def usage(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
+    """How to use the networks after adaptation: what for, and what to type."""
+    folder = str(inputs.folder(config.after))
+    network = f"by the network after adaptation, stage {config.after.stage!r}"
+    predict = (
+        f"Images, videos or folders of them, {network}:",
+        f"segda predict {shlex.quote(folder)} image.jpg -o out",
+    )
+    python = f'import segda\n\npredictor = segda.load({folder!r})\nprediction = predictor("image.jpg")'
+    return [
+        *([predict] if config.task.name == "segmentation" else []),
+        (f"In Python, {network}:", python),
+        ("As a file for ONNX Runtime and others:", f"segda export-network {shlex.quote(folder)} -o network.onnx"),
+    ]
 
 
 def pictures_of(
     config: Config, inputs: Inputs, session: Session, stages: Mapping[Path, Manifest], space: LabelSpace
-) -> tuple[list[PictureRow], list[Illustration]]:
-    """Predictions, translations and features of some samples of both domains: large pictures, and illustrations."""
+) -> dict[str, Any]:
+    """Predictions, translations and features of some samples of both domains, by field of `page.ReportContent`."""
     source_data = open_stage_data(config, "source", inputs, with_labels=True)
     target_data = open_stage_data(config, "data", inputs, with_labels=True)
     source = Samples("source", source_data, [], config.source.resize).spaced(config.pictures)
@@ -153,24 +150,16 @@ def pictures_of(
         folder, manifest = inputs.folder(config.translator), inputs.manifest(config.translator)
         translator = load_translator(folder, manifest, session.device, tiling_of_export(stages, folder))
     signals.raise_if_stopped(UNFINISHED)
-    pictures: list[PictureRow] = []
-    illustrations: list[Illustration] = []
     drawable, maps = samples.are_pictures(source, target), samples.label_maps(target)
+    content: dict[str, Any] = {}
     if drawable and maps:
-        pictures = samples.map_rows(source, target, translator, predictors)
+        content["scenes"] = samples.scenes(target, *predictors.values())
     elif drawable:
-        tiles = samples.class_tiles(target.spaced(config.thumbnails), predictors)
-        illustrations.append(Illustration(
-            "predictions", "Predictions", "Images of the target: their class, and what was predicted before and after "
-            "adaptation, green where right.", thumbnails.grid(tiles),
-        ))  # fmt: skip
+        content["predictions"] = samples.class_tiles(target.spaced(config.thumbnails), predictors)
     signals.raise_if_stopped(UNFINISHED)
     if drawable and translator is not None:
         some = [part if maps else part.spaced(min(config.thumbnails, 10)) for part in (source, target)]
-        illustrations.append(Illustration(
-            "samples", "Translation and reconstruction", "What encoder and decoder make of images of either domain.",
-            thumbnails.rows(samples.translation_rows(some, translator)),
-        ))  # fmt: skip
+        content["translations"] = samples.translation_rows(some, translator)
     if config.embedding:
         panels = []
         for title, predictor in predictors.items():
@@ -178,12 +167,12 @@ def pictures_of(
             panels.append(samples.panel(title, predictor, (source, target), config.embedding, config.seed))
         signals.raise_if_stopped(UNFINISHED)
         what = "labelled places of images" if maps else "images"
-        illustrations.append(Illustration(
+        content["illustrations"] = [Illustration(
             "embedding", "Features", f"What the encoder makes of {what} of both domains, in a plane: the principal "
             "components, and t-SNE. Classes of the target are used for colour alone.",
-            charts.to_png(embedding.figure(panels, space, config.seed)),
-        ))  # fmt: skip
-    return pictures, illustrations
+            embedding.figure(panels, space, config.seed),
+        )]  # fmt: skip
+    return content
 
 
 def tiling_of_export(stages: Mapping[Path, Manifest], translator: Path) -> Tiling | None:

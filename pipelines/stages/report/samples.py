@@ -15,7 +15,7 @@ from segda.data.resize import resize_image
 from segda.evaluation.predict import Predictor
 from segda.label_space import LabelSpace
 from segda.report.embedding import Panel
-from segda.report.pictures import Picture, PictureRow
+from segda.report.pictures import Scene
 from segda.report.thumbnails import Line, Tile, Tone
 
 _POSITIONS = 4
@@ -60,27 +60,15 @@ def label_maps(samples: Samples) -> bool:
     return label is not None and samples.dataset.decode_label(label).ndim == 2
 
 
-def map_rows(
-    source: Samples, target: Samples, translator: Translator | None, predictors: Mapping[str, Predictor]
-) -> list[PictureRow]:
-    """Source image, translated and back; target image and label map; predictions and their errors: a row a sample."""
-    rows = []
-    for index, image, other, (photograph, label) in zip(
-        source.indices, source.images(), target.indices, target.labelled(), strict=False
-    ):
-        pictures = [Picture("source", image)]
-        if translator is not None and "target" in translator.domains:
-            (translated,) = translator.translate([image])
-            pictures.append(Picture("translated", translated))
-            if "source" in translator.domains:
-                pictures.append(Picture("cycled", translator.translate([translated], "target", "source")[0]))
-        pictures += [Picture("target", photograph), Picture("label", label)]
-        for title, predictor in predictors.items():
-            predicted = predictor.predict(photograph, label.shape)
-            pictures += [Picture(title, predicted), Picture(f"errors {title}", predicted, label)]
-        names = source.dataset.samples[index].key, target.dataset.samples[other].key
-        rows.append(PictureRow(" / ".join(names), pictures))
-    return rows
+def scenes(target: Samples, before: Predictor, after: Predictor) -> list[Scene]:
+    """Target images with their label maps, and what is predicted before and after adaptation."""
+    pairs = zip(target.indices, target.labelled(), strict=True)
+    return [
+        Scene(target.dataset.samples[index].key, image, label, *(
+            predictor.predict(image, label.shape) for predictor in (before, after)
+        ))
+        for index, (image, label) in pairs
+    ]  # fmt: skip
 
 
 def class_tiles(target: Samples, predictors: Mapping[str, Predictor]) -> list[Tile]:

@@ -66,6 +66,7 @@ def test_without_a_gap_nothing_is_said(changed: dict[str, Any]) -> None:
     assert gap.oracle(changed_table) is None
     assert gap.shares(changed_table) == {}
     assert gap.notes(changed_table) == []
+    assert "closes" not in gap.verdict(changed_table)
     assert staircase.figure(changed_table) is None
 
 
@@ -83,10 +84,45 @@ def test_the_staircase_has_a_step_a_row_and_the_share_on_the_right() -> None:
     drawn = staircase.figure(replace(TABLE, columns=("source only", "$pixel$", "feature", "oracle")))
     assert drawn is not None
     text = charts.to_svg(drawn, "gap")
-    for part in ("source only", "$pixel$", "40.0", "39.0", "-1.0", "50.0", "+11.0", "gap closed in percent"):
+    for part in (
+        "source only",
+        "$pixel$",
+        "40.0",
+        "39.0",
+        "-1.0",
+        "50.0",
+        "+11.0",
+        "gap closed in percent",
+        "oracle (upper bound)",
+    ):
         assert part in text
     (axes,) = drawn.axes
     (share,) = axes.child_axes
     drawn.canvas.draw()
     low, high = axes.get_ylim()
     assert share.get_ylim() == (pytest.approx((low - 40) * 5), pytest.approx((high - 40) * 5))
+
+
+OVER = "Best adapted row: 'feature' with 50.0 mIoU, +10.0 points over 'source only'"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({}, f"{OVER}; it closes 50% of the gap to the upper bound 'oracle'."),
+        ({"oracles": ()}, "Best adapted row: 'oracle' with 60.0 mIoU, +20.0 points over 'source only'."),
+        (
+            {"summary": (line("mIoU", 0.4, 0.39, 0.5, 0.4),)},
+            f"{OVER}; no oracle is above 'source only', so there is no gap to close.",
+        ),
+        (
+            {"summary": (line("mIoU", 0.4, 0.3, 0.35, 0.6),)},
+            "Best adapted row: 'feature' with 35.0 mIoU, -5.0 points over 'source only'; it closes -25% of the gap to "
+            "the upper bound 'oracle'.",
+        ),
+        ({"summary": (line("mIoU", None, 0.39, 0.5, 0.6),)}, ""),
+        ({"oracles": COLUMNS[1:]}, ""),
+    ],
+)
+def test_the_verdict_names_the_best_adapted_row_and_the_upper_bound(changed: dict[str, Any], sentence: str) -> None:
+    assert gap.verdict(replace(TABLE, **changed)) == sentence

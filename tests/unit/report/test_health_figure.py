@@ -62,7 +62,7 @@ def test_trouble_has_its_steps_and_its_curve(tmp_path: Path, space: LabelSpace) 
     assert [patch.get_extents().width > 0 for patch in drawn.axes[2].patches] == [True]
     page = text(log, space)
     assert f"{WHAT} 20 40 {WHAT} 50 the end" in page
-    assert "Training health" in page
+    assert "feature 2 signs of trouble up to step 60." in page
 
 
 def test_the_page_says_if_there_was_no_trouble(tmp_path: Path, space: LabelSpace) -> None:
@@ -90,7 +90,7 @@ def test_norms_that_are_zero_or_not_finite_leave_no_gap_in_the_page(tmp_path: Pa
 @pytest.mark.parametrize("content", ["", "{}", "[1]\n5\n"])
 def test_an_empty_log_gives_no_section(tmp_path: Path, space: LabelSpace, content: str) -> None:
     (tmp_path / "log.jsonl").write_text(content)
-    assert "Training health" not in text(tmp_path / "log.jsonl", space)
+    assert "signs of trouble" not in text(tmp_path / "log.jsonl", space)
 
 
 @pytest.mark.promise("data-wait")

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from segda.label_space import LabelSpace
 from segda.report import page as pages
 from segda.report.page import Agreement, DataState, Illustration, ReportContent, StageState, render, write
-from segda.report.pictures import Picture, PictureRow, encode
+from segda.report.pictures import Picture, PictureRow, Scene
 from segda.report.table import Result, tone
+from segda.report.thumbnails import Line, Tile
 from tests.hostile.pages import Parsed
 
 Make = Callable[..., dict[str, Any]]
@@ -37,11 +39,8 @@ def content(tmp_path: Path, space: LabelSpace, evaluation: Make, photograph: np.
                  Result("both", [evaluation(7, data_fingerprint="abc", resize=None)])],
         stages=[StageState("translate", "translate", "resumed", 3725.0, "runs/translate-0a1b2c3d")],
         logs={"translate": log, "align": tmp_path / "absent.jsonl"},
-        pictures=[PictureRow("one", [
-            Picture("target", photograph), Picture("label", np.ones((20, 40), np.uint8)),
-            Picture("prediction after", None),
-        ])],
-        notes=["Half of the gap is closed."],
+        scenes=[Scene("town/1", photograph, *np.ones((3, 20, 40), np.uint8))],
+        usage=[("To predict.", "segda predict streets image.jpg -o out")],
         versions={"segda": "0.1"},
         confused=["both"],
         datasets=[DataState("gta5", "train", "0123abcd", ["translate", "source"])],
@@ -56,13 +55,20 @@ def test_write_leaves_page_table_and_pictures(tmp_path: Path, content: ReportCon
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in files) == names
     assert json.loads((folder / "table.json").read_text())["columns"] == ["source only", "both"]
     assert "road,20.0,70.0,+50.0" in (folder / "table.csv").read_text()
-    assert Image.open(folder / "pictures.png").size[0] == 3 * 328 + 8
+    assert Image.open(folder / "pictures.png").size[0] == 6 * 328 + 8
+
+
+def test_the_staircase_is_a_file_where_there_is_a_gap(tmp_path: Path, content: ReportContent, evaluation: Make) -> None:
+    oracle = Result("labels", [evaluation(9, trained_on_target_labels=True)])
+    write(tmp_path, replace(content, results=[*content.results, oracle]))
+    assert Image.open(tmp_path / "gap.png").size == (1065, 489)
 
 
 def test_page_shows_scores_stages_and_protocol(content: ReportContent) -> None:
     text = re.sub(r"\s+", " ", Parsed(render(content)).text)
     for expected in (
-        "streets", "seed 7 · 2025-01-02 · 1 h 2 min of work", "segda run streets", "Half of the gap is closed.",
+        "streets", "seed 7 · 2025-01-02 · 1 h 2 min of work", "segda run streets", "Best adapted row: 'both'",
+        "To predict. segda predict streets image.jpg -o out",
         "resumed", "runs/translate-0a1b2c3d", "generator: cycle", "left out of the mean: sky", "segda 0.1",
         "not measured alike: resize differs", "data fingerprint abc", "row resize source only 32 × 64 both none",
         "gta5 train translate, source 0123abcd",
@@ -87,22 +93,62 @@ def test_page_stands_alone(content: ReportContent) -> None:
 
 def test_embedded_pictures_decode(content: ReportContent) -> None:
     images = [attributes for tag, attributes in Parsed(render(content)).elements if tag == "img"]
-    assert [image["alt"] for image in images] == ["target", "label"], "an empty frame has no image"
+    titles = ("before adaptation", "after adaptation", "target", "label", *(f"errors {when} adaptation" for when in (
+        "before", "after",
+    )))  # fmt: skip
+    assert [image["alt"] for image in images] == [f"{title}, town/1" for title in titles]
     for image in images:
         data = (image["src"] or "").split("base64,")[1]
         assert Image.open(io.BytesIO(base64.b64decode(data))).size == (40, 20)
+        assert (image["width"], image["height"]) == ("40", "20")
 
 
-def test_illustrations_are_files_and_part_of_the_page(tmp_path: Path, content: ReportContent) -> None:
-    png = encode(Image.new("RGB", (30, 10)), "PNG")
-    files = write(tmp_path, replace(content, illustrations=[Illustration("embedding", "Features", "PCA, t-SNE.", png)]))
+def test_pictures_of_whole_images_have_their_lines_and_an_empty_frame_has_no_image(
+    tmp_path: Path, content: ReportContent, photograph: np.ndarray
+) -> None:
+    tiles = [Tile(photograph, [Line("seven"), Line("before: one", "bad"), Line("after: seven", "good")]), Tile(None)]
+    changed = replace(content, scenes=[], predictions=tiles, translations=[("source as target", [Tile(photograph)])])
+    page = Parsed(render(changed))
+    assert [attributes["alt"] for tag, attributes in page.elements if tag == "img"] == [
+        "seven, before: one, after: seven",
+        "source as target",
+    ]
+    assert "seven ✗ before: one ✓ after: seven" in re.sub(r"\s+", " ", page.text)
+    names = {path.name for path in write(tmp_path, changed)}
+    assert {"predictions.png", "samples.png"} <= names
+    assert "pictures.png" not in names
+
+
+def test_illustrations_are_files_and_drawn_in_the_page(tmp_path: Path, content: ReportContent) -> None:
+    figure = Figure(figsize=(2, 1))
+    figure.text(0, 0, "a word", color="#111317")
+    files = write(tmp_path, replace(content, illustrations=[Illustration("embedding", "Features", "PCA.", figure)]))
     assert (tmp_path / "embedding.png") in files
-    assert (tmp_path / "embedding.png").read_bytes() == png
-    page = Parsed((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "Features" in page.text
-    assert "PCA, t-SNE." in page.text
-    (url,) = [attributes["src"] for tag, attributes in page.elements if attributes.get("class") == "illustration"]
-    assert Image.open(io.BytesIO(base64.b64decode((url or "").split("base64,")[1]))).size == (30, 10)
+    assert Image.open(tmp_path / "embedding.png").size == (288, 144)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    drawn = html[html.index('<h2 id="embedding">Features</h2>') :]
+    drawn = drawn[: drawn.index("</svg>")]
+    assert "PCA." in drawn
+    assert "a word" in drawn
+    assert "currentColor" in drawn, "it takes the page's colour"
+    assert "fill: #ffffff" not in drawn, "no white paper"
+
+
+def test_oracles_are_upper_bounds_and_the_best_adapted_row_is_marked(content: ReportContent, evaluation: Make) -> None:
+    oracle = Result("labels", [evaluation(9, trained_on_target_labels=True)])
+    html = render(replace(content, results=[*content.results, oracle]))
+    cards = re.findall(r"<div( class=\"best\")?><span>(.*?)</div>", html, flags=re.DOTALL)
+    texts = [(bool(best), re.sub(r"\s+", " ", re.sub("<.*?>", " ", text)).strip()) for best, text in cards]
+    assert texts == [
+        (False, "source only 37.8 mIoU"), (True, "both 73.5 mIoU, +35.7 best adapted"),
+        (False, "labels 90.5 mIoU, +52.7 upper bound"),
+    ]  # fmt: skip
+    assert re.search(r'<th scope="col">labels\s*<small class="mark">upper bound</small>', html)
+    assert not re.search(r'<th scope="col">both\s*<small', html)
+
+
+def test_the_page_is_the_same_every_time(content: ReportContent) -> None:
+    assert render(content) == render(content)
 
 
 def test_an_empty_run_still_has_a_page(space: LabelSpace, tmp_path: Path) -> None:
@@ -170,7 +216,8 @@ def test_many_pictures_of_a_row_make_two_lines(
     content: ReportContent, photograph: np.ndarray, count: int, columns: int
 ) -> None:
     row = PictureRow("", [Picture(str(number), photograph) for number in range(count)])
-    assert f'style="--columns: {columns}"' in render(replace(content, pictures=[row]))
+    agreement = Agreement("adapted", (0.5,) * 3, [], [], [row])
+    assert f'style="--columns: {columns}"' in render(replace(content, agreements=[agreement]))
 
 
 def test_summary_rows_stay_below_whatever_is_sorted(content: ReportContent) -> None:
@@ -185,7 +232,8 @@ def test_categories_have_a_table_of_their_own(content: ReportContent, evaluation
     groups = {"categories": ["ground", "ground", "sky"]}
     results = [Result(name, [evaluation(right, **groups)]) for name, right in (("source only", 2), ("both", 7))]
     html = render(replace(content, results=results))
-    own = html[html.index("<h3>category IoU</h3>") : html.index("</section>")]
+    own = html[html.index("<h3>category IoU</h3>") :]
+    own = own[: own.index("</section>")]
     text = Parsed(own).text.split()
     assert text[text.index("ground") :][:4] == ["ground", "100.0", "100.0", "0.0"]
     assert '<table class="scores sortable">' in own

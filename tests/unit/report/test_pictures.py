@@ -8,7 +8,7 @@ from PIL import Image
 
 from segda.errors import DataError
 from segda.label_space import LabelSpace
-from segda.report.pictures import IGNORED, RIGHT, Picture, PictureRow, grid, painted, single
+from segda.report.pictures import IGNORED, RIGHT, Picture, PictureRow, Scene, grid, painted, single
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -37,17 +37,17 @@ def test_row_names_and_a_long_legend_take_room(photograph: np.ndarray) -> None:
 def test_classes_are_enlarged_and_shrunk_without_blending(space: LabelSpace) -> None:
     label = np.array([[0, 1, 2, 255]], dtype=np.int64).repeat(3, axis=0)
     for width in (400, 4, 3):
-        kind, data = single(label.repeat(10, axis=0).repeat(10, axis=1), space, width=width)
-        colours = {tuple(pixel) for pixel in opened(data).reshape(-1, 3).tolist()}
-        assert kind == "image/png"
+        kind, image = single(Picture("label", label.repeat(10, axis=0).repeat(10, axis=1)), space, width)
+        colours = {tuple(pixel) for pixel in np.asarray(image).reshape(-1, 3).tolist()}
+        assert (kind, image.width) == ("PNG", min(width, 40))
         assert colours <= {*space.palette, (0, 0, 0)}
 
 
-def test_photographs_become_small_jpegs_that_are_never_enlarged(space: LabelSpace, photograph: np.ndarray) -> None:
-    kind, data = single(photograph, space, width=480)
-    assert (kind, opened(data).shape) == ("image/jpeg", (20, 40, 3))
-    assert opened(single(photograph, space, width=10)[1]).shape == (5, 10, 3)
-    assert np.abs(opened(data).astype(int) - [200, 100, 50]).max() < 8
+def test_photographs_become_jpegs_that_are_never_enlarged(space: LabelSpace, photograph: np.ndarray) -> None:
+    kind, image = single(Picture("target", photograph), space, 480)
+    assert (kind, image.size) == ("JPEG", (40, 20))
+    assert single(Picture("target", photograph), space, 10)[1].size == (10, 5)
+    assert np.abs(np.asarray(image).astype(int) - [200, 100, 50]).max() < 8
 
 
 @pytest.mark.parametrize("array", [np.zeros((4, 4, 3)), np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8)])
@@ -79,8 +79,30 @@ def test_the_colours_of_an_error_map_are_not_blended(space: LabelSpace) -> None:
     predicted = np.indices((40, 40)).sum(axis=0).astype(np.uint8) % 2
     picture = Picture("errors", predicted, np.zeros_like(predicted))
     allowed = {RIGHT, space.palette[1]}
-    kind, data = single(painted(picture, space), space, width=13, photograph=False)
-    assert kind == "image/png"
-    assert {tuple(pixel) for pixel in opened(data).reshape(-1, 3).tolist()} <= allowed
+    kind, image = single(picture, space, 13)
+    assert kind == "PNG"
+    assert {tuple(pixel) for pixel in np.asarray(image).reshape(-1, 4).tolist()} == {
+        (*RIGHT, 0), (*space.palette[1], 255),
+    }  # fmt: skip
     shrunk = opened(grid([PictureRow("", [picture])], space, width=13))[32:45, 8:21]
     assert {tuple(pixel) for pixel in shrunk.reshape(-1, 3).tolist()} <= allowed
+
+
+def test_only_what_is_right_is_transparent(space: LabelSpace) -> None:
+    """A class that is white stays visible where it is wrong; what is ignored has its own colour even if it agrees."""
+    white = LabelSpace("white", space.classes, (RIGHT, *space.palette[1:]))
+    predicted, label = np.array([[0, 0, 1, 255]], np.uint8), np.array([[0, 1, 255, 255]], np.uint8)
+    _, image = single(Picture("errors", predicted, label), white, 4)
+    assert np.asarray(image)[0].tolist() == [[*RIGHT, 0], [*RIGHT, 255], [*IGNORED, 255], [*IGNORED, 255]]
+
+
+def test_a_scene_is_a_row_of_image_label_predictions_and_errors(space: LabelSpace, photograph: np.ndarray) -> None:
+    label = np.zeros((20, 40), np.uint8)
+    row = Scene("town/1", photograph, label, label + 1, label).row()
+    assert (row.name, [picture.title for picture in row.pictures]) == ("town/1", [
+        "target", "label", "before adaptation", "errors before adaptation", "after adaptation",
+        "errors after adaptation",
+    ])  # fmt: skip
+    before, after = (painted(row.pictures[index], space) for index in (3, 5))
+    assert (before == space.palette[1]).all()
+    assert (after == RIGHT).all()

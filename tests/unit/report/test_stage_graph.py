@@ -39,3 +39,19 @@ def test_boxes_do_not_overlap() -> None:
             assert abs(x - other_x) >= width or abs(y - other_y) >= height
     assert len(list(drawn.iter(f"{SVG}path"))) == 5
     assert [title.text for title in drawn.iter(f"{SVG}title")][1] == "stage 0: align"
+
+
+def test_boxes_are_as_wide_as_the_longest_name_needs_up_to_a_limit() -> None:
+    def drawn(name: str) -> tuple[float, str]:
+        text = str(to_svg([Node("source", "supervise"), Node(name, "align")]))
+        drawn = ElementTree.fromstring(text.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+        widths = {float(box.get("width", "")) for box in drawn.iter(f"{SVG}rect")}
+        return *widths, [each.text or "" for each in drawn.iter(f"{SVG}text")][2]
+
+    assert drawn("both") == (148, "both")
+    width, text = drawn("pixel-and-feature-20250101")
+    assert text == "pixel-and-feature-20250101"
+    assert 148 < width < 320
+    width, text = drawn("x" * 100)
+    assert width == 320
+    assert text == "x" * 33 + "…"

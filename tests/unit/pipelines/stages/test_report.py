@@ -1,5 +1,6 @@
 """The report of a classification run: its tables, images and derived statements."""
 
+import html
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import torch
 from PIL import Image
 
 from pipelines.stages.report import label_agreement
-from pipelines.stages.report.content import notes, stage_names
+from pipelines.stages.report.content import stage_names
 from segda import label_space
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest, write_json
@@ -24,7 +25,6 @@ from segda.export.picture import Picture
 from segda.export.shards import Shards
 from segda.report.pictures import RIGHT, painted
 from tests.unit.pipelines import colours
-from tests.unit.report.scored_runs import accuracy
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,10 @@ def test_it_shows_accuracy_and_no_iou(report: Path) -> None:
 def test_predictions_samples_and_features_stand_beside_and_in_the_page(report: Path) -> None:
     page = (report / "report.html").read_text(encoding="utf-8")
     for name, title in (
-        ("predictions", "Predictions"), ("samples", "Translation and reconstruction"), ("embedding", "Features"),
+        ("predictions", '"pictures">Before and after'), ("samples", '"translation">Translation and reconstruction'),
+        ("embedding", '"embedding">Features'),
     ):  # fmt: skip
-        assert f'<h2 id="{name}">{title}</h2>' in page
+        assert f"<h2 id={title}</h2>" in page
         image = Image.open(report / f"{name}.png")
         assert np.asarray(image.convert("RGB")).std() > 10
     assert not (report / "pictures.png").exists(), "class maps are for segmentation only"
@@ -66,18 +67,14 @@ def test_rows_of_both_domains_with_their_translations(report: Path) -> None:
     assert height == 6 * (96 + 6) + 6
 
 
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([60, 70, 80], ["Best adapted row: 'b', +10.0 points of accuracy; 50% of the gap to 'o'."]),
-        ([60, 50, 80], ["Best adapted row: 'b', -10.0 points of accuracy; -50% of the gap to 'o'."]),
-        ([60, 70, 60], ["Best adapted row: 'b', +10.0 points of accuracy; there is no gap."]),
-    ],
-)
-def test_the_note_says_how_far_the_best_row_went(rows: list[int], expected: list[str]) -> None:
-    evaluations: dict[str, Any] = {"a": accuracy(rows[0]), "b": accuracy(rows[1])}
-    assert notes(evaluations) == [], "no oracle, no gap"
-    assert notes({**evaluations, "o": accuracy(rows[2], oracle=True)}) == expected
+def test_it_says_how_to_load_the_network_after_adaptation(report: Path) -> None:
+    page = html.unescape((report / "report.html").read_text(encoding="utf-8"))
+    codes = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page, flags=re.DOTALL)
+    (after,) = report.parent.glob("align-*")
+    assert codes == [
+        f'import segda\n\npredictor = segda.load({str(after)!r})\nprediction = predictor("image.jpg")',
+        f"segda export-network {after} -o network.onnx",
+    ], "segda predict refuses classes of whole images"
 
 
 def write_stage(folder: Path, kind: str, stage: str, inputs: dict[str, Any], config: dict[str, Any]) -> Path:
@@ -223,11 +220,11 @@ def test_an_export_without_a_judge_has_nothing_to_show(exported: Path) -> None:
 def test_the_chain_names_its_stages_and_data(report: Path) -> None:
     """All stages behind the report in topological order; the evaluation has the rows before and after."""
     page = (report / "report.html").read_text(encoding="utf-8")
-    stages = page[page.index('<h2 id="stages">') : page.index('<h2 id="training">')]
+    stages = page[page.index('<h2 id="stages">') : page.index('<h2 id="protocol">')]
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', stages)
     assert rows == [("before", "supervise", "–"), ("after", "align", "–"), ("evaluate", "evaluate", "before, after")]
     assert page.count('<table class="confusion">') == 2
-    data = page[page.index("<h3>Data</h3>") :]
+    data = page[page.index("<summary>Data</summary>") :]
     users = re.findall(r'<th scope="row">arrays</th><td>train</td><td>(.*?)</td><td><code>[0-9a-f]{64}</code>', data)
     assert users == ["before, after", "after", "evaluate"], "the target without its labels, and with them"
 
