@@ -17,6 +17,7 @@ from segda.terminal.escape import escape
 
 COMMANDS = (
     "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
+    "score", "list", "init", "schema",
 )  # fmt: skip
 
 # A module cannot be named by a keyword of the language.

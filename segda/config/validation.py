@@ -193,12 +193,12 @@ def validate_options(
     Raises:
         ConfigError: unknown option, wrong type, or a missing option without default.
     """
-    valid = validate(_options_model(builder, tuple(sorted(given))), dict(options), path, elsewhere)
+    valid = validate(options_model(builder, tuple(sorted(given))), dict(options), path, elsewhere)
     return {name: getattr(valid, name) for name in valid.model_fields_set}
 
 
 @lru_cache(maxsize=256)
-def _options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
+def options_model(builder: Callable[..., Any], given: tuple[str, ...]) -> type[BaseModel]:
     """The signature of `builder` as a model, made once."""
     fields: dict[str, Any] = {}
     extra = "forbid"

@@ -1,7 +1,7 @@
 """Read every file of a labelled data set before a GPU is spent on it, and report all problems."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,20 +115,26 @@ def render(report: CheckReport, *, most: int = 10) -> str:
     for native, count in report.ids.items():
         meaning = report.id_names[native] or "(ignored)" if native in report.id_names else "OUTSIDE THE MAP"
         lines.append(f"{native:<16}{count:>24,}  {meaning}")
-    kinds: dict[str, list[Problem]] = {}
-    for problem in report.problems:
-        kinds.setdefault(problem.kind, []).append(problem)
     lines.append("")
     if report.orientations:
         lines.append(f"EXIF orientation: {len(report.orientations)}")
         lines += _shortened([f"  {file}: {how}" for file, how in report.orientations.items()], most)
     lines += [f"warning: {doubt}" for doubt in report.doubts]
-    for kind, problems in kinds.items():
-        lines.append(f"{kind}: {len(problems)}")
-        named = [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in problems]
-        lines += _shortened(named, most)
-    lines.append(f"{len(report.problems)} problems" if report.problems else "no problems found")
+    lines += problem_lines(report.problems, most=most)
     return "\n".join(escape(line) for line in lines)
+
+
+def problem_lines(problems: Sequence[Problem], *, most: int = 10) -> list[str]:
+    """Problems by kind, up to `most` files of each, and their number."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(problem.kind, []).append(problem)
+    lines = []
+    for kind, alike in kinds.items():
+        lines.append(f"{kind}: {len(alike)}")
+        named = [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in alike]
+        lines += _shortened(named, most)
+    return [*lines, f"{len(problems)} problems" if problems else "no problems found"]
 
 
 def _of_first_picture(dataset: Dataset) -> list[str]:

@@ -21,9 +21,9 @@ OTHER_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jfif", ".ppm", ".pgm", ".
 # Polygons and the like, of annotation tools.
 _TEXT = (".json", ".xml", ".txt", ".svg")
 
-# What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
+#: What trainers and annotation services put behind an image's name to name its label. A file is taken for a label by
 # this only where the image lies beside it.
-_LABEL_SUFFIX = re.compile(
+LABEL_SUFFIX = re.compile(
     r"(?:(?:[_.-](?:gt|gtFine|gtCoarse|(?:label|labelled|instance)?(?:Train)?Ids?|labels?|labelColou?r|colou?r|colou?red|"
     r"masks?|(?-i:L)|anno|annotations?|annotated|seg|segmentation|sem|semantic|panoptic|instances?|invIds|invGray|lbl|"
     r"ground[_-]?truth|manual|matte))+|(?-i:(?<=[a-z\d])(?:Mask|Label|GT)))(?:[_-]?\d+)?$",
@@ -85,7 +85,7 @@ def is_other_label(key: str, keys: Container[str]) -> bool:
 
 def _label_marks(key: str) -> list[re.Match[str]]:
     """What in a name names a label."""
-    return [mark for mark in (_LABEL_SUFFIX.search(key), LABEL_PREFIX.search(key)) if mark is not None]
+    return [mark for mark in (LABEL_SUFFIX.search(key), LABEL_PREFIX.search(key)) if mark is not None]
 
 
 def find_files(root: Path, folder: str, endings: Sequence[str]) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from segda.evaluation.batching import ReadSample, batched, read_samples
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
 from segda.files import sha256
+from segda.label_space import LabelSpace
 from segda.metrics.boundary import Boundary
 from segda.networks.networks import Networks
 from segda.task import Task
@@ -102,7 +103,7 @@ def evaluate(
         "dataset": dataset.name,
         "label_space": task.space.name,
         "classes": list(task.space.classes),
-        **_groupings(task),
+        **groupings(task.space, task.measure),
         "resize": None if resize is None else list(resize),
         "resize_rule": None if resize is None else RESIZE_RULE,
         "inference": inference.to_json(),
@@ -118,12 +119,12 @@ def evaluate(
     return Evaluation(confusion, images, protocol, borders)
 
 
-def _groupings(task: Task) -> dict[str, Any]:
-    """How the label space groups its classes; nothing for tasks that are not scored by IoU."""
-    if task.measure != "IoU":
+def groupings(space: LabelSpace, measure: str) -> dict[str, Any]:
+    """How a label space groups its classes, for a protocol; nothing for what is not measured by IoU."""
+    if measure != "IoU":
         return {}
-    subsets = {name: list(classes) for name, classes in task.space.subsets().items()}
-    groups = {"categories": list(task.space.categories), "subspaces": subsets}
+    subsets = {name: list(classes) for name, classes in space.subsets().items()}
+    groups = {"categories": list(space.categories), "subspaces": subsets}
     return {name: group for name, group in groups.items() if group}
 
 

@@ -66,6 +66,12 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 _CATEGORY = {name: category for category, names in CATEGORIES.items() for name in names}
 _COLOURS = dict(_RAW[raw] for raw in EVALUATED)
 
+#: RGB colour to name; of several ids that share one, the name of that which counts.
+COLOURS: dict[tuple[int, int, int], str] = {
+    **{colour: name for name, colour in reversed(_RAW.values())},
+    **{colour: name for name, colour in _COLOURS.items()},
+}
+
 SPACE = LabelSpace(
     name="cityscapes",
     classes=tuple(_COLOURS),

@@ -96,6 +96,10 @@ def test_no_command_reaches_the_network(finished: Path, job: Path, tmp_path: Pat
         ["select", "tiny", "--stage", "pixel", "--cpu", "--count", "16", "--target", "cityscapes",
          "--target-root", root],
         ["import", "net.pth"],
+        ["score", "out/ids", "out/ids", "--predicted-as", "train-ids", "--labelled-as", "train-ids"],
+        ["list", "encoders"],
+        ["init", "own", "--source", f"runs/{export}", "--target", "pictures", "--encoder", "small"],
+        ["schema"],
     ]  # fmt: skip
     assert {words[0] for words in commands} == set(COMMANDS), "every command there is"
     seen, codes = watched(tmp_path, *commands)

@@ -14,7 +14,7 @@ from segda import label_space
 from segda.data.dataset import Dataset, Sample
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.evaluation.batching import as_input
-from segda.evaluation.evaluate import _groupings, evaluate
+from segda.evaluation.evaluate import evaluate, groupings
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import Augmentation, predict
 from segda.label_space import LabelSpace
@@ -234,7 +234,7 @@ def test_subspaces_and_categories_of_cityscapes_stand_in_the_json() -> None:
     confusion.counts += np.diag(np.arange(1, 20))
     confusion.counts[0, 9] = 7  # terrain predicted as road; terrain is not among the 16
     task = build(space)
-    content = Evaluation(confusion, 1, {"images": 1, **_groupings(task)}).to_json()
+    content = Evaluation(confusion, 1, {"images": 1, **groupings(task.space, task.measure)}).to_json()
     iou = dict(zip(space.classes, confusion.iou(), strict=True))
     for name, count in (("synthia16", 16), ("synthia13", 13)):
         classes = label_space.load(name).classes
@@ -251,7 +251,7 @@ def test_subspaces_and_categories_of_cityscapes_stand_in_the_json() -> None:
 def test_spaces_without_groups_and_classification_have_none(tmp_path: Path, task: Segmentation) -> None:
     content = evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), task).to_json()
     assert not {"subspaces", "categories", "boundary"} & set(content)
-    assert _groupings(classification.build(label_space.load("cityscapes"))) == {}
+    assert groupings(label_space.load("cityscapes"), classification.build(SPACE).measure) == {}
     with pytest.raises(ConfigError, match="boundary: the task predicts one class an image"):
         evaluate(ColourNetworks(), write(tmp_path, label_maps(1)), classification.build(SPACE), boundary=True)
 
