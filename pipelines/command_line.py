@@ -17,13 +17,15 @@ from segda.terminal.escape import escape
 
 COMMANDS = (
     "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
-    "score", "list", "init", "schema",
+    "score", "list", "init", "schema", "completion",
 )  # fmt: skip
 
 # A module cannot be named by a keyword of the language.
 MODULES = {"import": "import_weights"}
 
 FIXABLE_OS_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+EXAMPLES = "examples:"
 
 UNEXPECTED = (
     "error: a fault of segda, not of your files or config; the same command goes on from what is finished: if it ends "
@@ -33,6 +35,19 @@ UNEXPECTED = (
 
 def _command(name: str) -> ModuleType:
     return importlib.import_module(f"pipelines.commands.{MODULES.get(name, name)}")
+
+
+class Help(argparse.HelpFormatter):
+    """Help whose examples are lines of their own, and whose column of names is as wide as the longest command."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """As argparse, which forgets that commands are indented once more."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(EXAMPLES) else super()._fill_text(text, width, indent)
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,13 +87,13 @@ def with_command(argv: Sequence[str]) -> list[str]:
     """
     if not argv or argv[0].startswith("-") or argv[0] in COMMANDS:
         return list(argv)
-    from segda.config.loading import find
+    from segda.config.loading import find, names
 
     try:
         find(argv[0], "pipelines")
     except ConfigError as error:
-        meant = nearest_of(argv[0], COMMANDS, cutoff=0.7)
-        if meant is not None:
+        meant = nearest_of(argv[0], (*COMMANDS, *names("pipelines")), cutoff=0.6)
+        if meant in COMMANDS:
             raise ConfigError(f"no command or pipeline {argv[0]!r}; did you mean {meant!r}?") from None
         raise ConfigError(f"no command {argv[0]!r} (there are {', '.join(COMMANDS)}) and {error}") from None
     return ["run", *argv]
@@ -86,13 +101,18 @@ def with_command(argv: Sequence[str]) -> list[str]:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands. Nothing heavy is imported for it."""
-    top = Parser(prog="segda", description="Domain adaptation for segmentation, as one staged job.")
+    top = Parser(
+        prog="segda", description="Domain adaptation for segmentation, as one staged job.", formatter_class=Help
+    )
     top.add_argument("--version", action="version", version=f"segda {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         module = _command(name)
         summary = str(module.__doc__).splitlines()[0]
-        command = commands.add_parser(name, help=summary, description=summary)
+        command = commands.add_parser(
+            name, help=summary, description=summary, formatter_class=Help,
+            epilog="\n  ".join([EXAMPLES, *module.EXAMPLES]),
+        )  # fmt: skip
         module.add_arguments(command)
         command.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.add_argument(

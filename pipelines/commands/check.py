@@ -4,6 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+EXAMPLES = (
+    "segda check cityscapes --split val",
+    "segda check mine.yaml --root ~/data/mine --labels camvid",
+    "segda check runs/export-0a1b2c3d",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
@@ -26,10 +32,13 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     from pipelines.definition import labels
     from pipelines.training.open_data import data_root, open_dataset
     from segda.data.check import check, render
+    from segda.terminal.progress import ProgressLine
 
     data = read_data(args.data, args.root, args.split)
     space = labels.resolved(args.labels, "--labels")
-    report = check(open_dataset(data, space, data_root(data), with_labels=True, strict=False))
+    dataset = open_dataset(data, space, data_root(data), with_labels=True, strict=False)
+    with ProgressLine(f"check {data.name}", 0, len(dataset), "pairs", aside=True) as line:
+        report = check(dataset, progress=lambda done, total: line.update(done))
     print(render(report))
     return 1 if report.problems else 0
 
@@ -42,8 +51,11 @@ def verify(folder: Path) -> int:
     """
     from segda.export import index
     from segda.terminal.escape import escape
+    from segda.terminal.progress import ProgressLine
 
-    content, differences = index.check(folder)
+    files = index.load(folder).get("files") or ()
+    with ProgressLine(f"check {folder.name}", 0, len(files), "files", aside=True) as progress:
+        content, differences = index.check(folder, progress.update)
     keys = content.get("keys")
     print(escape(
         f"export at {folder}, layout {content.get('layout')}, label space {content.get('space')}: "

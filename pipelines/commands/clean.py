@@ -10,6 +10,11 @@ from pipelines.commands.arguments import add_runs_argument
 if TYPE_CHECKING:
     from segda.artefacts.store import Store
 
+EXAMPLES = (
+    "segda clean streets --dry-run",
+    "segda clean --all --runs ../runs",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

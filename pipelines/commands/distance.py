@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from pipelines.definition.schema import DataConfig
     from segda.artefacts.manifest import Manifest
 
+EXAMPLES = (
+    "segda distance gta5_to_cityscapes --source gta5 --target cityscapes",
+    "segda distance streets --source runs/export-0a1b2c3d --target cityscapes",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
@@ -56,17 +61,19 @@ def measure(
     from pipelines.training.unreadable_files import open_readable
     from segda.export.fidelity import frechet_distance, kernel_distance
     from segda.metrics.domain_distance import Bound, divergence, joint_error
+    from segda.terminal.progress import ProgressLine
 
     labels = manifest.config["task"]["labels"]
     predictor = load_predictor(folder, manifest, device(args))
     source_set, target_set = open_readable(source, labels, True), open_readable(target, labels, args.oracle)
     on_source = replace(predictor, resize=source.resize or predictor.resize)
     on_target = replace(predictor, resize=target.resize or predictor.resize)
-    samples = features.spaced_samples(source_set, args.count)
-    source_features = features.image_features(on_source, source_set, samples, "source")
-    target_features = features.image_features(
-        on_target, target_set, features.spaced_samples(target_set, args.count), "target"
-    )
+    samples, of_target = (features.spaced_samples(each, args.count) for each in (source_set, target_set))
+    total = 2 * len(samples) + len(of_target)
+    with ProgressLine(f"distance {manifest.stage}", 0, total, "images", aside=True) as line:
+        source_features = features.image_features(on_source, source_set, line.over(samples), "source")
+        target_features = features.image_features(on_target, target_set, line.over(of_target), "target")
+        source_error = features.error(on_source, source_set, line.over(samples), "source")
     between = divergence(source_features.vectors, target_features.vectors, seed=args.seed)
     joint = None
     if args.oracle:  # only labels of whole images go with vectors of whole images
@@ -74,7 +81,7 @@ def measure(
         target_vectors, target_labels = target_features.labelled(target_set.space)
         if len(source_labels) and len(target_labels):
             joint = joint_error(source_vectors, source_labels, target_vectors, target_labels, seed=args.seed)
-    bound = Bound(features.error(on_source, source_set, samples, "source"), between.distance, joint)
+    bound = Bound(source_error, between.distance, joint)
     return {
         "proxy_a_distance": between.distance,
         "domain_error": between.error,

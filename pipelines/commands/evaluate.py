@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from segda.engine.session import Session
     from segda.evaluation.test_time_augmentation import Augmentation
 
+EXAMPLES = (
+    "segda evaluate gta5_to_cityscapes --data cityscapes --split val",
+    "segda evaluate streets --stage feature --data cityscapes --window 512 1024",
+    "segda evaluate streets --stage feature --data acdc --format-submission out",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
@@ -42,13 +48,16 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
     launcher.join(None)  # before torch is imported
     import json
+    from functools import partial
 
     from pipelines.scoring.score import score
+    from pipelines.stages.evaluate import show_progress
     from pipelines.training.unreadable_files import open_readable
     from segda import label_space
     from segda.artefacts.store import Store
     from segda.engine.session import Session
     from segda.report.terminal import print_scores
+    from segda.terminal.progress import ProgressLine
 
     rows = finished_rows(Store(args.runs), args.run, args.stage)
     data = read_data(args.data, args.root, args.split)
@@ -63,10 +72,15 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         space = label_space.load(manifest.config["task"]["labels"])
         if space not in opened:
             opened[space] = open_readable(data, manifest.config["task"]["labels"], True)
-        with explaining_memory(augmentation):
+        share = len(range(session.rank, len(opened[space]), session.world))
+        with (
+            ProgressLine(f"evaluate {name}", 0, share, "images", show=session.is_main, aside=True) as line,
+            explaining_memory(augmentation),
+        ):
             evaluation = score(
-                folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary
-            )
+                folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary,
+                progress=partial(show_progress, line),
+            )  # fmt: skip
         scores[name] = evaluation.to_json()
     if session.is_main and args.json:
         print(json.dumps(scores, indent=1))

@@ -4,6 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+EXAMPLES = (
+    "segda import ~/data/weights/resnet34.pth",
+    "segda import checkpoint.pth --part ema --out ema.safetensors",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

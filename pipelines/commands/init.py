@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _MOST_VALUES = 4096
 
 
+EXAMPLES = (
+    "segda init tour --source rendered --target photographs",
+    "segda init tour --source gta5 --target frames --labels cityscapes",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("name", metavar="NAME", help="of the pipeline; NAME.yaml is written, never over a file")

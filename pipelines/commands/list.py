@@ -48,6 +48,13 @@ USES = {
 }
 
 
+EXAMPLES = (
+    "segda list",
+    "segda list methods",
+    "segda list encoders --json",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument(

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pipelines.planning.plan import StagePlan
     from pipelines.training.packs import Packing
 
+EXAMPLES = (
+    "segda pack gta5_to_cityscapes",
+    "segda pack streets --only source --verify",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 KINDS = ("colour", "overlay", "ids")
 
+EXAMPLES = (
+    "segda predict streets photographs drive.mp4 -o predictions",
+    "segda predict streets image.png -o out --stage feature --kind ids",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 
 from pipelines.commands.arguments import add_runs_argument
 
+EXAMPLES = (
+    "segda report streets",
+    "segda report streets-seed1 --runs ../runs",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
@@ -14,26 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     """Print the tables of the run's evaluations and the files of its reports."""
+    from pipelines.running.up_to_date import print_results
     from segda.artefacts import manifest as manifests
-    from segda.artefacts.manifest import read_json
     from segda.artefacts.store import Store
     from segda.errors import ArtefactError
-    from segda.report.terminal import print_scores
-    from segda.terminal.escape import escape
 
     store, run = Store(args.runs).locate(args.run)
-    printed = False
-    for entry in store.read_lock(run)["stages"].values():
-        folder = store.root / (entry["folder"] or "")
-        if entry["kind"] not in ("evaluate", "average", "report") or not (folder / manifests.FILE_NAME).is_file():
-            continue
-        printed = True
-        manifest = manifests.verify(folder, full=entry["kind"] != "report")
-        if entry["kind"] != "report":
-            print_scores(read_json(folder / "evaluation.json"))
-        else:
-            pages = [file for file in manifest.outputs if file.endswith(".html")]
-            print("\n".join(f"report: {escape(folder / page)}" for page in pages))
-    if not printed:
+    folders = [store.root / (entry["folder"] or "") for entry in store.read_lock(run)["stages"].values()]
+    if not print_results(folder for folder in folders if (folder / manifests.FILE_NAME).is_file()):
         raise ArtefactError(f"{run}: no finished evaluation or report; run it first: segda run {run}")
     return 0

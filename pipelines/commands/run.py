@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from pipelines.running.reproduce import Recorded
     from segda.engine.session import Session
 
+EXAMPLES = (
+    "segda run streets --plan",
+    "segda run gta5_to_cityscapes --seed 1 --processes 4",
+    "segda run streets --set stages.translate.steps=1000 --only translate",
+    "segda run --from-manifest runs/streets.lock.json --runs again",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

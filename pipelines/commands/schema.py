@@ -7,6 +7,12 @@ from pathlib import Path
 KINDS = ("pipelines", "methods", "data")
 
 
+EXAMPLES = (
+    "segda schema",
+    "segda schema methods -o methods.json",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument(

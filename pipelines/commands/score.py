@@ -7,6 +7,13 @@ from pathlib import Path
 KINDS = ("ids", "train-ids", "indices", "colours")
 
 
+EXAMPLES = (
+    "segda score predictions labels --labels camvid",
+    "segda score predictions --data cityscapes --split val",
+    "segda score predictions labels --labels cityscapes --predicted-as colours",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="folder of label images, or of folders")

@@ -10,6 +10,11 @@ from pipelines.commands.arguments import add_domain_arguments, add_rows_argument
 if TYPE_CHECKING:
     from segda.artefacts.store import Store
 
+EXAMPLES = (
+    "segda select gta5_to_cityscapes --target cityscapes",
+    "segda select streets --target cityscapes --source gta5 --checkpoints",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

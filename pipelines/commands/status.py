@@ -10,12 +10,40 @@ from pipelines.commands.arguments import add_runs_argument
 if TYPE_CHECKING:
     from segda.artefacts.store import Store
 
+EXAMPLES = (
+    "segda status",
+    "segda status streets --watch",
+    "segda status --verify --runs ../runs",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run's name or lock file, or a folder of runs")
     add_runs_argument(parser)
-    parser.add_argument("--verify", action="store_true", help="read every output and compare it with its manifest")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--verify", action="store_true", help="read every output and compare it with its manifest")
+    group.add_argument(
+        "--watch", nargs="?", type=_seconds, const=2.0, metavar="SECONDS",
+        help="show the runs at work, anew every so many seconds (2), until they end",
+    )  # fmt: skip
+
+
+def _seconds(text: str) -> float:
+    """Seconds between two looks.
+
+    Raises:
+        ArgumentTypeError: the text is something else, such as the run.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected seconds; a run's name comes first: segda status {text} --watch"
+        ) from None
+    if not 0 < seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"found {text}, expected seconds above 0")
+    return seconds
 
 
 def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
@@ -35,6 +63,8 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
     else:
         store, name = store.locate(args.run)
         names = [name]
+    if args.watch is not None:
+        return _watch(store, names, whole, args.watch)
     damaged, known = False, set[str]()
     for name in names:
         try:
@@ -55,6 +85,22 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         print("in no run (of earlier configs, replaced, or shared packs)")
         print("\n".join(to_lines(others, indent="  ")))
     return 1 if damaged or any(row[1].startswith("damaged") for row in others) else 0
+
+
+def _watch(store: "Store", names: Sequence[str], whole: bool, seconds: float) -> int:
+    """Watch the named run, or all that are at work."""
+    from pipelines.running import watch
+
+    if whole:
+        names = [name for name in names if store.claim_run(name).is_held()]
+        if not names:
+            print(f"no process works on a run in {store.root}")
+    try:
+        if names:
+            watch.watch(store, names, seconds)
+    except KeyboardInterrupt:  # the usual end of looking on
+        print()
+    return 0
 
 
 def _without_runs(store: "Store") -> str:

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 CLAIMS_ENDING = ".claims.yaml"
 
+EXAMPLES = (
+    "segda table .",
+    "segda table streets --classes",
+    "segda table . --markdown --save results.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""

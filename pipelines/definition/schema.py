@@ -161,6 +161,7 @@ class RuntimeConfig(StrictConfig):
         mixed_precision: `auto` is bf16 on a GPU that has it and fp32 everywhere else.
         save_every: steps between checkpoints.
         log_every: steps between lines of `log.jsonl`.
+        trackers: training stages send what they log to these, too, with pictures at checkpoints.
         cpu: stay on the CPU although there is a GPU.
         deterministic: take no kernel that gives other bits each time; a launch's own, not a stage's.
         on_bad_health: `report` trouble in a training and go on, or `stop` it; a loss that is not finite always does.
@@ -179,6 +180,7 @@ class RuntimeConfig(StrictConfig):
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
     save_every: PositiveInt = 200
     log_every: PositiveInt = 10
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     cpu: bool = False
     deterministic: bool = False
     on_bad_health: OnBadHealth = "report"

@@ -80,6 +80,11 @@ def _refuse_precision(pipeline: Pipeline) -> None:
 
 def _refuse_training(stage: Stage, config: TrainingConfig, sizes: DatasetSizes, world: int) -> None:
     where = f"stages.{stage.name}"
+    for tracker in config.runtime.trackers:
+        if validation_cache.installed_version(tracker) is None:
+            raise ConfigError(
+                f"runtime.trackers: {tracker} is not installed; run `pip install 'segda[{tracker}]'`, or leave it out"
+            )
     if config.batch % (world * config.accumulate):
         raise ConfigError(
             f"{where}.batch: {config.batch} samples cannot be split evenly over {world} "

@@ -1,13 +1,15 @@
 """A run that finds all of its stages finished: it says so and ends, without torch and without other processes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from pipelines.definition.pipeline import Pipeline
 from pipelines.planning.plan import Planner, StagePlan
 from segda.artefacts import manifest as manifests
+from segda.artefacts.manifest import read_json
 from segda.terminal.escape import escape
 
 UNPROFILED = "runtime.profile: no training is left to be profiled; --force STAGE runs one anew"
@@ -38,7 +40,34 @@ def report_if_up_to_date(planner: Planner, wait: bool = False) -> bool:
         if pipeline.runtime.profile:
             print(UNPROFILED, flush=True)
         print("nothing to do", flush=True)
+    print_results([planned.folder for planned in plan if planned.state == "done" and planned.folder is not None])
     return True
+
+
+def print_results(folders: Iterable[Path]) -> bool:
+    """Print the tables of the evaluations among some finished stages, and the places of the reports.
+
+    Returns:
+        Whether there is one.
+
+    Raises:
+        ArtefactError: one of them is damaged.
+    """
+    from segda.report.terminal import print_scores  # a run with much to do does without its import
+
+    printed = False
+    for folder in folders:
+        manifest = manifests.load(folder)
+        if manifest.kind not in ("evaluate", "average", "report"):
+            continue
+        printed = True
+        manifests.verify(folder, full=manifest.kind != "report")
+        if manifest.kind != "report":
+            print_scores(read_json(folder / "evaluation.json"))
+        for page in manifest.outputs if manifest.kind == "report" else ():
+            if page.endswith(".html"):
+                print(f"report: {escape(folder / page)}")
+    return printed
 
 
 def line(plan: Sequence[StagePlan], number: int) -> str:

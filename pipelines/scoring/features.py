@@ -1,6 +1,6 @@
 """Features of a data set by a finished encoder: one vector an image, or one for each of some positions in it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -42,7 +42,7 @@ def spaced_samples(dataset: Dataset, count: int) -> list[int]:
 
 @torch.inference_mode()
 def image_features(
-    predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain, *, positions: int = 0, seed: int = 0
+    predictor: Predictor, dataset: Dataset, samples: Iterable[int], domain: Domain, *, positions: int = 0, seed: int = 0
 ) -> Features:
     """One vector an image, z averaged over its positions, with its class if labels are of whole images.
 
@@ -77,7 +77,7 @@ def _encoded(
         yield from zip(z, (sample.label for sample in batch), strict=True)
 
 
-def error(predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain) -> float:
+def error(predictor: Predictor, dataset: Dataset, samples: Iterable[int], domain: Domain) -> float:
     """The share of wrong predictions among a domain's labelled pixels, or images where labels are of whole images."""
     confusion = predictor.task.meter()
     for index in samples:

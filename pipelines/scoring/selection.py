@@ -1,6 +1,6 @@
 """Score finished networks by criteria that need no label of the target, and let each criterion pick."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from segda.evaluation.predict import Predictor
 from segda.metrics import selection
 from segda.metrics.mean_iou import Confusion
 from segda.seeds import derive_seed
+from segda.terminal.progress import ProgressLine
 
 SCHEMA = 1
 ENDING = ".selection.json"
@@ -190,24 +191,21 @@ def score(
     predictor = candidate.predictor(device)
     on_target = replace(predictor, resize=target.data.resize or predictor.resize)
     samples = features.spaced_samples(target.dataset, settings.images)
-    predictions = predict_samples(on_target, target.dataset, samples, "target", settings)
+    of_source = [] if source is None else features.spaced_samples(source.dataset, settings.images)
+    total = len(samples) if source is None else 2 * len(samples) + len(of_source) + len(of_source) // 2
+    with ProgressLine(f"select {candidate.name}", 0, total, "images", aside=True) as line:
+        predictions = predict_samples(on_target, target.dataset, samples, "target", settings, line.over)
+        risks = {}
+        if source is not None:
+            target_vectors = features.image_features(on_target, target.dataset, line.over(samples), "target").vectors
+            on_source = replace(predictor, resize=source.data.resize or predictor.resize)
+            risks = _weighted_risks(on_source, source.dataset, of_source, target_vectors, settings, line.over)
     scores = {
         "entropy": selection.entropy(predictions.probabilities),
         "neighbourhood density": selection.neighbourhood_density(predictions.probabilities),
         "mutual information": selection.mutual_information(predictions.probabilities),
+        **risks,
     }
-    if source is not None:
-        on_source = replace(predictor, resize=source.data.resize or predictor.resize)
-        source_samples = features.spaced_samples(source.dataset, settings.images)
-        vectors = features.image_features(on_source, source.dataset, source_samples, "source").vectors
-        target_vectors = features.image_features(on_target, target.dataset, samples, "target").vectors
-        # Every other image trains the domain classifier, the rest is weighted.
-        losses = predict_samples(on_source, source.dataset, source_samples[1::2], "source", settings).losses
-        assert losses is not None  # the labels are open
-        weights = selection.importance_weights(vectors[::2], target_vectors, vectors[1::2], seed=settings.seed)
-        finite = np.isfinite(losses)
-        scores["weighted source risk"] = selection.weighted_risk(losses[finite], weights[finite])
-        scores["deep embedded validation"] = selection.deep_embedded_validation(losses[finite], weights[finite])
     confusion = predictions.confusion
     if confusion is None:
         return scores, None
@@ -216,15 +214,36 @@ def score(
     return scores, (predictor.task.measure, float(confusion.pixel_accuracy()))
 
 
+def _weighted_risks(
+    predictor: Predictor, source: Dataset, samples: Sequence[int], target_vectors: np.ndarray, settings: Settings,
+    over: Callable[[Iterable[int]], Iterator[int]],
+) -> dict[str, float]:  # fmt: skip
+    """The source's error, weighted by how much its images look like the target's, plain and as in DEV."""
+    vectors = features.image_features(predictor, source, over(samples), "source").vectors
+    # Every other image trains the domain classifier, the rest is weighted.
+    losses = predict_samples(predictor, source, samples[1::2], "source", settings, over).losses
+    assert losses is not None  # the labels are open
+    weights = selection.importance_weights(vectors[::2], target_vectors, vectors[1::2], seed=settings.seed)
+    finite = np.isfinite(losses)
+    return {
+        "weighted source risk": selection.weighted_risk(losses[finite], weights[finite]),
+        "deep embedded validation": selection.deep_embedded_validation(losses[finite], weights[finite]),
+    }
+
+
 @torch.inference_mode()
 def predict_samples(
-    predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain, settings: Settings
-) -> Predictions:
-    """Predict on some samples of one domain, and compare with their labels where these are open."""
+    predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain, settings: Settings,
+    over: Callable[[Iterable[int]], Iterator[int]] = iter,
+) -> Predictions:  # fmt: skip
+    """Predict on some samples of one domain, and compare with their labels where these are open.
+
+    `over` is what the samples are counted by, such as `ProgressLine.over`.
+    """
     task = predictor.task
     confusion = task.meter() if dataset.samples[samples[0]].label is not None else None
     rows, losses = [], []
-    for number, (probabilities, sample) in enumerate(_predictions(predictor, dataset, samples, domain)):
+    for number, (probabilities, sample) in enumerate(_predictions(predictor, dataset, over(samples), domain)):
         flat = probabilities.reshape(len(probabilities), -1).T
         if len(flat) > settings.pixels:
             generator = np.random.default_rng(derive_seed(settings.seed, domain, "selection", number))
@@ -242,7 +261,7 @@ def predict_samples(
 
 
 def _predictions(
-    predictor: Predictor, dataset: Dataset, samples: Sequence[int], domain: Domain
+    predictor: Predictor, dataset: Dataset, samples: Iterable[int], domain: Domain
 ) -> Iterator[tuple[torch.Tensor, ReadSample]]:
     """The probabilities `[K]` or `[K, H, W]` of each sample."""
     task = predictor.task

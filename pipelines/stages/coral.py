@@ -74,7 +74,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
 
     def measure(networks: "Networks") -> None:
         measured = {
-            domain: feature_statistics(networks, dataset, domain, resizes[domain], config.batch, session, folder.name)
+            domain: feature_statistics(networks, dataset, domain, resizes[domain], config.batch, session, folder)
             for domain, dataset in sets.items()
         }
         tensors = {

@@ -102,7 +102,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     rows: dict[str, Evaluation] = {}
     for name, reference in config.rows.items():
         share = len(range(session.rank, len(dataset), session.world))
-        with ProgressLine(f"{folder.name} {name}", 0, share, "images", show=session.is_main) as line:
+        with ProgressLine(f"{folder.name} {name}", 0, share, "images", show=session.is_main, folder=folder) as line:
             rows[name] = score(
                 inputs.folder(reference), inputs.manifest(reference), config.data, dataset, session,
                 augmentation=config.augmentation.build(), boundary=config.boundary,

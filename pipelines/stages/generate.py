@@ -38,7 +38,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         signals.raise_if_stopped(f"{done} scenes are written")
 
     if session.is_main:
-        with ProgressLine(folder.name, 0, scenes, "images") as line:
+        with ProgressLine(folder.name, 0, scenes, "images", folder=folder) as line:
             write(
                 folder,
                 rendered=config.rendered,

@@ -36,7 +36,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     from segda.terminal.progress import ProgressLine
 
     if session.is_main:
-        with ProgressLine(folder.name, 0, config.rendered_train + config.rendered_test, "images") as line:
+        rendered = config.rendered_train + config.rendered_test
+        with ProgressLine(folder.name, 0, rendered, "images", folder=folder) as line:
             rendered_digits.write(
                 folder / "rendered",
                 train=config.rendered_train,

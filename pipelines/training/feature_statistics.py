@@ -1,5 +1,6 @@
 """Mean and covariance of an encoder's features over a whole data set."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +19,13 @@ from segda.terminal.progress import ProgressLine
 
 @torch.inference_mode()
 def feature_statistics(
-    networks: Networks, dataset: Dataset, domain: Domain, resize: Size | None, batch: int, session: Session, title: str
+    networks: Networks,
+    dataset: Dataset,
+    domain: Domain,
+    resize: Size | None,
+    batch: int,
+    session: Session,
+    folder: Path,
 ) -> FeatureStatistics:
     """Mean and covariance of z over a whole data set, every position of z a sample; images are not augmented.
 
@@ -34,7 +41,7 @@ def feature_statistics(
     total = torch.zeros(channels, dtype=torch.float64, device=session.device)
     products = torch.zeros(channels, channels, dtype=torch.float64, device=session.device)
     share = range(session.rank, len(dataset), session.world)
-    with ProgressLine(f"{title} {domain}", 0, len(share), "images", show=session.is_main) as line:
+    with ProgressLine(f"{folder.name} {domain}", 0, len(share), "images", show=session.is_main, folder=folder) as line:
         done = 0
         images = (as_input(dataset.decode_image(dataset.samples[index].image), resize) for index in share)
         for group in batched(images, lambda image: image.shape, batch):

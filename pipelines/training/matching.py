@@ -59,7 +59,7 @@ def target_order(
         path = folder / FILE_NAME
         if not path.is_file():
             content = io.BytesIO()
-            np.save(content, _table(config, sources, target, describer, folder.name, session))
+            np.save(content, _table(config, sources, target, describer, folder, session))
             write_whole(path, content.getvalue())
         table: np.ndarray = np.load(path, allow_pickle=False)
         return table
@@ -72,14 +72,14 @@ def _table(
     sources: Sequence[Dataset],
     target: Dataset,
     describer: Networks,
-    title: str,
+    folder: Path,
     session: Session,
 ) -> np.ndarray:
     """See `Matches.table`."""
     assert config.match is not None
     total = sum(map(len, sources)) + len(target)
     workers = config.runtime.loading(1)
-    with ProgressLine(title, 0, total, "images matched") as line:
+    with ProgressLine(folder.name, 0, total, "images matched", folder=folder) as line:
         done = 0
 
         def described(data: DataConfig, dataset: Dataset) -> Iterator[np.ndarray]:

@@ -80,7 +80,8 @@ def _counted(
     def count() -> None:
         if file.is_file():
             return
-        with ProgressLine(f"{folder.name} {field}: pixels of each class", 0, len(dataset), "labels") as line:
+        title = f"{folder.name} {field}: pixels of each class"
+        with ProgressLine(title, 0, len(dataset), "labels", folder=folder) as line:
 
             def progress(done: int) -> None:
                 line.update(done)

@@ -39,6 +39,7 @@ from segda.networks import weights
 from segda.networks.networks import Networks
 from segda.objectives import objective as objectives
 from segda.objectives.class_sizes import ClassSizes
+from segda.terminal.progress import ProgressLine
 
 
 def check(config: TrainingConfig) -> None:
@@ -115,7 +116,11 @@ def train(
     method, sizes, pretrained = config.method, None, None
     needs = needed_networks(method)
     if "class_sizes" in needs:
-        sizes = ClassSizes(*(share.to(session.device) for share in class_sizes.measure(sources)))
+        count = min(class_sizes.LIMIT, sum(map(len, sources)))
+        title = f"{folder.name}: sizes of classes"
+        with ProgressLine(title, 0, count, "labels", show=session.is_main, folder=folder) as line:
+            measured = class_sizes.measure(sources, progress=line.update)
+        sizes = ClassSizes(*(share.to(session.device) for share in measured))
     if "pretrained" in needs:
         pretrained = pretrained_encoder(config, session.device)
     gathering = config.runtime.gather_statistics and session.world > 1
@@ -170,7 +175,9 @@ def train(
             images = batches.target_images(
                 target, config.target.resize, config.batch, target_statistics, session.device
             )
-            adabn.estimate(Networks(kept, tied=method.tied), images)
+            number = -(-min(target_statistics, len(target)) // config.batch)
+            with ProgressLine(f"{folder.name}: statistics", 0, number, "batches", folder=folder) as line:
+                adabn.estimate(Networks(kept, tied=method.tied), line.over(images))
         weights.save(kept, folder / "networks")
     session.barrier()
     session.release()
@@ -190,7 +197,10 @@ def _fit(
     )  # fmt: skip
     classes, labelled = build_task(config.task).space.classes, config.method.labels
     policy = HealthPolicy(runtime.health, runtime.on_bad_health, classes, labelled)
-    recorder = Recorder(folder, title, state, session, steps=steps, log_every=runtime.log_every, policy=policy)
+    recorder = Recorder(
+        folder, title, state, session, steps=steps, log_every=runtime.log_every, policy=policy,
+        trackers=runtime.trackers, config=config.model_dump(mode="json", by_alias=True),
+    )  # fmt: skip
     checkpointer = Checkpointer(folder / "checkpoints", session, save_every=runtime.save_every, steps=steps)
     enabled = runtime.profile and session.is_main
     profiler = Profiler(folder, recorder.log.progress, state.step, steps, session.device, enabled=enabled)

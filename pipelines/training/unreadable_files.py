@@ -45,7 +45,7 @@ def prepare(config: StageConfig, inputs: Inputs, folder: Path) -> Lists:
     if not fields:
         return {}
     if not (folder / FILE_NAME).is_file():
-        write_json(folder / FILE_NAME, _read_all(config, fields, inputs, folder.name))
+        write_json(folder / FILE_NAME, _read_all(config, fields, inputs, folder))
     lists = read(folder)
     for name in fields:
         print(_line(name, lists.get(name, [])), flush=True)
@@ -76,7 +76,8 @@ def open_readable(data: DataConfig, labels: Labels, with_labels: bool) -> Datase
         print(escape(f"warning: {dataset.root}: {doubt}"), file=sys.stderr)
     if not skips(data):
         return dataset
-    files = unreadable.find(dataset)
+    with ProgressLine(f"{data.name}: can all be read?", 0, len(dataset), "images", aside=True) as line:
+        files = unreadable.find(dataset, progress=line.update)
     print(_line(data.name, files), file=sys.stderr)
     for skipped in files:
         print(f"  {skipped.file}: {skipped.reason}", file=sys.stderr)
@@ -105,12 +106,13 @@ def of_manifest(manifest: Manifest) -> dict[str, list[Skipped]]:
 
 
 def _read_all(
-    config: StageConfig, fields: Mapping[str, tuple[DataConfig, bool]], inputs: Inputs, title: str
+    config: StageConfig, fields: Mapping[str, tuple[DataConfig, bool]], inputs: Inputs, folder: Path
 ) -> dict[str, list[dict[str, str]]]:
     lists = {}
     for name, (data, with_labels) in fields.items():
         dataset = inputs.open(data, config.task.options["labels"], with_labels)
-        with ProgressLine(f"{title} {name}: can all be read?", 0, len(dataset), "images") as line:
+        title = f"{folder.name} {name}: can all be read?"
+        with ProgressLine(title, 0, len(dataset), "images", folder=folder) as line:
             lists[name] = unreadable.find(dataset, workers=max(config.runtime.loading(1), 1), progress=line.update)
         unreadable.without(dataset, keys(lists[name]))
     if isinstance(config, AdaptingConfig) and config.paired:

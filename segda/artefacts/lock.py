@@ -82,6 +82,19 @@ class FolderLock:
             self._lock.release()
             self._lock = None
 
+    def is_held(self) -> bool:
+        """Whether another process has the lock, as far as its note says; one of this machine must be alive."""
+        note = self._read_note()
+        if note.get("host") != socket.gethostname():
+            return bool(note)
+        try:
+            os.kill(int(note["process"]), 0)
+        except (ProcessLookupError, ValueError, TypeError, KeyError, OverflowError):
+            return False
+        except PermissionError:  # it is another user's
+            pass
+        return True
+
     def _try(self) -> bool:
         """Whether the lock is taken now.
 
@@ -112,14 +125,22 @@ class FolderLock:
 
     def _holder(self) -> str:
         """Who holds the lock, as its note says."""
+        note = self._read_note()
         try:
-            note: Any = json.loads(self._note.read_bytes())
             return (
                 f"process {note['process']} on {note['host']} since {note['since']}: "
                 f"{' '.join(str(note['command']).split())}"
             )
-        except (OSError, ValueError, LookupError, TypeError):
+        except KeyError:
             return "it left no note"
+
+    def _read_note(self) -> dict[str, Any]:
+        """What the holder has written; empty where nobody has, or it is damaged."""
+        try:
+            note = json.loads(self._note.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return note if isinstance(note, dict) else {}
 
 
 def _write_note(path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -82,8 +82,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str, Any]]:
+def describe_outputs(
+    folder: Path, outputs: Iterable[str], progress: Callable[[int], None] = lambda done: None
+) -> dict[str, dict[str, Any]]:
     """Size and hash of every file of the outputs, which are files or folders below the stage's folder.
+
+    `progress` gets the number of files that are read.
 
     Returns:
         Path below `folder`, with `/`, to `{"bytes", "sha256"}`, sorted.
@@ -100,8 +104,11 @@ def describe_outputs(folder: Path, outputs: Iterable[str]) -> dict[str, dict[str
         if not written or not written[0].is_file():
             raise ArtefactError(f"{path}: the stage ended without its output {name!r}")
         files += written
+    hashes = []
     with ThreadPoolExecutor(max_workers=4) as pool:
-        hashes = list(pool.map(sha256, files))
+        for done, hashed in enumerate(pool.map(sha256, files), start=1):
+            hashes.append(hashed)
+            progress(done)
     described = {
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": hashed}
         for file, hashed in zip(files, hashes, strict=True)

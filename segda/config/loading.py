@@ -69,8 +69,13 @@ def find(name: str, folder: str, user: Path | None = None) -> Path:
     if os.sep in name:
         meant = _meant(name, folder, [Path(name)])
         raise ConfigError(f"{name}: no {folder} config there; expected the path of a .yaml file{meant}")
-    valid = {path.stem for each in folders for path in each.glob("*.y*ml")}
-    raise ConfigError(f"no {folder} config called {name!r}; {lookup.nearest(name, valid)}")
+    raise ConfigError(f"no {folder} config called {name!r}; {lookup.nearest(name, names(folder, folders))}")
+
+
+def names(folder: str, folders: Iterable[Path] = ()) -> list[str]:
+    """The bare names that `find` knows, sorted: of `configs/<folder>` here and of what is shipped, or of `folders`."""
+    searched = [*folders] or [Path("configs") / folder, shipped(folder)]
+    return sorted({path.stem for each in searched for path in each.glob("*.y*ml")})
 
 
 def _meant(name: str, folder: str, candidates: Iterable[Path]) -> str:

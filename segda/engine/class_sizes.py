@@ -1,7 +1,7 @@
 """Measure how large the classes are in the labels of a data set."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,14 +10,20 @@ from segda.data.dataset import Dataset
 from segda.errors import DataError
 from segda.objectives.class_sizes import ClassSizes
 
+LIMIT = 2000
+"""Labels that are read of larger sets."""
 
-def measure(datasets: Sequence[Dataset], limit: int = 2000) -> ClassSizes:
+
+def measure(
+    datasets: Sequence[Dataset], limit: int = LIMIT, progress: Callable[[int], None] = lambda done: None
+) -> ClassSizes:
     """Shares of an image's valid pixels that each class takes.
 
     Args:
         datasets: of one label space, opened with labels.
         limit: how many labels are read, spread evenly over the sets; reading all of a large set takes long and moves
             the tenths little.
+        progress: gets the number of labels read.
 
     Returns:
         Means of the lowest tenth, of all, and of the highest tenth of the images that hold the class.
@@ -37,6 +43,7 @@ def measure(datasets: Sequence[Dataset], limit: int = 2000) -> ClassSizes:
             raise DataError(f"{sample.label}: one label for the whole image; class sizes need one a pixel")
         found = np.bincount(label.ravel(), minlength=256)[:classes]
         shares[row] = found / max(found.sum(), 1)
+        progress(row + 1)
     least, mean, most = (np.full(classes, math.nan) for _ in range(3))
     for index in range(classes):
         present = np.sort(shares[:, index][shares[:, index] > 0])

@@ -64,7 +64,7 @@ def fit(
     """
     state.objective.networks.train()
     batches, start = recorder.timed(batches), state.step
-    with recorder.log, checkpointer, profiler:
+    with recorder.log, recorder.trackers, checkpointer, profiler:
         while state.step < schedule.steps:
             state.set_learning_rates(schedule.factor(state.step))
             for _ in range(schedule.discriminator_steps - 1):

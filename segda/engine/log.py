@@ -31,7 +31,7 @@ class Log:
             ArtefactError: the log cannot be written; an earlier one is untouched.
         """
         self.began = time.monotonic()
-        self.progress = ProgressLine(title, start, steps, "steps", show=show)
+        self.progress = ProgressLine(title, start, steps, "steps", show=show, folder=folder)
         self.monitor = HealthMonitor(limits)
         self.file = None
         if not show:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from segda.engine.health import Finding, HealthPolicy
 from segda.engine.log import Log
 from segda.engine.session import Session
 from segda.engine.state import StepLosses, TrainingState
+from segda.engine.trackers import Trackers
 from segda.objectives.forward_pass import ForwardPass
 
 
@@ -55,20 +56,24 @@ class Recorder:
         title: of the training.
         diagnostics: measures the steps that are logged.
         log: the log file, the progress line and the findings.
+        trackers: get the same numbers as the log file.
     """
 
     def __init__(
         self, folder: Path, title: str, state: TrainingState, session: Session, *,
         steps: int, log_every: int, policy: HealthPolicy,
+        trackers: Sequence[str] = (), config: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """Open `folder/log.jsonl`; `state` is at the step that training goes on from.
 
-        A line is written every `log_every` steps and after the last of `steps`; `title` heads the progress line.
+        A line is written every `log_every` steps and after the last of `steps`; `title` heads the progress line. The
+        `trackers` that are named also get the stage's `config`.
         """
         self.title, self.session, self.policy = title, session, policy
         self.steps, self.log_every = steps, log_every
         self.diagnostics = Diagnostics(state, session, len(policy.classes), policy.labelled)
         self.log = Log(folder, title, state.step, steps, show=session.is_main, limits=policy.limits)
+        self.trackers = Trackers(trackers, folder, state.step, config or {}, session, self.log.progress.print)
 
     def timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches; the log says how long they were waited for."""
@@ -77,7 +82,8 @@ class Recorder:
 
     def begin_step(self, step: int, saving: bool) -> None:
         """Prepare for step number `step`; one that is saved is logged, so that nothing is saved unchecked."""
-        self.diagnostics.begin_step(active=saving or step % self.log_every == 0 or step == self.steps)
+        self._drawing = saving or step == self.steps
+        self.diagnostics.begin_step(active=self._drawing or step % self.log_every == 0)
 
     def record(self, state: TrainingState, forward: ForwardPass, stopping: bool) -> Finding | None:
         """Check the step just made, and write its line, if one is due; every process must call this.
@@ -108,7 +114,11 @@ class Recorder:
         measures = {name: float(value) for name, value in state.objective.measures(forward).items()}
         losses = means(state.unlogged_losses, self.session)
         values = {"learning_rate": rates, "losses": losses, "measures": measures, **measured}
-        begun = self.log.write(state.step, values, waiting=self._batches.share())
+        waiting = self._batches.share()
+        begun = self.log.write(state.step, values, waiting)
+        self.trackers.log(state.step, {"waiting": waiting, **values})
+        if self._drawing:
+            self.trackers.draw(state.step, forward, self.policy.labelled)
         state.unlogged_losses = []
         if self.policy.on_bad_health == "report":
             return None

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 from accelerate.utils import (
     DistributedDataParallelKwargs,
     GradientAccumulationPlugin,
@@ -330,6 +331,13 @@ class Session:
     def release(self) -> None:
         """Let go of what was prepared: Accelerate holds on to all networks that it has ever seen."""
         self.accelerator.free_memory()
+
+    def start_tracker(self, name: str, /, *arguments: Any, **options: Any) -> Any:
+        """One of Accelerate's trackers, such as `tensorboard`, at work; what else is given is its constructor's."""
+        tracker = LOGGER_TYPE_TO_CLASS[name](*arguments, **options)
+        if hasattr(tracker, "start"):  # constructors of earlier versions start it
+            tracker.start()
+        return tracker
 
     def print(self, text: str) -> None:
         """Print one line, once."""

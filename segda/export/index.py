@@ -1,6 +1,6 @@
 """`dataset.json`: what a finished export holds, written last; and a check of every file against it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,9 +38,14 @@ def require(root: Path, expected: Iterable[str], folders: Iterable[str]) -> None
         )
 
 
-def publish(folder: Path, content: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Write `dataset.json`: `content`, and the checksum of every file named, by its path below the folder with `/`."""
-    whole = {**content, "files": describe_outputs(folder, sorted(names))}
+def publish(
+    folder: Path, content: Mapping[str, Any], names: Iterable[str], progress: Callable[[int], None] = lambda done: None
+) -> None:
+    """Write `dataset.json`: `content`, and the checksum of every file named, by its path below the folder with `/`.
+
+    `progress` gets the number of files that are read.
+    """
+    whole = {**content, "files": describe_outputs(folder, sorted(names), progress)}
     write_json(folder / FILE_NAME, {**whole, "sha256": checked_json.checksum(whole)})
 
 
@@ -92,8 +97,8 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-def check(folder: Path) -> tuple[dict[str, Any], list[Difference]]:
-    """Compare every file of a finished export with `dataset.json`; reads all of them.
+def check(folder: Path, progress: Callable[[int], None] = lambda done: None) -> tuple[dict[str, Any], list[Difference]]:
+    """Compare every file of a finished export with `dataset.json`; reads all of them, whose number `progress` gets.
 
     Returns the content of `dataset.json`, and what differs, by kind and path; nothing for an export as it was written.
 
@@ -113,7 +118,7 @@ def check(folder: Path) -> tuple[dict[str, Any], list[Difference]]:
     if content.pop("sha256", None) != checked_json.checksum(content):
         differences.append(Difference("differs", FILE_NAME, "its content has changed"))
     present = [name for name in listed if (folder / name).is_file()]
-    described = describe_outputs(folder, present)
+    described = describe_outputs(folder, present, progress)
     for name, expected in listed.items():
         actual = described.get(name)
         if actual is None:

@@ -59,6 +59,10 @@ class ForwardPass:
             self._cache[name] = compute()
         return cast(Value, self._cache[name])
 
+    def computed(self, name: Hashable) -> Any:
+        """The value cached under `name`; `None` where no term has asked for it."""
+        return self._cache.get(name)
+
     # --- inputs ---------------------------------------------------------------------------------------------------
 
     def samples(self, domain: Domain) -> DomainBatch:

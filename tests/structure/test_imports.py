@@ -17,8 +17,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "seeds": (),
     "torchvision_compat": (),
     "losses": (),
-    "terminal": (),
     "files": ("errors",),
+    "terminal": ("errors", "files"),
     "config": ("errors",),
     "artefacts": ("config.lookup", "errors", "files"),
     "metrics": ("errors",),
@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "export": ("artefacts", "data", "errors", "files"),
     "tasks": ("batch", "errors", "label_space", "losses", "metrics", "networks.networks"),
-    "engine": ("batch", "data", "errors", "files", "networks.networks", "objectives", "terminal"),
+    "engine": ("batch", "data", "errors", "files", "label_space", "networks.networks", "objectives", "terminal"),
     "evaluation": (
         "batch", "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics", "networks.networks",
         "task",

@@ -68,11 +68,11 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
         if config.on_disagreement == "drop":
             if config.minimum_agreement == "relative":
                 # Which images are outliers depends on all of them: they are judged first, and then translated again.
-                with ProgressLine(folder.name, 0, total, "images judged", show=session.is_main) as line:
+                with ProgressLine(folder.name, 0, total, "images judged", show=session.is_main, folder=folder) as line:
                     work.judge_all(share, workers, line.update)
                 session.barrier()
             work = replace(work, minimum=session.on_main(lambda: limit(config, work.dataset, folder)))
-        with ProgressLine(folder.name, 0, total, "images", show=session.is_main) as line:
+        with ProgressLine(folder.name, 0, total, "images", show=session.is_main, folder=folder) as line:
             work.run(share, workers, line.update)
     session.barrier()
     session.on_main(lambda: publish(config, inputs, work, folder))
@@ -140,7 +140,9 @@ def publish(config: Config, inputs: Inputs, work: Work, folder: Path) -> None:
         content["skipped"] = unreadable_files.as_json(inputs.skipped("data"))
     if classes:
         content["labels"] = [classes[sample.key] for sample in samples]
-    index.publish(folder, content, names + (["agreement.json"] if config.judge else []))
+    names += ["agreement.json"] if config.judge else []
+    with ProgressLine(folder.name, 0, len(names), "checksums", folder=folder) as line:
+        index.publish(folder, content, names, line.update)
 
 
 def _undrawn(node: Any) -> Any:

@@ -28,9 +28,12 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
     stopped = 0
     if session.is_main:
         from pipelines.stages.report import content
+        from segda.terminal.progress import ProgressLine
 
         try:
-            content.write(config, inputs, folder, session)
+            with ProgressLine(folder.name, 0, 1, "pages", folder=folder) as line:
+                content.write(config, inputs, folder, session)
+                line.update(1)
         except StoppedError:
             stopped = requested()
     if stopped := session.max(stopped):

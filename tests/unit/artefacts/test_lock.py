@@ -128,3 +128,20 @@ def test_a_full_disk_takes_the_note_not_the_lock(tmp_path: Path, monkeypatch: py
     shutil.rmtree(tmp_path / "folder.claim")
     with lock(tmp_path):
         pass
+
+
+def test_looking_on_tells_whether_a_living_process_has_it(
+    tmp_path: Path, file_system: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not lock(tmp_path).is_held()
+    with lock(tmp_path):
+        assert lock(tmp_path).is_held()
+        whole = note(tmp_path)
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        for part, held in (({"process": dead.pid}, False), ({"process": "x"}, False), ({"host": "elsewhere"}, True)):
+            (tmp_path / "folder.claim.json").write_text(json.dumps({**whole, **part}))
+            assert lock(tmp_path).is_held() is held
+        (tmp_path / "folder.claim.json").write_text("[")
+        assert not lock(tmp_path).is_held()
+    assert not lock(tmp_path).is_held()

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,13 @@ def run(
     log_every: int = 1,
     policy: HealthPolicy = REPORT,
     profile: bool = False,
+    trackers: Sequence[str] = (),
 ) -> None:
     session = Session(cpu=True)
     schedule = Schedule(steps, accumulate, discriminator_steps, factor)
-    recorder = Recorder(folder, "test", trained, session, steps=steps, log_every=log_every, policy=policy)
+    recorder = Recorder(
+        folder, "test", trained, session, steps=steps, log_every=log_every, policy=policy, trackers=trackers
+    )
     checkpointer = Checkpointer(folder / "checkpoints", session, save_every=save_every, steps=steps)
     profiler = Profiler(folder, recorder.log.progress, trained.step, steps, session.device, enabled=profile)
     fit(trained, stream, session, schedule, recorder, checkpointer, profiler)

@@ -1,6 +1,8 @@
 """The command line: fast help, one-line errors, exit codes, several processes."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import torch
 
 import segda
 from pipelines.__main__ import main
-from pipelines.command_line import COMMANDS
+from pipelines.command_line import COMMANDS, EXAMPLES, parser
 from segda.config.loading import shipped
 
 REPOSITORY = Path(segda.__file__).parent.parent
@@ -42,6 +44,33 @@ print(sorted(sys.modules.keys() & {{"torch", "pydantic", "numpy", "cv2", "yaml",
     result = call(code=code)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_examples_that_are_commands(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    examples = lines[lines.index(EXAMPLES) + 1 :]
+    assert 2 <= len(examples) <= 4
+    for example in examples:
+        program, command, *words = shlex.split(example.split(" > ")[0])
+        assert (program, command) == ("segda", name)
+        assert parser().parse_args([command, *words]).command == name
+
+
+def test_help_lists_each_command_on_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert [name for name in COMMANDS if not re.search(rf"^    {name} +\S", out, re.MULTILINE)] == []
 
 
 def test_help_is_quick() -> None:
@@ -118,6 +147,8 @@ def test_status_forgets_nothing(toy: Path, capsys: pytest.CaptureFixture[str]) -
     ("words", "message"),
     [
         (["stauts"], "no command or pipeline 'stauts'; did you mean 'status'?"),
+        (["rnu"], "no command or pipeline 'rnu'; did you mean 'run'?"),
+        (["run", "streets", "--sead", "1"], "segda run: unknown option '--sead'; did you mean '--seed'?"),
         (["stretes"], "no pipelines config called 'stretes'; did you mean 'streets'?"),
         (["run", "streets", "--onyl", "source"], "segda run: unknown option '--onyl'; did you mean '--only'?"),
         (["run", "streets", "--mixed_precision", "no"], "did you mean '--mixed-precision'?"),

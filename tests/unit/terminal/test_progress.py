@@ -92,6 +92,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(progress.time, "strftime", lambda form: "2026-11-29 08:00:00")
 
 
 def test_the_time_left_is_known_however_slow_steps_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +120,35 @@ def test_without_a_terminal_a_line_now_and_then(
             clock.now += 8
             line.update(done, note)
     assert capsys.readouterr().out.splitlines() == [
-        "title: steps 2/6, 0.12 steps/s, 32 s left, loss 2",
-        "title: steps 4/6, 0.12 steps/s, 16 s left, loss 1",
-        "title: steps 6/6, 0.15 steps/s, 0 s left, loss 1",
+        "2026-11-29 08:00:00 title: steps 2/6, 0.12 steps/s, 0:00:32 left, loss 2",
+        "2026-11-29 08:00:00 title: steps 4/6, 0.12 steps/s, 0:00:16 left, loss 1",
+        "2026-11-29 08:00:00 title: steps 6/6, 0.15 steps/s, 0:00:00 left, loss 1",
     ]
+
+
+def test_the_line_of_a_command_with_a_result_goes_aside_if_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    for seconds in (1, 8):
+        with ProgressLine(f"{seconds} s each", 0, 3, "images", aside=True) as line:
+            for done in (1, 2, 3):
+                clock.now += seconds
+                line.update(done)
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert [line.split(",")[0] for line in output.err.splitlines()] == [
+        "2026-11-29 08:00:00 8 s each: images 2/3", "2026-11-29 08:00:00 8 s each: images 3/3",
+    ]  # fmt: skip
+
+
+def test_a_line_that_stays_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    ProgressLine("title", 0, 3, "steps").print("a name\n\x1b[31m")
+    assert capsys.readouterr().out.endswith(" title: a name\\n\\x1b[31m\n")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (None, "-:--:--"), (0.4, "0:00:00"), (59.6, "0:01:00"), (97439.0, "27:03:59"),
+])  # fmt: skip
+def test_a_clock_counts_hours(seconds: float | None, text: str) -> None:
+    assert progress.clock(seconds) == text

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.__main__ import main
+from pipelines.definition import validation_cache
 
 JOB = """
 task: {name: segmentation, labels: cityscapes}
@@ -158,3 +159,24 @@ def test_weights_that_do_not_fit_are_refused_by_the_run_before_any_work(
     assert main(["run", "job.yaml", "--set", networks, "--set", "stages.aligned.init="]) == 2
     assert "do not fit" in capsys.readouterr().err
     assert not list(Path().glob("runs/*/stage.json"))
+
+
+def test_a_tracker_without_its_package_is_refused_before_any_work(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(validation_cache, "installed_version", lambda package: None)
+    for words in (["--plan"], []):
+        assert main(["job.yaml", "--set", "runtime.trackers=[wandb]", *words]) == 2
+        assert capsys.readouterr().err == (
+            "error: runtime.trackers: wandb is not installed; run `pip install 'segda[wandb]'`, or leave it out\n"
+        )
+    assert not Path("runs").exists()
+
+
+def test_trackers_are_in_no_key(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorboard")
+    plans = []
+    for words in ([], ["--set", "runtime.trackers=[tensorboard]"]):
+        assert main(["job.yaml", "--plan", *words]) == 0
+        plans.append(capsys.readouterr().out)
+    assert plans[0] == plans[1]

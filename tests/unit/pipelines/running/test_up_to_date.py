@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.__main__ import main
-from pipelines.running import launch
+from pipelines.running import launch, up_to_date
+from segda.artefacts import manifest as manifests
+from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
 from segda.engine import session
+from tests.unit.report.scored_runs import accuracy, write_run
 
 
 def run(*words: str) -> int:
@@ -99,3 +102,22 @@ def test_numbers_of_processes_that_cannot_be_are_refused(toy: Path, capsys: pyte
     assert run() == 0
     assert run("--processes", "0") == 2
     assert "--processes: 0; expected at least 1" in capsys.readouterr().err
+
+
+def test_the_table_and_the_place_of_the_report_are_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a run, and as `segda report` does."""
+    monkeypatch.chdir(tmp_path)
+    rows = {"source only": accuracy(60), "dann": accuracy(80)}
+    evaluation = write_run(Path("runs"), "digits", 0, rows)
+    report = Path("runs/report-01234567")
+    report.mkdir()
+    (report / "report.html").touch()
+    outputs = manifests.describe_outputs(report, ["report.html"])
+    manifests.write(report, Manifest("report", "report", 1, "0" * 64, {}, {}, outputs))
+    assert up_to_date.print_results([evaluation, report])
+    out = capsys.readouterr().out
+    assert "source only" in out
+    assert out.endswith("report: runs/report-01234567/report.html\n")
+    assert not up_to_date.print_results([Path("runs/align-digits0evaluate")])
