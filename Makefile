@@ -2,6 +2,7 @@
 # make test    installs what tests need, then lint, types and the default tests
 # make check   lint and types alone
 # make promises  docs/promises.md, from the markers of the tests
+# make docs    the site, into docs/_build; warnings are errors
 # make test-install  installs the wheel three times and plans every pipeline; 10 GB of disk for a while
 # make bench   installs what tests need, then every benchmark, into docs/benchmarks.md
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 JOBS := tests/pipelines tests/resume tests/distributed tests/resources
 HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: demo test test-jobs test-parts test-install check slow promises bench clean
+.PHONY: demo test test-jobs test-parts test-install check docs slow promises bench clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "segda needs Python >= 3.10: make PYTHON=python3.11 ...")'
@@ -21,6 +22,10 @@ HALVES := $(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=targ
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 demo: .venv/installed
@@ -43,6 +48,9 @@ test-parts:
 test-install:
 	PYTHON=$(PYTHON) tools/test_install.sh
 
+docs: .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow or data"
 
@@ -53,4 +61,4 @@ bench: .venv/installed-test
 	$(BIN)/python -m tools.bench
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/reference *.egg-info .pytest_cache .mypy_cache .ruff_cache

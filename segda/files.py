@@ -82,7 +82,10 @@ def is_there(path: Path) -> bool:
 
 def flush(path: Path) -> None:
     """Wait until the disk has a file's content, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
+    on_windows = os.name == "nt"  # which flushes only what is open for writing, and no folders
+    if on_windows and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -120,6 +123,8 @@ def is_below(name: object) -> bool:
     """
     if not isinstance(name, str) or not name or "\0" in name or name.startswith("/"):
         return False
+    if os.name == "nt" and ("\\" in name or ":" in name):
+        return False
     return ".." not in name.split("/")
 
 
@@ -141,6 +146,6 @@ def leading_out(root: Path, names: Iterable[str]) -> str | None:
         path = os.path.join(folders[folder], last)
         if os.path.islink(path):
             path = os.path.realpath(path)
-        if not path.startswith(home.rstrip("/") + "/") and path != home:
+        if not path.startswith(home.rstrip(os.sep) + os.sep) and path != home:
             return name
     return None

@@ -113,9 +113,11 @@ def start(processes: int, argv: Sequence[str], *, cpu: bool, debug: bool) -> int
         0, or the exit code of the process that failed first, whose error is printed.
 
     Raises:
-        ConfigError: more processes than there are GPUs.
+        ConfigError: more processes than there are GPUs, or Windows.
         StoppedError: a signal asked to stop before any work.
     """
+    if sys.platform == "win32":
+        raise ConfigError(f"--processes: {processes}, but on Windows segda starts no others; leave it out, or use WSL")
     import logging
     import tempfile
 

@@ -1,7 +1,7 @@
 """One process at a time works in a folder: a lock that ends with its process, and a note that says who holds it.
 
-The lock is filelock's: `flock` on a file, or a file that names host and process on a file system without `flock`. The
-note next to it is for people: host, process, since when, and the command.
+The lock is filelock's: the system's on a file (`flock`, on Windows `msvcrt.locking`), or a file that names host and
+process on a file system without `flock`. The note next to it is for people: host, process, since when, and the command.
 """
 
 import errno
@@ -101,12 +101,12 @@ class FolderLock:
         Raises:
             ArtefactError: its file cannot be written.
         """
-        from filelock import SoftFileLock, Timeout, UnixFileLock
+        from filelock import FileLock, SoftFileLock, Timeout
 
         lock: BaseFileLock
         try:
             try:
-                lock = UnixFileLock(self.path, timeout=RELEASING, thread_local=False, fallback_to_soft=False)
+                lock = FileLock(self.path, timeout=RELEASING, thread_local=False, fallback_to_soft=False)
                 lock.acquire()
             except OSError as error:
                 if error.errno not in NO_FLOCK:

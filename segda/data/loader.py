@@ -7,6 +7,7 @@ the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks
 
 import os
 import signal
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -258,6 +259,8 @@ def _start_worker(_: int) -> None:
     torch.set_flush_denormal(True)
     # OpenCV's threads would compete with the other workers for the same cores.
     cv2.setNumThreads(0)
+    if sys.platform == "win32":  # which sends no signals
+        return
     # Schedulers send SIGTERM or SIGUSR1 to all processes of a job. The training process needs batches to finish its
     # step, and ends its workers itself; an orphan ends after a minute.
     for request in (signal.SIGTERM, signal.SIGUSR1):

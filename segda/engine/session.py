@@ -80,7 +80,8 @@ class Session:
             ConfigError: see `form_group` and `resolve_precision`.
         """
         torch.set_flush_denormal(True)  # with numbers below 1e-38, a step can take half as long again on a CPU
-        cpu = form_group(cpu or parse_flag_from_env("ACCELERATE_USE_CPU"))
+        # Without CUDA the CPU: accelerate would take the GPU of an Apple processor, on which nothing here was tried.
+        cpu = form_group(cpu or not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU"))
         self.configured_precision = mixed_precision
         self.mixed_precision = resolve_precision(mixed_precision, cpu)
         # Buffers are averaged by `average_buffers`: broadcasting them in forward would change tensors that the

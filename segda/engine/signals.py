@@ -12,8 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-CODES = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
-"""Exit codes: 75 is EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can be told to requeue on."""
+CODES: dict[int, int] = {
+    getattr(signal, name): code
+    for name, code in (("SIGTERM", 75), ("SIGUSR1", 75), ("SIGINT", 130))
+    if hasattr(signal, name)
+}
+"""Exit codes: 75 is EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can be told to requeue on.
+
+Windows has no SIGUSR1.
+"""
+
+END = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Ends a process, which cannot refuse; on Windows every signal does."""
 
 ECHO = 1.0
 """Seconds in which a further signal is the same request: `timeout` and terminals signal a process and its group."""
@@ -26,7 +36,7 @@ class StoppedError(KeyboardInterrupt):
 
     def __init__(self, number: int, where: str) -> None:
         """Name the signal by its number, and what was finished last in words."""
-        self.code = CODES[signal.Signals(number)]
+        self.code = CODES[number]
         super().__init__(f"stopped by {signal.Signals(number).name}: {where}; the same command goes on from there")
 
 
@@ -61,7 +71,7 @@ def handle_signals(*, patient: bool = False, tell: Callable[[int], object] = lam
             _request = (number, time.monotonic())
             tell(number)
         elif not patient and time.monotonic() - _request[1] > ECHO:
-            tell(signal.SIGKILL)
+            tell(END)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 

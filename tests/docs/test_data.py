@@ -1,6 +1,5 @@
 """The data guide's examples run unchanged."""
 
-import re
 from pathlib import Path
 
 import cv2
@@ -14,10 +13,16 @@ from pipelines.training.open_data import data_root, open_dataset
 from segda import label_space
 from segda.config import loading
 from tests.configs import layouts
+from tests.docs import pages
 from tests.structure.source import ROOT
 
 GUIDE = ROOT / "docs" / "data.md"
-YAML = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+YAML = [
+    text
+    for page in ("own_data.md", "own_classes.md")
+    for kind, text in pages.blocks(GUIDE.with_name(page))
+    if kind == "yaml"
+]
 
 
 @pytest.fixture

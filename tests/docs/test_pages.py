@@ -41,7 +41,7 @@ def test_a_command_is_one(command: str, tmp_path: Path, monkeypatch: pytest.Monk
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     args = parser().parse_args(shlex.split(command))
-    own = {"coins", "courier", "dann_certain", "plain"}  # examples that the pages' own tests run
+    own = {"coins", "courier", "dann_certain", "plain", "town"}  # examples that the pages' own tests run
     if own & set(re.split(r"\W+", command)):
         return
     if args.command == "run" and args.name:
