@@ -17,7 +17,7 @@ from segda.terminal.escape import escape
 
 COMMANDS = (
     "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
-    "score", "list", "init", "schema", "completion",
+    "score", "list", "init", "schema", "share", "load", "completion",
 )  # fmt: skip
 
 # A module cannot be named by a keyword of the language.

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pipelines import shared_folder as shared
 from pipelines.definition.schema import (
     AdaptingConfig,
     ComponentConfig,
@@ -72,12 +73,17 @@ def load_networks(stage_folder: Path, config: dict[str, Any], kinds: tuple[str, 
     classes = build_task(ComponentConfig(**config["task"])).space.count
     plain = NetworksConfig.model_validate(without_weights(config["networks"]))
     method = MethodConfig.model_validate(config["method"])
-    needs = {need for need in needed_networks(method) if need.split(".")[0] in kinds}
+    is_shared = shared.is_shared(stage_folder)
+    available = {"encoder", "head"} if is_shared else needed_networks(method)
+    needs = {need for need in available if need.split(".")[0] in kinds}
     for kind in kinds:
         if not any(need.split(".")[0] == kind for need in needs):
             raise ArtefactError(f"{stage_folder}: its method {method.title!r} trains no {kind}; name a stage that does")
     networks = build_networks(plain, needs, tied=method.tied, classes=classes)
-    weights.load(networks.modules, stage_folder / "networks")
+    if is_shared:
+        shared.load_tensors(networks.modules, stage_folder)
+    else:
+        weights.load(networks.modules, stage_folder / "networks")
     for built in networks.modules.values():
         built.to(device).eval()
     return networks

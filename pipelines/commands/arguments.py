@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def add_rows_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `RUN`, `--stage`, `--runs` and `--cpu`."""
-    parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run's name or lock file, a finished stage's or shared folder, hf-hub:owner/name"
+    )
     parser.add_argument("--stage", action="append", default=[], help="a row of the evaluation or a stage; repeatable")
     add_runs_argument(parser)
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU although there is a GPU")
@@ -52,17 +54,21 @@ def device(args: argparse.Namespace) -> "torch.device":
 def read_data(name: str, root: str | None, split: str | None) -> "DataConfig":
     """The config of a data set: a file in `configs/data`, a path that ends in `.yaml`, or a finished export's folder.
 
-    `root`, relative to the current folder, and `split` replace the config's.
+    An export may also be named as `hf-hub:datasets/owner/name`. `root`, relative to the current folder, and `split`
+    replace the config's.
 
     Raises:
         ConfigError: no such config, or a wrong one.
     """
     from pipelines.definition.components import READER, check_component
     from pipelines.definition.schema import DataConfig
+    from pipelines.sharing import hub
     from segda.config import loading
     from segda.config.validation import validate
     from segda.errors import ConfigError
 
+    if hub.is_hub_name(name):
+        name = str(hub.fetch(name))
     if (Path(name) / "dataset.json").is_file():
         content: dict[str, Any] = {"name": "adapted", "root": str(Path(name).absolute())}
     else:
@@ -149,21 +155,26 @@ def explaining_memory(augmentation: "Augmentation") -> Iterator[None]:
 def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:
     """Row name to the folder and manifest of the stage whose networks it scores.
 
-    `run` is a run's name or lock file, or the folder of one finished stage; `names` are rows of the run's evaluation or
-    stages, all finished rows when empty.
+    `run` is a run's name or lock file, the folder of one finished stage, a folder that `save_pretrained` wrote, or
+    `hf-hub:owner/name`; `names` are rows of the run's evaluation or stages, all finished rows when empty.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.
     """
     from dataclasses import replace
 
+    from pipelines import shared_folder
+    from pipelines.sharing import hub
     from segda.artefacts import manifest as manifests
     from segda.config.lookup import nearest
     from segda.errors import ArtefactError
 
-    if (Path(run) / manifests.FILE_NAME).is_file():
-        manifest = manifests.verify(Path(run))
-        if not _has_head(Path(run)):
+    if hub.is_hub_name(run):
+        run = str(hub.fetch(run))
+    is_shared = shared_folder.is_shared(Path(run))
+    if is_shared or (Path(run) / manifests.FILE_NAME).is_file():
+        manifest = shared_folder.manifest(Path(run)) if is_shared else manifests.verify(Path(run))
+        if not is_shared and not _has_head(Path(run)):
             raise ArtefactError(
                 f"{run}: a finished {manifest.kind!r} stage without a segmentation network; name a stage that trains "
                 "a head, such as supervise or align"

@@ -48,16 +48,11 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
 
     launcher.join(None)  # before torch is imported
     import json
-    from functools import partial
 
-    from pipelines.scoring.score import score
-    from pipelines.stages.evaluate import show_progress
-    from pipelines.training.unreadable_files import open_readable
-    from segda import label_space
+    from pipelines.scoring.score import score_rows
     from segda.artefacts.store import Store
     from segda.engine.session import Session
     from segda.report.terminal import print_scores
-    from segda.terminal.progress import ProgressLine
 
     rows = finished_rows(Store(args.runs), args.run, args.stage)
     data = read_data(args.data, args.root, args.split)
@@ -67,21 +62,9 @@ def execute(args: argparse.Namespace, argv: Sequence[str]) -> int:
         write_submission(rows, data, augmentation, args.format_submission, session)
         session.close()
         return 0
-    scores, opened = {}, {}
-    for name, (folder, manifest) in rows.items():
-        space = label_space.load(manifest.config["task"]["labels"])
-        if space not in opened:
-            opened[space] = open_readable(data, manifest.config["task"]["labels"], True)
-        share = len(range(session.rank, len(opened[space]), session.world))
-        with (
-            ProgressLine(f"evaluate {name}", 0, share, "images", show=session.is_main, aside=True) as line,
-            explaining_memory(augmentation),
-        ):
-            evaluation = score(
-                folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=args.boundary,
-                progress=partial(show_progress, line),
-            )  # fmt: skip
-        scores[name] = evaluation.to_json()
+    with explaining_memory(augmentation):
+        scored = score_rows(rows, data, session, augmentation=augmentation, boundary=args.boundary)
+    scores = {name: evaluation.to_json() for name, evaluation in scored.items()}
     if session.is_main and args.json:
         print(json.dumps(scores, indent=1))
     elif session.is_main:
@@ -109,7 +92,6 @@ def write_submission(
     from pipelines.training.unreadable_files import open_readable
     from segda.errors import ConfigError
     from segda.evaluation.submission import write
-    from segda.terminal.progress import ProgressLine
 
     if len(rows) > 1:
         raise ConfigError(f"--format-submission: one prediction an image; name one --stage of {', '.join(rows)}")

@@ -26,7 +26,9 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("run", metavar="RUN", help="a run's name or lock file, or a finished stage's folder")
+    parser.add_argument(
+        "run", metavar="RUN", help="a run's name or lock file, a finished stage's or shared folder, hf-hub:owner/name"
+    )
     parser.add_argument("path", nargs="+", type=Path, metavar="PATH", help="images, videos, or folders with subfolders")
     parser.add_argument("-o", "--out", required=True, type=Path, metavar="DIR", help="gets colour/, overlay/ and ids/")
     parser.add_argument(

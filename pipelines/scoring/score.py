@@ -1,10 +1,13 @@
 """Score the networks of a finished stage on a labelled data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipelines.definition.schema import DataConfig
 from pipelines.networks import load_predictor
+from pipelines.shared_folder import TENSORS
+from pipelines.training.unreadable_files import open_readable
+from segda import label_space
 from segda.artefacts.manifest import Manifest
 from segda.data.dataset import Dataset
 from segda.data.index import fingerprint
@@ -12,6 +15,7 @@ from segda.engine.session import Session
 from segda.evaluation.evaluate import evaluate
 from segda.evaluation.scores import Evaluation
 from segda.evaluation.test_time_augmentation import Augmentation
+from segda.terminal.progress import ProgressLine
 
 
 def score(
@@ -31,6 +35,7 @@ def score(
     classes are scored, too. `progress` is called with images done and to do.
     """
     predictor = load_predictor(stage_folder, manifest, session.device)
+    files = [*sorted((stage_folder / "networks").glob("*.safetensors")), *stage_folder.glob(TENSORS)]
     result = evaluate(
         predictor.networks,
         dataset,
@@ -42,7 +47,7 @@ def score(
         rank=session.rank,
         world=session.world,
         reduce=session.sum,
-        network_files={file.name: file for file in sorted((stage_folder / "networks").glob("*.safetensors"))},
+        network_files={file.name: file for file in files},
         data_fingerprint=fingerprint(dataset),
         progress=progress,
     )
@@ -57,3 +62,31 @@ def score(
         seed=manifest.config.get("seed"),
     )
     return result
+
+
+def score_rows(
+    rows: Mapping[str, tuple[Path, Manifest]],
+    data: DataConfig,
+    session: Session,
+    *,
+    augmentation: Augmentation,
+    boundary: bool,
+) -> dict[str, Evaluation]:
+    """Score several rows, each the folder and manifest of a stage, in the label space of each.
+
+    Raises:
+        SegdaError: the data set cannot be opened, or its labels cannot be read in a label space.
+    """
+    scores, opened = {}, {}
+    for name, (folder, manifest) in rows.items():
+        labels = manifest.config["task"]["labels"]
+        space = label_space.load(labels)
+        if space not in opened:
+            opened[space] = open_readable(data, labels, True)
+        share = len(range(session.rank, len(opened[space]), session.world))
+        with ProgressLine(f"evaluate {name}", 0, share, "images", show=session.is_main, aside=True) as line:
+            scores[name] = score(
+                folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=boundary,
+                progress=lambda done, total, line=line: line.update(done),
+            )  # fmt: skip
+    return scores

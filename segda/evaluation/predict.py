@@ -5,22 +5,26 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from segda.batch import Domain
 from segda.data.find import OTHER_PICTURES, PICTURES
+from segda.data.given_image import GivenImage, pixels_of
 from segda.data.pictures import Pictures
 from segda.errors import ConfigError, DataError
 from segda.evaluation import video
 from segda.evaluation.batching import as_decoded, as_input
-from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict
+from segda.evaluation.test_time_augmentation import NO_AUGMENTATION, Augmentation, predict, probabilities
 from segda.files import write_whole
 from segda.label_space import LabelSpace
+from segda.networks.image_network import ImageNetwork
 from segda.networks.networks import Networks
 from segda.task import Task
 
@@ -69,7 +73,10 @@ def find(paths: Iterable[Path], without: Path, say: Callable[[str], None] = lamb
 
 @dataclass(frozen=True)
 class Predictor:
-    """Finished networks that predict the classes of single images.
+    """Finished networks that predict the classes of images; `segda.load` returns one.
+
+    Called with an image, or a list of images (`segda.data.given_image.GivenImage`), it predicts what `segda predict`
+    writes for them.
 
     Attributes:
         networks: an encoder and a head in evaluation mode, on `device`.
@@ -78,6 +85,7 @@ class Predictor:
         augmentation: test-time augmentation.
         device: where the networks are.
         pictures: decodes files as the networks' training data was decoded.
+        domain: whose encoder sees the images, where the domains have one each.
     """
 
     networks: Networks
@@ -86,24 +94,107 @@ class Predictor:
     augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device | str = "cpu"
     pictures: Pictures = Pictures(orientation="apply")
+    domain: Domain = "target"
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """Class names and palette, by class index."""
+        return self.task.space
+
+    @property
+    def rule(self) -> str:
+        """How a prediction is made, as the protocol of a score says it."""
+        return self.augmentation.rule(self.task)
+
+    @property
+    def is_segmentation(self) -> bool:
+        """Whether it predicts a class for each pixel, not one for the image."""
+        return self.task.measure == "IoU"
+
+    @cached_property
+    def network(self) -> ImageNetwork:
+        """Encoder and head as one plain module: RGB `[B, 3, H, W]` in `[0, 1]` to logits `[B, K, H, W]`, or `[B, K]`.
+
+        It normalises by itself. With `network.uint8 = True` it takes uint8 images. It sees images at the size that it
+        is given: `resize` and `augmentation` are the predictor's alone.
+        """
+        return ImageNetwork(self.networks, pixelwise=self.is_segmentation, domain=self.domain)
+
+    @overload
+    def __call__(self, image: list[GivenImage]) -> list[Any]: ...
+
+    @overload
+    def __call__(self, image: GivenImage) -> Any: ...
+
+    def __call__(self, image: GivenImage | list[GivenImage]) -> Any:
+        """Class indices: uint8 `[H, W]` of the image's own size, or an `int` for networks that classify images.
+
+        A list of them for a list of images.
+
+        Raises:
+            DataError: a file cannot be read, or an array or tensor is not as `GivenImage` says.
+        """
+        if isinstance(image, list):
+            return [self(each) for each in image]
+        pixels = pixels_of(image, self.pictures)
+        return self.predict(pixels) if self.is_segmentation else int(self.predict(pixels, ()))
 
     @torch.inference_mode()
-    def predict(self, image: np.ndarray, size: tuple[int, ...] | None = None, domain: Domain = "target") -> np.ndarray:
+    def probabilities(self, image: GivenImage) -> np.ndarray:
+        """The probability of every class: float32 `[K, H, W]` of the image's own size, or `[K]` for one an image.
+
+        Raises:
+            DataError: as a call.
+        """
+        pixels = pixels_of(image, self.pictures)
+        size = (int(pixels.shape[0]), int(pixels.shape[1])) if self.is_segmentation else ()
+        given = probabilities(self.networks, self.task, self._seen(pixels), size, self.augmentation, self.domain)
+        values: np.ndarray = given[0].cpu().numpy()
+        return values
+
+    def colour(self, image: GivenImage) -> np.ndarray:
+        """The prediction in the colours of the palette, as `segda predict` draws it: uint8 RGB `[H, W, 3]`.
+
+        Raises:
+            ConfigError: the networks predict one class an image.
+            DataError: as a call.
+        """
+        self.check_segmentation()
+        return self.label_space.colorize(self(image))
+
+    def check_segmentation(self) -> None:
+        """Refuse networks that classify images.
+
+        Raises:
+            ConfigError: the networks predict one class an image.
+        """
+        if not self.is_segmentation:
+            raise ConfigError("predict: the networks predict one class an image, not one a pixel; name another stage")
+
+    @torch.inference_mode()
+    def predict(
+        self, image: np.ndarray, size: tuple[int, ...] | None = None, domain: Domain | None = None
+    ) -> np.ndarray:
         """Class indices of one image.
 
         Args:
             image: uint8 RGB `[H, W, 3]`, or float32 in `[-1, 1]`.
             size: of a label: height and width, `()` for one class an image; `None` for the image's own.
-            domain: whose encoder sees the image, where the domains have one each.
+            domain: whose encoder sees the image, in place of the predictor's own.
 
         Returns:
             uint8, of `size`.
         """
         size = (int(image.shape[0]), int(image.shape[1])) if size is None else size
-        prepared = as_input if self.augmentation.window is None else as_decoded
-        seen = prepared(image, self.resize).to(self.device)
-        classes: np.ndarray = predict(self.networks, self.task, seen, size, self.augmentation, domain)[0].cpu().numpy()
+        seen = self._seen(image)
+        given = predict(self.networks, self.task, seen, size, self.augmentation, domain or self.domain)
+        classes: np.ndarray = given[0].cpu().numpy()
         return classes
+
+    def _seen(self, image: np.ndarray) -> Tensor:
+        """Decoded pixels as the networks take them, `[1, 3, H, W]` on the device."""
+        prepared = as_input if self.augmentation.window is None else as_decoded
+        return prepared(image, self.resize).to(self.device)
 
 
 def write(
@@ -125,8 +216,7 @@ def write(
         DataError: a file cannot be read.
         ArtefactError: a file cannot be written.
     """
-    if predictor.task.measure != "IoU":
-        raise ConfigError("predict: the networks predict one class an image, not one a pixel; name another stage")
+    predictor.check_segmentation()
     reading = predictor.pictures.described()
     film = next((item.path for item in items if item.is_video and reading), None)
     if film is not None:

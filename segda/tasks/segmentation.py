@@ -11,10 +11,9 @@ from segda.errors import ConfigError
 from segda.label_space import LabelSpace
 from segda.losses.supervised import cross_entropy
 from segda.metrics.mean_iou import Confusion
+from segda.networks.image_network import DIVISOR
+from segda.networks.layers.resolution import reflected_to_multiple
 from segda.networks.networks import Networks
-
-# The largest output stride of the encoders; other sizes would be cut, or fail in decoders with skip connections.
-DIVISOR = 32
 
 # Number of pixels from which a prediction is computed class by class. With fewer, or with fewer than 4 classes, PyTorch
 # upsamples one channel and many by different arithmetic, and the last bits differ.
@@ -130,12 +129,9 @@ def _resized(logits: Tensor, padded: tuple[int, int], image: Tensor, size: tuple
 
 def _padded(image: Tensor) -> Tensor:
     """The image padded at bottom and right to multiples of `DIVISOR`, by reflection if it is large enough."""
-    height, width = int(image.shape[-2]), int(image.shape[-1])
-    bottom, right = -height % DIVISOR, -width % DIVISOR
-    if bottom == right == 0:
+    if image.shape[-2] % DIVISOR == image.shape[-1] % DIVISOR == 0:
         return image
-    mode = "reflect" if bottom < height and right < width else "replicate"
-    return functional.pad(image, (0, right, 0, bottom), mode=mode)
+    return reflected_to_multiple(image, DIVISOR)
 
 
 def _upsampled(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -112,17 +112,7 @@ def build(
 
     smp_class = _decoder_class(decoder)
     accepted = inspect.signature(smp_class).parameters
-    chosen = dict(_DEFAULTS.get(decoder, {}))
-    if decoder in ("unet", "unetplusplus", "manet"):
-        chosen["decoder_channels"] = _UNET_WIDTHS[-(len(channels) - 1) :]
-    for name in ("aspp_dropout", "dropout"):
-        if name in accepted:
-            chosen[name] = dropout
-    for name, value in (options or {}).items():
-        valid = [option for option in accepted if option not in _OF_THE_ENCODER]
-        if name not in valid:
-            raise ConfigError(f"head smp: {decoder} has no option {name!r}; {nearest(name, valid)}")
-        chosen[name] = value
+    chosen = arguments(decoder, len(channels) - 1, dropout, options)
     encoder: dict[str, Any] = {
         "encoder_channels": list(channels), "encoder_depth": len(channels) - 1, "n_blocks": len(channels) - 1,
         "in_channels": channels[-1], "output_stride": strides[-1],
@@ -143,6 +133,27 @@ def build(
             head, weights, lambda name: name.replace("segmentation_head.0.", "classifier."), optional=("classifier.",)
         )
     return head
+
+
+def arguments(decoder: Decoder, depth: int, dropout: float, options: dict[str, Any] | None) -> dict[str, Any]:
+    """The arguments of an smp decoder's class that do not follow from its encoder, of `depth` stages; see `build`.
+
+    Raises:
+        ConfigError: unknown option.
+    """
+    accepted = inspect.signature(_decoder_class(decoder)).parameters
+    chosen = dict(_DEFAULTS.get(decoder, {}))
+    if decoder in ("unet", "unetplusplus", "manet"):
+        chosen["decoder_channels"] = _UNET_WIDTHS[-depth:]
+    for name in ("aspp_dropout", "dropout"):
+        if name in accepted:
+            chosen[name] = dropout
+    for name, value in (options or {}).items():
+        valid = [option for option in accepted if option not in _OF_THE_ENCODER]
+        if name not in valid:
+            raise ConfigError(f"head smp: {decoder} has no option {name!r}; {nearest(name, valid)}")
+        chosen[name] = value
+    return chosen
 
 
 def names() -> list[str]:

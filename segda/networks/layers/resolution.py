@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -60,3 +61,25 @@ def resized_to_multiple(x: Tensor, divisor: int) -> Tensor:
     if (height, width) == tuple(x.shape[-2:]):
         return x
     return functional.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def reflected_to_multiple(x: Tensor, divisor: int, *, edge: bool = False) -> Tensor:
+    """`[B, C, H, W]` padded at bottom and right to the next multiples of `divisor`, whatever its size, by reflection.
+
+    Where a side is too short to be reflected, the last row and column are repeated instead. With `edge` the last row
+    and column are reflected, too, again and again where a side is short. No branch depends on the size, so that an
+    exported network takes any.
+    """
+    sides = [(x.shape[axis], -(-x.shape[axis] // divisor) * divisor) for axis in (-2, -1)]
+    places = [(torch.arange(padded, device=x.device), side) for side, padded in sides]
+    if edge:
+        folded = [(place % (2 * side), side) for place, side in places]
+        chosen = [torch.minimum(place, 2 * side - 1 - place) for place, side in folded]
+    else:
+        mirrored = [side - 1 - (place - (side - 1)).abs() for place, side in places]
+        fits = (mirrored[0].min() >= 0) & (mirrored[1].min() >= 0)
+        chosen = [
+            torch.where(fits, mirror, place.clamp(max=side - 1))
+            for mirror, (place, side) in zip(mirrored, places, strict=True)
+        ]
+    return x.index_select(-2, chosen[0]).index_select(-1, chosen[1])
