@@ -17,11 +17,11 @@ from segda.terminal.escape import escape
 
 COMMANDS = (
     "run", "status", "check", "pack", "evaluate", "predict", "report", "table", "distance", "select", "import", "clean",
-    "score", "list", "init", "schema", "share", "load", "completion",
+    "score", "list", "init", "schema", "share", "load", "export-network", "completion",
 )  # fmt: skip
 
-# A module cannot be named by a keyword of the language.
-MODULES = {"import": "import_weights"}
+# A module cannot be named by a keyword of the language, nor with a dash.
+MODULES = {"import": "import_weights", "export-network": "export_network"}
 
 FIXABLE_OS_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -152,11 +152,14 @@ def explaining_memory(augmentation: "Augmentation") -> Iterator[None]:
         raise ResourceError(f"an image does not fit into memory ({reason}); use {remedy}") from error
 
 
-def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[str, tuple[Path, "Manifest"]]:
+def finished_rows(
+    store: "Store", run: str, names: Sequence[str] = (), network: str = "head"
+) -> dict[str, tuple[Path, "Manifest"]]:
     """Row name to the folder and manifest of the stage whose networks it scores.
 
     `run` is a run's name or lock file, the folder of one finished stage, a folder that `save_pretrained` wrote, or
-    `hf-hub:owner/name`; `names` are rows of the run's evaluation or stages, all finished rows when empty.
+    `hf-hub:owner/name`; `names` are rows of the run's evaluation or stages, all finished rows when empty. Stages without
+    the `network` are none: a head, or the decoder of translators.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.
@@ -171,13 +174,15 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
 
     if hub.is_hub_name(run):
         run = str(hub.fetch(run))
+    called = "segmentation network" if network == "head" else "translator"
     is_shared = shared_folder.is_shared(Path(run))
     if is_shared or (Path(run) / manifests.FILE_NAME).is_file():
         manifest = shared_folder.manifest(Path(run)) if is_shared else manifests.verify(Path(run))
-        if not is_shared and not _has_head(Path(run)):
+        if not is_shared and not _has(network, Path(run)):
+            kinds = "supervise or align" if network == "head" else "translate"
             raise ArtefactError(
-                f"{run}: a finished {manifest.kind!r} stage without a segmentation network; name a stage that trains "
-                "a head, such as supervise or align"
+                f"{run}: a finished {manifest.kind!r} stage without a {called}; name a stage that trains a {network}, "
+                f"such as {kinds}"
             )
         if any(name != manifest.stage for name in names):
             raise ArtefactError(f"{run}: holds stage {manifest.stage!r} alone; leave out --stage, or name the run")
@@ -185,7 +190,7 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
     store, run = store.locate(run)
     lock = store.read_lock(run)
     folders = {stage: store.root / entry["folder"] for stage, entry in lock["stages"].items() if entry["folder"]}
-    choices = {stage: folder for stage, folder in folders.items() if _has_head(folder)}
+    choices = {stage: folder for stage, folder in folders.items() if _has(network, folder)}
     trained: dict[str, dict[str, Path]] = {}
     for stage in lock["config"]["stages"].values():
         for row, reference in stage["rows"].items() if stage["kind"] == "evaluate" else ():
@@ -204,7 +209,7 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
             raise ArtefactError(f"{run}: no finished row or stage {name!r}; {nearest(name, choices)}")
     chosen = {name: choices[name] for name in names} if names else rows
     if not chosen:
-        raise ArtefactError(f"{run}: no finished stage with a segmentation network; run it first: segda run {run}")
+        raise ArtefactError(f"{run}: no finished stage with a {called}; run it first: segda run {run}")
     verified = {name: (folder, manifests.verify(folder)) for name, folder in chosen.items()}
     # The palette may have changed since a stage was trained.
     task = lock["config"]["task"]
@@ -214,7 +219,7 @@ def finished_rows(store: "Store", run: str, names: Sequence[str] = ()) -> dict[s
     }
 
 
-def _has_head(folder: Path) -> bool:
+def _has(network: str, folder: Path) -> bool:
     from segda.artefacts import manifest as manifests
 
-    return (folder / manifests.FILE_NAME).is_file() and (folder / "networks" / "head.safetensors").is_file()
+    return (folder / manifests.FILE_NAME).is_file() and (folder / "networks" / f"{network}.safetensors").is_file()

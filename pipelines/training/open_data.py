@@ -85,8 +85,8 @@ class ListedData:
         return inspect(self.open(data, labels, root, with_labels), skip_broken=data.on_bad_file == "skip")
 
 
-def open_recorded_dataset(folder: Path, manifest: Manifest, field: str) -> Dataset:
-    """The data set in a field of a finished stage's config, with labels and including skipped files.
+def open_recorded_dataset(folder: Path, manifest: Manifest, field: str, with_labels: bool = True) -> Dataset:
+    """The data set in a field of a finished stage's config, with labels or without, and including skipped files.
 
     Raises:
         DataError: the data set is missing or is not as the reader expects.
@@ -96,7 +96,7 @@ def open_recorded_dataset(folder: Path, manifest: Manifest, field: str) -> Datas
         root = data_root(data)
     else:
         root = data.root.path(folder.parent / manifest.inputs[f"{field}.root"]["folder"])
-    return open_dataset(data, manifest.config["task"]["labels"], root, with_labels=True)
+    return open_dataset(data, manifest.config["task"]["labels"], root, with_labels)
 
 
 def open_stage_data(

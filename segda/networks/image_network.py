@@ -29,15 +29,17 @@ class _RgbNetwork(nn.Module):
         self.eval()
 
     def _in_range(self, image: Tensor) -> Tensor:
-        """The image as segda's encoders take it, float32 in `[-1, 1]`."""
-        return image.float() / self.middle - 1 if self.uint8 else image * 2 - 1
+        """The image as segda's encoders take it, in `[-1, 1]`, and in the precision of the parameters."""
+        seen = image.float() / self.middle - 1 if self.uint8 else image * 2 - 1
+        return seen.to(next(self.parameters()).dtype)
 
 
 class ImageNetwork(_RgbNetwork):
     """An encoder and a head: RGB images `[B, 3, H, W]` to class logits, of any batch, height and width.
 
-    Images are float32 in `[0, 1]`, or uint8; they are normalised inside. `argmax(dim=1)` of the logits is what
-    `segda predict` gives for an image of the size that the networks see (`Predictor.resize` of larger ones).
+    Images are float32 in `[0, 1]`, or uint8; they are normalised inside. Logits are float32, after `half()`, too. Their
+    `argmax(dim=1)` is what `segda predict` gives for an image of the size that the networks see (`Predictor.resize` of
+    larger ones).
 
     Attributes:
         uint8: whether images are uint8, 0 to 255, and not floats.
@@ -70,10 +72,10 @@ class ImageNetwork(_RgbNetwork):
         padded = reflected_to_multiple(seen, DIVISOR)
         logits = self._logits(padded).contiguous()
         whole = functional.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)
-        return whole[..., : image.shape[-2], : image.shape[-1]]
+        return _cut(whole, image)
 
     def _logits(self, seen: Tensor) -> Tensor:
-        return self.networks.classify(self.networks.encode(seen, self.domain))
+        return self.networks.classify(self.networks.encode(seen, self.domain)).float()
 
 
 class TranslatorNetwork(_RgbNetwork):
@@ -117,6 +119,12 @@ class TranslatorNetwork(_RgbNetwork):
         seen = self._in_range(image)
         if self.padded:
             seen = reflected_to_multiple(seen, DIVISOR, edge=True)
-        decoded = self.networks.decode(self.networks.encode(seen, self.domain), self.to_domain)
-        cut = decoded[..., : image.shape[-2], : image.shape[-1]].clamp(-1, 1) + 1
+        decoded = self.networks.decode(self.networks.encode(seen, self.domain), self.to_domain).float()
+        cut = _cut(decoded, image).clamp(-1, 1) + 1
         return (cut * self.middle).round().to(torch.uint8) if self.uint8 else cut / 2
+
+
+def _cut(x: Tensor, image: Tensor) -> Tensor:
+    """The first rows and columns of `[B, C, H, W]`, as many as the image has."""
+    # Not a slice: whether that is contiguous depends on the size, which ties an exported network to padded images.
+    return functional.pad(x, (0, image.shape[-1] - x.shape[-1], 0, image.shape[-2] - x.shape[-2]))

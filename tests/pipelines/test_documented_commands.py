@@ -1,4 +1,4 @@
-"""Every example line of README and docs/running.md works where it stands: typed as printed, on finished tiny runs."""
+"""Every example line of README and of two pages works where it stands: typed as printed, on finished tiny runs."""
 
 import os
 import shlex
@@ -21,7 +21,7 @@ TRAINING = ("--seed", "--force", "--from-manifest")
 
 LINES = [
     line.strip()
-    for page in ("README.md", "docs/running.md")
+    for page in ("README.md", "docs/running.md", "docs/deploying.md")
     for language, block in pages.blocks(pages.ROOT / page)
     if not language
     for line in block.splitlines()

@@ -46,14 +46,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "batch", "data", "errors", "files", "label_space", "label_spaces.cityscapes", "metrics",
         "networks.image_network", "networks.networks", "task",
     ),
+    "deployment": ("batch", "config.lookup", "errors", "networks.networks", "task"),
     "transfer": ("data.resize", "errors", "networks.vgg"),
     "report": ("artefacts", "errors", "files", "label_space", "terminal"),
 }  # fmt: skip
 
 # The folders of pipelines, from commands to config files: each imports those after it, none before it.
 FLOORS = (
-    "__main__", "commands", "running", "planning", "stages", "sharing", "scoring", "training", "networks",
-    "shared_folder", "definition",
+    "__main__", "commands", "deployment", "running", "planning", "stages", "sharing", "scoring", "training",
+    "networks", "shared_folder", "definition",
 )  # fmt: skip
 ENTRIES = ("command_line", "from_python", "installation")
 """Files beside the folders, as high as the commands."""
@@ -88,6 +89,8 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "rich": ("segda.report", "segda.terminal", "pipelines"),
     "PIL": ("segda.data", "segda.demo", "segda.report"),
     "cityscapesscripts": (),
+    "onnx": ("segda.deployment.onnx_format",),
+    "onnxruntime": ("segda.deployment.onnx_format",),
 }
 
 COMPONENTS = (

@@ -79,8 +79,8 @@ class TransposedDecoder(TrunkAndTails):
         Raises:
             ConfigError: z is too small for the image: it was pooled.
         """
-        z, height, width = features[-1], int(features[0].shape[-2]), int(features[0].shape[-1])
-        if int(z.shape[-2]) * self.stride < height or int(z.shape[-1]) * self.stride < width:
+        z, (height, width) = features[-1], features[0].shape[-2:]
+        if z.shape[-2] * self.stride < height or z.shape[-1] * self.stride < width:
             raise ConfigError(
                 f"decoder transposed: a map of {z.shape[-2]}x{z.shape[-1]} at stride {self.stride} does not fill "
                 f"{height}x{width}; use the decoder `flat`, or an encoder that does not pool"

@@ -42,7 +42,7 @@ class SmpEncoder(PretrainedEncoder):
         Raises:
             ConfigError: the encoder cannot take this image size.
         """
-        height, width = int(image.shape[-2]), int(image.shape[-1])
+        height, width = image.shape[-2:]
         remedy = f"make height and width multiples of {max(32, self.strides[-1])}"
         try:
             features: list[Tensor] = list(self.encoder(self.imagenet_norm(image)))

@@ -58,7 +58,7 @@ class SmpHead(nn.Module):
             ConfigError: the image's size does not divide by the encoder's output stride or is too small, or a training
                 batch is a single image and the decoder normalises its pooled features over the batch.
         """
-        height, width = int(features[0].shape[-2]), int(features[0].shape[-1])
+        height, width = features[0].shape[-2:]
         if height % self.stride or width % self.stride:
             raise ConfigError(
                 f"head smp: {self.name} got a {height}x{width} image, needs height and width that divide by "

@@ -1,12 +1,15 @@
 """Sizes: doublings that undo a stride, odd sizes before a halving, images too small for a network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from segda.errors import ConfigError
+
+# Whether a network is being traced for a file, where no branch may depend on the size; torch 2.6 cannot tell.
+is_exporting: Callable[[], bool] = getattr(torch.compiler, "is_exporting", lambda: False)
 
 # The least side of which two 5x5 convolutions and two poolings leave a pixel.
 LENET_LEAST_SIZE = 16
@@ -42,14 +45,17 @@ def lenet_side(size: int, name: str) -> int:
 
 def demand_size(x: Tensor, least: int, name: str) -> None:
     """Raise a ConfigError if `[B, C, H, W]` is lower or narrower than `least`, and would shrink to nothing inside."""
-    height, width = int(x.shape[-2]), int(x.shape[-1])
-    if min(height, width) < least:
+    height, width = x.shape[-2:]
+    if height < least or width < least:
         raise ConfigError(f"{name}: got {height}x{width} pixels, needs {least}x{least} or more; use a larger crop")
 
 
 def to_even(x: Tensor) -> Tensor:
     """Repeat the last row and column of `[B, C, H, W]` where their number is odd, so that a halving rounds up."""
-    odd_height, odd_width = int(x.shape[-2]) % 2, int(x.shape[-1]) % 2
+    if is_exporting():
+        rows, columns = (torch.arange(side + side % 2, device=x.device).clamp(max=side - 1) for side in x.shape[-2:])
+        return x.index_select(-2, rows).index_select(-1, columns)
+    odd_height, odd_width = x.shape[-2] % 2, x.shape[-1] % 2
     if not odd_height and not odd_width:
         return x
     return functional.pad(x, (0, odd_width, 0, odd_height), mode="replicate")
@@ -57,9 +63,9 @@ def to_even(x: Tensor) -> Tensor:
 
 def resized_to_multiple(x: Tensor, divisor: int) -> Tensor:
     """`[B, C, H, W]` enlarged bilinearly to the next height and width that divide by `divisor`; as it is if they do."""
-    height, width = (-(-int(side) // divisor) * divisor for side in x.shape[-2:])
-    if (height, width) == tuple(x.shape[-2:]):
-        return x
+    height, width = (-(-side // divisor) * divisor for side in x.shape[-2:])
+    if not is_exporting() and (height, width) == tuple(x.shape[-2:]):
+        return x  # an exported network resizes whatever the size, which changes no value here
     return functional.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
 
 
@@ -67,14 +73,13 @@ def reflected_to_multiple(x: Tensor, divisor: int, *, edge: bool = False) -> Ten
     """`[B, C, H, W]` padded at bottom and right to the next multiples of `divisor`, whatever its size, by reflection.
 
     Where a side is too short to be reflected, the last row and column are repeated instead. With `edge` the last row
-    and column are reflected, too, again and again where a side is short. No branch depends on the size, so that an
-    exported network takes any.
+    and column are reflected, too, and where a side is short its first one is repeated after that. No branch depends on
+    the size, so that an exported network takes any.
     """
-    sides = [(x.shape[axis], -(-x.shape[axis] // divisor) * divisor) for axis in (-2, -1)]
+    sides = [(x.shape[axis], (x.shape[axis] + divisor - 1) // divisor * divisor) for axis in (-2, -1)]
     places = [(torch.arange(padded, device=x.device), side) for side, padded in sides]
     if edge:
-        folded = [(place % (2 * side), side) for place, side in places]
-        chosen = [torch.minimum(place, 2 * side - 1 - place) for place, side in folded]
+        chosen = [torch.minimum(place, 2 * side - 1 - place).clamp(min=0) for place, side in places]
     else:
         mirrored = [side - 1 - (place - (side - 1)).abs() for place, side in places]
         fits = (mirrored[0].min() >= 0) & (mirrored[1].min() >= 0)

@@ -1,0 +1,1 @@
+"""Networks in files that other programs run: torch.export, ONNX and TorchScript."""
