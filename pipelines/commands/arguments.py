@@ -158,8 +158,8 @@ def finished_rows(
     """Row name to the folder and manifest of the stage whose networks it scores.
 
     `run` is a run's name or lock file, the folder of one finished stage, a folder that `save_pretrained` wrote, or
-    `hf-hub:owner/name`; `names` are rows of the run's evaluation or stages, all finished rows when empty. Stages without
-    the `network` are none: a head, or the decoder of translators.
+    `hf-hub:owner/name`; `names` are rows of the run's evaluation or stages, all finished rows when empty. Stages
+    without the `network` are none: a head, or the decoder of translators.
 
     Raises:
         ArtefactError: no such run or row, or a stage is not finished.

@@ -92,6 +92,7 @@ def write_submission(
     from pipelines.training.unreadable_files import open_readable
     from segda.errors import ConfigError
     from segda.evaluation.submission import write
+    from segda.terminal.progress import ProgressLine
 
     if len(rows) > 1:
         raise ConfigError(f"--format-submission: one prediction an image; name one --stage of {', '.join(rows)}")

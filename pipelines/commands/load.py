@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-
 EXAMPLES = (
     "segda load hf-hub:me/night",
     "segda load network",

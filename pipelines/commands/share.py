@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pipelines.commands.arguments import add_runs_argument
 
-
 EXAMPLES = (
     "segda share streets --to network",
     "segda share gta5_to_cityscapes --to hf-hub:me/night --stage both",

@@ -1,6 +1,7 @@
 """Score the networks of a finished stage on a labelled data set."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from pipelines.definition.schema import DataConfig
@@ -64,6 +65,10 @@ def score(
     return result
 
 
+def _show(line: ProgressLine, done: int, total: int) -> None:
+    line.update(done)
+
+
 def score_rows(
     rows: Mapping[str, tuple[Path, Manifest]],
     data: DataConfig,
@@ -87,6 +92,6 @@ def score_rows(
         with ProgressLine(f"evaluate {name}", 0, share, "images", show=session.is_main, aside=True) as line:
             scores[name] = score(
                 folder, manifest, data, opened[space], session, augmentation=augmentation, boundary=boundary,
-                progress=lambda done, total, line=line: line.update(done),
+                progress=partial(_show, line),
             )  # fmt: skip
     return scores
