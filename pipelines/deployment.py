@@ -19,7 +19,8 @@ from segda import __version__
 from segda.artefacts.manifest import Manifest
 from segda.data.dataset import Dataset
 from segda.deployment import comparison
-from segda.deployment.deployed import FORMATS, METADATA, Deployed, Example, deploy
+from segda.deployment.deploy import deploy
+from segda.deployment.deployed import FORMATS, METADATA, Deployed, Example
 from segda.errors import ConfigError
 from segda.evaluation.batching import as_input
 from segda.evaluation.evaluate import RESIZE_RULE, evaluate

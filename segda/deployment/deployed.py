@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from segda.config.lookup import nearest
 from segda.errors import ConfigError
@@ -56,24 +56,3 @@ def demand_format(path: Path) -> str:
         valid = ", ".join(f"{ending} ({name})" for ending, name in FORMATS.items())
         raise ConfigError(f"{path}: no format ends in {path.suffix!r}; {nearest(path.suffix, FORMATS)}: {valid}")
     return FORMATS[path.suffix]
-
-
-def deploy(network: nn.Module, example: Example, path: Path) -> Deployed:
-    """The network, in evaluation mode on the CPU, in the format of the file `path`, which is not written.
-
-    Raises:
-        ConfigError: the network cannot be traced, a package is missing, or no format has that ending.
-    """
-    format = demand_format(path)
-    if format == "TorchScript":
-        from segda.deployment.torchscript import TorchScript
-
-        return TorchScript(network, example)
-    from segda.deployment.torch_export import TorchExport, traced
-
-    if format == "torch.export":
-        return TorchExport(traced(network, example))
-    from segda.deployment import onnx_format
-
-    onnx_format.demand_packages()  # before the work
-    return onnx_format.Onnx(onnx_format.translated(traced(network, example)))

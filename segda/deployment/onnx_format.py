@@ -1,5 +1,6 @@
 """Networks as ONNX, run by ONNX Runtime; static quantisation to 8 bits."""
 
+import importlib
 import logging
 import tempfile
 import warnings
@@ -29,7 +30,7 @@ def demand_packages() -> None:
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:
-            __import__(package)
+            importlib.import_module(package)
         except ImportError as error:
             raise ConfigError(
                 f"{package} is missing or broken ({reason(error)}), which ONNX files need: pip install 'segda[onnx]'"
