@@ -69,7 +69,7 @@ def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
     """`renderable` or `over_seeds` without colours, for a file or a pipe."""
     file = io.StringIO()
     drawn = renderable(table, width) if isinstance(table, ScoreTable) else over_seeds(table, width)
-    Console(width=width, file=file, color_system=None, legacy_windows=False).print(drawn)
+    Console(width=width, file=file, color_system=None, legacy_windows=False, force_jupyter=False).print(drawn)
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 

@@ -15,6 +15,8 @@ from tests.structure import source
 
 WITHOUT = """
 import os, signal, sys
+from segda.torchvision_compat import import_ready
+import_ready()
 import accelerate, cv2, filelock, h5py, kornia, matplotlib.figure, rich.progress, scipy.io, segmentation_models_pytorch
 import sklearn.svm, timm, torch.distributed.elastic.multiprocessing, torch.utils.data, torchvision
 for module in ("fcntl", "grp", "posix", "pwd", "readline", "resource", "termios", "tty"):
