@@ -58,7 +58,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument(
-        "kind", nargs="?", choices=USES, metavar="KIND", help=f"{', '.join(USES)}; without it, how many of each"
+        "kind", nargs="?", choices=[*USES], metavar="KIND", help=f"{', '.join(USES)}; without it, how many of each"
     )
     parser.add_argument("--json", action="store_true", help="print JSON: kind to name to its line")
 
