@@ -29,9 +29,9 @@ class _RgbNetwork(nn.Module):
         self.eval()
 
     def _in_range(self, image: Tensor) -> Tensor:
-        """The image as segda's encoders take it, in `[-1, 1]`, and in the precision of the parameters."""
+        """The image as segda's encoders take it, in `[-1, 1]`, and in the precision of the network."""
         seen = image.float() / self.middle - 1 if self.uint8 else image * 2 - 1
-        return seen.to(next(self.parameters()).dtype)
+        return seen.to(self.middle.dtype)
 
 
 class ImageNetwork(_RgbNetwork):
