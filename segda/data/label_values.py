@@ -122,12 +122,13 @@ def _only_sensible(
 
     255, which nearly always is what is ignored, does not count.
     """
-    counting = [index for index, value in enumerate(pixels) if value & 255 != 255 or value > COLOUR]
+    numbers = [value & 255 if value >= COLOUR else value for value in pixels]
+    counting = [index for index, number in enumerate(numbers) if number != 255]
     named = {name: sum(each[index] is not None for index in counting) for name, each in classes.items()}
     full = [name for name, count in named.items() if count == len(counting)]
     if len(full) == 1 and all(2 * count < len(counting) for name, count in named.items() if name not in full):
         return full[0], fitting[full[0]]
-    values = ranges(dict.fromkeys(value & 0xFF if value >= COLOUR else value for value in pixels))
+    values = ranges(dict.fromkeys(numbers))
     meanings = "; ".join(
         f"as {name} {', '.join(dict.fromkeys(str(value) for value in each if value))[:90] or 'nothing'}"
         for name, each in classes.items()
