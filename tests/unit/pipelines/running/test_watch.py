@@ -138,3 +138,10 @@ OF_WORDS = json.dumps(dict.fromkeys(Progress._fields, "x"))
 def test_a_damaged_file_says_nothing(content: str, tmp_path: Path) -> None:
     (tmp_path / progress.FILE_NAME).write_text(content)
     assert progress.read(tmp_path) is None
+
+
+def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with ProgressLine("title", 0, 2, "steps", folder=tmp_path / "file") as line:
+        line.update(2)
+    assert progress.read(tmp_path / "file") is None
