@@ -136,7 +136,7 @@ def test_the_live_line(printed: Printed, monkeypatch: pytest.MonkeyPatch) -> Non
         line.update(1, EVIL)
     assert printed().count(ESCAPED) == 2
     recorded = Console(width=400, record=True, force_terminal=True)
-    monkeypatch.setattr("segda.terminal.progress.Console", lambda: recorded)
+    monkeypatch.setattr("segda.terminal.progress.Console", lambda **options: recorded)
     with ProgressLine(EVIL, 0, 1, "steps") as line:
         line.update(1, "[red]note")
     text = recorded.export_text(styles=False)
