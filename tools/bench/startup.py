@@ -8,6 +8,7 @@ finished opens only the manifests, which are true.
 """
 
 import hashlib
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,17 @@ from pipelines.running.execution import published
 from segda.artefacts import manifest as manifests
 from segda.artefacts.manifest import Manifest
 from segda.artefacts.store import Store
+from segda.evaluation.scores import Evaluation
+from segda.metrics.mean_iou import Confusion
 from tools.bench.harness import Figure, medians, segda
 from tools.bench.inputs import cityscapes_pairs, links, png
 
 CAMERA = 100
 SHIPPED = 240
 """Images that `streets` exports as it is shipped."""
+EVALUATION = "evaluation.json"
+EVALUATED = Evaluation(Confusion(("road", "car")), 1, {}).to_json()
+"""Of a row, since the command prints the table of a finished pipeline."""
 PICTURE = png(np.zeros((8, 8), np.uint8))
 
 
@@ -54,16 +60,24 @@ def pipeline(folder: Path, files: int) -> Path:
 
 def finish(name: str, store: Store, files: int) -> None:
     """Leave what the stages of a pipeline leave, in name: outputs, and manifests that are true of them."""
-    entry = {"bytes": len(PICTURE), "sha256": hashlib.sha256(PICTURE).hexdigest()}
+
+    def described(content: bytes) -> dict[str, object]:
+        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
     loaded = pipelines.load(name)
     for planned in plans.make_plan(loaded, store):
         stage, folder = loaded.stages[planned.stage], store.folder(planned.kind, planned.key)
         names = [each if "." in each else f"{each}/one" for each in published(stage.module, folder)]
+        names = [each for each in names if each != EVALUATION]
         if stage.kind == "export":
             names = [*pairs(files), "dataset.json"]
         links(PICTURE, (folder / name for name in names))
         config, version = stage.config.model_dump(mode="json", by_alias=True), stage.module.VERSION
-        outputs = dict.fromkeys(names, entry)
+        outputs = dict.fromkeys(names, described(PICTURE))
+        if stage.kind == "evaluate":
+            scores = json.dumps({row: EVALUATED for row in stage.config.rows}).encode()
+            links(scores, [folder / EVALUATION])
+            outputs[EVALUATION] = described(scores)
         made = Manifest(stage.name, stage.kind, version, planned.key, config, planned.inputs, outputs)
         manifests.write(folder, made)
 
