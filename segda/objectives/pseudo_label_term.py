@@ -34,7 +34,7 @@ class PseudoLabelTerm(Term):
         threshold: confidence above which a pixel is trusted.
         confidence: what pixels are weighted by: the share of trusted pixels of their `image`, or of the whole `batch`,
             over all processes but not over micro-batches; their own `probability`, without threshold; or 1 and 0 by
-            `class`: the most confident of each class in each image, and all trusted ones, count (CBST, Zou et al. 2018).
+            `class`: the most confident of each class in each image count, and all trusted ones (Zou et al. 2018, CBST).
         kept: the share of each class's pixels that counts under confidence `class`.
         flip: the mean of the predictions on the image and on its mirror image.
         jitter: strength of the student's colour jitter: brightness, contrast and saturation change by up to this share,

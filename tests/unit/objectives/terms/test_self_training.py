@@ -181,7 +181,8 @@ def test_the_most_confident_pixels_of_each_class_count_whatever_their_class_is_c
                 counted[row, column] = float(rank < 0.3 * len(own) or image[row, column] > 0.9)
     each = functional.cross_entropy(p.logits("target"), pseudo, reduction="none")
     torch.testing.assert_close(term.generator(p), (counts * each).mean())
-    assert (counts * (confidence <= 0.9)).sum() > 0 and counts.mean() < 1
+    assert (counts * (confidence <= 0.9)).sum() > 0
+    assert counts.mean() < 1
 
 
 def test_equally_confident_pixels_are_kept_together_and_a_share_of_zero_keeps_none() -> None:
