@@ -75,7 +75,7 @@ def finish(name: str, store: Store, files: int) -> None:
         config, version = stage.config.model_dump(mode="json", by_alias=True), stage.module.VERSION
         outputs = dict.fromkeys(names, described(PICTURE))
         if stage.kind == "evaluate":
-            scores = json.dumps({row: EVALUATED for row in stage.config.rows}).encode()
+            scores = json.dumps(dict.fromkeys(stage.config.rows, EVALUATED)).encode()
             links(scores, [folder / EVALUATION])
             outputs[EVALUATION] = described(scores)
         made = Manifest(stage.name, stage.kind, version, planned.key, config, planned.inputs, outputs)

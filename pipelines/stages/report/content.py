@@ -1,6 +1,5 @@
 """The content of a report: the finished stages behind a table of scores, and their pictures and features."""
 
-import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -115,18 +114,18 @@ def software(provenance: Mapping[str, Any]) -> dict[str, str]:
 
 
 def usage(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
-    """How to use the networks after adaptation: what for, and what to type."""
-    folder = str(inputs.folder(config.after))
+    """How to use the networks after adaptation: what for, and what to type beside the usual folder of runs."""
+    folder = f"runs/{inputs.folder(config.after).name}"  # not where it lies: pages are sent around, and compared
     network = f"by the network after adaptation, stage {config.after.stage!r}"
     predict = (
         f"Images, videos or folders of them, {network}:",
-        f"segda predict {shlex.quote(folder)} image.jpg -o out",
+        f"segda predict {folder} image.jpg -o out",
     )
-    python = f'import segda\n\npredictor = segda.load({folder!r})\nprediction = predictor("image.jpg")'
+    python = f'import segda\n\npredictor = segda.load("{folder}")\nprediction = predictor("image.jpg")'
     return [
         *([predict] if config.task.name == "segmentation" else []),
         (f"In Python, {network}:", python),
-        ("As a file for ONNX Runtime and others:", f"segda export-network {shlex.quote(folder)} -o network.onnx"),
+        ("As a file for ONNX Runtime and others:", f"segda export-network {folder} -o network.onnx"),
     ]
 
 

@@ -188,7 +188,7 @@ AT_THE_TOP: dict[str, tuple[list[str], set[str]]] = {
             "runtime.workers=3", "runtime.pack=true", "runtime.mixed_precision=no", "runtime.save_every=7",
             "runtime.log_every=7", "runtime.cpu=true", "runtime.deterministic=true", "runtime.on_bad_health=stop",
             "runtime.health={saturated: 0.9}", "runtime.gather_statistics=true", "runtime.fit_memory=true",
-            "runtime.profile=true", "runtime.recompute=true", "runtime.compile=true",
+            "runtime.profile=true", "runtime.recompute=true", "runtime.compile=true", "runtime.trackers=[tensorboard]",
         ],
         set(),
     ),

@@ -72,8 +72,8 @@ def test_it_says_how_to_load_the_network_after_adaptation(report: Path) -> None:
     codes = re.findall(r"<pre tabindex=\"0\"><code>(.*?)</code></pre>", page, flags=re.DOTALL)
     (after,) = report.parent.glob("align-*")
     assert codes == [
-        f'import segda\n\npredictor = segda.load({str(after)!r})\nprediction = predictor("image.jpg")',
-        f"segda export-network {after} -o network.onnx",
+        f'import segda\n\npredictor = segda.load("runs/{after.name}")\nprediction = predictor("image.jpg")',
+        f"segda export-network runs/{after.name} -o network.onnx",
     ], "segda predict refuses classes of whole images"
 
 
