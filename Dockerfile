@@ -2,7 +2,7 @@
 #
 # CPU:   docker build -t segda .
 # CUDA:  docker build -t segda --build-arg BASE=nvidia/cuda:13.0.2-base-ubuntu24.04 --build-arg TORCH=https://pypi.org/simple .
-# Run:   docker run --rm --gpus all --ipc host --user "$(id -u):$(id -g)" -v "$PWD:/work" -v ~/data:/data segda run streets
+# Run:   docker run --rm --gpus all --ipc host --user "$(id -u):$(id -g)" -v "$PWD:/job" -v ~/data:/data segda run streets
 #
 # Any base with apt and Python 3.10 or newer will do. PyTorch's wheels bring their own CUDA libraries; of the base only the
 # driver's interface is needed. `--ipc host`: processes that load data hand batches over in shared memory.
@@ -25,6 +25,6 @@ COPY configs configs
 ARG EXTRAS=parquet,video
 RUN pip install --no-cache-dir --constraint constraints.txt ".[${EXTRAS}]"
 ENV SEGDA_DATA=/data XDG_CACHE_HOME=/tmp/cache HOME=/tmp
-WORKDIR /work
+WORKDIR /job
 ENTRYPOINT ["segda"]
 CMD ["--help"]

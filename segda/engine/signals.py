@@ -17,7 +17,7 @@ CODES: dict[int, int] = {
     for name, code in (("SIGTERM", 75), ("SIGUSR1", 75), ("SIGINT", 130))
     if hasattr(signal, name)
 }
-"""Exit codes: 75 is EX_TEMPFAIL of sysexits.h, "try again later", which schedulers can be told to requeue on.
+"""Exit codes: 75 is EX_TEMPFAIL of sysexits.h, "try again later", on which schedulers can be configured to requeue.
 
 Windows has no SIGUSR1.
 """

@@ -78,7 +78,7 @@ class ProgressLine:
         if self.file and self.last - self.last_written > WRITTEN_EVERY:
             self.last_written = self.last
             state = Progress(done, self.total, self.rate(), self.seconds_left(), self.note)
-            with suppress(ArtefactError):  # whoever looks on sees an earlier one
+            with suppress(ArtefactError):  # `status --watch` then shows the previous one
                 write_whole(self.file, json.dumps(state._asdict()).encode(), durable=False)
         is_last = done == self.total and not (self.aside and self.last_plain == self.began)
         if self.show and not self.live and (self.last - self.last_plain > PLAIN_LINE_SECONDS or is_last):

@@ -114,7 +114,7 @@ def software(provenance: Mapping[str, Any]) -> dict[str, str]:
 
 
 def usage(config: Config, inputs: Inputs) -> list[tuple[str, str]]:
-    """How to use the networks after adaptation: what for, and what to type beside the usual folder of runs."""
+    """How to use the adapted network: what each command is for, and the command, for results in `./runs`."""
     folder = f"runs/{inputs.folder(config.after).name}"  # not where it lies: pages are sent around, and compared
     network = f"by the network after adaptation, stage {config.after.stage!r}"
     predict = (
