@@ -84,21 +84,17 @@ class FinishedRun:
     Attributes:
         name: the run's name, by which other functions and commands find it.
         runs: the folder of results.
+        folders: the folder of each finished stage, by the stage's name.
     """
 
     name: str
     runs: Path
-
-    @property
-    def folders(self) -> dict[str, Path]:
-        """The folder of each finished stage, by the stage's name."""
-        stages = Store(self.runs).read_lock(self.name)["stages"]
-        folders = {stage: self.runs / entry["folder"] for stage, entry in stages.items() if entry["folder"]}
-        return {stage: folder for stage, folder in folders.items() if (folder / manifests.FILE_NAME).is_file()}
+    folders: dict[str, Path]
 
     @property
     def rows(self) -> list[str]:
-        """The rows, or else the stages, that `segda.load` can load."""
+        """The rows, or else the stages, that `segda.load` can load; see `demand_latest`."""
+        self.demand_latest()
         return list(finished_rows(Store(self.runs), self.name))
 
     @property
@@ -121,8 +117,28 @@ class FinishedRun:
         return next((page for page in pages if page.is_file()), None)
 
     def load(self, row: str | None = None, device: torch.device | str | None = None) -> LoadedPredictor:
-        """As `segda.load`."""
+        """As `segda.load`; see `demand_latest`."""
+        self.demand_latest()
         return load(self.name, row, device, runs=self.runs)
+
+    def demand_latest(self) -> None:
+        """Refuse where the name now stands for other results than when this run ended.
+
+        Raises:
+            ArtefactError: the pipeline was run again, with other settings.
+        """
+        if finished_folders(self.name, self.runs) != self.folders:
+            raise ArtefactError(
+                f"{self.name}: run again since, with other settings, so that its rows are of that run; load a stage's "
+                "folder, or use another `runs` for each"
+            )
+
+
+def finished_folders(name: str, runs: Path) -> dict[str, Path]:
+    """The folder of each finished stage of a run, by the stage's name."""
+    stages = Store(runs).read_lock(name)["stages"]
+    folders = {stage: runs / entry["folder"] for stage, entry in stages.items() if entry["folder"]}
+    return {stage: folder for stage, folder in folders.items() if (folder / manifests.FILE_NAME).is_file()}
 
 
 def run(
@@ -146,7 +162,8 @@ def run(
     code = dispatch([*words, *(word for setting in settings for word in ("--set", setting))])
     if code:
         raise ArtefactError(f"{name}: a process ended with code {code}; its own error is above")
-    return FinishedRun(resolve(str(name), settings)[0], Path(runs))
+    called = resolve(str(name), settings)[0]
+    return FinishedRun(called, Path(runs), finished_folders(called, Path(runs)))
 
 
 def evaluate(
@@ -180,7 +197,10 @@ def evaluate(
     from pipelines.scoring.score import score_rows
     from segda.engine.session import Session
 
-    place, name = (run.runs, run.name) if isinstance(run, FinishedRun) else (Path(runs), str(run))
+    place, name = Path(runs), str(run)
+    if isinstance(run, FinishedRun):
+        run.demand_latest()
+        place, name = run.runs, run.name
     chosen = finished_rows(Store(place), name, list(rows))
     session = Session(cpu=cpu)
     scored = score_rows(

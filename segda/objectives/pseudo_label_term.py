@@ -33,9 +33,7 @@ class PseudoLabelTerm(Term):
     Attributes:
         threshold: confidence above which a pixel is trusted.
         confidence: what pixels are weighted by: the share of trusted pixels of their `image`, or of the whole `batch`,
-            over all processes but not over micro-batches; their own `probability`, without threshold; or 1 and 0 by
-            `class`: the most confident of each class in each image count, and all trusted ones (Zou et al. 2018, CBST).
-        kept: the share of each class's pixels that counts under confidence `class`.
+            over all processes but not over micro-batches; or their own `probability`, without threshold.
         flip: the mean of the predictions on the image and on its mirror image.
         jitter: strength of the student's colour jitter: brightness, contrast and saturation change by up to this share,
             hue by up to a fifth of it in turns; 0 for none.
@@ -52,8 +50,7 @@ class PseudoLabelTerm(Term):
     """Whose predictions are learned: the moving average's, or another stage's finished network's."""
 
     threshold: float = 0.968
-    confidence: Literal["image", "batch", "probability", "class"] = "image"
-    kept: float = 0.5
+    confidence: Literal["image", "batch", "probability"] = "image"
     flip: bool = False
     jitter: float = 0.2
     hue: float | None = None
@@ -70,7 +67,7 @@ class PseudoLabelTerm(Term):
             raise ConfigError(f"{name}.threshold: found {self.threshold}, expected a confidence of at least 0, below 1")
         if self.confidence == "probability" and self.threshold != type(self).threshold:
             raise ConfigError(f"{name}.threshold: confidence 'probability' has none; drop it, or use 'image'")
-        for option, most in (("jitter", 1), ("hue", 0.5), ("grey", 1), ("kept", 1)):
+        for option, most in (("jitter", 1), ("hue", 0.5), ("grey", 1)):
             value = getattr(self, option)
             if value is not None and not 0 <= value <= most:
                 raise ConfigError(f"{name}.{option}: found {value}, expected a number from 0 to {most}")
@@ -144,9 +141,6 @@ class PseudoLabelTerm(Term):
             confidence, label = logits.softmax(dim=1).max(dim=1)
             if self.confidence == "probability":
                 return label, confidence
-            if self.confidence == "class":
-                kept = most_confident(confidence, label, self.kept) | (confidence > self.threshold)
-                return label, kept.to(logits)
             share = (confidence > self.threshold).to(logits).flatten(1).mean(dim=1)
             if self.confidence == "batch":
                 share = p.gather(share).mean().expand_as(share)
@@ -162,24 +156,3 @@ class PseudoLabelTerm(Term):
             return p.judge_logits(
                 "target, mirrored" if mirrored else "target, plain", image.flip(-1) if mirrored else image, "target"
             )
-
-
-def most_confident(confidence: Tensor, label: Tensor, share: float) -> Tensor:
-    """Which pixels are among the most confident `share` of their class in their image, and those equal to the last.
-
-    Args:
-        confidence: `[B, H, W]`.
-        label: int64 `[B, H, W]` of class indices.
-        share: from 0 to 1, of the pixels of a class; rounded up to whole pixels.
-
-    Returns:
-        bool `[B, H, W]`.
-    """
-    kept = torch.zeros_like(label, dtype=torch.bool)
-    for pixels, classes, out in zip(confidence, label, kept, strict=True):
-        for index in classes.unique():
-            own = classes == index
-            count = math.ceil(share * int(own.sum()))
-            if count:
-                out |= own & (pixels >= pixels[own].topk(count).values[-1])
-    return kept

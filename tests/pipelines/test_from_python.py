@@ -15,7 +15,7 @@ from PIL import Image
 
 import segda
 from pipelines.__main__ import main
-from pipelines.from_python import FinishedRun
+from pipelines.from_python import FinishedRun, finished_folders
 from segda.errors import ArtefactError, ConfigError, DataError
 from segda.evaluation.predict import Predictor
 from segda.evaluation.test_time_augmentation import Augmentation
@@ -122,7 +122,7 @@ def test_a_run_that_is_finished_is_found_again(
     runs = Path(shutil.copytree(finished, tmp_path / "runs"))
     run = segda.run(job, runs=runs)
     assert "nothing to do" in capsys.readouterr().out
-    assert run == FinishedRun("tiny", runs)
+    assert (run.name, run.runs) == ("tiny", runs)
     assert run.rows == ["source only", "pixel", "feature", "pixel+feature", "oracle"]
     assert run.report is not None
     assert run.report.is_file()
@@ -134,6 +134,15 @@ def test_a_run_that_is_finished_is_found_again(
         line for line in printed.splitlines() if line.startswith("road")
     ][0].split()[:2]
     assert np.array_equal(run.load("pixel")(photograph(runs)), segda.load("tiny", "pixel", runs=runs)(photograph(runs)))
+
+
+def test_a_run_is_not_taken_for_a_later_one_of_its_name(finished: Path) -> None:
+    folders = finished_folders("tiny", finished)
+    earlier = FinishedRun("tiny", finished, {**folders, "pixel": finished / "supervise-00000000"})
+    for use in (lambda: earlier.rows, earlier.load, lambda: segda.evaluate(earlier, "cityscapes")):
+        with pytest.raises(ArtefactError, match="tiny: run again since, with other settings"):
+            use()
+    assert FinishedRun("tiny", finished, folders).rows
 
 
 def test_a_wrong_setting_is_the_commands_error(job: Path, tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ Equation: `mean_p w_p CE(h(f_t(A(M x_s + (1 - M) x_t))), M c + (1 - M) argmax h'
 `A` is strong augmentation, `M` the mask of the pasted classes; `w` is 1 where pasted and elsewhere the share of the
 target image's pixels whose confidence is above the threshold.
 Source: Tranheden et al. 2021 (DACS), with mixing; French et al. 2018 (self-ensembling), the teacher; Hoyer et al. 2022
-(DAFormer), rows without pseudo-labels; Englert et al. 2024 (VFM-UDA), `flip` and columns without pseudo-labels; Zou et
-al. 2018 (CBST), `confidence: class`, which here goes by the image instead of the whole set. Our choices, which options
-undo: the share is each image's own, not the batch's, and so are the classes, so that they do not depend on how a batch
-is split; weaker hue jitter than DACS. `class_weights` is ours: class weights on pseudo-labels let a teacher collapse,
-on true labels they do not. Classification of whole images sets `mix: false`, and `w` is 1 or 0.
+(DAFormer), rows without pseudo-labels; Englert et al. 2024 (VFM-UDA), `flip` and columns without pseudo-labels. Our
+choices, which options undo: the share is each image's own, not the batch's, and so are the classes, so that they do not
+depend on how a batch is split; weaker hue jitter than DACS. `class_weights` is ours: class weights on pseudo-labels
+let a teacher collapse, on true labels they do not. Classification of whole images sets `mix: false`, and `w` is 1 or 0.
 **Gradients:** head and target encoder, through the augmented image only; none to the teacher.
 """
 

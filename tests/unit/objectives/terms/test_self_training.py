@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from segda.errors import ConfigError
 from segda.objectives.objective import Objective, build
-from segda.objectives.pseudo_label_term import most_confident
 
 PLAIN = {"weight": 1.0, "mix": False, "jitter": 0.0, "blur": 0.0}
 
@@ -165,29 +164,3 @@ def test_crops_that_cannot_be_mixed_are_named(stand_in: Any, task: Any, batch_of
     p, term = self_training({"mix": True}, stand_in, task, batch)
     with pytest.raises(ConfigError, match="equal crops"):
         term.generator(p)
-
-
-def test_the_most_confident_pixels_of_each_class_count_whatever_their_class_is_called(
-    stand_in: Any, task: Any, batch_of: Any
-) -> None:
-    p, term = self_training({"threshold": 0.9, "confidence": "class", "kept": 0.3}, stand_in, task, batch_of())
-    confidence, pseudo = p.teacher_logits().softmax(1).max(1)
-    counts = torch.zeros_like(confidence)
-    for image, labels, counted in zip(confidence, pseudo, counts, strict=True):
-        for index in labels.unique().tolist():
-            own = sorted((float(value) for value in image[labels == index]), reverse=True)
-            for row, column in (labels == index).nonzero().tolist():
-                rank = own.index(float(image[row, column]))
-                counted[row, column] = float(rank < 0.3 * len(own) or image[row, column] > 0.9)
-    each = functional.cross_entropy(p.logits("target"), pseudo, reduction="none")
-    torch.testing.assert_close(term.generator(p), (counts * each).mean())
-    assert (counts * (confidence <= 0.9)).sum() > 0
-    assert counts.mean() < 1
-
-
-def test_equally_confident_pixels_are_kept_together_and_a_share_of_zero_keeps_none() -> None:
-    confidence = torch.tensor([[[0.5, 0.5, 0.4, 0.9]], [[0.1, 0.2, 0.3, 0.4]]])
-    label = torch.tensor([[[0, 0, 0, 1]], [[2, 2, 2, 2]]])
-    assert most_confident(confidence, label, 0.25).tolist() == [[[True, True, False, True]], [[False] * 3 + [True]]]
-    assert not most_confident(confidence, label, 0.0).any()
-    assert most_confident(confidence, label, 1.0).all()
