@@ -85,7 +85,7 @@ def find_labelled(root: Path) -> Layout:
         remedy = "make label images of the polygons first" if texts else "give each label the name of its image"
         raise DataError(
             f"{root}: no picture there has a label image of the same name; {remedy}, or describe the folder in a YAML "
-            "(docs/data.md, your own data) and name that"
+            "(docs/own_data.md) and name that"
         )
     images, labels = _ordered(root, *best)
     layout = Layout(str(images.folder), images.endings, str(labels.folder), labels.endings)
@@ -178,7 +178,7 @@ def _ordered(root: Path, first: _Group, second: _Group) -> tuple[_Group, _Group]
         raise DataError(
             f"{root}: cannot tell which are the labels, {first.folder}/*{first.endings[0]} or "
             f"{second.folder}/*{second.endings[0]}; call their folder labels (never JPEG), or describe the folder in a "
-            "YAML (docs/data.md, your own data) and name that"
+            "YAML (docs/own_data.md) and name that"
         )
     return (second, first) if flat[0] else (first, second)
 

@@ -53,8 +53,8 @@ def propose(pixels: Mapping[int, int], first: Path, space: LabelSpace | None = N
             kind, reading = read_as(plain, space)
         except ConfigError as error:
             raise ConfigError(
-                f"{first} and its like: {error}; describe the folder in a YAML that names its `classes` (docs/data.md, "
-                "your own data), and give that as --source"
+                f"{first} and its like: {error}; describe the folder in a YAML that names its `classes` "
+                "(docs/own_data.md), and give that as --source"
             ) from None
         unknown = [value for value in plain if value not in reading]
         if unknown:
@@ -115,7 +115,7 @@ def _own(pixels: Mapping[int, int], first: Path) -> Proposal:
         what = "colours" if values[-1] >= COLOUR else "numbers"
         raise DataError(
             f"{first} and its like hold {len(values)} {what}, more than {MOST} classes; if several are one class, "
-            "describe the classes in a YAML (docs/data.md, classes of your own) and name it: --labels FILE.yaml"
+            "describe the classes in a YAML (docs/own_classes.md) and name it: --labels FILE.yaml"
         )
     if are_colours(values):
         colours = {f"class_{number}": _colour(value) for number, value in enumerate(values)}
