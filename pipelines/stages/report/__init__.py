@@ -31,9 +31,8 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         from segda.terminal.progress import ProgressLine
 
         try:
-            with ProgressLine(folder.name, 0, 1, "pages", folder=folder) as line:
+            with ProgressLine(folder.name, 0, 1, "pages", folder=folder, aside=True):  # a sign of life in a terminal
                 content.write(config, inputs, folder, session)
-                line.update(1)
         except StoppedError:
             stopped = requested()
     if stopped := session.max(stopped):
