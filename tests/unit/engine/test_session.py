@@ -18,15 +18,15 @@ def test_auto_is_full_precision_on_a_cpu() -> None:
 
 
 @pytest.fixture(autouse=True)
-def amx(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
-    """What the processor can do: whatever machine this is, one without AMX."""
-    capabilities = {"amx_bf16": False}
+def cpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """What the processor can do: whatever machine this is, one that does not compute in bf16."""
+    capabilities = {"amx_bf16": False, "avx512_bf16": False}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     return capabilities
 
 
 @pytest.mark.parametrize(("precision", "reason"), [
-    ("bf16", "without AMX it is far slower than fp32"), ("fp16", "fp16 is not trained in on CPUs"),
+    ("bf16", "without AMX or AVX512-BF16 it is far slower than fp32"), ("fp16", "fp16 is not trained in on CPUs"),
 ])  # fmt: skip
 def test_half_precision_is_refused_on_a_cpu(precision: Literal["bf16", "fp16"], reason: str) -> None:
     message = rf"runtime\.mixed_precision: '{precision}' asked for on a CPU; {reason}; use 'auto'"
@@ -34,8 +34,9 @@ def test_half_precision_is_refused_on_a_cpu(precision: Literal["bf16", "fp16"], 
         resolve_precision(precision, cpu=True)
 
 
-def test_bf16_is_allowed_on_a_cpu_that_computes_in_it_but_not_chosen(amx: dict[str, bool]) -> None:
-    amx["amx_bf16"] = True
+@pytest.mark.parametrize("capability", ["amx_bf16", "avx512_bf16"])
+def test_bf16_is_allowed_on_a_cpu_that_computes_in_it_but_not_chosen(cpu: dict[str, bool], capability: str) -> None:
+    cpu[capability] = True
     assert resolve_precision("bf16", cpu=True) == "bf16"
     assert resolve_precision("auto", cpu=True) == "no"
     with pytest.raises(ConfigError, match="'fp16' asked for on a CPU; fp16 is not trained in"):

@@ -10,6 +10,7 @@ from segda.demo.streets.layout import Layout, poisson
 from segda.demo.streets.raster import rasterize
 from segda.demo.streets.road import Road
 from segda.demo.streets.scene import make
+from segda.label_spaces import cityscapes
 
 SIZE = (64, 128)
 
@@ -21,13 +22,13 @@ def test_every_scored_class_occurs_and_the_common_ones_are_common(layout: Layout
         label = rasterize(make(layout, Random(f"scene/{index}")), SIZE).label
         counts += np.bincount(label.ravel(), minlength=256)
     shares = counts / counts.sum()
-    assert [name for name in ids.SCORED if counts[name] == 0] == []
+    assert [name for name in cityscapes.EVALUATED if counts[name] == 0] == []
     assert {name for name in range(256) if counts[name]} <= set(range(35))
     for label, least in ((ids.ROAD, 0.15), (ids.SIDEWALK, 0.03), (ids.BUILDING, 0.08), (ids.VEGETATION, 0.06)):
         assert shares[label] > least, label
     for label, least in ((ids.SKY, 0.03), (ids.CAR, 0.04), (ids.PERSON, 0.005), (ids.POLE, 0.01)):
         assert shares[label] > least, label
-    assert shares[list(ids.SCORED)].sum() > 0.9
+    assert shares[list(cityscapes.EVALUATED)].sum() > 0.9
 
 
 def test_a_scene_is_a_function_of_its_random_state() -> None:
