@@ -19,7 +19,7 @@ version = release = __version__
 html_title = "segda"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "package_index.md"]
 suppress_warnings = ["myst.strikethrough"]
 
 # The pages are read on GitHub, too: anchors as it makes them, and directives in fences that it shows as text.

@@ -11,8 +11,9 @@ trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/tools"
 "$work/tools/bin/pip" install --quiet uv
 # From a copy: what earlier builds left in the checkout does not get into the wheel.
-mkdir "$work/source" "$work/empty"
-cp -r "$checkout"/{segda,pipelines,configs,segda_command.py,setup.cfg,pyproject.toml,README.md,LICENSE} "$work/source"
+mkdir -p "$work/source/docs" "$work/empty"
+cp -r "$checkout"/{segda,pipelines,configs,segda_command.py,setup.cfg,pyproject.toml,LICENSE} "$work/source"
+cp "$checkout/docs/package_index.md" "$work/source/docs"
 "$work/tools/bin/pip" wheel --quiet --no-deps --wheel-dir "$work" "$work/source"
 # Nothing is taken as checked before, nor from the checkout.
 export XDG_CACHE_HOME=$work/cache
