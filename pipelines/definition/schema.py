@@ -132,6 +132,8 @@ class AugmentConfig(StrictConfig):
         shift: largest random shift in either direction, as a share of the side.
         fill: of pixels that padding, rotation and shift leave empty: mid-grey, or black for digits.
         photometry: options of `segda.data.augmentation.photometry.Photometry`; `None` for none.
+        photometry_of: whose images it changes: of `both` domains, or of the `source` alone, so that a teacher labels
+            target images as they are. What their student sees, the terms of self-training change themselves.
     """
 
     flip: bool = True
@@ -140,6 +142,7 @@ class AugmentConfig(StrictConfig):
     shift: float = Field(default=0.0, ge=0, lt=1)
     fill: Literal["grey", "black"] = "grey"
     photometry: dict[str, Any] | None = None
+    photometry_of: Literal["both", "source"] = "both"
 
     @field_validator("scale")
     @classmethod

@@ -33,7 +33,7 @@ def micro_batches(
 
     `order` is that of the source samples; `matches` is that of the target's and says which crops are taken.
     """
-    geometry = config.augment.model_dump(exclude={"photometry"})
+    geometry = config.augment.model_dump(exclude={"photometry", "photometry_of"})
 
     def transform(data: DataConfig, domain: Domain) -> TrainTransform:
         seed = derive_seed(config.seed, domain, "geometry")
@@ -48,7 +48,7 @@ def micro_batches(
     change = Photometry(**config.augment.photometry) if config.augment.photometry is not None else None
 
     def ready(batch: DomainBatch, domain: Domain) -> DomainBatch:
-        if change is None:
+        if change is None or config.augment.photometry_of not in ("both", domain):
             return batch
         return batch._replace(image=change(batch.image, batch.position, derive_seed(config.seed, domain, "photometry")))
 
