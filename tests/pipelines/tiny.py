@@ -26,6 +26,9 @@ from tools.soaking.faults import injected
 PIPELINE = """
 base: streets
 runtime: {workers: 0, save_every: 2, log_every: 2, cpu: true}
+defaults:
+  supervise: &plain {augment: {scale: null, photometry: null}, sampling: null}
+  align: *plain
 stages:
   streets: {rendered: 6, camera_train: 6, camera_val: 3, size: [64, 128]}
   source: &small

@@ -185,15 +185,16 @@ AT_THE_TOP: dict[str, tuple[list[str], set[str]]] = {
     "seed": (["seed=1"], {*TRAINED_WITH_LABELS, "streets", "translate", "adapted"}),
     "runtime": (
         [
-            "runtime.workers=3", "runtime.pack=true", "runtime.mixed_precision=no", "runtime.save_every=7",
+            "runtime.workers=3", "runtime.mixed_precision=no", "runtime.save_every=7",
             "runtime.log_every=7", "runtime.cpu=true", "runtime.deterministic=true", "runtime.on_bad_health=stop",
             "runtime.health={saturated: 0.9}", "runtime.gather_statistics=true", "runtime.fit_memory=true",
             "runtime.profile=true", "runtime.recompute=true", "runtime.compile=true", "runtime.trackers=[tensorboard]",
         ],
         set(),
     ),
+    "pack": (["runtime.pack=true"], TRAINED_WITH_LABELS),
 }  # fmt: skip
-"""Setting at the top of `streets` to the stages that depend on it; all of `runtime` together, since none does."""
+"""Setting at the top of `streets` to the stages that depend on it; on `runtime` none, but on packs those that scale."""
 
 
 @pytest.mark.parametrize("name", AT_THE_TOP)
@@ -213,7 +214,8 @@ def test_only_what_depends_on_a_setting_at_the_top_changes_with_it(
 def test_every_setting_at_the_top_is_in_the_table() -> None:
     fields = set(pipelines.PipelineConfig.model_fields)
     assert fields == {"title", "task", "seed", "runtime", "folds", "stages", "defaults"}
-    named = {setting.partition("=")[0].removeprefix("runtime.") for setting in AT_THE_TOP["runtime"][0]}
+    runtime = AT_THE_TOP["runtime"][0] + AT_THE_TOP["pack"][0]
+    named = {setting.partition("=")[0].removeprefix("runtime.") for setting in runtime}
     assert named == set(RuntimeConfig.model_fields)
 
 
