@@ -74,8 +74,8 @@ def inside(words: list[str], started: float) -> dict[str, float]:
 
         return call
 
-    def waiting(*args: Any) -> Iterator[Any]:
-        return iter(counted("waiting", partial(next, read(*args), None)), None)
+    def waiting(*args: Any, **options: Any) -> Iterator[Any]:
+        return iter(counted("waiting", partial(next, read(*args, **options), None)), None)
 
     read = engine.read_samples
     engine.read_samples = waiting

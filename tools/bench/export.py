@@ -45,6 +45,7 @@ def export(workers: int, dataset: Dataset, folder: Path) -> None:
         judge=None,
         records=agreement.Records(folder, 0),
         minimum=None,
+        ignore_lost=False,
         group_size=1,
         block_size=1,
     )

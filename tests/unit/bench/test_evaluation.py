@@ -25,9 +25,8 @@ def test_the_share_leaves_start_up_out() -> None:
     assert bench.share(spent) == pytest.approx(20)
 
 
-@pytest.mark.slow
 def test_the_parts_of_a_command_add_up() -> None:
-    spent = bench.command(TINY, images=2, size=(64, 128), seen=(32, 64))
+    spent = bench.command(TINY, images=2, size=(64, 128), seen=(64, 128))
     total = spent.pop("total")
     assert spent.keys() == {"start-up", "network", "decode", "count", "rest"}
     assert min(spent.values()) > 0
