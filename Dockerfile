@@ -18,7 +18,8 @@ WORKDIR /source
 COPY constraints.txt .
 # The large packages first, so that a change of the code does not install them again.
 RUN pip install --no-cache-dir --index-url ${TORCH} $(grep -E '^torch(vision)?==' constraints.txt)
-COPY setup.cfg pyproject.toml README.md LICENSE segda_command.py ./
+COPY setup.cfg pyproject.toml LICENSE segda_command.py ./
+COPY docs/package_index.md docs/
 COPY segda segda
 COPY pipelines pipelines
 COPY configs configs

@@ -66,10 +66,10 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     """Built from a copy, installed nowhere: the configs, the page's template, every module, and no test."""
     pytest.importorskip("setuptools")
     project = tmp_path / "project"
-    project.mkdir()
+    (project / "docs").mkdir(parents=True)
     for name in ("segda", "pipelines", "configs", "tests"):
         shutil.copytree(source.ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("segda_command.py", "setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+    for name in ("segda_command.py", "setup.cfg", "pyproject.toml", "LICENSE", "docs/package_index.md"):
         if (source.ROOT / name).is_file():
             shutil.copy(source.ROOT / name, project / name)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
@@ -77,6 +77,8 @@ def test_the_wheel_holds_all_that_a_run_needs(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("segda-*.whl"))
     files = set(zipfile.ZipFile(wheel).namelist())
+    about = zipfile.ZipFile(wheel).read(next(name for name in files if name.endswith("/METADATA"))).decode()
+    assert (source.ROOT / "docs/package_index.md").read_text(encoding="utf-8").strip() in about
     for folder in ("segda", "pipelines", "configs"):
         for path in (source.ROOT / folder).rglob("*"):
             if path.is_file() and path.suffix in (".py", ".yaml", ".html", ".css", ".js"):
