@@ -25,7 +25,8 @@ def test_the_container_copies_what_an_installation_needs() -> None:
     }
     assert all((ROOT / name).exists() for name in copied)
     installed = re.findall(r'/\{([\w.,]+)\} "\$work/source"', text("tools/test_install.sh"))
-    assert copied == {*installed[0].split(","), "constraints.txt"}
+    installed += re.findall(r'^cp "\$checkout/(\S+)" "\$work/source', text("tools/test_install.sh"), re.MULTILINE)
+    assert copied == {*installed[0].split(","), *installed[1:], "constraints.txt"}
     extras = re.findall(r"^ARG EXTRAS=(.*)$", text("Dockerfile"), re.MULTILINE)[0].split(",")
     assert all(re.search(rf"^{extra} =$", text("setup.cfg"), re.MULTILINE) for extra in extras)
 

@@ -63,7 +63,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--processes", "4"], "stages.source.batch: 2 samples cannot be split evenly over 4 processes"),
         (["--set", "stages.source.accumulate=3"], "stages.source.batch: 2 samples cannot be split evenly"),
         (["--mixed-precision", "fp16"], "runtime.mixed_precision: 'fp16' asked for on a CPU"),
-        (["--set", "runtime.mixed_precision=bf16"], "runtime.mixed_precision: 'bf16' asked for on a CPU"),
+        (["--set", "runtime.mixed_precision=fp16"], "runtime.mixed_precision: 'fp16' asked for on a CPU"),
         (["--set", "stages.source.crop=[64,64]"], "stages.source.crop: [64, 64] (height, width) is larger than"),
         (["--set", "stages.source.data.resize=[16,64]"], "the images of data, [16, 64] at most"),
         (["--only", "aligned"], "stages.aligned: needs 'source', which is not finished"),
