@@ -320,7 +320,7 @@ def _palette(
     if twice is not None:
         raise ConfigError(
             f"palette: {names[palette.index(palette[twice])]!r} and {names[twice]!r} are both {list(palette[twice])}; "
-            "give colours that can be told apart"
+            "give each class a colour of its own"
         )
     return palette
 

@@ -69,7 +69,7 @@ def find_labelled(root: Path) -> Layout:
     """The layout of a folder of images with a label image each.
 
     Raises:
-        DataError: no image has a label, or images and labels cannot be told apart.
+        DataError: no image has a label, or it is not clear which files are labels.
     """
     groups = list(_groups(root))
     best, pairs = None, 0

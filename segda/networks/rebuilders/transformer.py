@@ -2,7 +2,7 @@
 
 Source: Zhou et al., Masked Representation Modeling (arXiv:2509.13801) and its code: z is embedded in 512 numbers at
 each position, a learned vector takes the place of those that are masked, two blocks of 16 heads follow, and a
-projection with layer normalisation gives each map back where it was masked. Positions are told apart by sines and
+projection with layer normalisation gives each map back where it was masked. Positions are encoded by sines and
 cosines. Our choice: maps grow by bilinear interpolation, where the code has transposed convolutions.
 """
 

@@ -45,7 +45,7 @@ class PatchContrast(Term):
         if not self.domains:
             raise ConfigError("terms.patch_contrast.domains: empty; list source, target or both")
         if self.patches < 2:
-            raise ConfigError(f"terms.patch_contrast.patches: found {self.patches}, expected at least 2 to tell apart")
+            raise ConfigError(f"terms.patch_contrast.patches: found {self.patches}, expected at least 2")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise ConfigError(
                 f"terms.patch_contrast.temperature: found {self.temperature}, expected a finite number above 0"
