@@ -27,7 +27,7 @@ from segda.label_space import load
 FILE = Path(__file__).with_name("keys.json")
 PIPELINES = tuple(sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "pipelines").glob("*.yaml")))
 DRIVES = {"carla_to_camvid_drives", "carla_to_camvid_ladder"}
-"""Pipelines that tell CamVid's drives apart by their names: their stand-ins lie in a folder of their own."""
+"""Pipelines that choose CamVid's drives by file name: their stand-ins are in a folder of their own."""
 DIGITS = 20_000
 """Images of each digit set: as many as the largest `subset` of a pipeline asks for."""
 
