@@ -36,7 +36,8 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
     parts = (len(table.columns) > 1, has_seeds(table))
     for gains, spreads in (parts, (parts[0], False), (False, False)):
         columns = [_column(table, index, gains, spreads) for index in range(len(table.columns))]
-        widths = [_width(name, column) for name, column in zip(table.columns, columns, strict=True)]
+        cells = [len("".join(column[0])) for column in columns]
+        widths = [_width(name, cell) for name, cell in zip(table.columns, cells, strict=True)]
         if names + sum(widths) + 2 * len(widths) <= width:
             break
     blocks = [_table(table, block, columns, widths) for block in _blocks(widths, width - names)]
@@ -48,21 +49,32 @@ def renderable(table: ScoreTable, width: int = 100) -> Group:
 
 
 def over_seeds(table: SeedTable, width: int = 100) -> Group:
-    """One experiment over its seeds for a rich console: one line a row; each seed's own score where it fits."""
+    """One experiment over its seeds for a rich console: one line a row; each seed's own score where it fits.
+
+    What else does not fit in `width` columns goes on in another table below.
+    """
     header, lines = seed_table.cells(table)
-    columns = [[escape(cell) for cell in column] for column in zip(header, *lines, strict=True)]
+    names, *columns = [[escape(cell) for cell in column] for column in zip(header, *lines, strict=True)]
+    room = width - min(_NAME_WIDTH, max(map(len, names)))
+    widths = [max(map(len, column)) for column in columns]
+    if len(_blocks(widths, room)) > 1:
+        widths = [_width(name, max(map(len, column))) for name, *column in columns]
     notes = table.legend
-    if len(table.seeds) > 1 and sum(max(map(len, column)) + 2 for column in columns) > width:
-        del columns[1 : 1 + len(table.seeds)]
+    if len(table.seeds) > 1 and len(_blocks(widths, room)) > 1:
+        del columns[: len(table.seeds)], widths[: len(table.seeds)]
         notes = [*notes, f"each seed's own score does not fit in {width} columns: see --json"]
-    grid = ruled()
-    for index, column in enumerate(columns):
-        grid.add_column(Text(column[0]), justify="right" if index else "left", overflow="fold")
-    for number, row in enumerate(table.rows, 1):
-        style = "dim" if row.oracle or not row.values else ""
-        grid.add_row(*(Text(column[number]) for column in columns), style=style)
-    dim = (Text(escape(note), style="dim") for note in notes)
-    return Group(Text(escape(table.title), style="bold"), grid, Text(), *dim)
+    parts: list[RichTable | Text] = [Text(escape(table.title), style="bold")]
+    for block in _blocks(widths, room):
+        grid = ruled()
+        grid.add_column(names[0], max_width=_NAME_WIDTH, overflow="fold", vertical="bottom")
+        for index in block:
+            header_cell = Text(columns[index][0], overflow="fold")
+            grid.add_column(header_cell, justify="right", width=widths[index], overflow="fold", vertical="bottom")
+        for number, row in enumerate(table.rows, 1):
+            style = "dim" if row.oracle or not row.values else ""
+            grid.add_row(Text(names[number]), *(Text(columns[index][number]) for index in block), style=style)
+        parts += [grid, Text()]
+    return Group(*parts, *(Text(escape(note), style="dim") for note in notes))
 
 
 def to_text(table: ScoreTable | SeedTable, width: int = 100) -> str:
@@ -102,10 +114,10 @@ def _column(table: ScoreTable, index: int, gains: bool, spreads: bool) -> list[P
     return [(cell[0].rjust(score), cell[1].rjust(spread), cell[2].rjust(gain)) for cell in cells]
 
 
-def _width(name: str, column: Sequence[Parts]) -> int:
+def _width(name: str, cells: int) -> int:
     """Width of a column: of its cells, or of the longest word of its name, which is folded between words."""
     longest = max((len(word) for word in name.split()), default=0)
-    return max(len("".join(column[0])), min(longest, _HEADER_WORD))
+    return max(cells, min(longest, _HEADER_WORD))
 
 
 def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:

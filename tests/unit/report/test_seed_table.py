@@ -116,6 +116,15 @@ def test_on_a_narrow_terminal_the_mean_stays(tmp_path: Path) -> None:
     assert max(map(len, narrow.splitlines())) <= 60
 
 
+def test_columns_that_do_not_fit_go_on_below(tmp_path: Path) -> None:
+    """No cell is broken over two lines, and each part of the table names its rows."""
+    digits(tmp_path)
+    narrow = to_text(seed_table.build("digits", scored_in(tmp_path)), 40).splitlines()
+    row = [line.split(maxsplit=1) for line in narrow if line.startswith("dann ")]
+    assert row == [["dann", "84.0 ± 4.0"], ["dann", "+22.0 ± 2.0"], ["dann", "79%   none"]]
+    assert max(map(len, narrow)) <= 40
+
+
 def test_what_selection_picks_is_a_column_that_names_its_use_of_labels(tmp_path: Path) -> None:
     """In two of three seeds entropy picks dann, in one a checkpoint of source only; labels pick dann in one."""
     digits(tmp_path)
