@@ -274,8 +274,9 @@ def _pipeline(found: Mapping[str, Schema]) -> Schema:
             **_PLUGIN,
         },
         "folds": {
-            "type": "object",
-            "description": "fold to values by name; stages that take one as {fold: NAME} are repeated for each fold",
+            "type": ["object", "null"],
+            "description": "fold to values by name; stages that take one as {fold: NAME} are repeated for each fold; "
+            "null drops a base's",
             "additionalProperties": {"type": "object"},
         },
     }
