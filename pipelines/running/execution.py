@@ -28,6 +28,7 @@ from segda.engine import signals
 from segda.engine.session import FILE_VISIBILITY_SECONDS, Session
 from segda.errors import ArtefactError
 from segda.label_space import Labels
+from segda.terminal import progress
 from segda.terminal.escape import escape
 
 PROBE = "shared"
@@ -149,6 +150,7 @@ def _run_stage(
             metrics={**(metrics or {}), **unreadable_files.metrics(inputs.lists)},
             provenance={"run": pipeline.name, **provenance(session, time.monotonic() - start, stage.config.seed)},
         )
+        progress.forget(folder)
         manifests.write(folder, manifest)
 
     session.on_main(publish)

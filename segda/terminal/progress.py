@@ -68,8 +68,7 @@ class ProgressLine:
         if self.live:
             self.live.stop()
         if self.file:
-            with suppress(OSError):
-                self.file.unlink(missing_ok=True)
+            forget(self.file.parent)
 
     def update(self, done: int, note: str | None = None) -> None:
         """Say that `done` of the total are done; a `note` stands at the end of the line until there is another one."""
@@ -157,6 +156,12 @@ def read(folder: Path) -> Progress | None:
         return Progress(int(done), int(total), str(rate), left, str(note))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
+
+
+def forget(folder: Path) -> None:
+    """Remove what the folder of a stage says about how far it is; a process that was killed leaves it there."""
+    with suppress(OSError):
+        (folder / FILE_NAME).unlink(missing_ok=True)
 
 
 def clock(seconds: float | None) -> str:
