@@ -115,7 +115,7 @@ def _column(table: ScoreTable, index: int, gains: bool, spreads: bool) -> list[P
 
 
 def _width(name: str, cells: int) -> int:
-    """Width of a column: of its cells, or of the longest word of its name, which is folded between words."""
+    """Width of a column: that of its `cells`, or of the longest word of its name, which is folded between words."""
     longest = max((len(word) for word in name.split()), default=0)
     return max(cells, min(longest, _HEADER_WORD))
 
