@@ -69,7 +69,7 @@ def write_data(data: Path) -> None:
             write(data / "office31" / domain / name / "frame_0001.jpg", domain.encode() * number)
     for folder in (data, data / "drives"):
         write(folder / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
-    for name in ("mit_b5.pth", "dinov2_base.safetensors"):
+    for name in ("mit_b5.pth", "dinov2_base.safetensors", "densenet169-imagenet.safetensors"):
         write(data / "weights" / name, name.encode())
     write_digits(data / "digits")
 
