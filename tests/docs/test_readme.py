@@ -39,7 +39,8 @@ def test_counts_and_versions_are_current() -> None:
     assert f"{len(readers)} dataset readers" in README
     assert f"the other {len(list(loading.shipped('pipelines').glob('*.yaml'))) - 1} pipelines" in README
     pinned = re.findall(r"^torch(?:vision)?==.*$", pages.text("constraints.txt"), re.MULTILINE)
-    assert f"pip install {' '.join(pinned)} --index-url" in README
+    for page in ("README.md", "docs/tutorial.md"):
+        assert f"pip install {' '.join(pinned)} --index-url" in pages.text(page)
 
 
 def test_its_method_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
