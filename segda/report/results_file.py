@@ -97,8 +97,16 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
     """Write a results file: one line an evaluation, so that a diff of two files is readable.
 
     Raises:
-        ArtefactError: the file cannot be written.
+        ArtefactError: the file cannot be written, or it holds runs that are not among `scored`.
     """
+    written = {(run.pipeline, run.seed) for run in scored}
+    lost = [run for run in (read(path) if path.exists() else []) if (run.pipeline, run.seed) not in written]
+    if lost:
+        names = ", ".join(dict.fromkeys(f"{run.pipeline} seed {run.seed}" for run in lost))
+        raise ArtefactError(
+            f"{path}: holds {names}, which would be lost; name the file among the runs, too: segda table {path} … "
+            f"--save {path}, or save as another file"
+        )
     runs = []
     for run in scored:
         fields = asdict(run)

@@ -53,6 +53,17 @@ def test_a_results_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert str(tmp_path) not in file.read_text()
 
 
+def test_no_run_of_a_file_is_lost(tmp_path: Path) -> None:
+    digits(tmp_path, seeds=2)
+    scored = scored_in(tmp_path)
+    file = tmp_path / "digits.json"
+    results_file.write(file, scored)
+    with pytest.raises(ArtefactError, match="holds digits seed 0, which would be lost; name the file among the runs"):
+        results_file.write(file, [run for run in scored if run.seed == 1])
+    assert results_file.read(file) == scored
+    results_file.write(file, scored)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("{", "not JSON"), ("{}", "not a results file"), ('{"schema": 1, "runs": [{"a": 1}]}', "damaged")],
