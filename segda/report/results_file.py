@@ -1,5 +1,6 @@
 """Scores of runs: collected from the runs' folders, or read from a results file, which needs no run."""
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -100,7 +101,10 @@ def write(path: Path, scored: Sequence[Scored]) -> None:
         ArtefactError: the file cannot be written, or it holds runs that are not among `scored`.
     """
     written = {(run.pipeline, run.seed) for run in scored}
-    lost = [run for run in (read(path) if path.exists() else []) if (run.pipeline, run.seed) not in written]
+    held: list[Scored] = []
+    with contextlib.suppress(ArtefactError):  # of a damaged file nothing is lost
+        held = read(path)
+    lost = [run for run in held if (run.pipeline, run.seed) not in written]
     if lost:
         names = ", ".join(dict.fromkeys(f"{run.pipeline} seed {run.seed}" for run in lost))
         raise ArtefactError(

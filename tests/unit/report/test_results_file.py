@@ -61,7 +61,9 @@ def test_no_run_of_a_file_is_lost(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="holds digits seed 0, which would be lost; name the file among the runs"):
         results_file.write(file, [run for run in scored if run.seed == 1])
     assert results_file.read(file) == scored
+    file.write_text("{")
     results_file.write(file, scored)
+    assert results_file.read(file) == scored, "a damaged file is written again"
 
 
 @pytest.mark.parametrize(
