@@ -26,7 +26,7 @@ def test_a_plan_makes_a_step_of_every_stage_on_tensors_without_values(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So networks, terms and crops that do not go together are found before anything is trained."""
-    monkeypatch.setenv("SEGDA_DATA", str(data / "drives" if name in write_keys.DRIVES else data))
+    monkeypatch.setenv("SEGDA_DATA", str(data))
     assert main(["run", name, "--plan", "--runs", str(tmp_path)]) == 0
 
 

@@ -26,8 +26,6 @@ from segda.label_space import load
 
 FILE = Path(__file__).with_name("keys.json")
 PIPELINES = tuple(sorted(path.stem for path in (Path(__file__).parents[2] / "configs" / "pipelines").glob("*.yaml")))
-DRIVES = {"carla_to_camvid_drives", "carla_to_camvid_ladder"}
-"""Pipelines that choose CamVid's drives by file name: their stand-ins are in a folder of their own."""
 DIGITS = 20_000
 """Images of each digit set: as many as the largest `subset` of a pipeline asks for."""
 
@@ -44,13 +42,8 @@ def write_data(data: Path) -> None:
         "synthia/RGB/{}.png": "synthia/GT/LABELS/{}.png",
         "driving/carla/CameraRGB/{}.png": "driving/carla/CameraSeg/{}.png",
     }
-    for split in ("train", "val"):
-        driving[f"driving/camvid/{split}/{{}}.png"] = f"driving/camvid/{split}annot/{{}}.png"
     for drive, split in (("0001TP", "train"), ("0006R0", "train"), ("0016E5", "train"), ("0016E5", "val")):
-        driving[f"drives/driving/camvid/{split}/{drive}_{{}}.png"] = (
-            f"drives/driving/camvid/{split}annot/{drive}_{{}}.png"
-        )
-    driving["drives/driving/carla/CameraRGB/{}.png"] = "drives/driving/carla/CameraSeg/{}.png"
+        driving[f"driving/camvid/{split}/{drive}_{{}}.png"] = f"driving/camvid/{split}annot/{drive}_{{}}.png"
     for city in ("train/aachen", "val/lindau"):
         image, label = f"leftImg8bit/{city}/{{}}_leftImg8bit.png", f"gtFine/{city}/{{}}_gtFine_labelIds.png"
         driving[f"cityscapes/{image}"] = f"cityscapes/{label}"
@@ -67,8 +60,7 @@ def write_data(data: Path) -> None:
     for domain in ("amazon", "webcam"):
         for number, name in enumerate(load("office31").classes, 1):
             write(data / "office31" / domain / name / "frame_0001.jpg", domain.encode() * number)
-    for folder in (data, data / "drives"):
-        write(folder / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
+    write(data / "weights" / "mobilenet_v2-imagenet.pth", b"weights")
     for name in ("mit_b5.pth", "dinov2_base.safetensors", "densenet169-imagenet.safetensors"):
         write(data / "weights" / name, name.encode())
     write_digits(data / "digits")
@@ -95,7 +87,7 @@ def write_digits(folder: Path) -> None:
 
 def keys(name: str, data: Path, runs: Path) -> dict[str, str]:
     """Stage to folder, `<kind>-<first digits of the key>`, as `segda run NAME --plan` shows them."""
-    os.environ["SEGDA_DATA"] = str(data / "drives" if name in DRIVES else data)
+    os.environ["SEGDA_DATA"] = str(data)
     plan = plans.make_plan(pipelines.load(name), Store(runs))
     assert {planned.state for planned in plan} == {"run"}, plan
     return {planned.stage: f"{planned.kind}-{planned.key[:8]}" for planned in plan}
