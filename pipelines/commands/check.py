@@ -64,7 +64,7 @@ def verify(folder: Path) -> int:
     for difference in differences:
         line = f"{difference.file}{': ' if difference.detail else ''}{difference.detail}"
         print(f"{difference.kind:<9} {escape(line)}")
-    print(f"{len(differences)} problems" if differences else "no problems found")
+    print(f"problems found: {len(differences)}" if differences else "no problems found")
     return 1 if differences else 0
 
 

@@ -134,7 +134,7 @@ def problem_lines(problems: Sequence[Problem], *, most: int = 10) -> list[str]:
         lines.append(f"{kind}: {len(alike)}")
         named = [f"  {problem.file}{': ' if problem.detail else ''}{problem.detail}" for problem in alike]
         lines += _shortened(named, most)
-    return [*lines, f"{len(problems)} problems" if problems else "no problems found"]
+    return [*lines, f"problems found: {len(problems)}" if problems else "no problems found"]
 
 
 def _of_first_picture(dataset: Dataset) -> list[str]:

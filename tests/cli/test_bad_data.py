@@ -187,5 +187,5 @@ def test_check_names_all_faults_at_once(data: Path, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     for fault in ("image without label: 1", "broken file: 1", "size mismatch: 1", "id outside the map: 1"):
         assert fault in captured.out
-    assert "4 problems" in captured.out
+    assert "problems found: 4" in captured.out
     assert captured.err == ""

@@ -222,7 +222,7 @@ def test_what_cannot_be_told_is_refused_and_nothing_is_written(here: Path, capsy
     own(here / "street", STREET)
     assert "none of the" in refused(capsys, here, "--source", "street", "--labels", "camvid")
     write_image(here / "mine" / "images" / "0009.jpg")
-    assert "1 problems, listed above" in refused(capsys, here, "--source", "mine")
+    assert "problems found: 1, listed above" in refused(capsys, here, "--source", "mine")
 
 
 def test_nothing_is_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

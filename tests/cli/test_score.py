@@ -205,7 +205,7 @@ def test_files_that_stand_against_a_score_are_listed(
     assert f"another size: 1\n  {first}: 64x256, label 128x256 (height x width)" in out
     ids[5, 5:9] = 77
     Image.fromarray(ids).save(first)
-    assert f"prediction outside the map: 1\n  {first}: 77, 4 pixels in all, read as ids\n1 problems" in listed(
+    assert f"prediction outside the map: 1\n  {first}: 77, 4 pixels in all, read as ids\nproblems found: 1" in listed(
         capsys, predictions, labels
     )
 

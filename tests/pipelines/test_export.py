@@ -318,7 +318,7 @@ def test_check_names_every_file_that_is_not_as_it_was(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == [
         f"differs   {altered}: its content has changed", f"missing   {deleted}", f"too many  {strange}",
-        "3 problems",
+        "problems found: 3",
     ]  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_all_problems_are_found_not_the_first_alone(
     assert report.ids[99] == 2
     assert report.pairs == 4
     text = render(report)
-    assert "7 problems" in text
+    assert "problems found: 7" in text
     assert "id 99, 2 pixels" in text
     assert "OUTSIDE THE MAP" in text
     assert "label 2x2, image 2x4" in text
