@@ -165,7 +165,9 @@ def _checked(entry: dict[str, Any], space: "Labels", given: str) -> Any:
         report = check(dataset, progress=lambda done, _: line.update(done))
     print(render(report), end="\n\n")
     if report.problems:
-        raise DataError(f"--source {given}: problems found: {len(report.problems)}, listed above; repair these files first")
+        raise DataError(
+            f"--source {given}: problems found: {len(report.problems)}, listed above; repair these files first"
+        )
     return Domain(entry, next(iter(report.sizes)), escape(f"{given}, {report.pairs} labelled images"))
 
 
