@@ -70,14 +70,14 @@ class MixingTerm(PseudoLabelTerm):
         return Mixed(
             torch.where(mask[:, None], source, target),
             torch.where(mask, true, label),
-            torch.where(mask, self._true_weight(p, true, weight, mask), weight),
+            torch.where(mask, self.class_weight(p, true.where(mask, 0), weight), weight),
             mask,
         )
 
-    def _true_weight(self, p: ForwardPass, label: Tensor, weight: Tensor, mask: Tensor) -> Tensor:
-        """The weight of each pixel if its true label is learned; like `weight`."""
+    def class_weight(self, p: ForwardPass, label: Tensor, like: Tensor) -> Tensor:
+        """With `class_weights`, the weight of each pixel's class; else 1. As `like`, which has the shape of `label`."""
         if not self.class_weights:
-            return torch.ones_like(weight)
+            return torch.ones_like(like)
         if p.task.class_weights is None:
             raise ConfigError(f"{self.yaml_name()}.class_weights: the task has none; give `task.class_weights`")
-        return moved(torch.tensor(p.task.class_weights), weight.device).to(weight.dtype)[label.where(mask, 0)]
+        return moved(torch.tensor(p.task.class_weights), like.device).to(like.dtype)[label]

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,17 +82,30 @@ def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
             assert (source.name, source.root) != (target.name, target.root)
 
 
+def scored(stages: dict[str, Any]) -> list[Any]:
+    """The evaluations, the stages whose networks they score, and those that these begin from; not who only teaches."""
+    evaluations = [stage for stage in stages.values() if stage.kind == "evaluate"]
+    found = [stages[row.stage] for evaluation in evaluations for row in evaluation.config.rows.values()]
+    for stage in found:
+        if getattr(stage.config, "init", None):
+            found.append(stages[stage.config.init.stage])
+    return evaluations + found
+
+
 @each_pipeline
 def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
     """Otherwise rows would differ by more than the adaptation."""
     stages = pipelines.load(str(path)).stages
     sizes: dict[str, set[object]] = {}
-    for stage in stages.values():
+    for stage in scored(stages):
         if stage.kind in ("supervise", "align", "evaluate"):
+            method = getattr(stage.config, "method", None)
+            scale = (method.terms.get("distillation") or {}).get("student_scale", 1) if method else 1
             for field in ("data", "source", "target"):
                 data = getattr(stage.config, field, None)
                 if data is not None:
-                    sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(data.resize)
+                    seen = data.resize and tuple(side * scale for side in data.resize)
+                    sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(seen)
     labelled = (
         getattr(stage.config, "data", None) or stage.config.source
         for stage in stages.values()
