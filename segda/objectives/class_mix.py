@@ -12,14 +12,14 @@ from segda.seeds import derive_seed
 
 
 def class_mix_mask(
-    label: Tensor, position: Tensor, seed: int, classes: int = IGNORE_INDEX, ignore_index: int = IGNORE_INDEX,
+    label: Tensor, position: Tensor, seed: int, classes: int = IGNORE_INDEX,
     gather: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:  # fmt: skip
     """Mask of a random half of each image's classes, or of the batch's where `gather` is given, rounded up.
 
     The labels are on the device. So that the CPU need not wait for a GPU, the half is drawn in advance for every
     possible number of classes. It depends on `seed` and each sample's position in the data order, int64 `[B]` on the
-    CPU. Labels are int64 `[B, H, W]`, below `classes`, of which there are at most 255, or `ignore_index`, never pasted.
+    CPU. Labels are int64 `[B, H, W]`, below `classes`, of which there are at most 255, or 255, never pasted.
     `gather` concatenates the processes' rows.
 
     Returns:
@@ -30,8 +30,6 @@ def class_mix_mask(
     flat = label.flatten(1)
     values = torch.zeros(len(flat), 256, dtype=torch.bool, device=label.device).scatter_(1, flat, True)
     present = values[:, :classes]
-    if ignore_index < classes:
-        present[:, ignore_index] = False
     if gather is not None:
         present = gather(present.byte()).bool().any(dim=0).expand_as(present)
     halves = torch.stack([_halves(classes, derive_seed(seed, f"class_mix/{index}")) for index in position.tolist()])

@@ -223,15 +223,6 @@ class _Discriminator(_Adapted):
         return DiscriminatorOutput(output) if isinstance(output, Tensor) else output
 
 
-class _Other(_Adapted):
-    def __init__(self, own: nn.Module) -> None:
-        super().__init__(own)
-        self.noise = getattr(own, "noise", 0)
-
-    def forward(self, *inputs: Any) -> Any:
-        return self.own(*inputs)
-
-
 def _adapted(networks: Mapping[str, nn.Module], tied: Tied) -> Networks:
     modules: dict[str, nn.Module] = {
         name: _Encoder(own) for name, own in networks.items() if name.startswith("encoder")
@@ -243,7 +234,7 @@ def _adapted(networks: Mapping[str, nn.Module], tied: Tied) -> Networks:
         elif name.startswith("discriminator."):
             modules[name] = _Discriminator(own)
         elif name not in modules:
-            modules[name] = _Other(own)
+            modules[name] = own
     return Networks(modules, tied)
 
 
