@@ -8,6 +8,7 @@ the positions `[k * B, (k + 1) * B)`, cut into `accumulate * world` equal chunks
 import os
 import signal
 import sys
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -150,10 +151,16 @@ def _iterate(
         # Otherwise the iterator draws its base seed from the global generator.
         generator=torch.Generator().manual_seed(0),
     )
-    for item in loader:
-        if isinstance(item, SegdaError):
-            raise item
-        yield Batch(_ready(item.source, device), None if item.target is None else _ready(item.target, device))
+    try:
+        for item in loader:
+            if isinstance(item, SegdaError):
+                raise item
+            yield Batch(_ready(item.source, device), None if item.target is None else _ready(item.target, device))
+    except (EOFError, OSError):
+        # Images of a process that was killed cannot be fetched; that it was, torch may learn a moment later, by a
+        # signal whose handler raises.
+        time.sleep(1)
+        raise
 
 
 def _ready(domain: DomainBatch, device: torch.device) -> DomainBatch:

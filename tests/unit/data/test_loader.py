@@ -1,6 +1,8 @@
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segda.batch import Batch
+from segda.data import loader
 from segda.data.augmentation.chosen_crop import ChosenCrop
 from segda.data.augmentation.crop import TrainTransform
 from segda.data.class_counts import count
@@ -157,6 +160,29 @@ def test_a_broken_file_is_one_line_from_workers_too(make_dataset: Callable[..., 
     with pytest.raises(DataError, match=r"02\.png: not a readable image") as raised:
         take(2, data, workers=workers)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("killed", "expected"), [(True, "is killed by signal: Killed"), (False, "end of file")])
+def test_that_a_process_was_killed_is_said_although_its_images_are_missed_first(
+    make_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch, killed: bool, expected: str
+) -> None:
+    def told(number: int, frame: Any) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+
+    def ends(*given: Any, **options: Any) -> Iterator[Any]:
+        if killed:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+        raise EOFError("end of file")
+        yield
+
+    monkeypatch.setattr(loader, "DataLoader", ends)
+    before = signal.signal(signal.SIGALRM, told)
+    try:
+        stream = batches(make_dataset("source", 8), None, transforms=(CROP, None), batch=4, seed=0, workers=1)
+        with pytest.raises((RuntimeError, EOFError), match=expected):
+            next(stream)
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_images_of_different_sizes_need_a_crop(
