@@ -4,7 +4,7 @@ Equation: `mean_p w_p [(1 - s) CE(z, argmax z') + s T^2 KL(softmax(z' / T) | sof
 are the student's logits of the augmented image, `z'` those of the plain image by the judge, a frozen encoder and head
 of another stage; `w` is as in `self_training`, 1 everywhere at threshold 0. Where a source image is pasted, `CE(z, c)`
 of its label takes the place of the bracket. With `source`, plus `mean_p` of the bracket over plain source images. With
-`weight_power` a, `w` has the factor `k^a`, k the class weight of `argmax z'`: what is finished cannot collapse by it.
+`weight_power` a, `w` has `k^a` as a factor, k the class weight of `argmax z'`: a finished network cannot collapse by it.
 Source: Hinton et al. 2015, section 2, the softened loss; DUDA (2025, arXiv 2504.09814), a small network that learns
 labels and softened predictions of a large adapted one, on both domains. Ours: mixing, after DACS, and a student whose
 images are smaller than the judge's.
