@@ -70,19 +70,14 @@ class MixingTerm(PseudoLabelTerm):
         return Mixed(
             torch.where(mask[:, None], source, target),
             torch.where(mask, true, label),
-            torch.where(mask, self._true_weight(p, true.where(mask, 0), weight), weight),
+            torch.where(mask, self.class_weight(p, true.where(mask, 0), weight), weight),
             mask,
         )
 
-    def _true_weight(self, p: ForwardPass, label: Tensor, like: Tensor) -> Tensor:
-        return self.class_weight("class_weights", p, label, like) if self.class_weights else torch.ones_like(like)
-
-    def class_weight(self, option: str, p: ForwardPass, label: Tensor, like: Tensor) -> Tensor:
-        """What `task.class_weights` says of each pixel's class, as `like`, which has the shape of `label`.
-
-        Raises:
-            ConfigError: the task has none, which `option` asks for.
-        """
+    def class_weight(self, p: ForwardPass, label: Tensor, like: Tensor) -> Tensor:
+        """With `class_weights`, the weight of each pixel's class; else 1. As `like`, which has the shape of `label`."""
+        if not self.class_weights:
+            return torch.ones_like(like)
         if p.task.class_weights is None:
-            raise ConfigError(f"{self.yaml_name()}.{option}: the task has none; give `task.class_weights`")
+            raise ConfigError(f"{self.yaml_name()}.class_weights: the task has none; give `task.class_weights`")
         return moved(torch.tensor(p.task.class_weights), like.device).to(like.dtype)[label]

@@ -4,7 +4,7 @@ Equation: `mean_p w_p [(1 - s) CE(z, argmax z') + s T^2 KL(softmax(z' / T) | sof
 are the student's logits of the augmented image, `z'` those of the plain image by the judge, a frozen encoder and head
 of another stage; `w` is as in `self_training`, 1 everywhere at threshold 0. Where a source image is pasted, `CE(z, c)`
 of its label takes the place of the bracket. With `source`, plus `mean_p` of the bracket over plain source images. With
-`weight_power` a, `w` has `k^a` as a factor, k the class weight of `argmax z'`: a finished network cannot collapse by it.
+`class_weights`, `w` has the class weight of `argmax z'` as a factor: a finished network cannot collapse by its labels.
 Source: Hinton et al. 2015, section 2, the softened loss; DUDA (2025, arXiv 2504.09814), a small network that learns
 labels and softened predictions of a large adapted one, on both domains. Ours: mixing, after DACS, and a student whose
 images are smaller than the judge's.
@@ -31,8 +31,9 @@ class Distillation(MixingTerm):
     """The student's loss against another stage's finished network; other options as in `MixingTerm`.
 
     Attributes:
+        class_weights: all pixels weigh as much as `task.class_weights` says, by true label where pasted, else by the
+            judge's.
         threshold: confidence above which a pixel is trusted; at 0 all are.
-        weight_power: pixels with the judge's labels weigh as `task.class_weights` to this power; 0 for all alike.
         soft: share of the softened predictions in the loss; the rest is of the labels.
         temperature: what the logits of both are divided by.
         source: learn the judge's predictions on source images, too.
@@ -42,7 +43,6 @@ class Distillation(MixingTerm):
     TAUGHT_BY: ClassVar[Literal["teacher", "judge"]] = "judge"
 
     threshold: float = 0.0
-    weight_power: float = 0.0
     soft: float = 0.5
     temperature: float = 2.0
     source: bool = False
@@ -50,7 +50,6 @@ class Distillation(MixingTerm):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_not_negative("weight_power")
         if not 0 <= self.soft <= 1:
             raise ConfigError(f"terms.distillation.soft: found {self.soft}, expected a share from 0 to 1")
         if not 0 < self.student_scale <= 1:
@@ -65,9 +64,7 @@ class Distillation(MixingTerm):
     def generator(self, p: ForwardPass) -> Tensor:
         """The loss on augmented target images, and on source images by option."""
         label, weight = self.pseudo_labels(p)
-        if self.weight_power:
-            weight = weight * self.class_weight("weight_power", p, label, weight) ** self.weight_power
-        taught = PseudoLabels(label, weight)
+        taught = PseudoLabels(label, weight * self.class_weight(p, label, weight))
         image, label, weight, pasted = self._for_student(self.mixed(p, taught))
         logits = p.predict(self.augmented(p, image), "target")
         hard, both = self._of_pixels(logits, self.taught_logits(p), label)

@@ -98,20 +98,16 @@ def test_pasted_labels_follow_the_students_size(stand_in: Any, task: Any, batch_
     assert 0 < pasted.float().mean() < 1
 
 
-def test_pixels_weigh_by_the_judges_class_and_pasted_ones_by_their_own(stand_in: Any, task: Any, batch_of: Any) -> None:
-    options = {"soft": 0.0, "mix": True, "class_weights": True, "weight_power": 0.5}
-    p, term = distillation(options, stand_in, task, batch_of())
-    with pytest.raises(ConfigError, match=r"terms\.distillation\.weight_power: the task has none; give `task\.class_w"):
-        term.generator(p)
+def test_all_pixels_weigh_as_their_class_does(stand_in: Any, task: Any, batch_of: Any) -> None:
     task.class_weights = [1.0, 2.0, 4.0, 8.0]
-    p, term = distillation(options, stand_in, task, batch_of())
+    p, term = distillation({"soft": 0.0, "mix": True, "class_weights": True}, stand_in, task, batch_of())
     predict, shown = p.predict, []
     p.predict = lambda image, domain: shown.append(image) or predict(image, domain)
     loss = term.generator(p)
     pasted = (shown[0] == p.image("source")).all(dim=1)
     label = torch.where(pasted, p.label(), judged(p, "target").argmax(1))
     each = functional.cross_entropy(predict(shown[0], "target"), label, reduction="none")
-    torch.testing.assert_close(loss, (each * torch.where(pasted, 2.0**label, 2.0 ** (label / 2))).mean())
+    torch.testing.assert_close(loss, (each * 2.0**label).mean())
     assert len(label[~pasted].unique()) > 1
 
 
@@ -120,7 +116,6 @@ def test_pixels_weigh_by_the_judges_class_and_pasted_ones_by_their_own(stand_in:
     [
         ({"soft": 1.5}, r"soft: found 1\.5, expected a share from 0 to 1"),
         ({"temperature": 0.0}, r"temperature: found 0\.0, expected a finite number above 0"),
-        ({"weight_power": -1.0}, r"weight_power: found -1\.0, expected a finite number of at least 0"),
         ({"student_scale": 0.0}, r"student_scale: found 0\.0, expected a share above 0, at most 1"),
         ({"threshold": 1.0}, r"threshold: found 1\.0, expected a confidence of at least 0, below 1"),
     ],
