@@ -12,6 +12,7 @@ from torch import Tensor
 
 from segda.errors import ConfigError
 from segda.objectives.forward_pass import ForwardPass
+from segda.objectives.reduced import reduced_image, reduced_map
 from segda.objectives.term import Term
 
 
@@ -21,11 +22,15 @@ class Classification(Term):
 
     Attributes:
         temperature: divides the logits, so that above 1 predictions are to be surer for the same loss.
+        scale: share of their height and width to which the images are reduced, as `distillation.student_scale` does.
     """
 
     temperature: float = 1.0
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.scale <= 1:
+            raise ConfigError(f"terms.classification.scale: found {self.scale}, expected a share above 0, at most 1")
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise ConfigError(
                 f"terms.classification.temperature: found {self.temperature}, expected a finite number above 0"
@@ -37,10 +42,11 @@ class Classification(Term):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The task's supervised loss of the source logits."""
-        logits = p.logits("source")
+        image = reduced_image(p.image("source"), self.scale)
+        logits = p.logits("source") if self.scale == 1 else p.predict(image, "source")
         if self.temperature != 1:
             logits = logits / self.temperature
-        return p.task.supervised_loss(logits, p.label())
+        return p.task.supervised_loss(logits, reduced_map(p.label(), self.scale))
 
 
 build = Classification

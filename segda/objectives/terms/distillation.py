@@ -22,8 +22,9 @@ from torch.nn import functional
 from segda.errors import ConfigError
 from segda.losses.distillation import softened_divergence
 from segda.objectives.forward_pass import ForwardPass
-from segda.objectives.mixing_term import Mixed, MixingTerm
+from segda.objectives.mixing_term import MixingTerm
 from segda.objectives.pseudo_label_term import PseudoLabels
+from segda.objectives.reduced import reduced_image, reduced_map
 
 
 @dataclass(frozen=True)
@@ -65,34 +66,20 @@ class Distillation(MixingTerm):
         """The loss on augmented target images, and on source images by option."""
         label, weight = self.pseudo_labels(p)
         taught = PseudoLabels(label, weight * self.class_weight(p, label, weight))
-        image, label, weight, pasted = self._for_student(self.mixed(p, taught))
-        logits = p.predict(self.augmented(p, image), "target")
+        mixed, scale = self.mixed(p, taught), self.student_scale
+        label, weight, pasted = (reduced_map(each, scale) for each in (mixed.label, mixed.weight, mixed.pasted))
+        logits = p.predict(self.augmented(p, reduced_image(mixed.image, scale)), "target")
         hard, both = self._of_pixels(logits, self.taught_logits(p), label)
         loss = (weight * torch.where(pasted, hard, both)).mean()
         return loss + self._on_source(p) if self.source else loss
 
-    def _for_student(self, mixed: Mixed) -> Mixed:
-        """At the student's size: images averaged over areas, all else at the nearest pixel."""
-        if self.student_scale == 1:
-            return mixed
-        image = self._reduced(mixed.image)
-
-        def nearest(values: Tensor) -> Tensor:
-            size = (int(image.shape[-2]), int(image.shape[-1]))
-            return functional.interpolate(values[:, None].float(), size, mode="nearest-exact")[:, 0].to(values.dtype)
-
-        return Mixed(image, nearest(mixed.label), nearest(mixed.weight), nearest(mixed.pasted))
-
-    def _reduced(self, image: Tensor) -> Tensor:
-        height, width = (round(side * self.student_scale) for side in image.shape[-2:])
-        return functional.interpolate(image, (height, width), mode="area")
-
     def _on_source(self, p: ForwardPass) -> Tensor:
         image = p.image("source")
+        seen = reduced_image(image, self.student_scale)
         with torch.no_grad():
             taught = p.judge_logits("distillation, source", image, "source")
-            label = self.upsampled(taught, self._reduced(image)).argmax(dim=1)
-        logits = p.logits("source") if self.student_scale == 1 else p.predict(self._reduced(image), "source")
+            label = self.upsampled(taught, seen).argmax(dim=1)
+        logits = p.logits("source") if self.student_scale == 1 else p.predict(seen, "source")
         return self._of_pixels(logits, taught, label)[1].mean()
 
     def _of_pixels(self, logits: Tensor, taught: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
