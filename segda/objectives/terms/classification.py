@@ -37,8 +37,8 @@ class Classification(Term):
             )
 
     def needs(self) -> set[str]:
-        """Encoder and head."""
-        return {"encoder", "head"}
+        """Encoder and head; labels for every pixel for smaller images."""
+        return {"encoder", "head"} | ({"label_map"} if self.scale != 1 else set())
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The task's supervised loss of the source logits."""

@@ -62,6 +62,10 @@ class Distillation(MixingTerm):
                 f"terms.distillation.temperature: found {self.temperature}, expected a finite number above 0"
             )
 
+    def needs(self) -> set[str]:
+        """As any term that mixes, and labels for every pixel for smaller images."""
+        return super().needs() | ({"label_map"} if self.student_scale != 1 else set())
+
     def generator(self, p: ForwardPass) -> Tensor:
         """The loss on augmented target images, and on source images by option."""
         label, weight = self.pseudo_labels(p)
