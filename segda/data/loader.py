@@ -159,7 +159,8 @@ def _iterate(
     except (EOFError, OSError):
         # Images of a process that was killed cannot be fetched; that it was, torch may learn a moment later, by a
         # signal whose handler raises.
-        time.sleep(1)
+        if workers:
+            time.sleep(1)
         raise
 
 

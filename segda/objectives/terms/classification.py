@@ -42,8 +42,10 @@ class Classification(Term):
 
     def generator(self, p: ForwardPass) -> Tensor:
         """The task's supervised loss of the source logits."""
-        image = reduced_image(p.image("source"), self.scale)
-        logits = p.logits("source") if self.scale == 1 else p.predict(image, "source")
+        if self.scale == 1:
+            logits = p.logits("source")
+        else:
+            logits = p.predict(reduced_image(p.image("source"), self.scale), "source")
         if self.temperature != 1:
             logits = logits / self.temperature
         return p.task.supervised_loss(logits, reduced_map(p.label(), self.scale))
