@@ -3,8 +3,6 @@
 Each session installs into an environment of its own. A Python that is not there is left out, and said.
 """
 
-from pathlib import Path
-
 import nox
 
 nox.options.sessions = ["lint", "tests", "docs"]
@@ -12,16 +10,6 @@ nox.options.error_on_missing_interpreters = False
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 CPU = "https://download.pytorch.org/whl/cpu"
 QUICK = ["tests/structure", "tests/contracts", "tests/configs", "tests/equivalence", "tests/docs", "tests/cli"]
-
-
-def lowest() -> list[str]:
-    """The lowest release of each package that setup.cfg allows."""
-    import configparser
-
-    setup = configparser.ConfigParser()
-    setup.read(Path(__file__).with_name("setup.cfg"))
-    lines = setup["options"]["install_requires"].split()
-    return [line.replace(">=", "==") for line in lines]
 
 
 def install(session: nox.Session, extra: str, *options: str) -> None:
@@ -53,10 +41,11 @@ def newest(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", *(session.posargs or QUICK), env={"OMP_NUM_THREADS": "1"})
 
 
-@nox.session(python="3.10")
+@nox.session(python="3.10", venv_backend="uv")
 def oldest(session: nox.Session) -> None:
-    """The quick tests with the lowest packages that setup.cfg allows, on the lowest Python."""
-    install(session, "test", *lowest())
+    """The quick tests with the lowest packages that setup.cfg allows, or the tests' own packages do, on the lowest Python."""
+    session.install("--resolution", "lowest-direct", "--requirements", "setup.cfg")
+    install(session, "test")
     session.run("python", "-m", "pytest", "-q", *(session.posargs or QUICK), env={"OMP_NUM_THREADS": "1"})
 
 
