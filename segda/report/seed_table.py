@@ -58,7 +58,7 @@ class SeedTable:
         title: the pipeline's name, and the evaluate stage's where there are several.
         headline: the score of the table: "mIoU" or "accuracy".
         seeds: in order.
-        rows: as in the pipeline; rows of papers alone come last, without values.
+        rows: as in the pipeline, oracles last; after them rows of papers alone, without values.
         sources: the paper of each column of claims.
         scores: every score by class, over the seeds.
         runs: run, code and machine of the scores, see `Scored.origin`.
@@ -130,7 +130,7 @@ def build(title: str, runs: Sequence[Scored], claims: Claims | None = None, only
     values = {name: _headlines(runs, name) for name in names}
     first = values[names[0]]
     rows = []
-    for name in [*names, *(name for name in claims.values if name not in names)]:
+    for name in [*scores.columns, *(name for name in claims.values if name not in names)]:
         own = values.get(name, {})
         gains = {} if name == names[0] else {seed: own[seed] - first[seed] for seed in own if seed in first}
         oracle = any(table.is_oracle(evaluation) for evaluation in columns.get(name, ()))

@@ -111,7 +111,7 @@ class ScoreTable:
 
 
 def build(results: Sequence[Result]) -> ScoreTable:
-    """Set the results side by side.
+    """Set the results side by side: the first, to which the others are compared, then those, oracles last.
 
     Raises:
         ArtefactError: there is no result, one has no evaluation, or they are of different measures or classes.
@@ -139,6 +139,8 @@ def build(results: Sequence[Result]) -> ScoreTable:
                 f"{len(first[key])} of {results[0].name!r}; evaluate both in one label space"
             )
     classes = list(first[key])
+    # A pipeline adds its rows after those of the pipeline that it is based on, whose oracle is their upper bound, too.
+    results = [results[0], *sorted(results[1:], key=_of_oracle)]
     return ScoreTable(
         columns=tuple(result.name for result in results),
         classes=tuple(_line(name, [[e[key][name] for e in r.evaluations] for r in results]) for name in classes),
@@ -296,8 +298,12 @@ def _line(name: str, columns: Sequence[Sequence[float | None]]) -> Line:
     return Line(name, tuple(cells))
 
 
+def _of_oracle(result: Result) -> bool:
+    return any(is_oracle(evaluation) for evaluation in result.evaluations)
+
+
 def _oracles(results: Sequence[Result]) -> list[str]:
-    return [result.name for result in results if any(is_oracle(evaluation) for evaluation in result.evaluations)]
+    return [result.name for result in results if _of_oracle(result)]
 
 
 def _notes(results: Sequence[Result], classes: Sequence[str], measure: str) -> list[str]:

@@ -109,6 +109,14 @@ def test_classification_shows_accuracy_by_class_and_on_the_whole() -> None:
     assert to_json(table)["measure"] == "accuracy"
 
 
+def test_an_oracle_comes_last_whatever_a_pipeline_adds_after_it() -> None:
+    results = [Result("source only", [accuracy(60)]), Result("with labels", [accuracy(80, oracle=True)])]
+    table = build([*results, Result("adapted", [accuracy(70)])])
+    assert table.columns == ("source only", "adapted", "with labels")
+    assert [round(cell.mean, 2) for cell in table.summary[0].cells if cell] == [0.6, 0.7, 0.8]
+    assert build(results[::-1]).columns == ("with labels", "source only")  # gains are over the first
+
+
 def test_a_class_without_an_image_has_no_accuracy() -> None:
     missing = accuracy(60)
     missing["class_accuracy"]["one"] = None
