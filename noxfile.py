@@ -43,7 +43,7 @@ def newest(session: nox.Session) -> None:
 
 @nox.session(python="3.10", venv_backend="uv")
 def oldest(session: nox.Session) -> None:
-    """The quick tests with the lowest packages that setup.cfg and the tests' own packages allow, on the lowest Python."""
+    """The quick tests on the lowest Python, with the lowest packages that setup.cfg and the tests' own allow."""
     session.install("--resolution", "lowest-direct", "--requirements", "setup.cfg")
     install(session, "test")
     session.run("python", "-m", "pytest", "-q", *(session.posargs or QUICK), env={"OMP_NUM_THREADS": "1"})
