@@ -10,7 +10,7 @@ from pipelines.definition.schema import Inputs, StageConfig
 if TYPE_CHECKING:
     from segda.engine.session import Session
 
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("rendered", "handwritten")
 #: In keys, whatever the pipeline's task is: nothing that is written depends on it.
 TASK = {"name": "classification", "labels": "digits"}

@@ -15,13 +15,13 @@ from segda.demo import hershey_digits
 from segda.files import write_whole
 from segda.seeds import derive_seed
 
-#: Of the fonts in matplotlib's folder, those whose digits stand on the base line; by family.
+#: Of the fonts that every matplotlib brings along, those whose digits stand on the base line; by family.
 FONTS = (
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique",
-    "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique",
+    "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique",
     "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic",
     "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta",
-    "cmr10", "cmb10", "cmss10", "cmtt10", "cmti10",
+    "cmr10", "cmb10", "cmss10", "cmtt10",
 )  # fmt: skip
 #: Height and width of a picture, as in MNIST.
 SIZE = 28
