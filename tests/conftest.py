@@ -16,7 +16,7 @@ from tqdm import tqdm
 tqdm.monitor_interval = 0
 
 if sys.version_info < (3, 11):
-    # pathlib of 3.10 holds functions of `io` and `os` as they were at its import; those that tests put there must count.
+    # pathlib of 3.10 holds functions of `io` and `os` as they were at its import; what tests put there must count.
 
     def at_call(module: Any, name: str) -> Any:
         return staticmethod(lambda *arguments, **options: getattr(module, name)(*arguments, **options))

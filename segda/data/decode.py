@@ -229,7 +229,8 @@ def _decode(path: Path, flags: int, *, exact: bool = False) -> tuple[np.ndarray,
         tag = _orientation(image, path, data)
         decoded = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
         if decoded is None:
-            raise ValueError("its pixels cannot be decoded")
+            needed = f"; GIFs take OpenCV 4.12, here is {cv2.__version__}" if image.format == "GIF" else ""
+            raise ValueError(f"its pixels cannot be decoded{needed}")
         # Some OpenCV releases fill the missing rest of a JPEG with grey; PIL raises an error.
         if data.startswith(b"\xff\xd8") and not data.endswith(b"\xff\xd9"):
             image.load()

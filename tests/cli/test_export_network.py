@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 
 from pipelines.__main__ import main
 from segda.deployment import comparison, torch_export
@@ -14,6 +15,7 @@ from tests.cli.conftest import Refused
 onnxruntime = pytest.importorskip("onnxruntime")
 
 SIZES = [(36, 48), (64, 64), (97, 33)]
+traces = pytest.mark.skipif(Version(torch.__version__) < Version("2.9"), reason="torch before 2.9 traces no free sizes")
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +29,7 @@ def images(size: tuple[int, int], count: int = 2) -> np.ndarray:
     return np.random.default_rng(0).random((count, 3, *size), dtype=np.float32)
 
 
+@traces
 def test_all_formats_agree_with_one_another_at_every_size(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("network.onnx", "network.pt2", "network.pt"):
         assert main(["export-network", "job", "-o", name]) == 0
@@ -59,6 +62,7 @@ def test_all_formats_agree_with_one_another_at_every_size(capsys: pytest.Capture
     assert json.loads(session.get_modelmeta().custom_metadata_map["segda"])["versions"]["opset"] >= 18
 
 
+@traces
 def test_predictions_are_those_of_segda_predict() -> None:
     from PIL import Image
 
@@ -70,6 +74,7 @@ def test_predictions_are_those_of_segda_predict() -> None:
     assert (logits.argmax(1)[0] == np.asarray(Image.open("seen/ids/photo.png"))).mean() > 0.999
 
 
+@traces
 def test_a_translator_makes_images() -> None:
     assert main(["job.yaml", "--only", "translate"]) == 0
     assert main(["export-network", "job", "--translator", "-o", "translator.onnx", "--uint8"]) == 0
@@ -81,6 +86,7 @@ def test_a_translator_makes_images() -> None:
         assert translated.dtype == np.uint8
 
 
+@traces
 def test_smaller_networks_are_scored(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--measure", "cityscapes", "--split", "val"]
     assert main(["export-network", "job", "-o", "half.onnx", "--precision", "fp16", *options]) == 0
@@ -95,6 +101,7 @@ def test_smaller_networks_are_scored(capsys: pytest.CaptureFixture[str]) -> None
     assert facts["scores"]["measure"] == "mean_iou"
 
 
+@traces
 def test_a_file_that_computes_something_else_is_not_written(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_export.TorchExport, "__call__", lambda self, image: 1.01 * self._module(image))
     line = refused("export-network", "job", "-o", "network.pt2", finished=1)

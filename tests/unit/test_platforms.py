@@ -34,7 +34,7 @@ with signals.handle_signals():
     try:
         signals.raise_if_stopped("step 3")
     except signals.StoppedError as stopped:
-        print(stopped.code, len(signals.CODES), signals.END)
+        print(int(stopped.code), len(signals.CODES), int(signals.END))
 """
 
 

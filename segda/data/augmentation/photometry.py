@@ -92,10 +92,10 @@ class Photometry:
         factor, takes = draw(min(0.1, self.blur), self.blur)
         if self.blur:
             side = 2 * math.ceil(3 * self.blur) + 1
-            # "replicate", since "reflect" cannot pad an image that is smaller than the kernel. Deviations stay on the
-            # CPU, since kornia asks whether they are positive.
-            blurred = filters.gaussian_blur2d(pixels, (side, side), factor[:, None].repeat(1, 2), "replicate")
-            pixels = torch.where(takes, blurred, pixels)
+            # Kernels are made on the CPU, since kornia asks whether deviations are positive.
+            kernel = there(filters.get_gaussian_kernel1d(side, factor[:, None]))
+            # "replicate", since "reflect" cannot pad an image that is smaller than the kernel.
+            pixels = torch.where(takes, filters.filter2d_separable(pixels, kernel, kernel, "replicate"), pixels)
         if self.grey:
             lost = there(torch.tensor([each.random() < self.grey for each in generators]))[:, None, None, None]
             pixels = torch.where(lost, color.rgb_to_grayscale(pixels), pixels)

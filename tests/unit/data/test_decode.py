@@ -26,6 +26,13 @@ def test_every_picture_has_three_8_bit_channels(tmp_path: Path, mode: str) -> No
     assert (image.shape, image.dtype) == ((1, 2, 3), np.uint8)
 
 
+def test_an_opencv_without_gif_names_the_one_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (3, 2)).save(tmp_path / "a.gif")
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: None)
+    with pytest.raises(DataError, match=r"a\.gif: not a readable image \(.*; GIFs take OpenCV 4\.12, here is"):
+        read_rgb(tmp_path / "a.gif")
+
+
 def test_the_size_is_that_of_the_stored_pixels(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
