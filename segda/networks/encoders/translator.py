@@ -24,6 +24,7 @@ class TranslatorEncoder(nn.Module):
     """Pyramid of the image and maps at strides 1, 2 and 4."""
 
     strides = (1, 1, 2, 4)
+    channels_last = True
 
     def __init__(
         self,

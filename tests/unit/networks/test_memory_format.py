@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from segda.networks import networks as network_building
-from segda.networks.encoders import dilated_resnet, small, smp
+from segda.networks.encoders import dilated_resnet, small, smp, translator
 from segda.networks.memory_format import use_faster_format
 
 
@@ -23,6 +23,8 @@ def is_channels_last(module: nn.Module) -> bool:
     (smp.build("mobilenet_v2"), True),
     (smp.build("resnet18"), False),
     (dilated_resnet.build(18), False),
+    (translator.build(width=4, blocks=1, norm="batch"), True),
+    (translator.build(width=4, blocks=1), False),
 ])  # fmt: skip
 def test_the_encoder_decides_for_all_networks(encoder: nn.Module, expected: bool) -> None:
     head = nn.Conv2d(4, 4, 3)
