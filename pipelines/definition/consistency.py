@@ -15,7 +15,7 @@ LEARNING = ("supervise", "translate", "align", "export")
 """Kinds that learn from labels, or pass them on to a stage that does. Scoring and reporting may open any labels."""
 
 NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head",
-          "match": "encoder"}  # fmt: skip
+          "match": "encoder", "init": "encoder", "average_with": "encoder"}  # fmt: skip
 """Field of a reference to the network that the referenced stage must train."""
 
 
@@ -39,10 +39,10 @@ def _identity(data: DataConfig) -> tuple[Any, ...]:
 
 
 def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
-    """Refuse stages that would learn from the labels of a target set without being an oracle.
+    """Refuse stages that would learn from the labels of a target set, or from who did, without being an oracle.
 
     Raises:
-        ConfigError: names the stage and the data set.
+        ConfigError: names the stage and the data set, or the oracle.
     """
     targets: dict[tuple[Any, ...], str] = {}
     for stage in stages.values():
@@ -50,10 +50,14 @@ def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
         if isinstance(target, DataConfig):
             targets.setdefault(_identity(target), stage.name)
     for stage in stages.values():
-        method = getattr(stage.config, "method", None)
-        oracle = isinstance(method, MethodConfig) and method.labels == "target"
-        if stage.kind not in LEARNING or oracle:
+        if stage.kind not in LEARNING or _is_oracle(stage):
             continue
+        for path, reference in stage.references.items():
+            if _is_oracle(stages[reference.stage]):
+                raise ConfigError(
+                    f"stages.{stage.name}.{path}: stage {reference.stage!r} learned the labels of a target set, which "
+                    "must reach nothing but an oracle; refer to a stage that did not"
+                )
         for field, (data, labelled) in data_fields(stage.config).items():
             adapting = targets.get(_identity(data)) if labelled else None
             if adapting is not None:
@@ -65,19 +69,23 @@ def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
                 )
 
 
+def _is_oracle(stage: "Stage") -> bool:
+    method = getattr(stage.config, "method", None)
+    return isinstance(method, MethodConfig) and method.labels == "target"
+
+
 def _check_networks(stages: Mapping[str, "Stage"]) -> None:
     for stage in stages.values():
         for path, reference in stage.references.items():
-            network = NEEDED.get(path.split(".")[0])
-            method = getattr(stages[reference.stage].config, "method", None)
-            if network is None or not isinstance(method, MethodConfig):
-                continue
-            if not _offers(stages[reference.stage], network):
+            network, origin = NEEDED.get(path.split(".")[0]), stages[reference.stage]
+            if network is not None and not _offers(origin, network):
+                method = getattr(origin.config, "method", None)
+                how = f"method {method.title!r}" if isinstance(method, MethodConfig) else f"kind {origin.kind}"
                 offering = [name for name, other in stages.items() if _offers(other, network)]
                 choices = f"refer to one that does: {', '.join(offering)}" if offering else "give it another method"
                 raise ConfigError(
-                    f"stages.{stage.name}.{path}: stage {reference.stage!r} trains no {network.split('.')[0]} (method "
-                    f"{method.title!r}); {choices}"
+                    f"stages.{stage.name}.{path}: stage {reference.stage!r} trains no {network.split('.')[0]} ({how}); "
+                    f"{choices}"
                 )
 
 

@@ -190,7 +190,8 @@ def _try(pipeline: Pipeline, stages: Sequence[Stage], sizes: DatasetSizes, world
 
 
 _TRIED = {
-    "kind", "task", "method", "networks", "ema", "teacher_statistics", "paired", "augmentation", "tile", "overlap",
+    "kind", "task", "method", "networks", "ema", "teacher_statistics", "average_with", "paired", "augmentation", "tile",
+    "overlap",
 }  # fmt: skip
 """Fields of stages that decide whether a step can be made."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from pipelines.definition.pipeline import Pipeline, Stage
 from pipelines.definition.schema import Reference, Size, TrainingConfig
@@ -41,7 +42,8 @@ def refuse(pipeline: Pipeline, stage: Stage, sizes: Mapping[str, Size | None], s
         if isinstance(config, TrainingConfig):
             if begins:
                 _load_weights(config)
-            _check_init(pipeline, stage, config)
+            _check_init(pipeline, config)
+            _check_average(pipeline, stage, config)
             if len(seen) == len(sizes):
                 _train(pipeline, config, seen, samples)
         elif isinstance(config, EvaluateConfig) and seen:
@@ -111,7 +113,7 @@ def _load_weights(config: TrainingConfig) -> None:
         build_networks(config.networks, {"encoder"}, tied=config.method.tied, classes=classes)
 
 
-def _check_init(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> None:
+def _check_init(pipeline: Pipeline, config: TrainingConfig) -> None:
     """Refuse an `init` whose networks are not those that the stage would start from."""
     init: Reference | None = getattr(config, "init", None)
     if init is None:
@@ -120,25 +122,43 @@ def _check_init(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> Non
     assert isinstance(origin.config, TrainingConfig)
     if _networks(origin.config) == _networks(config):
         return
-    published = getattr(origin.module, "PUBLISHED", SUPERVISED)
-    stored = {
-        name: network for name, network in networks_on_meta(origin.config, origin.config.method).modules.items()
-        if name.split(".")[0] in published
-    }  # fmt: skip
+    stored = _published(origin)
     for name, network in networks_on_meta(config, config.method).modules.items():
         before = stored.get(name) or stored.get(name.split(".")[0])
-        if before is None:
-            continue
-        expected, found = (
-            {key: tuple(tensor.shape) for key, tensor in each.state_dict().items()} for each in (network, before)
+        if before is not None:
+            _demand_equal_shapes(network, before, f"init: the {name} of stage {init.stage!r}")
+
+
+def _check_average(pipeline: Pipeline, stage: Stage, config: TrainingConfig) -> None:
+    """Refuse to average with networks that are not this stage's, before it has trained rather than after."""
+    for number, reference in enumerate(config.average_with):
+        others = _published(pipeline.stages[reference.stage])
+        for name, network in _published(stage).items():
+            if name not in others:
+                raise ConfigError(
+                    f"average_with.{number}: stage {reference.stage!r} publishes {', '.join(others)} and no {name}, as "
+                    "this stage does; leave it out"
+                )
+            where = f"average_with.{number}: the {name} of stage {reference.stage!r}"
+            _demand_equal_shapes(network, others[name], where)
+
+
+def _published(stage: Stage) -> dict[str, nn.Module]:
+    """The networks that a training stage publishes, without memory for their parameters."""
+    assert isinstance(stage.config, TrainingConfig)
+    kinds = getattr(stage.module, "PUBLISHED", SUPERVISED)
+    built = networks_on_meta(stage.config, stage.config.method).modules
+    return {name: network for name, network in built.items() if name.split(".")[0] in kinds}
+
+
+def _demand_equal_shapes(own: nn.Module, other: nn.Module, where: str) -> None:
+    expected, found = ({key: tuple(tensor.shape) for key, tensor in each.state_dict().items()} for each in (own, other))
+    differing = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+    if differing:
+        raise ConfigError(
+            f"{where} differs in {len(differing)} tensors, first {differing[0]}: {found.get(differing[0], 'none')}, "
+            f"this stage's is {expected.get(differing[0], 'none')}; give both stages the same networks"
         )
-        differing = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-        if differing:
-            raise ConfigError(
-                f"init: the {name} of stage {init.stage!r} differs in {len(differing)} tensors, first {differing[0]}: "
-                f"{found.get(differing[0], 'none')}, this stage's is {expected.get(differing[0], 'none')}; give both "
-                "stages the same networks"
-            )
 
 
 def _networks(config: TrainingConfig) -> dict[str, Any]:

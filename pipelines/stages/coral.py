@@ -103,6 +103,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         sources=[source],
         target=None,
         init=inputs.folder(config.init) / "networks",
+        average_with=[inputs.folder(each) / "networks" for each in config.average_with],
         published=PUBLISHED,
         folder=folder,
         session=session,

@@ -42,6 +42,7 @@ def run(config: Config, inputs: Inputs, folder: Path, session: "Session") -> dic
         sources=open_sources(config, inputs, session),
         target=None,
         init=inputs.folder(config.init) / "networks" if config.init else None,
+        average_with=[inputs.folder(each) / "networks" for each in config.average_with],
         published=("encoder", "head"),
         folder=folder,
         session=session,

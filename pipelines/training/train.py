@@ -90,6 +90,7 @@ def train(
     session: Session,
     target_statistics: int = 0,
     teacher_statistics: Literal["running", "batch"] = "running",
+    average_with: Sequence[Path] = (),
     judge: Networks | None = None,
     describer: Networks | None = None,
     prepare: Callable[[Networks], Networks] | None = None,
@@ -106,6 +107,7 @@ def train(
         session: the processes.
         target_statistics: number of target images to take the published batch normalisation statistics from.
         teacher_statistics: what a teacher's batch normalisation goes by.
+        average_with: folders with networks of earlier stages that the published ones are averaged with.
         judge: a finished encoder and head, for terms that need them.
         describer: a finished encoder that describes crops, where those of both domains are matched.
         prepare: called with the networks on their device before training; trains what it gives back.
@@ -171,6 +173,7 @@ def train(
         if state.average:
             kept.update(state.average.modules)
         compile.undo(kept)  # what follows sees images of other sizes
+        weights.average(kept, average_with)
         if target_statistics and target is not None and isinstance(config, AdaptingConfig):
             images = batches.target_images(
                 target, config.target.resize, config.batch, target_statistics, session.device
@@ -226,6 +229,7 @@ def adapt(
         init=inputs.folder(config.init) / "networks" if config.init else None,
         judge=load_judge(config, inputs, session.device),
         describer=matching.load_describer(config, inputs, session.device),
+        average_with=[inputs.folder(each) / "networks" for each in config.average_with],
         published=published,
         folder=folder,
         session=session,

@@ -36,6 +36,9 @@ SETTINGS = {
     ),
     "negative weight": ("stages.translate.method.terms.cycle.weight=-1", ["stages.translate", "cycle", "weight", "-1"]),
     "row without a head": ("stages.evaluate.rows.x.from=translate", ["stages.evaluate.rows.x", "no head", "source"]),
+    "start from what has no networks": (
+        "stages.translate.init.from=evaluate", ["stages.translate.init", "no encoder", "kind evaluate", "source"]
+    ),
     "stride without a window": (
         "stages.evaluate.augmentation={stride: [4, 4]}", ["stages.evaluate.augmentation", "stride: [4, 4]", "window"]
     ),
@@ -83,6 +86,15 @@ def test_target_labels_train_nothing_but_an_oracle(
     assert f"stages.{stage}: cityscapes" in line
     assert "target of stage 'translate'" in line
     assert ("method: oracle" in line) == stage.startswith("source")
+
+
+@pytest.mark.promise("oracle")
+@pytest.mark.parametrize("field", ["init={from: source}", "judge={from: source}", "average_with=[{from: source}]"])
+def test_what_learned_target_labels_teaches_nothing_but_an_oracle(data: Path, refused: Refused, field: str) -> None:
+    oracle = ["--set", "stages.source.data={base: cityscapes}", "--set", "stages.source.method=oracle"]
+    line = refused("job.yaml", *oracle, "--set", f"stages.translate.{field}")
+    assert f"stages.translate.{field.split('=')[0]}" in line
+    assert "stage 'source' learned the labels of a target set" in line
 
 
 @pytest.mark.parametrize(

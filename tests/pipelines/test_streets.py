@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pipelines.definition import loading as pipelines
 from pipelines.networks import load_networks
@@ -73,6 +74,22 @@ def test_a_change_makes_what_builds_on_it_run_again(job: Path, finished: Path) -
 def test_how_a_stage_is_run_is_no_change(job: Path, finished: Path) -> None:
     planned = states(job, finished, "runtime.save_every=3", "runtime.workers=2", "runtime.log_every=1")
     assert set(planned.values()) == {"done"}
+
+
+def test_what_is_published_is_the_average_with_earlier_stages(job: Path, finished: Path, tmp_path: Path) -> None:
+    """Of a stage's own weights, which are an average over its steps, and an earlier stage's."""
+    runs = tiny.without(finished, tmp_path / "runs")
+    tiny.run(job, runs, ["stages.feature.average_with=[{from: source}]"], ["feature"])
+    for name in ("encoder.safetensors", "head.safetensors"):
+        averaged, own, other = (
+            load_file(tiny.folder(folder, stage) / "networks" / name)
+            for folder, stage in ((runs, "feature"), (finished, "feature"), (finished, "source"))
+        )
+        assert averaged.keys() == own.keys()
+        for key in averaged:
+            if "running" not in key and "num_batches" not in key:  # statistics are measured anew
+                torch.testing.assert_close(averaged[key], (own[key] + other[key]) / 2)
+        assert any(not torch.equal(averaged[key], own[key]) for key in averaged)
 
 
 @pytest.mark.promise("loading-changes-nothing")

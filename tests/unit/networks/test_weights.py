@@ -71,3 +71,30 @@ def test_another_architecture_is_named_with_both_shapes(tmp_path: Path) -> None:
 def test_a_network_that_was_not_built_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="builds no network 'decoder'"):
         weights.load(_modules(), tmp_path, ["decoder"])
+
+
+def test_the_average_by_hand(tmp_path: Path) -> None:
+    """Weights and running statistics of three networks, each a third; numbers of batches stay the network's own."""
+    own, others = _modules(), [_modules(), _modules()]
+    for number, modules in enumerate([own, *others]):
+        with torch.no_grad():
+            for module in modules.values():
+                for tensor in module.state_dict().values():
+                    tensor.fill_(number**2)
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for modules, folder in zip(others, folders, strict=True):
+        weights.save(modules, folder)
+    weights.average(own, folders)
+    for module in own.values():
+        for key, tensor in module.state_dict().items():
+            expected = 0.0 if key.endswith("num_batches_tracked") else 5 / 3
+            torch.testing.assert_close(tensor, torch.full_like(tensor, expected))
+
+
+def test_the_average_with_another_architecture_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    weights.save({"head": nn.Conv2d(4, 5, 1)}, tmp_path)
+    own = {"head": _modules()["head"]}
+    before = own["head"].weight.clone()
+    with pytest.raises(ArtefactError, match="2 tensors differ"):
+        weights.average(own, [tmp_path])
+    assert torch.equal(own["head"].weight, before)
