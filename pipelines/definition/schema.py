@@ -230,8 +230,8 @@ class TrainingConfig(StageConfig):
         sampling: which source samples and crops are drawn.
         ema: decay of the exponential moving average of the networks; when set, the average is what is published.
         ema_warmup: the decay begins at `1 / (1 + ema_warmup)` and rises to `ema` over some ten times as many steps.
-        average_with: earlier stages; what is published is the mean of their networks and this stage's, all counting the
-            same. All must have begun from one network: between others, means are worth nothing.
+        average_with: earlier stages; what is published is the mean of what they published and what this stage would,
+            all counting the same. All must have begun from one network: means of others are worth nothing.
     """
 
     method: MethodConfig

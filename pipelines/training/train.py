@@ -173,7 +173,6 @@ def train(
         if state.average:
             kept.update(state.average.modules)
         compile.undo(kept)  # what follows sees images of other sizes
-        weights.average(kept, average_with)
         if target_statistics and target is not None and isinstance(config, AdaptingConfig):
             images = batches.target_images(
                 target, config.target.resize, config.batch, target_statistics, session.device
@@ -181,6 +180,7 @@ def train(
             number = -(-min(target_statistics, len(target)) // config.batch)
             with ProgressLine(f"{folder.name}: statistics", 0, number, "batches", folder=folder) as line:
                 adabn.estimate(Networks(kept, tied=method.tied), line.over(images))
+        weights.average(kept, average_with)
         weights.save(kept, folder / "networks")
     session.barrier()
     session.release()
