@@ -39,7 +39,7 @@ def _identity(data: DataConfig) -> tuple[Any, ...]:
 
 
 def check_target_labels(stages: Mapping[str, "Stage"]) -> None:
-    """Refuse stages that would learn from the labels of a target set, or from who did, without being an oracle.
+    """Refuse stages that would learn the labels of a target set, or from a stage that did, without being an oracle.
 
     Raises:
         ConfigError: names the stage and the data set, or the oracle.
