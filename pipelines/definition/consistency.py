@@ -11,7 +11,7 @@ from segda.errors import ConfigError
 if TYPE_CHECKING:
     from pipelines.definition.pipeline import Stage
 
-LEARNING = ("supervise", "translate", "align", "export")
+LEARNING = ("supervise", "translate", "align", "coral", "export")
 """Kinds that learn from labels, or pass them on to a stage that does. Scoring and reporting may open any labels."""
 
 NEEDED = {"rows": "head", "before": "head", "after": "head", "translator": "decoder.target", "judge": "head",
