@@ -1,5 +1,6 @@
-"""Colour transfer: match each channel's mean and standard deviation in Lab to the reference."""
+"""Colour transfer: each channel of Lab has the reference's mean and spread, in the whole image or in each class."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,13 @@ _EPSILON, _KAPPA = 216 / 24389, 24389 / 27
 _FLAT = 1e-6
 
 
+#: Of the whole image's pixels, the share that a class needs in the reference, for its colours to be known.
+_SHARE = 0.005
+#: A class's spread changes by this factor at most, and by its inverse at least: one of nearly one colour would show its
+#: noise, or the label's error at its border, many times enlarged.
+_FACTOR = 2.5
+
+
 @dataclass(frozen=True)
 class ColourStatistics:
     """Shifts and scales the channels of CIE L*a*b*.
@@ -28,28 +36,54 @@ class ColourStatistics:
     """
 
     device: torch.device
+    by_class: bool
 
-    def __call__(self, image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        """The image in the reference's colours: uint8 RGB `[H, W, 3]`, clipped; the reference is of any size."""
-        values, statistics = (
-            to_lab(torch.from_numpy(pixels.reshape(-1, 3).T.copy()).to(self.device).double() / 255)
-            for pixels in (image, reference)
-        )
-        changed = (to_rgb(statistics_matched(values, statistics)) * 255).round().clamp(0, 255).byte()
-        return changed.T.reshape(image.shape).cpu().numpy()
+    def __call__(
+        self,
+        image: np.ndarray,
+        reference: np.ndarray,
+        label: np.ndarray | None = None,
+        reference_label: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The image in the reference's colours: uint8 RGB `[H, W, 3]`, clipped; the reference is of any size.
+
+        With labels, integers of each one's height and width, every class takes the colours that it has in the
+        reference; one that the reference lacks, and ignored pixels, take those of the whole reference.
+        """
+        values, colours = in_lab(image, self.device), in_lab(reference, self.device)
+        if label is None or reference_label is None:
+            return in_rgb(statistics_matched(values, colours), image.shape)
+        changed = statistics_matched(values, colours, _FACTOR)
+        own, other = (torch.from_numpy(classes.reshape(-1)).to(self.device) for classes in (label, reference_label))
+        for index in own.unique():
+            there = other == index
+            if there.double().mean() >= _SHARE:
+                here = own == index
+                changed[:, here] = statistics_matched(values[:, here], colours[:, there], _FACTOR)
+        return in_rgb(changed, image.shape)
 
 
-def statistics_matched(values: Tensor, reference: Tensor) -> Tensor:
+def in_lab(image: np.ndarray, device: torch.device) -> Tensor:
+    """CIE L*a*b*, float64 `[3, H W]`, of an image, uint8 RGB `[H, W, 3]`."""
+    return to_lab(torch.from_numpy(image.reshape(-1, 3).T.copy()).to(device).double() / 255)
+
+
+def in_rgb(lab: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """The image, uint8 RGB of `shape` `[H, W, 3]` and clipped, of `[3, H W]` in L*a*b*."""
+    return (to_rgb(lab) * 255).round().clamp(0, 255).byte().T.reshape(shape).cpu().numpy()
+
+
+def statistics_matched(values: Tensor, reference: Tensor, most: float = math.inf) -> Tensor:
     """`values`, `[C, N]`, with the mean and standard deviation of each channel of the reference, `[C, M]`.
 
-    A constant channel takes the mean only.
+    A constant channel takes the mean only. `most` limits the factor of a standard deviation, and its inverse.
 
     Source: Reinhard et al., IEEE Computer Graphics and Applications 2001, equations 10 and 11.
     """
     mean = values.mean(1, keepdim=True)
     spread = values.std(1, correction=0, keepdim=True)
     factor = torch.where(spread < _FLAT, 1.0, reference.std(1, correction=0, keepdim=True) / spread.clamp(min=_FLAT))
-    return (values - mean) * factor + reference.mean(1, keepdim=True)
+    return (values - mean) * factor.clamp(1 / most, most) + reference.mean(1, keepdim=True)
 
 
 def to_lab(rgb: Tensor) -> Tensor:
@@ -69,6 +103,11 @@ def to_rgb(lab: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0) ** (1 / 2.4) - 0.055)
 
 
-def build(device: torch.device) -> ColourStatistics:
-    """Colour statistics transfer, computed on `device`."""
-    return ColourStatistics(device)
+def build(device: torch.device, by_class: bool = False) -> ColourStatistics:
+    """Colour statistics transfer.
+
+    Args:
+        device: where to compute.
+        by_class: each class by its own statistics; in the target those where the export's `judge` predicts it.
+    """
+    return ColourStatistics(device, by_class)

@@ -103,3 +103,11 @@ def test_outliers_are_the_same_for_two_processes_and_after_a_kill(
             died = ranks.killed(lambda: tiny.run(Path("tiny.yaml"), runs), moment, ("write", "replace"), world)  # noqa: B023
             assert died == (moment > 0)
         assert tree(tiny.folder(runs, "adapted")) == one, name
+
+
+def test_colours_by_class_take_classes_of_the_target_from_the_judge(data: Path) -> None:
+    by_class = exported(judged=True, method={"base": "class_colour_statistics"})
+    first, whole = tree(by_class), tree(exported(judged=True, method={"base": "colour_statistics"}))
+    assert {name for name in first if first[name] != whole[name] and name.startswith("labels/")} == set()
+    assert all(first[name] != whole[name] for name in first if name.startswith("images/"))
+    assert json.loads((by_class / "agreement.json").read_text())["judge"]["stage"] == "source"

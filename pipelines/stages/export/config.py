@@ -35,7 +35,7 @@ class Config(StageConfig):
         tile: `(height, width)`; larger images go through the translator in tiles of this size. `None`: whole.
         overlap: of neighbouring tiles, in pixels.
         judge: a stage with encoder and head that measures label agreement, written to `agreement.json`; best one that
-            was trained on the source.
+            was trained on the source. A `transfer` by class takes the classes of reference images from it.
         minimum_agreement: below this, an image counts as disagreeing; `relative` for the median of all images less 1.5
             times the distance between their quartiles.
         on_disagreement: what is done with such an image: `keep` it, `drop` it, or `fail`, which refuses all.
@@ -64,8 +64,9 @@ def check(config: Config) -> None:
     """Refuse a config that does not say how to translate, or whose options conflict.
 
     Raises:
-        ConfigError: neither a translator nor a method, both of them, or a method without `transfer` or `target`; tiles
-            that do not fit; a minimum agreement or lost pixels without a judge, or `on_disagreement` without a minimum.
+        ConfigError: neither a translator nor a method, both of them, or a method without `transfer` or `target`, or by
+            class without judge or label maps; tiles that do not fit; a minimum agreement or lost pixels without a
+            judge, or `on_disagreement` without a minimum.
     """
     if (config.translator is None) == (config.method is None):
         problem = "neither is given" if config.method is None else "both are given"
@@ -79,6 +80,7 @@ def check(config: Config) -> None:
         )
     if config.method is not None and config.target is None:
         raise ConfigError("target: missing; a method without training takes its reference images from there")
+    _check_by_class(config)
     if config.translator is not None and config.target is not None:
         raise ConfigError("target: not used with a translator, which has learnt the target's look; remove it")
     if config.tile is not None:
@@ -97,6 +99,24 @@ def check(config: Config) -> None:
         from segda.export import shards
 
         shards.require_pyarrow()
+
+
+def _check_by_class(config: Config) -> None:
+    """Refuse a transfer by class where there are no classes.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    transfer = config.method.transfer if config.method is not None else None
+    if transfer is None or not transfer.options.get("by_class"):
+        return
+    if config.task.name == "classification":
+        raise ConfigError("method.transfer.by_class: labels are of whole images; leave it out")
+    if config.judge is None:
+        raise ConfigError(
+            "judge: missing; with method.transfer.by_class it predicts the classes of the target's images, so give a "
+            "stage with encoder and head that was trained on the source"
+        )
 
 
 def _check_lost_pixels(config: Config) -> None:

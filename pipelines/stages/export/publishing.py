@@ -22,6 +22,7 @@ from segda.data.index import fingerprint
 from segda.data.prefetch import Workers
 from segda.engine.session import Session
 from segda.errors import ArtefactError
+from segda.evaluation.predict import Predictor
 from segda.export import agreement, index, shards
 from segda.export import layout as layouts
 from segda.export.layout import Layout
@@ -48,7 +49,7 @@ def export(config: Config, inputs: Inputs, folder: Path, session: Session) -> No
         layout=layout,
         folder=session.on_main(lambda: files_folder(layout, folder)),
         read=partial(writing.read, dataset, resize, to_label),
-        translate=translation_of(config, inputs, session),
+        translate=translation_of(config, inputs, session, judge),
         judge=judge,
         records=records,
         minimum=None,
@@ -218,10 +219,10 @@ def files_folder(layout: Layout, folder: Path) -> Path:
     return folder / layout.folder if (folder / layout.folder).is_dir() else folder / layouts.UNFINISHED
 
 
-def translation_of(config: Config, inputs: Inputs, session: Session) -> Translate:
+def translation_of(config: Config, inputs: Inputs, session: Session, judge: Predictor | None) -> Translate:
     """How an export translates: by the networks of its translator, or by its method's transfer."""
     if config.translator is None:
-        return translation.by_transfer(config, inputs, session)
+        return translation.by_transfer(config, inputs, session, judge)
     folder, manifest = inputs.folder(config.translator), inputs.manifest(config.translator)
     translator = translation.load_translator(folder, manifest, session.device, translation.tiling_of(config))
-    return lambda images, indices: translator.translate(images)
+    return lambda images, labels, indices: translator.translate(images)

@@ -17,20 +17,22 @@ from pipelines.training.open_data import open_stage_data
 from segda.artefacts.manifest import Manifest
 from segda.batch import DOMAINS, Domain
 from segda.config.lookup import module
-from segda.data.resize import resize_image
+from segda.data.resize import resize_image, resize_label
 from segda.engine.session import Session
 from segda.evaluation.batching import as_input
+from segda.evaluation.predict import Predictor
 from segda.export import windows
 from segda.networks.networks import Networks
 from segda.seeds import derive_seed
+from segda.transfer.colour_statistics import ColourStatistics
 
 # Images of at most so many pixels (digits) go through a translator together and unpadded: networks for them are
 # trained on whole images of one size. Larger ones go one by one, padded to a multiple of every encoder's stride.
 SMALL = 64 * 64
 TOGETHER = 256
 
-Translate = Callable[[list[np.ndarray], Sequence[int]], list[np.ndarray]]
-"""Source images of one size and their indices in the data set to the same images in the target's look."""
+Translate = Callable[[list[np.ndarray], list[np.ndarray], Sequence[int]], list[np.ndarray]]
+"""Source images of one size, their labels and their indices in the data set to the images in the target's look."""
 
 
 class Tiling(NamedTuple):
@@ -93,18 +95,28 @@ def tiling_of(config: Config) -> Tiling | None:
     return None if config.tile is None else Tiling(config.tile, config.overlap)
 
 
-def by_transfer(config: Config, inputs: Inputs, session: Session) -> Translate:
-    """Translate by the method's `transfer`, each image with a target image drawn for it as the reference."""
+def by_transfer(config: Config, inputs: Inputs, session: Session, judge: Predictor | None) -> Translate:
+    """Translate by the method's `transfer`, each image with a target image drawn for it as the reference.
+
+    A transfer by class gets the image's label, and what the judge predicts on the reference.
+    """
     assert config.method is not None and config.method.transfer is not None and config.target is not None  # noqa: PT018
     transfer_config, resize = config.method.transfer, config.target.resize
     transfer = module("segda.transfer", transfer_config.name).build(session.device, **transfer_config.options)
     target = open_stage_data(config, "target", inputs, with_labels=False, session=session)
 
-    def reference(index: int) -> np.ndarray:
+    def translated(image: np.ndarray, label: np.ndarray, index: int) -> np.ndarray:
         drawn = derive_seed(config.seed, "reference", index) % len(target)
-        image = target.decode_image(target.samples[drawn].image)
-        return image if resize is None else resize_image(image, resize)
+        reference = target.decode_image(target.samples[drawn].image)
+        reference = reference if resize is None else resize_image(reference, resize)
+        changed: np.ndarray
+        if isinstance(transfer, ColourStatistics) and transfer.by_class:
+            assert judge is not None  # the config's check demands it
+            size = (image.shape[0], image.shape[1])
+            classes = judge.predict(reference, domain="target")
+            changed = transfer(image, reference, resize_label(label, size), classes)
+        else:
+            changed = transfer(image, reference)
+        return changed
 
-    return lambda images, indices: [
-        transfer(image, reference(index)) for image, index in zip(images, indices, strict=True)
-    ]
+    return lambda images, labels, indices: [translated(*each) for each in zip(images, labels, indices, strict=True)]

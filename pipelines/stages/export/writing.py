@@ -125,7 +125,11 @@ class Work:
         for block in _parts(group, self.block_size):
             signals.raise_if_stopped("what is written of the export is kept")
             for batch in batched(zip(block, next(pairs), strict=True), _image_shape, self.block_size):
-                images = self.translate([pair.image for _, pair in batch], [index for index, _ in batch])
+                images = self.translate(
+                    [pair.image for _, pair in batch],
+                    [pair.label for _, pair in batch],
+                    [index for index, _ in batch],
+                )
                 for (index, pair), image in zip(batch, images, strict=True):
                     sample = self.dataset.samples[index]
                     label = pair.label if self.judge is None else self._judged(self.judge, sample.key, pair, image)

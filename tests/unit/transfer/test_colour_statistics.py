@@ -1,12 +1,15 @@
-"""Colour statistics: mean and spread of each channel of Lab are the reference's afterwards."""
+"""Colour statistics: mean and spread of each channel of Lab are the reference's afterwards, in all or in each class."""
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from segda.transfer import colour_statistics
+from segda.transfer.colour_statistics import in_lab
 
 CPU = torch.device("cpu")
+ROAD, TREE, CAR, IGNORED = 0, 1, 2, 255
 
 
 def lab(picture: np.ndarray) -> torch.Tensor:
@@ -76,3 +79,69 @@ def test_extreme_colours_are_clipped() -> None:
     changed = colour_statistics.build(CPU)(image, reference)
     assert changed.min() == 0
     assert changed.max() == 255
+
+
+def halves(seed: int, left: int, right: int) -> np.ndarray:
+    """A picture of 20x40 with grey levels near `left` in its left half and near `right` in its right half."""
+    base = np.repeat(np.array([[left] * 20 + [right] * 20]), 20, axis=0)[..., None]
+    noise = np.random.default_rng(seed).integers(-15, 16, (20, 40, 3))
+    return (base + noise).astype(np.uint8)
+
+
+def classes(left: int, right: int) -> np.ndarray:
+    return np.repeat(np.array([[left] * 20 + [right] * 20], np.uint8), 20, axis=0)
+
+
+def of_half(picture: np.ndarray, half: int) -> torch.Tensor:
+    return in_lab(np.ascontiguousarray(picture[:, 20 * half : 20 * half + 20]), CPU)
+
+
+def same_colours(changed: torch.Tensor, reference: torch.Tensor) -> bool:
+    """Whether mean and spread of each channel are equal, but for the rounding to 8 bits."""
+    pairs = ((changed.mean(1), reference.mean(1)), (changed.std(1), reference.std(1)))
+    return all(torch.allclose(one, other, atol=0.25, rtol=0) for one, other in pairs)
+
+
+def test_each_class_takes_its_own_colours() -> None:
+    image, reference = halves(0, 60, 180), halves(1, 100, 140)
+    changed = colour_statistics.build(CPU, by_class=True)(image, reference, classes(ROAD, TREE), classes(TREE, ROAD))
+    assert same_colours(of_half(changed, 0), of_half(reference, 1))  # roads
+    assert same_colours(of_half(changed, 1), of_half(reference, 0))  # trees
+    assert not same_colours(of_half(image, 0), of_half(reference, 1))
+    assert changed.dtype == np.uint8
+    assert changed.shape == image.shape
+
+
+@pytest.mark.parametrize("missing", [CAR, IGNORED])
+def test_what_the_reference_lacks_takes_the_colours_of_all_of_it(missing: int) -> None:
+    image, reference = halves(0, 90, 150), halves(1, 100, 140)
+    changed = colour_statistics.build(CPU, by_class=True)(image, reference, classes(ROAD, missing), classes(TREE, ROAD))
+    whole = colour_statistics.build(CPU)(image, reference)
+    assert np.array_equal(changed[:, 20:], whole[:, 20:])
+    assert not np.array_equal(changed[:, :20], whole[:, :20])
+
+
+def test_a_few_pixels_of_the_reference_are_not_a_class() -> None:
+    image, reference, seen = halves(0, 90, 150), halves(1, 100, 140), classes(ROAD, TREE)
+    seen[0, :3] = CAR  # 3 of 800 pixels
+    few = colour_statistics.build(CPU, by_class=True)(image, reference, classes(CAR, TREE), seen)
+    assert np.array_equal(few[:, :20], colour_statistics.build(CPU)(image, reference)[:, :20])
+    seen[0, :4] = CAR  # a share of 0.005
+    enough = colour_statistics.build(CPU, by_class=True)(image, reference, classes(CAR, TREE), seen)
+    assert not np.array_equal(enough, few)
+
+
+def test_a_spread_grows_by_a_factor_of_two_and_a_half_at_most() -> None:
+    flat = halves(0, 120, 120) // 8 + 105  # spreads of an eighth
+    reference = halves(1, 60, 180)
+    changed = colour_statistics.build(CPU, by_class=True)(flat, reference, classes(ROAD, ROAD), classes(ROAD, ROAD))
+    factor = in_lab(changed, CPU).std(1) / in_lab(flat, CPU).std(1)
+    assert factor[0] == pytest.approx(2.5, rel=0.05)  # the lightness, whose spread differs by more than that
+    assert in_lab(changed, CPU).mean(1)[0] == pytest.approx(in_lab(reference, CPU).mean(1)[0], abs=0.5)
+
+
+def test_labels_of_any_integer_type() -> None:
+    image, reference = halves(0, 60, 180), halves(1, 100, 140)
+    transfer, own, seen = colour_statistics.build(CPU, by_class=True), classes(ROAD, TREE), classes(TREE, ROAD)
+    expected = transfer(image, reference, own, seen)
+    assert np.array_equal(transfer(image, reference, own.astype(np.int64), seen.astype(np.int16)), expected)

@@ -88,6 +88,8 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--set", "stages.source.augment.scale=[2, 1]"], "stages.source.augment.scale: found [2, 1]; expected the sm"),
         (["--set", "stages.aligned.method={base: self_training, terms: {self_training: {threshold: 1.0}}}"],
          "stages.aligned: terms.self_training.threshold: found 1.0, expected a confidence of at least 0, below 1"),
+        (["--set", "stages.exported.method=class_colour_statistics"],
+         "stages.exported: judge: missing; with method.transfer.by_class it predicts the classes of the target's"),
     ],
 )  # fmt: skip
 def test_a_plan_and_a_run_refuse_alike(
