@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.definition import loading as pipelines
 from pipelines.definition.components import READER, check_component, check_components
-from pipelines.definition.schema import DataConfig, MethodConfig
+from pipelines.definition.schema import DataConfig, MethodConfig, data_fields
 from pipelines.planning import plan as plans
 from segda.artefacts.store import Store
 from segda.config import loading
@@ -77,9 +77,15 @@ def test_a_pipeline_of_a_paper_says_whose_settings_it_uses(path: Path) -> None:
 def test_no_adapting_stage_opens_target_labels(path: Path) -> None:
     """The source of an adapting stage is never the target set, whose labels would then be read."""
     for stage in pipelines.load(str(path)).stages.values():
-        source, target = getattr(stage.config, "source", None), getattr(stage.config, "target", None)
-        if target is not None and source is not None:
-            assert (source.name, source.root) != (target.name, target.root)
+        sources, target = opened(stage, "source"), opened(stage, "target")
+        assert {(data.name, str(data.root)) for data in sources}.isdisjoint(
+            (data.name, str(data.root)) for data in target
+        )
+
+
+def opened(stage: Any, *fields: str) -> list[DataConfig]:
+    """The data sets of these fields of a stage, each of which may have none, one or several."""
+    return [data for name, (data, _) in data_fields(stage.config).items() if name.split(".")[0] in fields]
 
 
 def scored(stages: dict[str, Any]) -> list[Any]:
@@ -101,15 +107,14 @@ def test_every_row_is_trained_and_scored_at_one_size(path: Path) -> None:
         if stage.kind in ("supervise", "align", "evaluate"):
             method = getattr(stage.config, "method", None)
             scale = (method.terms.get("distillation") or {}).get("student_scale", 1) if method else 1
-            for field in ("data", "source", "target"):
-                data = getattr(stage.config, field, None)
-                if data is not None:
-                    seen = data.resize and tuple(side * scale for side in data.resize)
-                    sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(seen)
+            for data in opened(stage, "data", "source", "target"):
+                seen = data.resize and tuple(side * scale for side in data.resize)
+                sizes.setdefault("source" if data.name == "adapted" else data.name, set()).add(seen)
     labelled = (
-        getattr(stage.config, "data", None) or stage.config.source
+        data
         for stage in stages.values()
         if stage.kind in ("supervise", "align")
+        for data in opened(stage, "data", "source")
     )
     source = next(data.name for data in labelled if data.name != "adapted")
     sizes[source] |= sizes.pop("source", set())
