@@ -131,10 +131,11 @@ def test_a_few_pixels_of_the_reference_are_not_a_class() -> None:
     assert not np.array_equal(enough, few)
 
 
-def test_a_spread_grows_by_a_factor_of_two_and_a_half_at_most() -> None:
+@pytest.mark.parametrize("seen", [ROAD, TREE])
+def test_a_spread_grows_by_a_factor_of_two_and_a_half_at_most(seen: int) -> None:
     flat = halves(0, 120, 120) // 8 + 105  # spreads of an eighth
     reference = halves(1, 60, 180)
-    changed = colour_statistics.build(CPU, by_class=True)(flat, reference, classes(ROAD, ROAD), classes(ROAD, ROAD))
+    changed = colour_statistics.build(CPU, by_class=True)(flat, reference, classes(ROAD, ROAD), classes(seen, seen))
     factor = in_lab(changed, CPU).std(1) / in_lab(flat, CPU).std(1)
     assert factor[0] == pytest.approx(2.5, rel=0.05)  # the lightness, whose spread differs by more than that
     assert in_lab(changed, CPU).mean(1)[0] == pytest.approx(in_lab(reference, CPU).mean(1)[0], abs=0.5)
