@@ -19,7 +19,6 @@ _EPSILON, _KAPPA = 216 / 24389, 24389 / 27
 #: Below this standard deviation a channel is constant up to rounding, and is not scaled.
 _FLAT = 1e-6
 
-
 #: Of the whole image's pixels, the share that a class needs in the reference, for its colours to be known.
 _SHARE = 0.005
 #: A class's spread changes by this factor at most, and by its inverse at least: one of nearly one colour would show its

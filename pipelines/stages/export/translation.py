@@ -109,14 +109,12 @@ def by_transfer(config: Config, inputs: Inputs, session: Session, judge: Predict
         drawn = derive_seed(config.seed, "reference", index) % len(target)
         reference = target.decode_image(target.samples[drawn].image)
         reference = reference if resize is None else resize_image(reference, resize)
-        changed: np.ndarray
+        given = [image, reference]
         if isinstance(transfer, ColourStatistics) and transfer.by_class:
             assert judge is not None  # the config's check demands it
             size = (image.shape[0], image.shape[1])
-            classes = judge.predict(reference, domain="target")
-            changed = transfer(image, reference, resize_label(label, size), classes)
-        else:
-            changed = transfer(image, reference)
+            given += [resize_label(label, size), judge.predict(reference, domain="target")]
+        changed: np.ndarray = transfer(*given)
         return changed
 
     return lambda images, labels, indices: [translated(*each) for each in zip(images, labels, indices, strict=True)]
