@@ -41,7 +41,7 @@ def export(workers: int, dataset: Dataset, folder: Path) -> None:
         layout=Source(dataset.root, quality=95, hard_link=True),
         folder=folder,
         read=partial(writing.read, dataset, None, True),
-        translate=lambda images, indices: images,
+        translate=lambda images, labels, indices: images,
         judge=None,
         records=agreement.Records(folder, 0),
         minimum=None,
