@@ -23,9 +23,12 @@ def _remedy(name: str, config: StageConfig, reason: str, message: str) -> str:
     if "killed by signal" in reason or "DataLoader worker" in message:
         return f"use fewer processes that load data (runtime.workers is {workers}; --workers 0), or smaller images"
     if isinstance(config, TrainingConfig):
+        value = f"now {config.accumulate}, at most the batch of {config.batch}"
+        found = " or add --set runtime.fit_memory=true, which finds it"
+        if config.runtime.fit_memory:
+            value, found = f"to more than was found to fit, at most the batch of {config.batch}", ""
         return (
-            f"raise stages.{name}.accumulate (now {config.accumulate}, at most the batch of {config.batch}) or add "
-            "--set runtime.fit_memory=true, which finds it; else lower its batch or crop, or runtime.workers (now "
+            f"raise stages.{name}.accumulate ({value}){found}; else lower its batch or crop, or runtime.workers (now "
             f"{workers})"
         )
     smaller = {"tile": "tile", "augmentation": "augmentation.window", "data": "data.resize"}

@@ -20,6 +20,8 @@ from segda.errors import ResourceError
 
 CHOICE = "accumulate.json"
 """Keeps the choice in the stage's folder, so that a restart makes the same steps."""
+RESERVE = 128 << 20
+"""Bytes that stay free in a trial, since free memory may be in smaller pieces when the steps are made."""
 
 
 def with_fitting_accumulate(
@@ -43,7 +45,13 @@ def with_fitting_accumulate(
         tried = config.model_copy(update={"accumulate": accumulate})
         # Networks that do not fit by themselves fail here: no micro-batch is small enough for that.
         state = assemble(Local(session))
-        enough = out_of_memory.fits_in_memory(lambda: dry_run(state, stream(tried), accumulate, session))
+
+        def attempt() -> None:
+            reserve = torch.empty(RESERVE, dtype=torch.uint8, device=session.device)
+            dry_run(state, stream(tried), accumulate, session)
+            del reserve
+
+        enough = out_of_memory.fits_in_memory(attempt)
         session.release()
         return int(session.sum(torch.tensor(int(enough)))) == session.world
 

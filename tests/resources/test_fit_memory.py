@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pipelines.__main__ import main
+from pipelines.training import fit_memory
 from segda.artefacts import manifest as manifests
 from segda.networks.networks import Networks
 from tests.cli.conftest import JOB, Refused
@@ -88,6 +89,20 @@ def test_what_does_not_fit_one_by_one_is_refused(job: Path, room: Callable[[int]
     sizes = room(0)
     assert "one sample at a time; lower its crop" in refused(*WORDS, "--set", "runtime.fit_memory=true")
     assert sizes == [4, 4, 2, 1], "the first of the trial before any work, on tensors without values"
+
+
+def test_a_trial_leaves_memory_free(job: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit_memory, "RESERVE", 1 << 60)
+    assert "one sample at a time; lower its crop" in refused(*WORDS, "--set", "runtime.fit_memory=true")
+
+
+def test_steps_that_lack_memory_after_a_trial(
+    job: Path, room: Callable[[int], list[int]], refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_memory, "dry_run", lambda *arguments: None)
+    room(2)
+    line = refused(*WORDS, "--set", "runtime.fit_memory=true")
+    assert "; raise stages.source.accumulate (to more than was found to fit, at most the batch of 4); else" in line
 
 
 @pytest.mark.promise("fit-memory")

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pipelines.__main__ import main
 from pipelines.definition.pipeline import Stage
 from pipelines.running import execution
+from pipelines.training import fit_memory
 from segda.artefacts import manifest as manifests
 from segda.data import loader
 from segda.engine import checkpoint
@@ -137,7 +138,7 @@ def test_a_real_limit(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
     def limited(*more: str) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + (250 << 20)
+        most = pages * resource.getpagesize() + fit_memory.RESERVE + (250 << 20)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         os._exit(main([*words, *more]))
 
